@@ -1,0 +1,1 @@
+"""`tally`: the REST API from a terminal, and the whole stack on one machine."""

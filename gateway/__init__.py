@@ -1,0 +1,1 @@
+"""The documented REST API: uploads, jobs, live events, downloads."""

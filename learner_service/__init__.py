@@ -1,0 +1,1 @@
+"""Jobs, the policy, GRPO, checkpoints, evaluation and the blob store."""

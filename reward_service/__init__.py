@@ -1,0 +1,1 @@
+"""Answer text and true count in; count, difference and reward out. Stateless."""

@@ -1,0 +1,1 @@
+"""Prompt tokens, image and adapter digest in; completions with log-probabilities out."""

@@ -1,0 +1,75 @@
+"""Settings that every server and every client has; a service nests them in its own."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class TlsSettings(BaseModel):
+    """Mutual TLS: both sides show a certificate of the same authority. All three files or none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate_path: Path | None = Field(None, description="This side's certificate chain, PEM.")
+    private_key_path: Path | None = Field(None, description="Its private key, PEM.")
+    authority_path: Path | None = Field(
+        None, description="The authority that signed the other side's certificate, PEM."
+    )
+
+    @property
+    def enabled(self) -> bool:
+        return self.certificate_path is not None
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> "TlsSettings":
+        given = [self.certificate_path, self.private_key_path, self.authority_path]
+        if any(given) and not all(given):
+            raise ValueError("set certificate_path, private_key_path and authority_path together")
+        return self
+
+
+class ServerSettings(BaseModel):
+    """Where a gRPC server listens, and its limits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    max_message_bytes: int = Field(
+        32 * 1024**2, ge=1024, description="Largest message received or sent, in bytes."
+    )
+    max_concurrent_calls: int = Field(
+        1024, ge=1, description="Calls in progress at once; more get RESOURCE_EXHAUSTED."
+    )
+    drain_seconds: float = Field(
+        20.0, ge=0, description="How long calls in progress may go on after SIGTERM, in seconds."
+    )
+    tls: TlsSettings = Field(default_factory=TlsSettings, description="Mutual TLS; off if unset.")
+
+
+class ClientSettings(BaseModel):
+    """How a gRPC client reaches a service."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target: str = Field(
+        description="Where the service is: host:port, dns:///name:port for every address behind a "
+        "name, or ipv4:a:port,b:port for a list."
+    )
+    timeout_seconds: float = Field(
+        60.0, gt=0, description="Deadline of a call that sets none of its own, in seconds."
+    )
+    max_message_bytes: int = Field(
+        32 * 1024**2, ge=1024, description="Largest message received or sent, in bytes."
+    )
+    max_attempts: int = Field(
+        5,
+        ge=2,
+        le=5,
+        description="Tries of an idempotent call, the first included; gRPC's most is 5.",
+    )
+    tls: TlsSettings = Field(default_factory=TlsSettings, description="Mutual TLS; off if unset.")
+
+
+LogLevel = Literal["debug", "info", "warning", "error"]

@@ -1,0 +1,1 @@
+"""Synthetic counting scenes, and the small policy for machines without a GPU."""
