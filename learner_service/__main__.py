@@ -1,0 +1,55 @@
+"""`python -m learner_service`: serves learner.v1 and blob.v1."""
+
+import asyncio
+
+import grpc
+
+from learner_service.blob_servicer import BlobServicer
+from learner_service.blob_store import BlobStore
+from learner_service.job_store import JobStore
+from learner_service.jobs import Jobs
+from learner_service.models import ModelList
+from learner_service.servicer import LearnerServicer
+from learner_service.settings import LearnerSettings
+from rpc.logs import configure_logging
+from rpc.server import RpcServer, serve
+from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
+from tally.learner.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
+
+SERVICE_NAMES = ("tally.learner.v1.LearnerService", "tally.blob.v1.BlobService")
+
+
+async def run(settings: LearnerSettings) -> None:
+    blobs = BlobStore(settings.data_dir / "blobs")
+    blobs.sweep()
+    store = JobStore(settings.data_dir / "learner.db")
+    jobs = Jobs(settings, store, blobs, ModelList(settings.models))
+
+    def register(server: grpc.aio.Server) -> None:
+        add_LearnerServiceServicer_to_server(LearnerServicer(jobs), server)
+        add_BlobServiceServicer_to_server(BlobServicer(blobs), server)
+
+    queue: list[asyncio.Task[None]] = []
+
+    async def load() -> None:
+        queue.append(asyncio.create_task(jobs.run()))
+
+    async def drain() -> None:
+        await jobs.stop()
+        await asyncio.gather(*queue)
+
+    server = RpcServer(settings.server, service_names=SERVICE_NAMES, register=register)
+    try:
+        await serve(server, settings.server, load=load, drain=drain)
+    finally:
+        store.close()
+
+
+def main() -> None:
+    settings = LearnerSettings(_cli_parse_args=True)
+    configure_logging("learner", settings.log_level)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

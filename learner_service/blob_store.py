@@ -1,0 +1,129 @@
+"""Content-addressed files: verified before anyone can see them, never changed."""
+
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from learner_service.errors import UnknownBlob
+from rpc.digests import digest_of
+from rpc.errors import DataLoss, ResourceExhausted
+
+
+class BlobStore:
+    """Blobs under `root`, in a folder per first two digits. Safe for several processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._staging = root / "staging"
+        self._staging.mkdir(parents=True, exist_ok=True)
+
+    def sweep(self) -> None:
+        """Removes what unfinished writers left; only for a start, when there are no writers."""
+        for path in self._staging.iterdir():
+            path.unlink()
+
+    def path(self, digest: str) -> Path:
+        """The blob's file; raises UnknownBlob where there is none."""
+        path = self._place(digest)
+        if not path.is_file():
+            raise UnknownBlob(f"there is no blob {digest}")
+        return path
+
+    def size_bytes(self, digest: str) -> int | None:
+        """The blob's size, or None where there is none."""
+        try:
+            return self._place(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def put_bytes(self, data: bytes) -> str:
+        """Stores `data` and returns its digest."""
+        digest = digest_of(data)
+        if self.size_bytes(digest) is None:
+            with self.write(digest, len(data)) as writer:
+                writer.append(0, data)
+                writer.commit()
+        return digest
+
+    def put_file(self, path: Path, digest: str) -> None:
+        """Stores a copy of the file at `path`; raises DataLoss where its digest is another."""
+        if self.size_bytes(digest) is not None:
+            return
+        with self.write(digest, path.stat().st_size) as writer, path.open("rb") as file:
+            offset = 0
+            while block := file.read(1024**2):
+                writer.append(offset, block)
+                offset += len(block)
+            writer.commit()
+
+    def write(self, digest: str, size_bytes: int) -> "BlobWriter":
+        return BlobWriter(self._staging / uuid.uuid4().hex, self._place(digest), digest, size_bytes)
+
+    def delete(self, digest: str) -> None:
+        self._place(digest).unlink(missing_ok=True)
+
+    def _place(self, digest: str) -> Path:
+        return self._root / digest[:2] / digest
+
+
+class BlobWriter:
+    """Takes one blob's bytes in order; without a `commit` nothing of it stays."""
+
+    def __init__(self, staging: Path, place: Path, digest: str, size_bytes: int) -> None:
+        self._staging = staging
+        self._place = place
+        self._digest = digest
+        self._size_bytes = size_bytes
+        self._received_bytes = 0
+        self._hasher = hashlib.sha256()
+
+    def __enter__(self) -> "BlobWriter":
+        self._file = self._staging.open("xb")
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._staging.unlink(missing_ok=True)
+
+    def append(self, offset: int, data: bytes) -> None:
+        """Raises DataLoss for a gap or too many bytes, ResourceExhausted when the disk is full."""
+        if offset != self._received_bytes:
+            raise DataLoss(f"expected the chunk at offset {self._received_bytes}, got {offset}")
+        if offset + len(data) > self._size_bytes:
+            raise DataLoss(f"more than the announced {self._size_bytes} bytes")
+        with _full_disk_named():
+            self._file.write(data)
+        self._hasher.update(data)
+        self._received_bytes += len(data)
+
+    def commit(self) -> None:
+        """Verifies size and digest, then makes the blob visible; raises DataLoss otherwise."""
+        if self._received_bytes != self._size_bytes:
+            raise DataLoss(f"expected {self._size_bytes} bytes, got {self._received_bytes}")
+        if self._hasher.hexdigest() != self._digest:
+            raise DataLoss(f"the bytes are not those of {self._digest}")
+        with _full_disk_named():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._place.parent.mkdir(exist_ok=True)
+            os.replace(self._staging, self._place)
+
+
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ResourceExhausted("no room on the learner's disk; free some and retry") from error
+        raise

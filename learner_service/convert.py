@@ -1,0 +1,154 @@
+"""learner.v1 messages to the learner's own types, and back."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from learner_service.events import (
+    EvaluationDone,
+    EvaluationProgress,
+    JobEnded,
+    JobPhase,
+    JobStatus,
+    Notice,
+    PhaseChanged,
+    StepDone,
+    WorkerStarted,
+)
+from learner_service.job_store import Job, LoggedEvent
+from learner_service.spec import JobSpec, validated_spec
+from rpc.digests import check_digest
+from tally.learner.v1 import learner_pb2 as pb
+
+_STATUSES = {
+    JobStatus.TRAINING: pb.JOB_STATUS_TRAINING,
+    JobStatus.COMPLETED: pb.JOB_STATUS_COMPLETED,
+    JobStatus.FAILED: pb.JOB_STATUS_FAILED,
+    JobStatus.CANCELLED: pb.JOB_STATUS_CANCELLED,
+}
+_PHASES = {
+    JobPhase.NONE: pb.JOB_PHASE_UNSPECIFIED,
+    JobPhase.QUEUED: pb.JOB_PHASE_QUEUED,
+    JobPhase.LOADING: pb.JOB_PHASE_LOADING,
+    JobPhase.ROLLOUT: pb.JOB_PHASE_ROLLOUT,
+    JobPhase.LEARNING: pb.JOB_PHASE_LEARNING,
+    JobPhase.SAVING: pb.JOB_PHASE_SAVING,
+    JobPhase.EVALUATING: pb.JOB_PHASE_EVALUATING,
+    JobPhase.WAITING_FOR_ROLLOUT: pb.JOB_PHASE_WAITING_FOR_ROLLOUT,
+}
+_ENUM_FIELDS = {
+    "loss_type": (pb.LossType, "LOSS_TYPE_"),
+    "advantage_scale": (pb.AdvantageScale, "ADVANTAGE_SCALE_"),
+    "learning_rate_schedule": (pb.LearningRateSchedule, "LEARNING_RATE_SCHEDULE_"),
+}
+
+
+def spec_from_proto(message: pb.JobSpec) -> JobSpec:
+    """Raises InvalidArgument that names the field; unset fields take their defaults."""
+    check_digest(message.dataset_digest, "spec.dataset_digest")
+    if message.evaluation_dataset_digest:
+        check_digest(message.evaluation_dataset_digest, "spec.evaluation_dataset_digest")
+    return validated_spec(
+        {
+            "job_name": message.job_name,
+            "dataset_digest": message.dataset_digest,
+            "base_model": message.base_model,
+            "training": _set_fields(message.training),
+            "lora": _set_fields(message.lora),
+            "rewards": [{"name": r.name, "weight": r.weight} for r in message.rewards],
+            "evaluation_dataset_digest": message.evaluation_dataset_digest,
+        }
+    )
+
+
+def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
+    training = spec.training.model_dump(mode="json")
+    for name, (enum, prefix) in _ENUM_FIELDS.items():
+        training[name] = enum.Value(prefix + training[name].upper())
+    return pb.JobSpec(
+        job_name=spec.job_name,
+        dataset_digest=spec.dataset_digest,
+        base_model=spec.base_model,
+        training=pb.TrainingConfig(**training),
+        lora=pb.LoraConfig(**spec.lora.model_dump()),
+        rewards=[pb.RewardWeight(name=r.name, weight=r.weight) for r in spec.rewards],
+        evaluation_dataset_digest=spec.evaluation_dataset_digest,
+    )
+
+
+def job_to_proto(job: Job, output_dir: str) -> pb.Job:
+    return pb.Job(
+        job_id=job.job_id,
+        spec=spec_to_proto(job.spec),
+        status=_STATUSES[job.status],
+        phase=_PHASES[job.phase],
+        current_step=job.current_step,
+        total_steps=job.total_steps,
+        loss=job.loss,
+        created_at=_timestamp(job.created_at),
+        error_message=job.error_message,
+        output_dir=output_dir,
+        result_digest=job.result_digest,
+        resumed_from_job_id=job.resumed_from_job_id,
+        last_seq=job.last_seq,
+    )
+
+
+def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
+    message = pb.JobEvent(seq=logged.seq, time=_timestamp(logged.time))
+    match logged.event:
+        case PhaseChanged(phase=phase):
+            message.phase_changed.phase = _PHASES[phase]
+        case WorkerStarted(attempt=attempt, resumed_from_step=step, total_steps=total):
+            message.worker_started.CopyFrom(
+                pb.WorkerStarted(attempt=attempt, resumed_from_step=step, total_steps=total)
+            )
+        case StepDone(step=step, total_steps=total, metrics=metrics):
+            metrics_message = _known_fields(pb.StepMetrics, metrics)
+            message.step_done.CopyFrom(
+                pb.StepDone(step=step, total_steps=total, metrics=metrics_message)
+            )
+        case Notice(message=text):
+            message.notice.message = text
+        case EvaluationProgress(answered=answered, total=total):
+            message.evaluation_progress.CopyFrom(
+                pb.EvaluationProgress(answered=answered, total=total)
+            )
+        case EvaluationDone(num_samples=number, base=base, adapter=adapter):
+            message.evaluation_done.CopyFrom(
+                pb.EvaluationDone(
+                    num_samples=number,
+                    base=pb.EvaluationScores(**base),
+                    adapter=pb.EvaluationScores(**adapter),
+                )
+            )
+        case JobEnded(status=status, error_message=error, result_digest=digest):
+            message.job_ended.CopyFrom(
+                pb.JobEnded(status=_STATUSES[status], error_message=error, result_digest=digest)
+            )
+    return message
+
+
+def _set_fields(message: Message) -> dict[str, Any]:
+    """What the caller set; enums by their lower-case names without the prefix."""
+    fields = {field.name: value for field, value in message.ListFields()}
+    for name, (enum, prefix) in _ENUM_FIELDS.items():
+        if name in fields:
+            if fields[name] not in enum.values():
+                continue
+            fields[name] = enum.Name(fields[name]).removeprefix(prefix).lower()
+    return fields
+
+
+def _known_fields(cls: type[pb.StepMetrics], values: Mapping[str, float]) -> pb.StepMetrics:
+    names = cls.DESCRIPTOR.fields_by_name
+    return cls(**{name: value for name, value in values.items() if name in names})
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message

@@ -1,0 +1,57 @@
+"""What can go wrong in the learner, as the caller sees it.
+
+    TallyError
+    ├── InvalidArgument
+    │   ├── InvalidSpec            a setting is out of range
+    │   └── InvalidDataset         the dataset blob is not what JobSpec describes
+    ├── NotFound
+    │   ├── UnknownJob
+    │   └── UnknownBlob
+    ├── AlreadyExists
+    │   └── JobExists              the id with another spec
+    ├── FailedPrecondition
+    │   ├── MissingDataset         put the blob first
+    │   └── UnknownModel           not on the learner's list
+    └── Unavailable
+        └── RolloutsUnavailable    no replica answered within the bound
+
+`StopRequested` is no error: it unwinds a worker that was asked to stop.
+"""
+
+from rpc.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unavailable
+
+
+class InvalidSpec(InvalidArgument):
+    pass
+
+
+class InvalidDataset(InvalidArgument):
+    pass
+
+
+class UnknownJob(NotFound):
+    pass
+
+
+class UnknownBlob(NotFound):
+    pass
+
+
+class JobExists(AlreadyExists):
+    pass
+
+
+class MissingDataset(FailedPrecondition):
+    pass
+
+
+class UnknownModel(FailedPrecondition):
+    pass
+
+
+class RolloutsUnavailable(Unavailable):
+    pass
+
+
+class StopRequested(Exception):  # noqa: N818 - nothing went wrong
+    """Raised between two pieces of work once the worker was asked to stop."""

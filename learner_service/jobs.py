@@ -1,0 +1,180 @@
+"""The queue: one job after another, from checkpoint to checkpoint, whatever happens in between."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from learner_service import checkpoints
+from learner_service.blob_store import BlobStore
+from learner_service.errors import JobExists, MissingDataset
+from learner_service.events import Event, JobEnded, JobStatus, Notice
+from learner_service.job_store import Job, JobStore, LoggedEvent
+from learner_service.models import ModelList
+from learner_service.settings import LearnerSettings
+from learner_service.spec import JobSpec
+from learner_service.supervisor import WorkerExit, WorkerProcess
+from learner_service.worker_task import WorkerTask
+
+_log = logging.getLogger(__name__)
+_PAGE = 500
+
+
+class Jobs:
+    """Starts, runs, cancels and watches jobs; `run` is the loop that works through the queue."""
+
+    def __init__(
+        self, settings: LearnerSettings, store: JobStore, blobs: BlobStore, models: ModelList
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._blobs = blobs
+        self._models = models
+        self._changed = asyncio.Condition()
+        self._stopping = False
+        self._running: tuple[str, WorkerProcess] | None = None
+
+    async def start(self, job_id: str, spec: JobSpec) -> Job:
+        """Raises JobExists, MissingDataset, UnknownModel. Idempotent by id and spec."""
+        spec = spec.model_copy(update={"base_model": spec.base_model or self._models.default})
+        existing = self._store.find(job_id)
+        if existing:
+            if existing.spec != spec:
+                raise JobExists("job_id: there is a job with this id and another spec")
+            return existing
+        self._models.source(spec.base_model)
+        self._check_dataset(spec.dataset_digest, "dataset_digest")
+        if spec.evaluation_dataset_digest:
+            self._check_dataset(spec.evaluation_dataset_digest, "evaluation_dataset_digest")
+        job = self._store.create(job_id, spec)
+        await self._notify()
+        return job
+
+    def _check_dataset(self, digest: str, field: str) -> None:
+        if self._blobs.size_bytes(digest) is None:
+            raise MissingDataset(f"{field}: put this blob first")
+
+    def get(self, job_id: str) -> Job:
+        return self._store.get(job_id)
+
+    def all(self) -> list[Job]:
+        return self._store.all()
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ends the job at once for everyone who looks; its worker saves, then stops."""
+        self._store.get(job_id)
+        await self._log(job_id, JobEnded(status=JobStatus.CANCELLED))
+        if self._running and self._running[0] == job_id:
+            self._running[1].stop()
+        return self._store.get(job_id)
+
+    async def watch(self, job_id: str, after_seq: int) -> AsyncIterator[LoggedEvent]:
+        """Ends after the event that ends the job, or when the service stops."""
+        self._store.get(job_id)
+        while True:
+            events = self._store.events(job_id, after_seq, _PAGE)
+            for event in events:
+                yield event
+                after_seq = event.seq
+            if events:
+                if isinstance(events[-1].event, JobEnded):
+                    return
+                continue
+            async with self._changed:
+                job = self._store.get(job_id)
+                if self._stopping or (job.status.ended and job.last_seq <= after_seq):
+                    return
+                if job.last_seq <= after_seq:
+                    await self._changed.wait()
+
+    async def run(self) -> None:
+        """Works through the queue until `stop`."""
+        while not self._stopping:
+            queued = self._store.unfinished()
+            if queued:
+                await self._run_job(queued[0])
+                continue
+            async with self._changed:
+                if not self._stopping and not self._store.unfinished():
+                    await self._changed.wait()
+
+    async def stop(self) -> None:
+        """Stops the worker with a checkpoint; its job goes on when the service is back."""
+        self._stopping = True
+        if self._running:
+            self._running[1].stop()
+        await self._notify()
+
+    async def _run_job(self, job: Job) -> None:
+        """Runs workers until the job has ended or too many were lost without progress."""
+        folder = self._prepare(job)
+        attempt, lost = 0, 0
+        while not self._stopping and not self._store.get(job.job_id).status.ended:
+            attempt += 1
+            step_before = checkpoints.find_last(folder / "checkpoints").step
+            ended = await self._run_worker(job, folder, attempt)
+            if self._stopping or self._store.get(job.job_id).status.ended:
+                break
+            progressed = checkpoints.find_last(folder / "checkpoints").step > step_before
+            lost = 1 if progressed else lost + 1
+            await self._after_loss(job, ended, lost)
+        if self._store.get(job.job_id).status.ended:
+            self._tidy(folder)
+
+    async def _run_worker(self, job: Job, folder: Path, attempt: int) -> WorkerExit:
+        task = WorkerTask(
+            job_id=job.job_id,
+            folder=folder,
+            blobs=self._settings.data_dir.resolve() / "blobs",
+            model_source=self._models.source(job.spec.base_model),
+            attempt=attempt,
+            spec=job.spec,
+            settings=self._settings,
+        )
+        worker = WorkerProcess(task, self._settings.worker_stop_seconds)
+        self._running = (job.job_id, worker)
+        try:
+            return await worker.run(lambda event: self._log(job.job_id, event))
+        finally:
+            self._running = None
+
+    async def _after_loss(self, job: Job, ended: WorkerExit, lost: int) -> None:
+        _log.warning("job %s lost a worker: %s", job.job_id, ended.reason)
+        final = ended.failure is not None and not ended.failure.retryable
+        if final or lost >= self._settings.max_attempts:
+            failed = JobEnded(status=JobStatus.FAILED, error_message=ended.reason)
+            await self._log(job.job_id, failed)
+        else:
+            message = f"{ended.reason}; going on from the last checkpoint"
+            await self._log(job.job_id, Notice(message=message))
+
+    def _prepare(self, job: Job) -> Path:
+        """Makes the job's folder, with the checkpoint of an earlier job that it goes on from."""
+        folder = self.folder(job.job_id)
+        checkpoint_folder = folder / "checkpoints"
+        if checkpoint_folder.exists():
+            return folder
+        earlier = self._store.previous(job)
+        if earlier and earlier.status in (JobStatus.CANCELLED, JobStatus.FAILED):
+            found = checkpoints.find_last(self.folder(earlier.job_id) / "checkpoints")
+            if found.path:
+                checkpoint_folder.mkdir(parents=True)
+                checkpoints.adopt(found.path, checkpoint_folder)
+                self._store.set_resumed_from(job.job_id, earlier.job_id)
+        checkpoint_folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _tidy(self, folder: Path) -> None:
+        shutil.rmtree(folder / "staging", ignore_errors=True)
+
+    def folder(self, job_id: str) -> Path:
+        return self._settings.data_dir.resolve() / "jobs" / job_id
+
+    async def _log(self, job_id: str, event: Event) -> None:
+        if await asyncio.to_thread(self._store.append, job_id, event):
+            await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()

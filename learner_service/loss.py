@@ -1,0 +1,95 @@
+"""The GRPO loss and its relatives, as pure functions of tensors.
+
+`grpo`: DeepSeekMath (arXiv 2402.03300). `bnpo`, `dr_grpo`: Dr. GRPO (arXiv 2503.20783).
+`dapo`: DAPO (arXiv 2503.14476), with the clip-higher bound. KL: the k3 estimator.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learner_service.spec import LossType
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossScale:
+    """What the sums of one forward pass are divided by, so that passes add up to a step.
+
+    `step_tokens` counts the completion tokens of the whole optimizer step, `forward_passes` its
+    forward passes, `max_new_tokens` the longest completion that could be.
+    """
+
+    step_tokens: int
+    forward_passes: int
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossParts:
+    """The loss to differentiate and, detached, what is worth reporting of it."""
+
+    loss: Tensor  # []
+    kl_mean: Tensor  # []
+    clip_low_rate: Tensor  # []
+    clip_high_rate: Tensor  # []
+
+
+def policy_loss(
+    logps: Tensor,
+    old_logps: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    *,
+    loss_type: LossType,
+    scale: LossScale,
+    epsilon_low: float,
+    epsilon_high: float,
+    beta: float = 0.0,
+    reference_logps: Tensor | None = None,
+) -> LossParts:
+    """The clipped surrogate over one forward pass of N completions of at most T tokens.
+
+    logps, old_logps, reference_logps, mask: [N, T]; advantages: [N]. `mask` is true where there is
+    a token. With beta above 0, reference_logps must be given.
+    """
+    ratio = torch.exp(logps - old_logps)
+    clipped = ratio.clamp(1 - epsilon_low, 1 + epsilon_high)
+    advantages = advantages.unsqueeze(1)
+    token_losses = -torch.min(ratio * advantages, clipped * advantages)
+    weights = mask.to(logps.dtype)
+    kl = torch.zeros_like(logps)
+    if beta > 0:
+        if reference_logps is None:
+            raise ValueError("beta is above 0, so reference_logps must be given")
+        kl = k3_divergence(logps, reference_logps)
+        token_losses = token_losses + beta * kl
+    tokens = weights.sum().clamp(min=1)
+    clipped_low = (ratio < 1 - epsilon_low) & (advantages < 0)
+    clipped_high = (ratio > 1 + epsilon_high) & (advantages > 0)
+    return LossParts(
+        loss=_aggregated(token_losses, weights, loss_type, scale),
+        kl_mean=(kl.detach() * weights).sum() / tokens,
+        clip_low_rate=(clipped_low * weights).sum() / tokens,
+        clip_high_rate=(clipped_high * weights).sum() / tokens,
+    )
+
+
+def k3_divergence(logps: Tensor, reference_logps: Tensor) -> Tensor:
+    """Per-token, unbiased and never negative estimate of KL(policy ‖ reference), in nats."""
+    difference = reference_logps - logps
+    return torch.exp(difference) - difference - 1
+
+
+def _aggregated(
+    token_losses: Tensor, weights: Tensor, loss_type: LossType, scale: LossScale
+) -> Tensor:
+    total = (token_losses * weights).sum()
+    if loss_type is LossType.GRPO:
+        lengths = weights.sum(dim=1).clamp(min=1)
+        return ((token_losses * weights).sum(dim=1) / lengths).mean() / scale.forward_passes
+    if loss_type is LossType.BNPO:
+        return total / weights.sum().clamp(min=1) / scale.forward_passes
+    if loss_type is LossType.DR_GRPO:
+        return total / (weights.shape[0] * scale.max_new_tokens) / scale.forward_passes
+    return total / max(scale.step_tokens, 1)

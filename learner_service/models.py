@@ -1,0 +1,28 @@
+"""The base models that a job may name, and where they are loaded from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learner_service.errors import UnknownModel
+
+
+class ModelList:
+    """Names to sources: a hub name is its own name, a folder is called by its last part."""
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self._sources = {_name(source): source for source in sources}
+
+    @property
+    def default(self) -> str:
+        return next(iter(self._sources))
+
+    def source(self, name: str) -> str:
+        """Raises UnknownModel that lists the names that are there."""
+        if name not in self._sources:
+            raise UnknownModel(f"base_model: expected one of {', '.join(self._sources)}")
+        return self._sources[name]
+
+
+def _name(source: str) -> str:
+    path = Path(source)
+    return path.resolve().name if path.is_dir() else source

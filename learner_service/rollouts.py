@@ -1,0 +1,143 @@
+"""prompts_P, adapter → completions_P_G: the client of rollout.v1."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from learner_service.errors import RolloutsUnavailable
+from learner_service.patience import Patience
+from rpc.errors import DataLoss, Unavailable, translated_errors
+from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
+
+IDEMPOTENT_METHODS = (
+    "tally.rollout.v1.RolloutService/Generate",
+    "tally.rollout.v1.RolloutService/GetModel",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutModel:
+    """What the replicas serve."""
+
+    base_model: str
+    engine: str
+    vocabulary_fingerprint: str
+    barred_token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """What one group is sampled from."""
+
+    token_ids: tuple[int, ...]
+    image_digest: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How to sample a group of num_completions; temperature 0 is greedy."""
+
+    num_completions: int
+    temperature: float
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """Sampled ids and the engine's log-probability of each; `adapter_digest` says of which policy."""
+
+    token_ids: tuple[int, ...]
+    log_probabilities: tuple[float, ...]
+    reached_end: bool
+    adapter_digest: str
+
+
+class RolloutClient:
+    """Asks any number of replicas behind one name; at most `concurrency` groups at once."""
+
+    def __init__(self, channel: grpc.aio.Channel, patience: Patience, concurrency: int) -> None:
+        self._stub = rollout_pb2_grpc.RolloutServiceStub(channel)
+        self._patience = patience
+        self._slots = asyncio.Semaphore(concurrency)
+
+    async def model(self) -> RolloutModel:
+        """Raises RolloutsUnavailable where no replica answers within the bound."""
+        response = await self._asked(self._get_model)
+        return RolloutModel(
+            base_model=response.base_model,
+            engine=response.engine,
+            vocabulary_fingerprint=response.vocabulary_fingerprint,
+            barred_token_ids=tuple(response.barred_token_ids),
+        )
+
+    async def generate(
+        self, prompts: Sequence[Prompt], adapter_digest: str, sampling: Sampling
+    ) -> list[list[Completion]]:
+        """[P] prompts → [P][G] completions, each group whole, in the order of the prompts.
+
+        An empty `adapter_digest` samples from the base model.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            groups = [
+                tasks.create_task(self._group(prompt, adapter_digest, sampling))
+                for prompt in prompts
+            ]
+        return [group.result() for group in groups]
+
+    async def _group(
+        self, prompt: Prompt, adapter_digest: str, sampling: Sampling
+    ) -> list[Completion]:
+        request = rollout_pb2.GenerateRequest(
+            prompt_token_ids=prompt.token_ids,
+            image_digest=prompt.image_digest,
+            adapter_digest=adapter_digest,
+            num_completions=sampling.num_completions,
+            sampling=rollout_pb2.SamplingParameters(
+                temperature=sampling.temperature,
+                max_new_tokens=sampling.max_new_tokens,
+                seed=prompt.seed,
+            ),
+        )
+
+        async def ask() -> rollout_pb2.GenerateResponse:
+            async with self._slots, translated_errors():
+                return await self._stub.Generate(request)
+
+        response = await self._asked(ask)
+        return _checked(response, adapter_digest, sampling.num_completions)
+
+    async def _get_model(self) -> rollout_pb2.GetModelResponse:
+        async with translated_errors():
+            return await self._stub.GetModel(rollout_pb2.GetModelRequest())
+
+    async def _asked(self, ask):  # noqa: ANN001, ANN202 - either of the two calls above
+        try:
+            return await self._patience.call(ask)
+        except Unavailable as error:
+            raise RolloutsUnavailable(f"no rollout replica answers: {error}") from error
+
+
+def _checked(
+    response: rollout_pb2.GenerateResponse, adapter_digest: str, num_completions: int
+) -> list[Completion]:
+    """Refuses a group that is not whole, or that another policy sampled."""
+    if len(response.completions) != num_completions:
+        raise DataLoss(f"asked for {num_completions} completions, got {len(response.completions)}")
+    group = []
+    for completion in response.completions:
+        if completion.adapter_digest != adapter_digest:
+            raise DataLoss("a completion was sampled from another adapter than the one asked for")
+        if not 0 < len(completion.token_ids) == len(completion.log_probabilities):
+            raise DataLoss("a completion without a log-probability for each token")
+        group.append(
+            Completion(
+                token_ids=tuple(completion.token_ids),
+                log_probabilities=tuple(completion.log_probabilities),
+                reached_end=completion.finish_reason == rollout_pb2.FINISH_REASON_STOP,
+                adapter_digest=completion.adapter_digest,
+            )
+        )
+    return group

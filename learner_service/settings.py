@@ -1,0 +1,65 @@
+"""Settings of the learner service: environment variables TALLY_LEARNER_… or the command line."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rpc.settings import ClientSettings, LogLevel, ServerSettings
+
+
+class LearnerSettings(BaseSettings):
+    """Holds the policy, runs GRPO in a worker process per job, keeps blobs and checkpoints."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TALLY_LEARNER_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        cli_kebab_case=True,
+        cli_prog_name="python -m learner_service",
+    )
+
+    server: ServerSettings = Field(
+        ServerSettings(port=50053), description="Where the service listens."
+    )
+    data_dir: Path = Field(
+        Path("tally-data/learner"),
+        description="Folder of jobs, checkpoints, blobs and the event log.",
+    )
+    models: list[str] = Field(
+        ["Qwen/Qwen2.5-VL-3B-Instruct"],
+        min_length=1,
+        description="Base models a job may name: folders or hub names; the first is the default.",
+    )
+    rollout: ClientSettings = Field(
+        ClientSettings(target="127.0.0.1:50052", timeout_seconds=300),
+        description="The rollout replicas.",
+    )
+    reward: ClientSettings = Field(
+        ClientSettings(target="127.0.0.1:50051", timeout_seconds=60),
+        description="The reward service.",
+    )
+    rollout_concurrency: int = Field(
+        16, ge=1, description="Groups that are asked for at once, over all replicas."
+    )
+    rollout_wait_seconds: float = Field(
+        600, gt=0, description="How long a job waits for a replica or the reward service to answer."
+    )
+    worker_stop_seconds: float = Field(
+        25, gt=0, description="How long a worker may take to stop and save before it is killed."
+    )
+    max_attempts: int = Field(
+        3, ge=1, description="Workers a job may lose without a new checkpoint in between."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the policy is held.")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Precision of the policy; auto is bfloat16 on CUDA, float32 elsewhere."
+    )
+    torch_threads: int = Field(0, ge=0, description="Threads of a worker; 0 leaves torch's choice.")
+    feature_cache_bytes: int = Field(
+        1024**3, ge=0, description="Memory for vision features that are kept, in bytes."
+    )
+    checkpoints_kept: int = Field(2, ge=2, description="Checkpoints kept of each job.")
+    log_level: LogLevel = Field("info", description="What is logged.")

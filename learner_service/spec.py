@@ -1,0 +1,103 @@
+"""What a job trains, on what, and how: the documented settings with the documented defaults."""
+
+import math
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from learner_service.errors import InvalidSpec
+from rpc.digests import digest_of
+
+
+class LossType(StrEnum):
+    GRPO = "grpo"
+    BNPO = "bnpo"
+    DR_GRPO = "dr_grpo"
+    DAPO = "dapo"
+
+
+class AdvantageScale(StrEnum):
+    GROUP = "group"
+    BATCH = "batch"
+    NONE = "none"
+
+
+class LearningRateSchedule(StrEnum):
+    LINEAR = "linear"
+    COSINE = "cosine"
+    CONSTANT = "constant"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class TrainingSettings(_Settings):
+    """See TrainingConfig in learner.proto, field by field."""
+
+    num_epochs: int = Field(50, ge=1, le=100_000)
+    learning_rate: float = Field(5e-5, gt=0, le=1)
+    batch_size: int = Field(1, ge=1, le=4096)
+    gradient_accumulation_steps: int = Field(8, ge=1, le=4096)
+    num_generations: int = Field(8, ge=2, le=64)
+    temperature: float = Field(0.2, gt=0, le=10)
+    use_4bit: bool = True
+    max_image_size: int = Field(512, ge=56, le=4096)
+    seed: int = Field(43, ge=0, le=2**32 - 1)
+    max_new_tokens: int = Field(64, ge=1, le=1024)
+    beta: float = Field(0.0, ge=0, le=100)
+    epsilon_low: float = Field(0.2, gt=0, lt=1)
+    epsilon_high: float = Field(0.2, gt=0, le=100)
+    loss_type: LossType = LossType.DAPO
+    advantage_scale: AdvantageScale = AdvantageScale.GROUP
+    save_steps: int = Field(10, ge=1)
+    warmup_steps: int = Field(0, ge=0)
+    max_steps: int = Field(0, ge=0)
+    learning_rate_schedule: LearningRateSchedule = LearningRateSchedule.LINEAR
+
+
+class LoraSettings(_Settings):
+    """See LoraConfig in learner.proto, field by field."""
+
+    r: int = Field(64, ge=1, le=512)
+    lora_alpha: float = Field(128, gt=0, le=4096)
+    lora_dropout: float = Field(0.05, ge=0, lt=1)
+
+
+class RewardWeight(_Settings):
+    name: str = Field(min_length=1, max_length=100)
+    weight: float
+
+    @field_validator("weight")
+    @classmethod
+    def _finite(cls, weight: float) -> float:
+        if not math.isfinite(weight):
+            raise ValueError("must be a finite number")
+        return weight
+
+
+class JobSpec(_Settings):
+    """See JobSpec in learner.proto, field by field."""
+
+    job_name: str = Field("", max_length=200)
+    dataset_digest: str
+    base_model: str
+    training: TrainingSettings = TrainingSettings()
+    lora: LoraSettings = LoraSettings()
+    rewards: tuple[RewardWeight, ...] = ()
+    evaluation_dataset_digest: str = ""
+
+    def fingerprint(self) -> str:
+        """Equal for jobs that train the same thing: a later one may go on from an earlier one."""
+        named = {"job_name", "evaluation_dataset_digest"}
+        return digest_of(self.model_dump_json(exclude=named).encode())
+
+
+def validated_spec(fields: dict[str, object]) -> JobSpec:
+    """Builds a spec; raises InvalidSpec that names the first field that is wrong."""
+    try:
+        return JobSpec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidSpec(f"{where}: {first['msg']}") from error

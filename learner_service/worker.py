@@ -1,0 +1,260 @@
+"""One job in one process: stage, load, train, save, compare; events go to the supervisor.
+
+Started by the supervisor as `python -m learner_service.worker TASK_FILE EVENTS_DESCRIPTOR`.
+SIGTERM asks it to stop at the next safe boundary, with a checkpoint.
+"""
+
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+import torch
+
+from learner_service import checkpoints
+from learner_service.adapters import AdapterPublisher
+from learner_service.background import BackgroundLoop
+from learner_service.blob_store import BlobStore
+from learner_service.dataset import Sample, stage_dataset
+from learner_service.errors import StopRequested
+from learner_service.evaluation import Evaluator
+from learner_service.events import (
+    Event,
+    JobEnded,
+    JobPhase,
+    JobStatus,
+    Notice,
+    PhaseChanged,
+    WorkerFailed,
+    to_json,
+)
+from learner_service.groups import GroupSampler, PromptStage
+from learner_service.output import write_output, zip_output
+from learner_service.patience import Patience
+from learner_service.policy import Policy, PolicySettings
+from learner_service.process import end_with_parent
+from learner_service.rewards import IDEMPOTENT_METHODS as REWARD_METHODS
+from learner_service.rewards import RewardClient
+from learner_service.rollouts import IDEMPOTENT_METHODS as ROLLOUT_METHODS
+from learner_service.rollouts import RolloutClient
+from learner_service.trainer import GRPOTrainer
+from learner_service.worker_task import WorkerTask
+from rpc.channel import open_channel
+from rpc.digests import digest_of_file, vocabulary_fingerprint
+from rpc.errors import FailedPrecondition, TallyError
+from rpc.logs import configure_logging
+
+
+class Worker:
+    """Builds the parts of one job and runs them in order."""
+
+    def __init__(self, task: WorkerTask, events: TextIO, stop: threading.Event) -> None:
+        self._task = task
+        self._spec = task.spec
+        self._events = events
+        self._stop = stop
+        self._phase = JobPhase.NONE
+        self._store = BlobStore(task.blobs)
+        self._loop = BackgroundLoop(stop)
+
+    def run(self) -> None:
+        """Ends the job with a result; raises StopRequested, or what went wrong."""
+        self.report(PhaseChanged(phase=JobPhase.LOADING))
+        self._rollouts, self._rewards = self._loop.run(self._clients())
+        policy = self._policy()
+        self._agree_on_tokens(policy)
+        stage = PromptStage(policy, self._store)
+        samples = self._staged(policy, self._spec.dataset_digest)
+        publisher = AdapterPublisher(self._store, self._task.folder / "published.txt")
+        trainer = self._trainer(policy, stage, publisher, samples)
+        self._train(trainer)
+        self.report(PhaseChanged(phase=JobPhase.SAVING))
+        digest = self._result(policy, trainer)
+        self._evaluate(policy, stage, publisher)
+        self.report(JobEnded(status=JobStatus.COMPLETED, result_digest=digest))
+
+    def report(self, event: Event) -> None:
+        """Writes one line; a phase that is the current one already is not said again."""
+        if isinstance(event, PhaseChanged):
+            if event.phase is self._phase:
+                return
+            self._phase = event.phase
+        self._events.write(to_json(event) + "\n")
+        self._events.flush()
+
+    async def _clients(self) -> tuple[RolloutClient, RewardClient]:
+        settings = self._task.settings
+        rollout_channel = open_channel(
+            settings.rollout, idempotent_methods=ROLLOUT_METHODS, health_checked=True
+        )
+        reward_channel = open_channel(
+            settings.reward, idempotent_methods=REWARD_METHODS, health_checked=True
+        )
+        rollout_patience = Patience(settings.rollout_wait_seconds, self._on_rollout_wait)
+        reward_patience = Patience(settings.rollout_wait_seconds, self._on_reward_wait)
+        return (
+            RolloutClient(rollout_channel, rollout_patience, settings.rollout_concurrency),
+            RewardClient(reward_channel, reward_patience),
+        )
+
+    def _on_rollout_wait(self, waiting: bool) -> None:
+        phase = JobPhase.WAITING_FOR_ROLLOUT if waiting else JobPhase.ROLLOUT
+        self.report(PhaseChanged(phase=phase))
+
+    def _on_reward_wait(self, waiting: bool) -> None:
+        if waiting:
+            self.report(Notice(message="the reward service does not answer; waiting for it"))
+
+    def _policy(self) -> Policy:
+        settings = self._task.settings
+        if settings.torch_threads:
+            torch.set_num_threads(settings.torch_threads)
+        device = settings.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = settings.dtype
+        if dtype == "auto":
+            dtype = "bfloat16" if device == "cuda" else "float32"
+        return Policy(
+            PolicySettings(
+                source=self._task.model_source,
+                device=device,
+                dtype=getattr(torch, dtype),
+                use_4bit=self._spec.training.use_4bit,
+                seed=self._spec.training.seed,
+                feature_cache_bytes=settings.feature_cache_bytes,
+            ),
+            self._spec.lora,
+        )
+
+    def _agree_on_tokens(self, policy: Policy) -> None:
+        """Refuses replicas whose token ids mean something else."""
+        served = self._loop.run(self._rollouts.model())
+        if served.vocabulary_fingerprint != vocabulary_fingerprint(policy.tokenizer.get_vocab()):
+            raise FailedPrecondition(
+                f"the rollout replicas serve {served.base_model}, whose tokens are not those of "
+                f"{self._spec.base_model}; start replicas of the same model"
+            )
+        policy.bar(served.barred_token_ids)
+
+    def _staged(self, policy: Policy, digest: str) -> list[Sample]:
+        path = self._store.path(digest)
+        max_side = self._spec.training.max_image_size
+        return stage_dataset(path, self._store, policy.image_grid, max_side)
+
+    def _trainer(
+        self,
+        policy: Policy,
+        stage: PromptStage,
+        publisher: AdapterPublisher,
+        samples: list[Sample],
+    ) -> GRPOTrainer:
+        sampler = GroupSampler(
+            stage=stage,
+            rollouts=self._rollouts,
+            rewards=self._rewards,
+            loop=self._loop,
+            training=self._spec.training,
+            reward_weights=self._spec.rewards,
+        )
+        return GRPOTrainer(
+            policy=policy,
+            stage=stage,
+            sampler=sampler,
+            publisher=publisher,
+            samples=samples,
+            training=self._spec.training,
+            folder=self._task.folder,
+            checkpoints_kept=self._task.settings.checkpoints_kept,
+            report=self.report,
+            stop=self._stop,
+            attempt=self._task.attempt,
+        )
+
+    def _train(self, trainer: GRPOTrainer) -> None:
+        found = checkpoints.find_last(self._task.folder / "checkpoints")
+        for name in found.broken:
+            self.report(Notice(message=f"{name} is damaged and was passed over"))
+        try:
+            trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
+        except StopRequested:
+            trainer.save_where_it_stands()
+            raise
+
+    def _result(self, policy: Policy, trainer: GRPOTrainer) -> str:
+        trainer.save_where_it_stands()
+        folder = self._task.folder / "output"
+        write_output(folder, policy, self._spec, trainer.state)
+        archive = self._task.folder / "result.zip"
+        zip_output(folder, archive)
+        digest = digest_of_file(archive)
+        self._store.put_file(archive, digest)
+        archive.unlink()
+        return digest
+
+    def _evaluate(self, policy: Policy, stage: PromptStage, publisher: AdapterPublisher) -> None:
+        if not self._spec.evaluation_dataset_digest:
+            return
+        self.report(PhaseChanged(phase=JobPhase.EVALUATING))
+        evaluator = Evaluator(
+            stage=stage,
+            rollouts=self._rollouts,
+            rewards=self._rewards,
+            loop=self._loop,
+            max_new_tokens=self._spec.training.max_new_tokens,
+            report=self.report,
+        )
+        held_out = self._staged(policy, self._spec.evaluation_dataset_digest)
+        self.report(evaluator.compare(held_out, publisher.publish(policy.model)))
+
+
+def failure_of(error: Exception) -> WorkerFailed:
+    """What a person is told, and whether another worker may do better."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
+        return WorkerFailed(message=f"out of memory; {advice}", retryable=True)
+    if isinstance(error, TallyError):
+        return WorkerFailed(message=str(error), retryable=False)
+    if isinstance(error, FloatingPointError):
+        return WorkerFailed(message=str(error), retryable=False)
+    message = f"the worker failed with {type(error).__name__}; its log says more"
+    return WorkerFailed(message=message, retryable=True)
+
+
+def main() -> None:
+    end_with_parent()
+    configure_logging("worker")
+    task = WorkerTask.model_validate_json(Path(sys.argv[1]).read_text())
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with os.fdopen(int(sys.argv[2]), "w") as events:
+        worker = Worker(task, events, stop)
+        try:
+            with suppress(StopRequested):
+                worker.run()
+        except Exception as error:
+            worker.report(failure_of(_first(error)))
+            raise
+    # Threads of gRPC and torch must not outlive the interpreter's teardown.
+
+    os._exit(0)
+
+
+def _first(error: BaseException) -> Exception:
+    """The first error of a group, or the error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, Exception) else RuntimeError(str(error))
+
+
+if __name__ == "__main__":
+    main()
