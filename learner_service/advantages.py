@@ -7,12 +7,12 @@ from learner_service.spec import AdvantageScale
 _EPSILON = 1e-4
 
 
-def group_advantages(rewards_P_G: Tensor, scale: AdvantageScale) -> Tensor:  # noqa: N803
+def group_advantages(rewards_P_G: Tensor, scale: AdvantageScale) -> Tensor:
     """Centres rewards on their group's mean and divides as `scale` says. [P, G] → [P, G].
 
     The standard deviations are unbiased; a group of equal rewards gets advantages of 0.
     """
-    centred_P_G = rewards_P_G - rewards_P_G.mean(dim=1, keepdim=True)  # noqa: N806
+    centred_P_G = rewards_P_G - rewards_P_G.mean(dim=1, keepdim=True)
     if scale is AdvantageScale.NONE:
         return centred_P_G
     if scale is AdvantageScale.BATCH:
@@ -20,6 +20,6 @@ def group_advantages(rewards_P_G: Tensor, scale: AdvantageScale) -> Tensor:  # n
     return centred_P_G / (rewards_P_G.std(dim=1, keepdim=True) + _EPSILON)
 
 
-def zero_variance_groups(rewards_P_G: Tensor) -> Tensor:  # noqa: N803
+def zero_variance_groups(rewards_P_G: Tensor) -> Tensor:
     """Whether all rewards of a group are equal. [P, G] → [P] of bool."""
     return (rewards_P_G == rewards_P_G[:, :1]).all(dim=1)

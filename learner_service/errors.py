@@ -53,5 +53,5 @@ class RolloutsUnavailable(Unavailable):
     pass
 
 
-class StopRequested(Exception):  # noqa: N818 - nothing went wrong
+class StopRequested(Exception):
     """Raised between two pieces of work once the worker was asked to stop."""

@@ -40,7 +40,7 @@ class Evaluator:
         for digest, collected in scores.items():
             for start in range(0, len(samples), _CHUNK):
                 chunk = samples[start : start + _CHUNK]
-                collected += self._loop.run(self._scores(chunk, digest))
+                collected.extend(self._loop.run(self._scores(chunk, digest)))
                 answered += len(chunk)
                 self._report(EvaluationProgress(answered=answered, total=2 * len(samples)))
         return EvaluationDone(

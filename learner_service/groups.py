@@ -16,7 +16,7 @@ from learner_service.metrics import score_metrics
 from learner_service.packing import Group
 from learner_service.policy import Policy
 from learner_service.prompts import PromptBuilder
-from learner_service.rewards import RewardClient
+from learner_service.rewards import RewardClient, Score
 from learner_service.rollouts import Completion, Prompt, RolloutClient, Sampling
 from learner_service.spec import RewardWeight, TrainingSettings
 
@@ -98,13 +98,11 @@ class GroupSampler:
             temperature=self._training.temperature,
             max_new_tokens=self._training.max_new_tokens,
         )
-        completions_P_G = self._loop.run(  # noqa: N806
-            self._rollouts.generate(prompts, adapter_digest, sampling)
-        )
+        completions_P_G = self._loop.run(self._rollouts.generate(prompts, adapter_digest, sampling))
         sampled = time.monotonic()
         scores = self._loop.run(self._scores(samples, completions_P_G))
-        rewards_P_G = torch.tensor([s.reward for s in scores]).view(len(samples), -1)  # noqa: N806
-        advantages_P_G = group_advantages(rewards_P_G, self._training.advantage_scale)  # noqa: N806
+        rewards_P_G = torch.tensor([s.reward for s in scores]).view(len(samples), -1)
+        advantages_P_G = group_advantages(rewards_P_G, self._training.advantage_scale)
         lengths = [float(len(c.token_ids)) for group in completions_P_G for c in group]
         return ScoredStep(
             groups=[
@@ -119,7 +117,9 @@ class GroupSampler:
             },
         )
 
-    async def _scores(self, samples, completions_P_G):  # noqa: ANN001, ANN202, N803
+    async def _scores(
+        self, samples: Sequence[Sample], completions_P_G: list[list[Completion]]
+    ) -> list[Score]:
         texts = [self._stage.answer(c) for group in completions_P_G for c in group]
         true_counts = [s.true_count for s in samples for _ in range(self._training.num_generations)]
         return await self._rewards.score(texts, true_counts, self._reward_weights)

@@ -27,7 +27,7 @@ class StepSums:
         return {name: total / max(self._tokens, 1) for name, total in self._sums.items()}
 
 
-def score_metrics(scores: Sequence[Score], rewards_P_G: Tensor) -> dict[str, float]:  # noqa: N803
+def score_metrics(scores: Sequence[Score], rewards_P_G: Tensor) -> dict[str, float]:
     """How good the step's answers were; names as in StepMetrics of learner.proto."""
     rewards = rewards_P_G.flatten()
     return {

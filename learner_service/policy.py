@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from PIL import Image
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -13,7 +14,6 @@ from transformers import (
     AutoTokenizer,
     BitsAndBytesConfig,
 )
-from PIL import Image
 
 from learner_service.dataset import ImageGrid
 from learner_service.errors import UnknownModel
@@ -119,14 +119,14 @@ class Policy:
         image_mask = (token_ids == self.image_token_id).unsqueeze(-1)
         embeddings = embeddings.masked_scatter(image_mask, torch.cat(list(features)))
         columns, places = packed.source_columns.unique(return_inverse=True)
-        logits_B_K_V = model(  # noqa: N806
+        logits_B_K_V = model(
             inputs_embeds=embeddings,
             attention_mask=packed.attention_mask.to(self.device),
             position_ids=packed.position_ids.to(self.device),
             logits_to_keep=columns.to(self.device),
             use_cache=False,
         ).logits
-        logits_N_T_V = logits_B_K_V[packed.source_rows, places].float()  # noqa: N806
+        logits_N_T_V = logits_B_K_V[packed.source_rows, places].float()
         return self._scored(logits_N_T_V, packed.target_ids.to(self.device), temperature)
 
     def _scored(self, logits: Tensor, targets: Tensor, temperature: float) -> TokenLogps:

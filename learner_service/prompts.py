@@ -24,6 +24,6 @@ class PromptBuilder:
 
     def _without_specials(self, question: str) -> str:
         """A question that spells out a special token must not become one."""
-        for token in self._tokenizer.all_special_tokens + [_IMAGE_PLACEHOLDER]:
+        for token in (*self._tokenizer.all_special_tokens, _IMAGE_PLACEHOLDER):
             question = question.replace(token, " ")
         return question

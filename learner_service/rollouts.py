@@ -1,8 +1,9 @@
 """prompts_P, adapter → completions_P_G: the client of rollout.v1."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
 
@@ -10,6 +11,8 @@ from learner_service.errors import RolloutsUnavailable
 from learner_service.patience import Patience
 from rpc.errors import DataLoss, Unavailable, translated_errors
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
+
+T = TypeVar("T")
 
 IDEMPOTENT_METHODS = (
     "tally.rollout.v1.RolloutService/Generate",
@@ -47,7 +50,7 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """Sampled ids and the engine's log-probability of each; `adapter_digest` says of which policy."""
+    """Sampled ids, the engine's log-probability of each, and the policy they are from."""
 
     token_ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
@@ -113,7 +116,7 @@ class RolloutClient:
         async with translated_errors():
             return await self._stub.GetModel(rollout_pb2.GetModelRequest())
 
-    async def _asked(self, ask):  # noqa: ANN001, ANN202 - either of the two calls above
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         try:
             return await self._patience.call(ask)
         except Unavailable as error:

@@ -35,7 +35,7 @@ class WorkerExit:
 
 
 class WorkerProcess:
-    """Runs `learner_service.worker` on one task. Its prints go to worker.log in the job's folder."""
+    """Runs `learner_service.worker` on one task; its prints go to the job's worker.log."""
 
     def __init__(self, task: WorkerTask, stop_seconds: float) -> None:
         self._task = task

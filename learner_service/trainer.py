@@ -86,7 +86,7 @@ class GRPOTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[list[Sample]], num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, ForwardPass]], None]:
-        """Samples and scores the groups of one optimizer step, strictly from the current adapter."""
+        """Samples and scores the groups of one optimizer step, from the current adapter."""
         self._check_stop()
         self._step_started = time.monotonic()
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
