@@ -1,0 +1,85 @@
+"""A job's progress: a live bar on a terminal, a plain line now and then elsewhere."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from cli.job_state import JobState
+from cli.output import console, say
+
+_LINE_EVERY_SECONDS = 10.0
+
+
+class JobDisplay(Protocol):
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+    def update(self, state: JobState) -> None: ...
+    def remark(self, text: str) -> None: ...
+
+
+class LiveDisplay:
+    """One bar with the last step's figures behind it; remarks stay above it."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("{task.description}"),
+            console=console,
+        )  # fmt: skip
+        self._task = self._progress.add_task("queued", total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, state: JobState) -> None:
+        evaluating = state.phase == "evaluating" and state.answers
+        done, total = (
+            (state.answered, state.answers) if evaluating else (state.step, state.total_steps)
+        )
+        self._progress.update(
+            self._task, description=state.describe(), completed=done, total=total or None
+        )
+
+    def remark(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, soft_wrap=True)
+
+
+class PlainDisplay:
+    """A line every ten seconds at most, and one for the last step."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said_at = -_LINE_EVERY_SECONDS
+        self._line = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, state: JobState) -> None:
+        line = state.describe()
+        last_step = state.step == state.total_steps > 0
+        due = self._clock() - self._said_at >= _LINE_EVERY_SECONDS
+        if line != self._line and (due or last_step):
+            self.remark(line)
+            self._line, self._said_at = line, self._clock()
+
+    def remark(self, text: str) -> None:
+        say(text)
+
+
+def job_display() -> JobDisplay:
+    return LiveDisplay() if console.is_terminal else PlainDisplay()

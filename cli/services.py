@@ -1,0 +1,119 @@
+"""The four services of Tally on one machine: their addresses, folders and settings."""
+
+import json
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc
+import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+import samples
+from cli.errors import StackFailed
+from cli.process import Service
+
+DEFAULT_MODEL = str(Path(samples.__file__).with_name("counting_policy"))
+_HOST = "127.0.0.1"
+_CHECK_SECONDS = 2.0
+_INTERNAL = ("reward", "rollout", "learner")
+
+
+def plan_services(*, data_dir: Path, model: str, host: str, port: int) -> list[Service]:
+    """The services in the order of their start; `host` and `port` are the gateway's."""
+    target = {name: f"{_HOST}:{p}" for name, p in zip(_INTERNAL, free_ports(3), strict=True)}
+    settings = _settings(data_dir.resolve(), model, target)
+    settings["gateway"] |= {"HOST": host, "PORT": str(port)}
+    modules = {name: f"{name}_service" for name in _INTERNAL} | {"gateway": "gateway"}
+    checks = {name: _grpc_check(target[name]) for name in _INTERNAL}
+    checks["gateway"] = _http_check(f"http://{reachable(host)}:{port}/healthz")
+    return [
+        Service(
+            name=name,
+            command=(sys.executable, "-P", "-m", modules[name]),
+            environment={f"TALLY_{name.upper()}_{key}": v for key, v in settings[name].items()},
+            is_healthy=checks[name],
+        )
+        for name in (*_INTERNAL, "gateway")
+    ]
+
+
+def _settings(data_dir: Path, model: str, target: dict[str, str]) -> dict[str, dict[str, str]]:
+    port = {name: address.rpartition(":")[2] for name, address in target.items()}
+    return {
+        "reward": {"SERVER__PORT": port["reward"]},
+        "rollout": {
+            "SERVER__PORT": port["rollout"],
+            "MODEL": model,
+            "BLOB__TARGET": target["learner"],
+            "CACHE_DIR": str(data_dir / "rollout-cache"),
+        },
+        "learner": {
+            "SERVER__PORT": port["learner"],
+            "DATA_DIR": str(data_dir / "learner"),
+            "MODELS": json.dumps([model]),
+            "ROLLOUT__TARGET": target["rollout"],
+            "REWARD__TARGET": target["reward"],
+        },
+        "gateway": {
+            "DATA_DIR": str(data_dir / "gateway"),
+            "LEARNER__TARGET": target["learner"],
+            "REWARD__TARGET": target["reward"],
+        },
+    }
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that were free at the same moment."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
+        for opened in sockets:
+            opened.bind((_HOST, 0))
+        return [opened.getsockname()[1] for opened in sockets]
+
+
+def check_port_is_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            message = f"Port {port} of {host} can't be had; choose another with --port."
+            raise StackFailed(message) from error
+
+
+def reachable(host: str) -> str:
+    """The address at which a client on this machine finds a server that listens on `host`."""
+    return _HOST if host == "0.0.0.0" else host
+
+
+def resolve_model(model: str) -> str:
+    """A folder as an absolute path; anything else is a model's name."""
+    path = Path(model)
+    return str(path.resolve()) if path.is_dir() else model
+
+
+def _grpc_check(target: str) -> Callable[[], bool]:
+    def is_healthy() -> bool:
+        with grpc.insecure_channel(target) as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(), timeout=_CHECK_SECONDS
+                )
+            except grpc.RpcError:
+                return False
+        return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+    return is_healthy
+
+
+def _http_check(url: str) -> Callable[[], bool]:
+    def is_healthy() -> bool:
+        try:
+            return httpx.get(url, timeout=_CHECK_SECONDS, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    return is_healthy
