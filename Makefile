@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROTOS := $(shell find protos/tally -name '*.proto')
+
+.PHONY: demo test lint protos clean
+
+demo: $(VENV)/demo.stamp ## Sets everything up and runs the main job end to end.
+	$(BIN)/tally demo
+
+test: $(VENV)/dev.stamp ## Sets everything up and runs every check and test.
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp ## Linters, types, contracts and stale generated code.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	cd protos && ../$(BIN)/buf lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.generated_code check
+
+protos: $(VENV)/dev.stamp ## Writes the generated code anew after a .proto has changed.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.generated_code write
+
+$(VENV)/demo.stamp: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[all]"
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@ $(VENV)/demo.stamp
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo-output

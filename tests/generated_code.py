@@ -1,0 +1,39 @@
+"""Writes the code generated from the contracts, or checks that what is committed is not stale."""
+
+import filecmp
+import sys
+import tempfile
+from pathlib import Path
+
+from grpc_tools import protoc
+
+PROTOS = Path(__file__).parent.parent / "protos"
+
+
+def generate(target: Path) -> None:
+    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+    arguments = ["protoc", f"-I{PROTOS}", f"--python_out={target}", f"--grpc_python_out={target}"]
+    arguments += [f"--mypy_out=quiet:{target}", f"--mypy_grpc_out=quiet:{target}"]
+    if protoc.main([*arguments, *sources]) != 0:
+        sys.exit("protoc failed")
+
+
+def stale_files() -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder))
+        names = sorted(path.relative_to(folder) for path in Path(folder).rglob("*_pb2*"))
+        committed = sorted(path.relative_to(PROTOS) for path in PROTOS.rglob("*_pb2*.py*"))
+        _, changed, missing = filecmp.cmpfiles(folder, PROTOS, names, shallow=False)
+        left_over = set(committed) - set(names)
+        return sorted(str(path) for path in [*changed, *missing, *left_over])
+
+
+def main() -> None:
+    if sys.argv[1:] == ["write"]:
+        generate(PROTOS)
+    elif stale := stale_files():
+        sys.exit(f"stale, run `make protos`: {', '.join(stale)}")
+
+
+if __name__ == "__main__":
+    main()

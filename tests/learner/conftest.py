@@ -1,0 +1,26 @@
+"""What the learner's tests share: a policy with random weights and an adapter that matters."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from learner_service.policy import Policy, PolicySettings
+from learner_service.spec import LoraSettings
+
+
+@pytest.fixture
+def policy(random_policy_path: Path) -> Policy:
+    settings = PolicySettings(
+        source=str(random_policy_path),
+        device="cpu",
+        dtype=torch.float32,
+        use_4bit=False,
+        seed=3,
+        feature_cache_bytes=10**8,
+    )
+    policy = Policy(settings, LoraSettings(r=4, lora_alpha=8, lora_dropout=0.0))
+    for name, parameter in policy.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    return policy

@@ -1,0 +1,119 @@
+"""Packed groups against one completion at a time: the same numbers, the same gradients."""
+
+from random import Random
+
+import pytest
+import torch
+from PIL import Image
+
+from learner_service.packing import Group, pack
+from learner_service.policy import Policy
+from learner_service.prompts import PromptBuilder
+from samples.scenes import draw_scene
+
+SIZES = ((112, 112), (140, 84), (56, 168))
+TEMPERATURE = 0.7
+
+
+def draw_groups(policy: Policy) -> tuple[list[Group], list[Image.Image]]:
+    """Three groups of unequal sizes: images, questions, and lengths of completions from 1 to 9."""
+    random = Random(5)
+    builder = PromptBuilder(policy.tokenizer, policy.image_token_id)
+    groups, images = [], []
+    for number, (width, height) in enumerate(SIZES):
+        question = "Count the fish" + " please" * number
+        ids = builder.prompt_ids(question, (width // 28) * (height // 28))
+        completions = [
+            [random.randrange(250) for _ in range(random.randint(1, 9))] for _ in range(3 + number)
+        ]
+        positions = policy.position_ids(ids, (1, height // 14, width // 14))
+        groups.append(Group(prompt_ids=ids, position_ids=positions, completions=completions))
+        images.append(draw_scene(random).image.resize((width, height)))
+    return groups, images
+
+
+def packed_logps(policy: Policy, groups: list[Group], images: list[Image.Image]) -> torch.Tensor:
+    """All completions' log-probabilities, one after another: [tokens]."""
+    packed = pack(groups, policy.pad_id)
+    features = [policy.features(f"{id(image)}", image) for image in images]
+    scored = policy.log_probabilities(policy.model, packed, features, TEMPERATURE)
+    return scored.logps[packed.completion_mask]
+
+
+def single_logps(policy: Policy, groups: list[Group], images: list[Image.Image]) -> torch.Tensor:
+    """The same by transformers' ordinary forward, one completion at a time: [tokens]."""
+    rows = []
+    for group, image in zip(groups, images, strict=True):
+        inputs = policy.image_processor(images=[image], return_tensors="pt")
+        for completion in group.completions:
+            ids = torch.tensor([[*group.prompt_ids, *completion]])
+            types = (ids == policy.image_token_id).int()
+            logits = policy.model(input_ids=ids, mm_token_type_ids=types, **inputs).logits[0]
+            start = len(group.prompt_ids) - 1
+            logps = (logits[start:-1] / TEMPERATURE).log_softmax(-1)
+            rows.append(logps.gather(-1, torch.tensor(completion).unsqueeze(-1)).squeeze(-1))
+    return torch.cat(rows)
+
+
+def lora_gradients(policy: Policy, logps: torch.Tensor) -> torch.Tensor:
+    policy.model.zero_grad()
+    weights = torch.linspace(-1, 1, len(logps))
+    (logps * weights).sum().backward()
+    gradients = [p.grad.flatten() for p in policy.model.parameters() if p.grad is not None]
+    return torch.cat(gradients).clone()
+
+
+def test_log_probabilities_and_gradients_equal_one_by_one(policy: Policy):
+    policy.model.eval()
+    groups, images = draw_groups(policy)
+    packed = packed_logps(policy, groups, images)
+    single = single_logps(policy, groups, images)
+    assert (packed - single).abs().max() < 1e-5
+    packed_gradients = lora_gradients(policy, packed)
+    single_gradients = lora_gradients(policy, single)
+    difference = (packed_gradients - single_gradients).norm() / single_gradients.norm()
+    assert difference < 1e-4
+
+
+def test_barred_tokens_leave_every_distribution(policy: Policy):
+    groups, images = draw_groups(policy)
+    before = packed_logps(policy, groups, images)
+    policy.bar([300, 301, 302])
+    after = packed_logps(policy, groups, images)
+    assert (after > before).all()
+
+
+def test_a_completion_sees_the_prompt_and_itself_only():
+    group = Group(
+        prompt_ids=[1, 2],
+        position_ids=torch.arange(2).expand(3, 2),
+        completions=[[3, 4, 5], [6, 7]],
+    )
+    packed = pack([group], pad_id=0)
+    assert packed.token_ids.tolist() == [[1, 2, 3, 4, 6]]
+    assert packed.position_ids[:, 0].tolist() == [[0, 1, 2, 3, 2]] * 3
+    assert packed.attention_mask[0, 0].int().tolist() == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 0, 0, 1],
+    ]
+    assert packed.source_columns.tolist() == [[1, 2, 3], [1, 4, 4]]
+    assert packed.target_ids.tolist() == [[3, 4, 5], [6, 7, 7]]
+    assert packed.completion_mask.tolist() == [[True, True, True], [True, True, False]]
+
+
+def test_positions_go_on_after_the_largest_of_the_prompt():
+    positions = torch.tensor([[0, 1, 1, 1, 1, 3], [0, 1, 1, 2, 2, 3], [0, 1, 2, 1, 2, 3]])
+    group = Group(prompt_ids=[9] * 6, position_ids=positions, completions=[[1, 1, 1]])
+    assert pack([group], pad_id=0).position_ids[0, 0, 6:].tolist() == [4, 5]
+
+
+@pytest.mark.parametrize("completions", [[], [[]], [[1], []]])
+def test_an_empty_completion_is_refused(completions: list[list[int]]):
+    group = Group(
+        prompt_ids=[1], position_ids=torch.zeros(3, 1, dtype=torch.long), completions=completions
+    )
+    with pytest.raises(ValueError, match="completions"):
+        pack([group], pad_id=0)
