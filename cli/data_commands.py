@@ -62,7 +62,9 @@ def upload_with_bar(client: ApiClient, path: Path) -> Json:
 
 
 def describe_upload(answer: Json) -> str:
-    return (
+    said = (
         f"{answer['filename']}: {answer['csv_rows']} rows, {answer['valid_images']} valid images, "
         f"file_id {answer['file_id']}"
     )
+    warnings = [f"  warning: {warning}" for warning in answer.get("warnings") or []]
+    return "\n".join([said, *warnings])

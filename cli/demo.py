@@ -1,6 +1,7 @@
 """`tally demo`: from nothing to a trained adapter and a comparison, on this machine."""
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False,
 ) -> None:
     """Train the small sample policy to count, and compare it with its base."""
+    _forget_settings()
     output.mkdir(parents=True, exist_ok=True)
     with _data_folder(data_dir, keep) as folder, stop_on_signals() as request:
         try:
@@ -142,6 +144,12 @@ def _data_folder(data_dir: Path | None, keep: bool) -> Iterator[Path]:
             say(f"The data is kept in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_settings() -> None:
+    """An operator's settings, a database for one, are not the demo's to use."""
+    for name in [name for name in os.environ if name.startswith("TALLY_")]:
+        del os.environ[name]
 
 
 def _keep_logs(folder: Path, output: Path) -> None:

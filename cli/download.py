@@ -12,7 +12,6 @@ from cli.errors import CliError, GatewayUnreachable, RequestRefused
 
 _TRIES = 5
 _SILENCE_SECONDS = 60.0
-_CHUNK_BYTES = 256 * 1024
 
 # Called with bytes had so far and bytes in all (None while unknown).
 OnProgress = Callable[[int, int | None], None]
@@ -62,7 +61,8 @@ def _save(response: httpx.Response, file: BinaryIO, had: int, on_progress: OnPro
     length = response.headers.get("Content-Length")
     total = had + int(length) if length else None
     on_progress(had, total)
-    for chunk in response.iter_raw(_CHUNK_BYTES):
+    # Pieces as they come: a size asked for would hold bytes back, and a lost connection lose them.
+    for chunk in response.iter_raw():
         file.write(chunk)
         had += len(chunk)
         on_progress(had, total)

@@ -18,6 +18,7 @@ from cli.watch import watch_and_report, watch_as_json
 
 def train(
     context: typer.Context,
+    *,
     data: Annotated[str, typer.Option(metavar="FILE_ID|ZIP", help="What to train on.")],
     name: Annotated[str, typer.Option(help="A name for the job.")] = "counting_model",
     config: Annotated[

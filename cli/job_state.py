@@ -7,6 +7,8 @@ from cli.api_client import Json, flat_step
 from cli.events import Event
 
 _STEPS_AVERAGED = 20
+# Of a job that has done steps; rollout, learning and saving alternate too quickly to be read.
+_PHASES_WORTH_SAYING = ("queued", "loading", "waiting for rollout", "evaluating", "cancelling")
 
 
 @dataclass(kw_only=True)
@@ -30,7 +32,7 @@ class JobState:
         self.notice = data.get("message", "") if event.kind == "notice" else ""
         match event.kind:
             case "phase":
-                self.phase = data.get("phase", self.phase)
+                self.phase = (data.get("phase") or self.phase).replace("_", " ")
             case "worker":
                 self.step = data.get("resumed_from_step", 0)
                 self.total_steps = data.get("total_steps") or self.total_steps
@@ -49,6 +51,7 @@ class JobState:
         self.step = step["step"]
         self.total_steps = step.get("total_steps") or self.total_steps
         self.metrics = step
+        self.phase = "learning"
         if (seconds := step.get("step_seconds")) is not None:
             self._step_seconds.append(seconds)
 
@@ -75,7 +78,7 @@ class JobState:
         if self.phase == "evaluating" and self.answers:
             return f"held-out comparison {self.answered}/{self.answers}"
         if not self.step:
-            return self.phase.replace("_", " ")
+            return self.phase
         parts = [f"step {self.step}/{self.total_steps or '?'}"]
         labels = {"reward": "reward_mean", "exact": "exact_rate", "loss": "loss"}
         for label, name in labels.items():
@@ -85,6 +88,8 @@ class JobState:
             parts.append(f"{self.step_seconds:.2g} s/step")
         if self.seconds_left is not None:
             parts.append(f"{duration(self.seconds_left)} left")
+        if self.phase in _PHASES_WORTH_SAYING:
+            parts.append(f"({self.phase})")
         return "  ".join(parts)
 
 

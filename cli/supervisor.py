@@ -64,7 +64,10 @@ class Supervisor:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Ends the services, last started first; kills what outlives its grace, or all once `hurried`."""
+        """Ends the services, last started first; kills what outlives its grace.
+
+        Once `hurried`, kills the rest at once.
+        """
         for process in reversed(self.processes):
             process.ask_to_end()
             if not self._ended_in_time(process):
