@@ -1,0 +1,65 @@
+"""`python -m rollout_service`: settings come from the environment and the command line."""
+
+import asyncio
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rollout_service.blob_cache import BlobCache
+from rollout_service.engine import Engine
+from rollout_service.servicer import SERVICE_NAME, RolloutServicer
+from rollout_service.settings import RolloutSettings
+from rpc.blobs import IDEMPOTENT_METHODS, BlobClient
+from rpc.channel import open_channel
+from rpc.logs import configure_logging
+from rpc.server import RpcServer, serve
+from tally.rollout.v1 import rollout_pb2_grpc
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    settings = RolloutSettings(_cli_parse_args=True)
+    configure_logging("rollout", settings.log_level)
+    with _cache_folder(settings) as folder:
+        asyncio.run(_run(settings, folder))
+
+
+async def _run(settings: RolloutSettings, cache_folder: Path) -> None:
+    engine = _engine(settings)
+    async with open_channel(settings.blob, idempotent_methods=IDEMPOTENT_METHODS) as channel:
+        blobs = BlobCache(cache_folder, settings.cache_bytes, BlobClient(channel))
+        servicer = RolloutServicer(settings, engine, blobs)
+        server = RpcServer(
+            settings.server,
+            service_names=[SERVICE_NAME],
+            register=lambda s: rollout_pb2_grpc.add_RolloutServiceServicer_to_server(servicer, s),
+        )
+        try:
+            await serve(server, settings.server, load=servicer.load)
+        finally:
+            await engine.close()
+            blobs.close()
+
+
+def _engine(settings: RolloutSettings) -> Engine:
+    # Here, so that `--help` answers without loading torch.
+    from rollout_service.transformers_engine import TransformersEngine  # noqa: PLC0415
+
+    return TransformersEngine(settings)
+
+
+@contextmanager
+def _cache_folder(settings: RolloutSettings) -> Iterator[Path]:
+    if settings.cache_dir is not None:
+        yield settings.cache_dir
+        return
+    with tempfile.TemporaryDirectory(prefix="tally-rollout-") as folder:
+        yield Path(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

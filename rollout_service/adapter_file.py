@@ -1,0 +1,200 @@
+"""An adapter blob → LoRA weights that are checked against the model before anything is loaded.
+
+The configuration of a stranger is never handed to PEFT: only a rank, a scale and the names of
+linear layers of the language model come out of here.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from rollout_service.errors import BadAdapter
+
+_CONFIG_KEY = "adapter_config"
+_KEY = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<side>[AB])\.weight")
+_DTYPES = ("F32", "F16", "BF16")
+_LARGEST_ALPHA = 65_536
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+_TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
+# Read or ignored below; every other field must be as PEFT leaves it.
+_KNOWN_FIELDS = frozenset(
+    {
+        "base_model_name_or_path",
+        "bias",
+        "inference_mode",
+        "init_lora_weights",
+        "lora_alpha",
+        "lora_dropout",
+        "peft_type",
+        "peft_version",
+        "r",
+        "target_modules",
+        "exclude_modules",
+        "task_type",
+    }
+)
+_DEFAULTS: Mapping[str, Any] = LoraConfig().to_dict()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraStructure:
+    """What must be equal for one adapter's weights to be written over another's."""
+
+    rank: int
+    alpha: float
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraWeights:
+    """`a_by_module`: [rank, in features] each; `b_by_module`: [out features, rank] each."""
+
+    structure: LoraStructure
+    a_by_module: dict[str, Tensor]
+    b_by_module: dict[str, Tensor]
+
+
+def adaptable_layers(model: nn.Module) -> dict[str, nn.Linear]:
+    """The language model's projections by full name; the vision tower is never adapted."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+        and ".language_model." in f".{name}"
+        and name.rpartition(".")[2] in _TARGETS
+    }
+
+
+def read_adapter(path: Path, layers: Mapping[str, nn.Linear], max_rank: int) -> LoraWeights:
+    """Weights of the adapter in `path` for `layers`; raises BadAdapter, saying what is wrong."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            config = _config((file.metadata() or {}).get(_CONFIG_KEY), max_rank)
+            modules = _modules(file.keys(), layers)
+            _check_targets(config["target_modules"], config.get("exclude_modules"), modules, layers)
+            for side in "AB":
+                _check_shapes(file, modules, layers, side, config["r"])
+            structure = LoraStructure(
+                rank=config["r"], alpha=float(config["lora_alpha"]), modules=modules
+            )
+            return LoraWeights(
+                structure=structure,
+                a_by_module={module: _weight(file, module, "A") for module in modules},
+                b_by_module={module: _weight(file, module, "B") for module in modules},
+            )
+    except (SafetensorError, OSError) as error:
+        raise BadAdapter("adapter: not a whole safetensors file") from error
+
+
+def _config(text: str | None, max_rank: int) -> dict[str, Any]:
+    if text is None:
+        raise BadAdapter(f"adapter: its safetensors metadata has no {_CONFIG_KEY}")
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadAdapter(f"{_CONFIG_KEY}: not JSON") from error
+    if not isinstance(config, dict):
+        raise BadAdapter(f"{_CONFIG_KEY}: expected an object")
+    _check_config(config, max_rank)
+    return config
+
+
+def _check_config(config: dict[str, Any], max_rank: int) -> None:
+    _require(config.get("peft_type") == "LORA", "peft_type", "LORA")
+    _require(config.get("task_type") in (None, "CAUSAL_LM"), "task_type", "CAUSAL_LM")
+    _require(config.get("bias", "none") == "none", "bias", "none")
+    rank = config.get("r")
+    _require(type(rank) is int and 1 <= rank <= max_rank, "r", f"1 to {max_rank}")
+    _require(_between(config.get("lora_alpha"), 0, _LARGEST_ALPHA), "lora_alpha", "above 0")
+    _require(_between(config.get("lora_dropout", 0.0), -1e-9, 1), "lora_dropout", "0 to below 1")
+    base = config.get("base_model_name_or_path")
+    _require(not base or _is_hub_name(base), "base_model_name_or_path", "a hub name or nothing")
+    for name in sorted(config.keys() - _KNOWN_FIELDS):
+        neutral = not config[name] or config[name] == _DEFAULTS.get(name)
+        _require(neutral, name[:100], "unset; plain LoRA only")
+
+
+def _require(holds: bool, field: str, expected: str) -> None:
+    if not holds:
+        raise BadAdapter(f"{_CONFIG_KEY}: {field}: expected {expected}")
+
+
+def _between(value: Any, above: float, below: float) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and above < value < below
+
+
+def _is_hub_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(_HUB_NAME.fullmatch(name))
+
+
+def _modules(keys: list[str], layers: Mapping[str, nn.Linear]) -> tuple[str, ...]:
+    """Names of the adapted layers; raises for a key that is none of theirs, or a half of a pair."""
+    sides: dict[str, set[str]] = {}
+    for key in keys:
+        match = _KEY.fullmatch(key)
+        if match is None or match["module"] not in layers:
+            raise BadAdapter(f"adapter: unknown key {key[:200]!r}; only the language model adapts")
+        sides.setdefault(match["module"], set()).add(match["side"])
+    for module, present in sides.items():
+        if missing := {"A", "B"} - present:
+            raise BadAdapter(f"adapter: missing key {_key(module, missing.pop())!r}")
+    if not sides:
+        raise BadAdapter("adapter: holds no weights")
+    return tuple(sorted(sides))
+
+
+def _check_targets(
+    targets: Any, excluded: Any, modules: tuple[str, ...], layers: Mapping[str, nn.Linear]
+) -> None:
+    """Every layer that the configuration means must be there.
+
+    A list of names is taken at its word. A pattern of a stranger is never run, for it may take
+    for ever: with one, a projection that is adapted must be adapted in every layer.
+    """
+    if isinstance(targets, list) and all(isinstance(one, str) for one in targets):
+        names = tuple(targets)
+        expected = {m for m in layers if m in names or m.endswith(tuple(f".{n}" for n in names))}
+    elif isinstance(targets, str):
+        kinds = tuple({f".{module.rpartition('.')[2]}" for module in modules})
+        expected = {module for module in layers if module.endswith(kinds)}
+    else:
+        raise BadAdapter(f"{_CONFIG_KEY}: target_modules: expected a list of names or a pattern")
+    missing = set() if excluded else expected - set(modules)
+    if missing:
+        raise BadAdapter(f"adapter: missing key {_key(min(missing), 'A')!r}")
+    if extra := set(modules) - expected:
+        raise BadAdapter(f"adapter: {min(extra)!r} is not among its target_modules")
+
+
+def _check_shapes(
+    file: Any, modules: tuple[str, ...], layers: Mapping[str, nn.Linear], side: str, rank: int
+) -> None:
+    for module in modules:
+        layer = layers[module]
+        expected = [rank, layer.in_features] if side == "A" else [layer.out_features, rank]
+        stored = file.get_slice(_key(module, side))
+        if stored.get_shape() != expected or stored.get_dtype() not in _DTYPES:
+            raise BadAdapter(
+                f"adapter: {_key(module, side)!r} is {stored.get_dtype()} {stored.get_shape()}; "
+                f"expected {expected}, one of {', '.join(_DTYPES)}"
+            )
+
+
+def _weight(file: Any, module: str, side: str) -> Tensor:
+    weight = file.get_tensor(_key(module, side))
+    if not torch.isfinite(weight).all():
+        raise BadAdapter(f"adapter: {_key(module, side)!r} holds NaN or infinity")
+    return weight
+
+
+def _key(module: str, side: str) -> str:
+    return f"base_model.model.{module}.lora_{side}.weight"

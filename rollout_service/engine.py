@@ -1,0 +1,76 @@
+"""The seam between the service and what samples: nothing here knows gRPC or torch."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalBlob:
+    """A blob that is here and verified; the file stays until the request has ended."""
+
+    digest: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationRequest:
+    """One prompt, n completions. `temperature` 0 is greedy, with log-probabilities at 1."""
+
+    prompt_token_ids: tuple[int, ...]
+    num_completions: int
+    temperature: float
+    max_new_tokens: int
+    seed: int | None = None
+    image: LocalBlob | None = None
+    adapter: LocalBlob | None = None
+
+    @property
+    def adapter_digest(self) -> str:
+        return self.adapter.digest if self.adapter else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """Sampled ids and the natural log-probability of each, both [tokens]."""
+
+    token_ids: tuple[int, ...]
+    log_probabilities: tuple[float, ...]
+    finish_reason: FinishReason
+    adapter_digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """What an engine serves."""
+
+    base_model: str
+    engine: str
+    vocabulary_fingerprint: str
+    vocabulary_size: int
+    max_sequence_tokens: int
+    barred_token_ids: tuple[int, ...]
+    image_token_id: int
+    video_token_id: int
+
+
+class Engine(Protocol):
+    """Samples. Cancelling `generate` stops its work soon and leaves nothing behind."""
+
+    async def load(self) -> ModelDescription:
+        """Loads the model and samples once, so that the first request finds it warm."""
+
+    async def generate(self, request: GenerationRequest) -> list[Completion]:
+        """`request.num_completions` completions of a valid request.
+
+        Raises BadImage or BadAdapter for a blob that it refuses.
+        """
+
+    async def close(self) -> None:
+        """Stops what is in progress and frees the model."""

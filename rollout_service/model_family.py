@@ -1,0 +1,113 @@
+"""The models that the transformers engine samples from, and how they are loaded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+)
+
+from rollout_service.settings import RolloutSettings
+
+# Families whose language model, vision tower and rope indices have the same names and meaning.
+SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel:
+    """A model in evaluation mode with what belongs to it."""
+
+    name: str
+    model: Any
+    tokenizer: Any
+    image_processor: Any
+    device: torch.device
+    stop_token_ids: tuple[int, ...]
+    barred_token_ids: tuple[int, ...]
+
+    @property
+    def vocabulary_size(self) -> int:
+        return int(self.model.lm_head.out_features)
+
+
+def load_model(settings: RolloutSettings) -> LoadedModel:
+    """Loads what `settings.model` names; raises ValueError for a family that isn't supported."""
+    model_type = AutoConfig.from_pretrained(settings.model).model_type
+    if model_type not in SUPPORTED_MODEL_TYPES:
+        supported = ", ".join(SUPPORTED_MODEL_TYPES)
+        raise ValueError(f"cannot sample from a {model_type}; the supported ones are {supported}")
+    device = torch.device(_device_name(settings))
+    model = _load_weights(settings, device)
+    if "sliding_attention" in model.config.get_text_config().layer_types:
+        raise ValueError("cannot sample from a model with sliding-window attention")
+    tokenizer = AutoTokenizer.from_pretrained(settings.model)
+    stop = stop_token_ids(model, tokenizer)
+    return LoadedModel(
+        name=base_model_name(settings.model),
+        model=model,
+        tokenizer=tokenizer,
+        image_processor=AutoImageProcessor.from_pretrained(settings.model, backend="pil"),
+        device=device,
+        stop_token_ids=stop,
+        barred_token_ids=barred_token_ids(tokenizer, stop, model.lm_head.out_features),
+    )
+
+
+def base_model_name(model: str) -> str:
+    """A hub name as it is; a folder by its own name, without the path to it."""
+    path = Path(model)
+    return path.resolve().name if path.is_dir() else model
+
+
+def stop_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The ids that close a completion: the model's own, or else the tokenizer's."""
+    for ids in (model.generation_config.eos_token_id, model.config.get_text_config().eos_token_id):
+        if ids is not None:
+            return tuple(ids) if isinstance(ids, list) else (ids,)
+    return (tokenizer.eos_token_id,)
+
+
+def barred_token_ids(
+    tokenizer: Any, stop_ids: tuple[int, ...], vocabulary_size: int
+) -> tuple[int, ...]:
+    """Every special or added token that closes nothing, and every id that has no token."""
+    added = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    unused = range(len(tokenizer), vocabulary_size)
+    return tuple(sorted((added | set(unused)) - set(stop_ids)))
+
+
+def _device_name(settings: RolloutSettings) -> str:
+    if settings.device != "auto":
+        return settings.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _load_weights(settings: RolloutSettings, device: torch.device) -> Any:
+    dtype = _dtype(settings, device)
+    options: dict[str, Any] = {}
+    if settings.use_4bit:
+        options["device_map"] = {"": str(device)}
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=["visual", "lm_head"],
+        )
+    model = AutoModelForImageTextToText.from_pretrained(
+        settings.model, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, **options
+    )
+    if not settings.use_4bit:
+        model.to(device)
+    return model.eval().requires_grad_(False)
+
+
+def _dtype(settings: RolloutSettings, device: torch.device) -> torch.dtype:
+    if settings.dtype == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return torch.float32 if settings.dtype == "float32" else torch.bfloat16

@@ -1,0 +1,99 @@
+"""rollout.v1 over an engine: checks a request, brings its blobs here, lets the engine sample."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+import grpc
+
+from rollout_service.blob_cache import BlobCache
+from rollout_service.convert import check_request, generate_response, model_response
+from rollout_service.engine import Engine, GenerationRequest, LocalBlob, ModelDescription
+from rollout_service.errors import EngineNotReady, TooManyRequests
+from rollout_service.settings import RolloutSettings
+from rpc.errors import DeadlineExceeded
+from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
+
+SERVICE_NAME = rollout_pb2.DESCRIPTOR.services_by_name["RolloutService"].full_name
+
+
+class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
+    """Answers UNAVAILABLE until `load` has returned."""
+
+    def __init__(self, settings: RolloutSettings, engine: Engine, blobs: BlobCache) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._blobs = blobs
+        self._model: ModelDescription | None = None
+        self._in_progress = 0
+
+    async def load(self) -> None:
+        self._model = await self._engine.load()
+
+    async def Generate(
+        self, request: rollout_pb2.GenerateRequest, context: grpc.aio.ServicerContext
+    ) -> rollout_pb2.GenerateResponse:
+        check_request(request, self._loaded(), self._settings)
+        with self._admitted():
+            async with _deadline(context, self._settings.request_timeout_seconds):
+                return await self._generate(request)
+
+    async def GetModel(
+        self, request: rollout_pb2.GetModelRequest, context: grpc.aio.ServicerContext
+    ) -> rollout_pb2.GetModelResponse:
+        return model_response(self._loaded(), self._settings)
+
+    def _loaded(self) -> ModelDescription:
+        if self._model is None:
+            raise EngineNotReady("the model is still loading")
+        return self._model
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """Counts a call in; beyond the one that is served, `max_waiting_requests` may wait."""
+        if self._in_progress > self._settings.max_waiting_requests:
+            raise TooManyRequests(f"{self._in_progress} requests are in progress; try again later")
+        self._in_progress += 1
+        try:
+            yield
+        finally:
+            self._in_progress -= 1
+
+    async def _generate(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
+        sampling = request.sampling
+        async with AsyncExitStack() as held:
+            image, adapter = await asyncio.gather(
+                self._held(request.image_digest, held), self._held(request.adapter_digest, held)
+            )
+            completions = await self._engine.generate(
+                GenerationRequest(
+                    prompt_token_ids=tuple(request.prompt_token_ids),
+                    num_completions=request.num_completions,
+                    temperature=sampling.temperature,
+                    max_new_tokens=sampling.max_new_tokens,
+                    seed=sampling.seed if sampling.HasField("seed") else None,
+                    image=image,
+                    adapter=adapter,
+                )
+            )
+        return generate_response(completions)
+
+    async def _held(self, digest: str, held: AsyncExitStack) -> LocalBlob | None:
+        if not digest:
+            return None
+        path = await held.enter_async_context(self._blobs.hold(digest))
+        return LocalBlob(digest=digest, path=path)
+
+
+@asynccontextmanager
+async def _deadline(context: grpc.aio.ServicerContext, most_seconds: float) -> AsyncIterator[None]:
+    """Cancels what is within it when the caller's deadline, or the service's own, has passed."""
+    remaining = context.time_remaining()
+    seconds = most_seconds if remaining is None else min(most_seconds, remaining)
+    try:
+        async with asyncio.timeout(seconds) as timer:
+            yield
+    except TimeoutError:
+        if not timer.expired():
+            raise
+        raise DeadlineExceeded(f"the request took longer than {seconds:.1f} s") from None

@@ -1,0 +1,79 @@
+"""Settings of the rollout service: environment variables TALLY_ROLLOUT_… or the command line."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rpc.settings import ClientSettings, LogLevel, ServerSettings
+
+
+class RolloutSettings(BaseSettings):
+    """Samples completions from a base model and from adapters that it fetches by digest."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TALLY_ROLLOUT_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        cli_kebab_case=True,
+        cli_prog_name="python -m rollout_service",
+    )
+
+    server: ServerSettings = Field(
+        ServerSettings(port=50052), description="Where the service listens."
+    )
+    model: str = Field(
+        "Qwen/Qwen2.5-VL-3B-Instruct", description="The base model: a folder or a hub name."
+    )
+    engine: Literal["auto", "transformers"] = Field(
+        "auto", description="What samples; auto takes the best engine that is installed."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the model is held; auto is CUDA where there is a GPU."
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Precision of the model; auto is bfloat16 on CUDA, float32 elsewhere."
+    )
+    use_4bit: bool = Field(
+        False, description="Quantise the language model to 4 bits (NF4) while it is loaded."
+    )
+    torch_threads: int = Field(0, ge=0, description="Threads of torch; 0 leaves torch's choice.")
+    blob: ClientSettings = Field(
+        ClientSettings(target="127.0.0.1:50053"),
+        description="The blob store, for the images and adapters that requests name.",
+    )
+    cache_dir: Path | None = Field(
+        None,
+        description="Folder of the blob cache, for this replica alone; emptied of earlier blobs "
+        "at start. Unset: a new temporary folder, removed at the end.",
+    )
+    cache_bytes: int = Field(
+        4 * 1024**3, ge=1024, description="Disk space for fetched blobs, in bytes."
+    )
+    vision_cache_bytes: int = Field(
+        256 * 1024**2, ge=0, description="Memory for vision features that are kept, in bytes."
+    )
+    max_resident_adapters: int = Field(
+        4, ge=1, description="Adapters kept in the model; the least recently used one goes first."
+    )
+    max_lora_rank: int = Field(512, ge=1, description="Largest rank of an adapter.")
+    max_waiting_requests: int = Field(
+        256, ge=0, description="Requests that may wait for the engine; more are turned away."
+    )
+    max_batch_completions: int = Field(
+        64, ge=1, description="Completions decoded at once when several requests wait."
+    )
+    max_completions: int = Field(64, ge=1, description="Largest num_completions of a request.")
+    max_new_tokens: int = Field(1024, ge=1, description="Largest max_new_tokens of a request.")
+    max_sequence_tokens: int = Field(
+        16_384,
+        ge=2,
+        description="Longest prompt and completion together, in tokens; never more than the "
+        "model's own limit.",
+    )
+    request_timeout_seconds: float = Field(
+        600, gt=0, description="Longest a request may take, whatever deadline its caller set."
+    )
+    log_level: LogLevel = Field("info", description="What is logged.")

@@ -1,0 +1,220 @@
+"""Adapters in the model: each answers for itself, the oldest goes, a hostile one is refused."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rollout_service.adapter_file import adaptable_layers, read_adapter
+from rollout_service.adapters import ResidentAdapters
+from rollout_service.errors import BadAdapter
+from rollout_service.model_family import LoadedModel, load_model
+from rollout_service.settings import RolloutSettings
+from tests.rollout.support import (
+    LORA_TARGETS,
+    Reference,
+    adapter_bytes,
+    adapter_config,
+    adapter_of,
+    adapter_tensors,
+    local_blob,
+    png,
+)
+
+Tensors = dict[str, torch.Tensor]
+
+
+@pytest.fixture
+def loaded(random_policy_path: Path) -> LoadedModel:
+    return load_model(RolloutSettings(model=str(random_policy_path)))
+
+
+@pytest.fixture(scope="session")
+def tensors(reference: Reference) -> Tensors:
+    return adapter_tensors(reference.adapted(seed=1))
+
+
+@torch.no_grad()
+def logits_of(reference: Reference, model: Any) -> torch.Tensor:
+    return model(**reference.inputs(reference.prompt(), png())).logits[0, -1]
+
+
+def test_switching_gives_each_its_own_answer_exactly(loaded, reference, tmp_path):
+    resident = ResidentAdapters(loaded, max_resident=2, max_rank=64)
+    models = {seed: reference.adapted(seed) for seed in (1, 2)}
+    blobs = {seed: local_blob(tmp_path, adapter_of(models[seed])) for seed in models}
+    base = logits_of(reference, reference.model)
+    for seed in (1, 2, 0, 1, 0, 2):
+        resident.activate(blobs.get(seed))
+        expected = logits_of(reference, models[seed]) if seed else base
+        assert torch.equal(logits_of(reference, loaded.model), expected)
+
+
+def test_the_least_recently_used_adapter_goes(loaded, reference, tmp_path):
+    resident = ResidentAdapters(loaded, max_resident=2, max_rank=64)
+    first, second, third = [
+        local_blob(tmp_path, adapter_of(reference.adapted(seed))) for seed in (1, 2, 3)
+    ]
+    for blob in (first, second, first, third):
+        resident.activate(blob)
+    assert resident.digests == (first.digest, third.digest)
+    resident.activate(second)
+    assert torch.equal(
+        logits_of(reference, loaded.model), logits_of(reference, reference.adapted(seed=2))
+    )
+
+
+def test_adapters_of_other_ranks_and_targets_share_the_model(loaded, reference, tmp_path):
+    resident = ResidentAdapters(loaded, max_resident=2, max_rank=64)
+    shapes = [(4, LORA_TARGETS), (8, ["q_proj", "v_proj"]), (2, ["o_proj"]), (4, LORA_TARGETS)]
+    for seed, (rank, targets) in enumerate(shapes):
+        adapted = reference.adapted(seed, targets, rank)
+        resident.activate(local_blob(tmp_path, adapter_of(adapted, target_modules=targets)))
+        expected = logits_of(reference, adapted)
+        assert torch.equal(logits_of(reference, loaded.model), expected)
+    names = {name for name, _ in loaded.model.named_parameters() if "lora_A" in name}
+    assert len({name.split("lora_A.")[1] for name in names}) == 2
+    resident.activate(None)
+    base = logits_of(reference, reference.model)
+    assert torch.equal(logits_of(reference, loaded.model), base)
+
+
+def test_a_refused_adapter_leaves_the_others_alone(loaded, reference, tmp_path):
+    resident = ResidentAdapters(loaded, max_resident=1, max_rank=64)
+    adapted = reference.adapted(seed=1)
+    resident.activate(local_blob(tmp_path, adapter_of(adapted)))
+    with pytest.raises(BadAdapter):
+        resident.activate(local_blob(tmp_path, b"no adapter"))
+    assert len(resident.digests) == 1
+    assert torch.equal(logits_of(reference, loaded.model), logits_of(reference, adapted))
+
+
+def read(data: bytes, reference: Reference, folder: Path) -> None:
+    layers = adaptable_layers(reference.model)
+    read_adapter(local_blob(folder, data).path, layers, max_rank=64)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff" * 64,
+        (2**62).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"[]",
+        (80).to_bytes(8, "little")
+        + b'{"a":{"dtype":"F32","shape":[9223372036854775807,9],"data_offsets":[0,4]}}'.ljust(80),
+    ],
+)
+def test_a_hostile_safetensors_header(reference, tmp_path, data):
+    with pytest.raises(BadAdapter, match="not a whole safetensors file"):
+        read(data, reference, tmp_path)
+
+
+def _replaced(suffix: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    def replace(tensors: Tensors) -> Tensors:
+        key = next(key for key in tensors if key.endswith(suffix))
+        return tensors | {key: change(tensors[key])}
+
+    return replace
+
+
+def _without(suffix: str) -> Any:
+    return lambda tensors: {k: v for k, v in tensors.items() if not k.endswith(suffix)}
+
+
+def _with_key(key: str) -> Any:
+    return lambda tensors: tensors | {key: torch.zeros(4, 128)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_replaced("lora_A.weight", lambda t: t * torch.nan), "NaN or infinity"),
+        (_replaced("lora_B.weight", lambda t: t + torch.inf), "NaN or infinity"),
+        (_replaced("lora_A.weight", lambda t: t[:, 1:].contiguous()), "expected \\[4, 128\\]"),
+        (_replaced("lora_B.weight", lambda t: t.double()), "F64"),
+        (_without("layers.1.mlp.up_proj.lora_A.weight"), "missing key"),
+        (_without("layers.1.mlp.up_proj.lora_B.weight"), "missing key"),
+        (
+            lambda t: _without("layers.1.mlp.up_proj.lora_A.weight")(
+                _without("layers.1.mlp.up_proj.lora_B.weight")(t)
+            ),
+            "missing key",
+        ),
+        (lambda _: {"weight": torch.zeros(1)}, "unknown key"),
+        (lambda _: {}, "no weights"),
+        (_with_key("base_model.model.lm_head.lora_A.weight"), "unknown key"),
+        (_with_key("base_model.model.model.visual.blocks.0.attn.qkv.lora_A.weight"), "unknown key"),
+    ],
+)
+def test_hostile_weights(reference, tensors, tmp_path, change, message):
+    data = adapter_bytes(change(tensors), adapter_config())
+    with pytest.raises(BadAdapter, match=message):
+        read(data, reference, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"peft_type": "IA3"}, "peft_type"),
+        ({"task_type": "SEQ_CLS"}, "task_type"),
+        ({"bias": "all"}, "bias"),
+        ({"r": 0}, "r"),
+        ({"r": 10**9}, "r"),
+        ({"r": True}, "r"),
+        ({"r": "4"}, "r"),
+        ({"lora_alpha": float("nan")}, "lora_alpha"),
+        ({"lora_alpha": -1}, "lora_alpha"),
+        ({"lora_dropout": 2}, "lora_dropout"),
+        ({"base_model_name_or_path": "/etc/passwd"}, "base_model_name_or_path"),
+        ({"base_model_name_or_path": "../policy"}, "base_model_name_or_path"),
+        ({"auto_mapping": {"base_model_class": "os.system"}}, "auto_mapping"),
+        ({"use_dora": True}, "use_dora"),
+        ({"use_rslora": True}, "use_rslora"),
+        ({"rank_pattern": {"q_proj": 9}}, "rank_pattern"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"trust_remote_code": True}, "trust_remote_code"),
+        ({"target_modules": None}, "target_modules"),
+        ({"target_modules": ["q_proj"]}, "target_modules"),
+        ({"target_modules": [1]}, "target_modules"),
+    ],
+)
+def test_a_hostile_configuration(reference, tensors, tmp_path, changes, field):
+    with pytest.raises(BadAdapter, match=field):
+        read(adapter_bytes(tensors, adapter_config(**changes)), reference, tmp_path)
+
+
+@pytest.mark.parametrize("config", ["text", [], None, 5])
+def test_a_configuration_that_is_no_object(reference, tensors, tmp_path, config):
+    with pytest.raises(BadAdapter, match="adapter_config"):
+        read(adapter_bytes(tensors, config), reference, tmp_path)
+
+
+def test_a_configuration_that_is_missing_or_too_deep(reference, tensors, tmp_path):
+    from safetensors.torch import save
+
+    for metadata in (None, {"adapter_config": "[" * 100_000}, {"adapter_config": "{"}):
+        with pytest.raises(BadAdapter, match="adapter_config"):
+            read(save(tensors, metadata=metadata), reference, tmp_path)
+
+
+def test_an_endless_pattern_is_never_run(reference, tensors, tmp_path):
+    started = time.monotonic()
+    read(
+        adapter_bytes(tensors, adapter_config(target_modules="(.*)*" * 40 + "!")),
+        reference,
+        tmp_path,
+    )
+    assert time.monotonic() - started < 60
+
+
+def test_peft_s_own_configuration_is_accepted(reference, tmp_path):
+    adapted = reference.adapted(seed=1)
+    config = adapted.peft_config["default"].to_dict() | {
+        "base_model_name_or_path": "Qwen/Qwen2.5-VL"
+    }
+    config = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
+    read(adapter_bytes(adapter_tensors(adapted), config), reference, tmp_path)
