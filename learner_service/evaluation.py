@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from learner_service.background import BackgroundLoop
 from learner_service.dataset import Sample
-from learner_service.events import EvaluationDone, EvaluationProgress
+from learner_service.events import EvaluationDone, EvaluationProgress, Report
 from learner_service.groups import PromptStage
 from learner_service.metrics import evaluation_scores
 from learner_service.rewards import RewardClient, Score
 from learner_service.rollouts import RolloutClient, Sampling
-from learner_service.trainer import Report
 
 _CHUNK = 16
 

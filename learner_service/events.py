@@ -1,6 +1,7 @@
 """What a job's event log holds; a worker writes the same as lines of JSON to its supervisor."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -94,6 +95,7 @@ Event = (
     | JobEnded
     | WorkerFailed
 )
+Report = Callable[[Event], None]
 _CLASSES: dict[str, type[Any]] = {cls.__name__: cls for cls in Event.__args__}
 _ENUM_FIELDS: dict[str, type[StrEnum]] = {"phase": JobPhase, "status": JobStatus}
 

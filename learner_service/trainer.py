@@ -9,7 +9,7 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,20 @@ from learner_service import checkpoints
 from learner_service.adapters import AdapterPublisher
 from learner_service.dataset import Sample
 from learner_service.errors import StopRequested
-from learner_service.events import Event, JobPhase, Notice, PhaseChanged, StepDone, WorkerStarted
+from learner_service.events import (
+    JobPhase,
+    Notice,
+    PhaseChanged,
+    Report,
+    StepDone,
+    WorkerStarted,
+)
 from learner_service.groups import GroupSampler, PromptStage, ScoredGroup
 from learner_service.loss import LossScale, policy_loss
 from learner_service.metrics import StepSums
 from learner_service.packing import PackedGroups, pack
 from learner_service.policy import Policy
 from learner_service.spec import TrainingSettings
-
-Report = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from learner_service import checkpoints
 from learner_service.adapters import AdapterPublisher
 from learner_service.background import BackgroundLoop
 from learner_service.blob_store import BlobStore
+from learner_service.clients import open_clients
 from learner_service.dataset import Sample, stage_dataset
 from learner_service.errors import StopRequested
 from learner_service.evaluation import Evaluator
@@ -34,16 +35,10 @@ from learner_service.events import (
 )
 from learner_service.groups import GroupSampler, PromptStage
 from learner_service.output import write_output, zip_output
-from learner_service.patience import Patience
 from learner_service.policy import Policy, PolicySettings
 from learner_service.process import end_with_parent
-from learner_service.rewards import IDEMPOTENT_METHODS as REWARD_METHODS
-from learner_service.rewards import RewardClient
-from learner_service.rollouts import IDEMPOTENT_METHODS as ROLLOUT_METHODS
-from learner_service.rollouts import RolloutClient
 from learner_service.trainer import GRPOTrainer
 from learner_service.worker_task import WorkerTask
-from rpc.channel import open_channel
 from rpc.digests import digest_of_file, vocabulary_fingerprint
 from rpc.errors import FailedPrecondition, TallyError
 from rpc.logs import configure_logging
@@ -64,7 +59,9 @@ class Worker:
     def run(self) -> None:
         """Ends the job with a result; raises StopRequested, or what went wrong."""
         self.report(PhaseChanged(phase=JobPhase.LOADING))
-        self._rollouts, self._rewards = self._loop.run(self._clients())
+        self._rollouts, self._rewards = self._loop.run(
+            open_clients(self._task.settings, self.report)
+        )
         policy = self._policy()
         self._agree_on_tokens(policy)
         stage = PromptStage(policy, self._store)
@@ -85,29 +82,6 @@ class Worker:
             self._phase = event.phase
         self._events.write(to_json(event) + "\n")
         self._events.flush()
-
-    async def _clients(self) -> tuple[RolloutClient, RewardClient]:
-        settings = self._task.settings
-        rollout_channel = open_channel(
-            settings.rollout, idempotent_methods=ROLLOUT_METHODS, health_checked=True
-        )
-        reward_channel = open_channel(
-            settings.reward, idempotent_methods=REWARD_METHODS, health_checked=True
-        )
-        rollout_patience = Patience(settings.rollout_wait_seconds, self._on_rollout_wait)
-        reward_patience = Patience(settings.rollout_wait_seconds, self._on_reward_wait)
-        return (
-            RolloutClient(rollout_channel, rollout_patience, settings.rollout_concurrency),
-            RewardClient(reward_channel, reward_patience),
-        )
-
-    def _on_rollout_wait(self, waiting: bool) -> None:
-        phase = JobPhase.WAITING_FOR_ROLLOUT if waiting else JobPhase.ROLLOUT
-        self.report(PhaseChanged(phase=phase))
-
-    def _on_reward_wait(self, waiting: bool) -> None:
-        if waiting:
-            self.report(Notice(message="the reward service does not answer; waiting for it"))
 
     def _policy(self) -> Policy:
         settings = self._task.settings

@@ -1,9 +1,11 @@
 """Server side: domain errors to statuses. Client side: a deadline on every call."""
 
 import asyncio
+import inspect
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
 import grpc
@@ -11,6 +13,7 @@ import grpc
 from rpc.errors import TallyError, status_of
 
 _log = logging.getLogger(__name__)
+_KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
@@ -25,50 +28,47 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return handler
         method = handler_call_details.method
-        if handler.unary_unary:
-            return _rebuilt(handler, unary_unary=_guarded(handler.unary_unary, method))
-        if handler.stream_unary:
-            return _rebuilt(handler, stream_unary=_guarded(handler.stream_unary, method))
-        if handler.unary_stream:
-            return _rebuilt(handler, unary_stream=_guarded_stream(handler.unary_stream, method))
-        return _rebuilt(handler, stream_stream=_guarded_stream(handler.stream_stream, method))
+        for kind in _KINDS:
+            behaviour = getattr(handler, kind)
+            if behaviour is not None:
+                return _rebuilt(handler, kind, _guarded(behaviour, method))
+        return handler
 
 
-def _rebuilt(handler: Any, **behaviour: Any) -> grpc.RpcMethodHandler:
-    kind = next(iter(behaviour))
+def _rebuilt(handler: Any, kind: str, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
     build = getattr(grpc, f"{kind}_rpc_method_handler")
     return build(
-        behaviour[kind],
+        behaviour,
         request_deserializer=handler.request_deserializer,
         response_serializer=handler.response_serializer,
     )
 
 
-def _guarded(behaviour: Callable[..., Awaitable[Any]], method: str) -> Callable[..., Any]:
+def _guarded(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+    """The same behaviour, its errors turned into statuses; a generator stays a generator."""
+
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
-        try:
+        async with _errors_as_statuses(context, method):
             return await behaviour(request, context)
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            await _abort(context, method, error)
 
-    return call
-
-
-def _guarded_stream(
-    behaviour: Callable[..., AsyncIterator[Any]], method: str
-) -> Callable[..., Any]:
-    async def call(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-        try:
+    async def stream(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+        async with _errors_as_statuses(context, method):
             async for response in behaviour(request, context):
                 yield response
-        except (grpc.aio.AbortError, asyncio.CancelledError, GeneratorExit):
-            raise
-        except Exception as error:
-            await _abort(context, method, error)
 
-    return call
+    return stream if inspect.isasyncgenfunction(behaviour) else call
+
+
+@asynccontextmanager
+async def _errors_as_statuses(
+    context: grpc.aio.ServicerContext, method: str
+) -> AsyncIterator[None]:
+    try:
+        yield
+    except (grpc.aio.AbortError, asyncio.CancelledError, GeneratorExit):
+        raise
+    except Exception as error:
+        await _abort(context, method, error)
 
 
 async def _abort(context: grpc.aio.ServicerContext, method: str, error: Exception) -> NoReturn:

@@ -5,14 +5,23 @@ import sys
 import tempfile
 from pathlib import Path
 
+import grpc_tools
 from grpc_tools import protoc
 
 PROTOS = Path(__file__).parent.parent / "protos"
+# Where google/protobuf/*.proto come with the compiler.
+WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
 
 def generate(target: Path) -> None:
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
-    arguments = ["protoc", f"-I{PROTOS}", f"--python_out={target}", f"--grpc_python_out={target}"]
+    arguments = [
+        "protoc",
+        f"-I{PROTOS}",
+        f"-I{WELL_KNOWN}",
+        f"--python_out={target}",
+        f"--grpc_python_out={target}",
+    ]
     arguments += [f"--mypy_out=quiet:{target}", f"--mypy_grpc_out=quiet:{target}"]
     if protoc.main([*arguments, *sources]) != 0:
         sys.exit("protoc failed")
