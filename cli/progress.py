@@ -1,11 +1,13 @@
 """A job's progress: a live bar on a terminal, a plain line now and then elsewhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskProgressColumn
+from rich.text import Text
 
 from cli.job_state import JobState
 from cli.output import console, say
@@ -25,15 +27,23 @@ class JobDisplay(Protocol):
     def remark(self, text: str) -> None: ...
 
 
-class LiveDisplay:
-    """One bar with the last step's figures behind it; remarks stay above it."""
+class _BarAndFigures(Progress):
+    """A bar, and below it a line that may be as wide as the terminal."""
 
-    def __init__(self) -> None:
-        self._progress = Progress(
-            BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("{task.description}"),
-            console=console,
-        )  # fmt: skip
-        self._task = self._progress.add_task("queued", total=None)
+    figures = "queued"
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.figures)
+
+
+class LiveDisplay:
+    """One bar with the last step's figures below it; remarks stay above it."""
+
+    def __init__(self, shown_on: Console = console) -> None:
+        columns = (BarColumn(bar_width=None), TaskProgressColumn())
+        self._progress = _BarAndFigures(*columns, console=shown_on, expand=True)
+        self._task = self._progress.add_task("", total=None)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -43,13 +53,11 @@ class LiveDisplay:
         self._progress.stop()
 
     def update(self, state: JobState) -> None:
-        evaluating = state.phase == "evaluating" and state.answers
-        done, total = (
-            (state.answered, state.answers) if evaluating else (state.step, state.total_steps)
-        )
-        self._progress.update(
-            self._task, description=state.describe(), completed=done, total=total or None
-        )
+        done, total = state.step, state.total_steps
+        if state.phase == "evaluating" and state.answers:
+            done, total = state.answered, state.answers
+        self._progress.figures = state.describe()
+        self._progress.update(self._task, completed=done, total=total or None)
 
     def remark(self, text: str) -> None:
         self._progress.console.print(text, markup=False, soft_wrap=True)

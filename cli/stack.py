@@ -65,6 +65,7 @@ def running_stack(
             supervisor.start()
             yield supervisor
         finally:
+            say("Ending Tally; Ctrl-C again ends it at once.")
             supervisor.stop()
 
 

@@ -27,7 +27,7 @@ class Supervisor:
         stopped: Callable[[], bool],
         report: Callable[[str], None],
         hurried: Callable[[], bool] = lambda: False,
-        grace_seconds: float = 30.0,
+        grace_seconds: float = 60.0,
         start_seconds: float = 1800.0,
         restarts: int = 5,
         restart_window_seconds: float = 600.0,

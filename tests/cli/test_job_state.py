@@ -1,10 +1,13 @@
 """What events add up to, and how it is said."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from cli.events import Event
 from cli.job_state import JobState, duration
-from cli.progress import PlainDisplay
+from cli.progress import LiveDisplay, PlainDisplay
 from tests.fakes.gateway import completed_events, step_data
 
 
@@ -60,3 +63,12 @@ def test_plain_lines_come_every_ten_seconds(capsys: pytest.CaptureFixture[str]) 
         now[0] += 1.0
     said = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
     assert said == ["1/30", "11/30", "21/30", "30/30"]
+
+
+def test_the_live_bar_shows_every_figure_on_a_narrow_terminal() -> None:
+    screen = io.StringIO()
+    with LiveDisplay(Console(file=screen, force_terminal=True, width=80)) as display:
+        display.update(_after(("step", step_data(100, 400))))
+    bar, figures = screen.getvalue().splitlines()[-3:-1]
+    assert "25%" in bar
+    assert figures.endswith("10 min 00 s left")

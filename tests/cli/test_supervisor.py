@@ -1,11 +1,8 @@
-"""The supervisor with stand-in services: order, health, restarts, the end, and orphans."""
+"""The supervisor with stand-in services: order, health, restarts, the end."""
 
 import os
 import signal
-import subprocess
 import sys
-import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 from cli.errors import Interrupted, StackFailed
 from cli.process import Service
 from cli.supervisor import Supervisor
+from tests.fakes.processes import alive, wait_for
 
 _IDLE = "import time; time.sleep(600)"
 _STUBBORN = (
@@ -65,20 +63,6 @@ def make_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     for stack in stacks:
         for process in stack.supervisor.processes:
             process.kill_group()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_services_start_in_order_and_end_in_the_opposite_one(
@@ -192,7 +176,7 @@ def test_what_a_service_left_behind_ends_with_it(
     stack = make_stack(_service("learner", code, left, healthy=left.exists))
     stack.supervisor.start()
     stack.supervisor.stop()
-    _wait_for(lambda: not _alive(int(left.read_text())))
+    wait_for(lambda: not alive(int(left.read_text())))
 
 
 def test_each_service_has_a_log_of_its_own(
@@ -217,46 +201,3 @@ def test_a_group_of_its_own_keeps_the_terminals_ctrl_c_away(
     stack = make_stack(_service("reward"))
     stack.supervisor.start()
     assert os.getpgid(stack.pids[0]) == stack.pids[0] != os.getpgid(0)
-
-
-_PARENT = """
-import pathlib, sys, time
-from cli.process import Service
-from cli.supervisor import Supervisor
-from cli.stop_request import stop_on_signals
-
-folder = pathlib.Path(sys.argv[1])
-ready = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
-services = [
-    Service(name=n, command=(sys.executable, "-c", ready, str(folder / n)),
-            is_healthy=(folder / n).exists)
-    for n in ("reward", "gateway")
-]
-with stop_on_signals() as request:
-    stack = Supervisor(services, folder, stopped=request.stopped, report=print)
-    stack.start()
-    print(*[p.pid for p in stack.processes], flush=True)
-    stack.run()
-    stack.stop()
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
-@pytest.mark.parametrize(
-    ("number", "exit_code"), [(signal.SIGKILL, -9), (signal.SIGINT, 0), (signal.SIGTERM, 0)]
-)
-def test_no_child_outlives_the_stack(tmp_path: Path, number: int, exit_code: int) -> None:
-    house = Path(__file__).parents[2]
-    parent = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(_PARENT), str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(house)},
-    )
-    with parent:
-        lines = [parent.stdout.readline() for _ in range(3)]
-        pids = [int(pid) for pid in lines[-1].split()]
-        assert all(_alive(pid) for pid in pids)
-        parent.send_signal(number)
-        assert parent.wait(60) == exit_code
-    _wait_for(lambda: not any(_alive(pid) for pid in pids))
