@@ -1,0 +1,79 @@
+"""The application, built from its settings; nothing is read when this module is imported."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from gateway.access import TokenGate
+from gateway.bodies import BodyLimits
+from gateway.errors import ErrorBody
+from gateway.guard import Guard
+from gateway.http_errors import add_error_handlers
+from gateway.routes import events, files, info, jobs, results
+from gateway.services import open_services
+from gateway.settings import Settings
+
+_DESCRIPTION = """Teaches a vision-language model to count: upload a ZIP of images with questions
+and answers, train a LoRA adapter with GRPO, watch it live, download the adapter."""
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    422: {"model": ErrorBody, "description": "The request must change; `errors` says where."},
+    503: {"model": ErrorBody, "description": "Something behind this server is away; try again."},
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    app = FastAPI(
+        title="Tally",
+        description=_DESCRIPTION,
+        version=app_version(),
+        lifespan=_lifespan(settings),
+        responses=_ERRORS,
+    )
+    for routes in (info, files, jobs, results, events):
+        app.include_router(routes.router)
+    add_error_handlers(app)
+    app.add_middleware(TokenGate, token=settings.token)
+    app.add_middleware(BodyLimits, settings=settings)
+    app.add_middleware(Guard)
+    if settings.token is not None:
+        _document_token(app)
+    return app
+
+
+def app_version() -> str:
+    try:
+        return version("tally")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _lifespan(settings: Settings):
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            yield
+
+    return lifespan
+
+
+def _document_token(app: FastAPI) -> None:
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+            )
+            schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
+            schemes["token"] = {"type": "http", "scheme": "bearer"}
+            schema["security"] = [{"token": []}]
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi

@@ -1,0 +1,107 @@
+"""Limits on request bodies, as ASGI middleware: size (413) and speed (408)."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import ApiError, TooLarge, TooSlow, error_body
+from gateway.settings import MIB, Settings
+
+UPLOAD_PATH = "/upload-data"
+_FORM_OVERHEAD_BYTES = 64 * 1024
+_MOST_DISCARDED_BYTES = 256 * MIB
+
+
+class BodyLimits:
+    """Counts and clocks what a client sends, and refuses it in words that it can still read."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive, self._limit(scope), self._settings)
+        try:
+            body.check_declared(scope)
+        except ApiError as refusal:
+            await body.discard()
+            await send_error(send, refusal)
+            return
+        await self._app(scope, body.receive, send)
+
+    def _limit(self, scope: Scope) -> int:
+        if scope["path"].rstrip("/") == UPLOAD_PATH:
+            return self._settings.max_upload_bytes + _FORM_OVERHEAD_BYTES
+        return self._settings.max_json_bytes
+
+
+class _Body:
+    def __init__(self, receive: Receive, limit_bytes: int, settings: Settings) -> None:
+        self._receive = receive
+        self._limit_bytes = limit_bytes
+        self._settings = settings
+        self._received_bytes = 0
+        self._started: float | None = None
+        self._ended = False
+
+    def check_declared(self, scope: Scope) -> None:
+        lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+        if lengths and lengths[0].isdigit() and int(lengths[0]) > self._limit_bytes:
+            raise self._too_large()
+
+    async def receive(self) -> Message:
+        message = await self._next()
+        if self._received_bytes > self._limit_bytes:
+            await self.discard()
+            raise self._too_large()
+        return message
+
+    async def discard(self) -> None:
+        """Reads on for a while: a client that is cut off while it sends never reads the answer."""
+        try:
+            while not self._ended and self._received_bytes < _MOST_DISCARDED_BYTES:
+                await self._next()
+        except TooSlow:
+            return
+
+    def _too_large(self) -> TooLarge:
+        close = {"Connection": "close"}
+        return TooLarge(f"the body is larger than {self._limit_bytes:,} bytes", headers=close)
+
+    async def _next(self) -> Message:
+        if self._ended:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                message = await self._receive()
+        except TimeoutError:
+            self._ended = True
+            close = {"Connection": "close"}
+            raise TooSlow("the body comes too slowly; send it again", headers=close) from None
+        self._received_bytes += len(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
+        return message
+
+    def _seconds_left(self) -> float:
+        """The client may fall behind the slowest speed by the grace, and no further."""
+        now = asyncio.get_running_loop().time()
+        self._started = self._started or now
+        earned = self._received_bytes / self._settings.min_body_rate
+        return max(0.0, self._started + self._settings.body_grace_seconds + earned - now)
+
+
+async def send_error(send: Send, error: ApiError) -> None:
+    """Answers where no FastAPI handler will: outside of the application."""
+    from starlette.responses import JSONResponse  # noqa: PLC0415
+
+    response = JSONResponse(
+        error_body(str(error.detail), error.problems), error.status_code, error.headers
+    )
+    await response({"type": "http"}, _nothing, send)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

@@ -1,0 +1,134 @@
+"""Between the gateway's own types and the messages of learner.v1 and reward.v1."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from tally.learner.v1 import learner_pb2 as pb
+from tally.reward.v1 import reward_pb2
+
+_ENUM_PREFIXES = {
+    "loss_type": (pb.LossType, "LOSS_TYPE_"),
+    "advantage_scale": (pb.AdvantageScale, "ADVANTAGE_SCALE_"),
+    "learning_rate_schedule": (pb.LearningRateSchedule, "LEARNING_RATE_SCHEDULE_"),
+}
+_KINDS = {
+    "worker_started": "worker",
+    "phase_changed": "phase",
+    "step_done": "step",
+    "notice": "notice",
+    "evaluation_progress": "evaluation_progress",
+    "evaluation_done": "evaluation",
+    "job_ended": "ended",
+}
+_STATUSES = {
+    pb.JOB_STATUS_COMPLETED: "completed",
+    pb.JOB_STATUS_FAILED: "failed",
+    pb.JOB_STATUS_CANCELLED: "cancelled",
+}
+
+
+class LearnerEvent(NamedTuple):
+    """An entry of the learner's log; `payload` is what the event stream shows."""
+
+    seq: int
+    time: datetime
+    kind: str
+    payload: dict[str, Any]
+
+
+class LearnerState(NamedTuple):
+    """A job as the learner tells it, but for what its events tell."""
+
+    status: str
+    error_message: str | None
+    output_dir: str | None
+    resumed_from_job_id: str | None
+
+
+def to_spec(
+    settings: Mapping[str, Any], dataset_digest: str, evaluation_digest: str | None
+) -> pb.JobSpec:
+    """The job of a validated POST /train; `settings` is TrainRequest.settings()."""
+    training = {name: _field(name, value) for name, value in settings["training_config"].items()}
+    return pb.JobSpec(
+        job_name=settings["job_name"],
+        dataset_digest=dataset_digest,
+        base_model=settings["model"] or "",
+        training=pb.TrainingConfig(**training),
+        lora=pb.LoraConfig(**settings["lora_config"]),
+        rewards=[pb.RewardWeight(**reward) for reward in settings["rewards"]],
+        evaluation_dataset_digest=evaluation_digest or "",
+    )
+
+
+def _field(name: str, value: Any) -> Any:
+    if name in _ENUM_PREFIXES:
+        enum, prefix = _ENUM_PREFIXES[name]
+        return enum.Value(prefix + value.upper())
+    return value
+
+
+def to_state(job: pb.Job) -> LearnerState:
+    return LearnerState(
+        status=_STATUSES.get(job.status, "training"),
+        error_message=job.error_message or None,
+        output_dir=job.output_dir or None,
+        resumed_from_job_id=job.resumed_from_job_id or None,
+    )
+
+
+def to_event(event: pb.JobEvent) -> LearnerEvent:
+    which = event.WhichOneof("event") or "notice"
+    payload = _payload(which, getattr(event, which))
+    return LearnerEvent(event.seq, _to_time(event.time), _KINDS[which], payload)
+
+
+def _payload(which: str, message: Any) -> dict[str, Any]:
+    if which == "step_done":
+        steps = {"step": message.step, "total_steps": message.total_steps}
+        return {**steps, **_fields(message.metrics)}
+    if which == "phase_changed":
+        return {"phase": phase_name(message.phase)}
+    if which == "evaluation_done":
+        scores = {"base": _fields(message.base), "adapter": _fields(message.adapter)}
+        return {"num_samples": message.num_samples, **scores}
+    if which == "job_ended":
+        return {
+            "status": _STATUSES.get(message.status, "failed"),
+            "error_message": message.error_message or None,
+            "result_digest": message.result_digest or None,
+        }
+    return _fields(message)
+
+
+def phase_name(phase: int) -> str | None:
+    """`waiting for rollout` for JOB_PHASE_WAITING_FOR_ROLLOUT; None where there is none."""
+    if phase not in pb.JobPhase.values() or phase == pb.JOB_PHASE_UNSPECIFIED:
+        return None
+    return pb.JobPhase.Name(phase).removeprefix("JOB_PHASE_").lower().replace("_", " ")
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    """Scalar fields by their proto names; numbers that JSON has no word for become None."""
+    values = {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
+    return {name: _finite(value) for name, value in values.items()}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _to_time(timestamp: Timestamp) -> datetime:
+    return timestamp.ToDatetime(UTC).replace(tzinfo=None)
+
+
+def why_no_count(parsed: reward_pb2.ParsedCount) -> str | None:
+    """The explanation where an answer holds no count, None where it holds one."""
+    if parsed.HasField("count"):
+        return None
+    return parsed.explanation or "the answer holds no count; write 'A photo of 3 apples'"

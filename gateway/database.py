@@ -1,0 +1,91 @@
+"""The engine, its migrations, and sessions that read or write."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+from sqlalchemy import URL, Connection, Engine, event, make_url, text
+from sqlmodel import Session, create_engine
+
+from gateway.settings import Settings
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x7A11
+
+
+class Database:
+    """Sync sessions, to be used off the event loop. Raises OperationalError when it is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._timeout_seconds = settings.database_timeout_seconds
+        self._engine = _engine(_url(settings), self._timeout_seconds)
+        self._writing = self._engine.execution_options(tally_writes=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction: commits when the block ends, rolls back when it raises."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def migrate(self) -> None:
+        """Brings the tables up to date; several gateways may start at once."""
+        with self._writing.connect() as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                lock = text("SELECT pg_advisory_xact_lock(:key)")
+                connection.execute(lock, {"key": _MIGRATION_LOCK})
+            alembic.command.upgrade(_alembic_config(connection), "head")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _alembic_config(connection: Connection) -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _url(settings: Settings) -> URL:
+    if settings.database_url is None:
+        return URL.create("sqlite", database=str(settings.data_dir / "gateway.sqlite3"))
+    url = make_url(settings.database_url.get_secret_value())
+    if url.drivername in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _engine(url: URL, timeout_seconds: float) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        connect_args: dict[str, Any] = {"connect_timeout": max(2, round(timeout_seconds))}
+        return create_engine(
+            url, pool_pre_ping=True, pool_timeout=timeout_seconds, connect_args=connect_args
+        )
+    engine = create_engine(
+        url, connect_args={"timeout": timeout_seconds, "check_same_thread": False}
+    )
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own BEGIN comes too late: a transaction that reads before it writes could fail
+    # at once with SQLITE_BUSY, whatever the time-out.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("tally_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,103 @@
+"""What a handler raises to refuse a request, and the body that the caller gets.
+
+    ApiError
+    ├── Unauthorized    401   no token, or another one
+    ├── Missing         404
+    ├── TooSlow         408   the body came slower than the limit
+    ├── Conflict        409   not in this state
+    ├── TooLarge        413   beyond a limit
+    ├── Unprocessable   422   the caller must change the request
+    └── Busy            503   try again
+
+They are HTTPExceptions because FastAPI lets only those through while it reads a body.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from fastapi import HTTPException
+from pydantic import BaseModel, Field
+
+MAX_PROBLEMS = 20
+
+
+class Problem(NamedTuple):
+    """Where something is wrong ("row 3", "images/x.png", a field), and what would be right."""
+
+    where: str
+    message: str
+
+
+class ErrorItem(BaseModel):
+    """One thing that is wrong."""
+
+    where: str = Field(description="The field, row or entry.", examples=["row 3"])
+    message: str = Field(
+        description="What is wrong there, and what would be right.",
+        examples=["the answer holds no number: write it as 'A photo of 3 apples'"],
+    )
+
+
+class ErrorBody(BaseModel):
+    """The body of every 4xx and 5xx."""
+
+    detail: str = Field(
+        description="One sentence: what is wrong and what would be right.",
+        examples=["row 3: the answer holds no number: write it as 'A photo of 3 apples'"],
+    )
+    errors: list[ErrorItem] = Field(description="The single faults, at most 20.")
+
+
+class ApiError(HTTPException):
+    status = 500
+
+    def __init__(
+        self,
+        detail: str,
+        problems: Sequence[Problem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(self.status, detail, dict(headers) if headers else None)
+        self.problems = tuple(problems)
+
+
+class Unauthorized(ApiError):
+    status = 401
+
+
+class Missing(ApiError):
+    status = 404
+
+
+class TooSlow(ApiError):
+    status = 408
+
+
+class Conflict(ApiError):
+    status = 409
+
+
+class TooLarge(ApiError):
+    status = 413
+
+
+class Unprocessable(ApiError):
+    status = 422
+
+
+class Busy(ApiError):
+    status = 503
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raises Unprocessable that names the first problem and counts the others, if there are any."""
+    if not problems:
+        return
+    first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    raise Unprocessable(f"{first.where}: {first.message}{more}", problems)
+
+
+def error_body(detail: str, problems: Sequence[Problem] = ()) -> dict[str, object]:
+    listed = [{"where": where, "message": message} for where, message in problems[:MAX_PROBLEMS]]
+    return {"detail": detail, "errors": listed}

@@ -1,0 +1,110 @@
+"""Every failure as an HTTP answer: one table from gRPC status, and the handlers that use it."""
+
+import errno
+import logging
+import uuid
+
+import grpc
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+
+from gateway.errors import ApiError, Problem, error_body
+from rpc.errors import TallyError, status_of
+
+_log = logging.getLogger(__name__)
+_WHERE_CHARACTERS = 200
+
+HTTP_BY_GRPC: dict[grpc.StatusCode, int] = {
+    grpc.StatusCode.INVALID_ARGUMENT: 422,
+    grpc.StatusCode.OUT_OF_RANGE: 422,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.FAILED_PRECONDITION: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 503,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+    grpc.StatusCode.DATA_LOSS: 502,
+    grpc.StatusCode.UNAUTHENTICATED: 502,
+    grpc.StatusCode.INTERNAL: 502,
+}
+_RETRY_AFTER = {"Retry-After": "2"}
+_DETAIL_BY_STATUS = {
+    404: "there is nothing at this address; /docs lists what there is",
+    405: "this address does not take that method; /docs lists what there is",
+}
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(TallyError, _on_service_error)
+    for kind in (OperationalError, InterfaceError):
+        app.add_exception_handler(kind, _on_database_error)
+    app.add_exception_handler(OSError, _on_os_error)
+
+
+def failure(status: int, what: str, error: BaseException) -> JSONResponse:
+    """A 5xx whose id is in the log beside the error, and nothing of the error itself."""
+    error_id = uuid.uuid4().hex[:12]
+    _log.error("error id %s: %s", error_id, what, exc_info=error)
+    headers = _RETRY_AFTER if status in (503, 504) else None
+    body = error_body(f"{what}; its id in the log is {error_id}")
+    return JSONResponse(body, status, headers)
+
+
+def unexpected(error: BaseException) -> JSONResponse:
+    return failure(500, "something failed on this side", error)
+
+
+def problems_of(error: RequestValidationError) -> list[Problem]:
+    return [_problem(item) for item in error.errors()]
+
+
+def _problem(item: dict) -> Problem:
+    where = ".".join(str(part) for part in item["loc"] if part != "body")
+    message = str(item["msg"])
+    if item["type"] == "extra_forbidden":
+        message = "there is no such field; leave it out"
+    elif item["type"] == "json_invalid":
+        where, message = "body", "not valid JSON"
+    return Problem(where[:_WHERE_CHARACTERS] or "body", message)
+
+
+def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
+    problems = problems_of(error)
+    detail = f"{problems[0].where}: {problems[0].message}"
+    return JSONResponse(error_body(detail, problems), 422)
+
+
+def _on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
+    if isinstance(error, ApiError):
+        body = error_body(error.detail, error.problems)
+        return JSONResponse(body, error.status_code, error.headers)
+    if error.status_code == 400:  # FastAPI's own: a body that is not JSON at all
+        problem = Problem("body", "cannot be read; send JSON in UTF-8")
+        return JSONResponse(error_body(f"body: {problem.message}", [problem]), 422)
+    detail = _DETAIL_BY_STATUS.get(error.status_code, str(error.detail))
+    return JSONResponse(error_body(detail), error.status_code, error.headers)
+
+
+def _on_service_error(_request: Request, error: TallyError) -> JSONResponse:
+    """A refusal keeps its words; what broke on the way may hold an address and does not."""
+    status = HTTP_BY_GRPC[status_of(error)]
+    if status < 500:
+        return JSONResponse(error_body(str(error)), status)
+    return failure(status, "a service behind this one did not answer; try again", error)
+
+
+def _on_database_error(_request: Request, error: Exception) -> JSONResponse:
+    if "disk is full" in str(error) or "No space left" in str(error):
+        return failure(507, "there is no room left; try again later", error)
+    return failure(503, "the database is busy or away; try again", error)
+
+
+def _on_os_error(_request: Request, error: OSError) -> JSONResponse:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return failure(507, "there is no room left; try again later", error)
+    return unexpected(error)

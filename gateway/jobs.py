@@ -1,0 +1,170 @@
+"""What the routes do with jobs: create, cancel, read."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Sequence
+
+from gateway.database import Database
+from gateway.errors import Conflict, Missing, Problem, Unprocessable
+from gateway.file_models import StoredFile
+from gateway.followers import Followers
+from gateway.job_models import Job, JobEvent
+from gateway.job_store import JobStore
+from gateway.learner_client import LearnerClient
+from gateway.reward_client import RewardClient
+from gateway.settings import Settings
+from gateway.times import now
+from gateway.train_models import TrainRequest
+from gateway.wakeups import Wakeups
+from rpc.digests import digest_of
+from rpc.errors import TallyError
+
+
+class Jobs:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        store: JobStore,
+        followers: Followers,
+        learner: LearnerClient,
+        reward: RewardClient,
+        wakeups: Wakeups,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._store = store
+        self._followers = followers
+        self._learner = learner
+        self._reward = reward
+        self._wakeups = wakeups
+
+    async def create(self, request: TrainRequest, key: str | None) -> Job:
+        """Writes the job down, then submits it; the earlier job where `key` names one.
+
+        Raises Missing for an unknown file, Unprocessable where the learner refuses the job at
+        once or the key came with another body.
+        """
+        settings = request.settings()
+        request_digest = digest_of(json.dumps(settings, sort_keys=True).encode())
+        earlier = await asyncio.to_thread(self._store.with_key, key)
+        if earlier is not None:
+            return _same(earlier, request_digest)
+        await self._check_choices(request)
+        job = await asyncio.to_thread(self._new_job, request, key, request_digest)
+        stored = await asyncio.to_thread(self._store.add, job)
+        if stored.job_id != job.job_id:
+            return _same(stored, request_digest)
+        return await self._submit(job)
+
+    async def _submit(self, job: Job) -> Job:
+        follower = self._followers.start(job.job_id)
+        wait_seconds = self._settings.submit_wait_seconds
+        refusal = await self._followers.submitted(follower, wait_seconds)
+        if refusal is not None:
+            await asyncio.to_thread(self._store.forget, job.job_id)
+            raise Unprocessable(f"the learner refuses this job: {refusal}")
+        return await self.get(job.job_id)
+
+    async def _check_choices(self, request: TrainRequest) -> None:
+        models = self._settings.models
+        if models and request.model is not None and request.model not in models:
+            message = f"is not on this server's list; choose one of {', '.join(models)}"
+            raise Unprocessable(f"model: {message}", [Problem("model", message)])
+        names = [reward.name for reward in request.rewards]
+        if len(set(names)) < len(names):
+            raise _bad_reward("a reward is named twice; name each once")
+        if names:
+            await self._check_rewards(names)
+
+    async def _check_rewards(self, names: list[str]) -> None:
+        try:
+            known = await self._reward.reward_names()
+        except TallyError:
+            return  # the learner asks the same service, and waits for it
+        for name in names:
+            if name not in known:
+                raise _bad_reward(f"{name} is unknown; choose of {', '.join(sorted(known))}")
+
+    def _new_job(self, request: TrainRequest, key: str | None, request_digest: str) -> Job:
+        evaluation = request.evaluation_file_id
+        return Job(
+            job_id=str(uuid.uuid4()),
+            job_name=request.job_name,
+            created_at=now(),
+            spec=request.settings(),
+            dataset_digest=self._dataset_digest("data_file_id", request.data_file_id),
+            evaluation_dataset_digest=evaluation
+            and self._dataset_digest("evaluation_file_id", evaluation),
+            idempotency_key=key,
+            request_digest=request_digest,
+        )
+
+    def _dataset_digest(self, field: str, file_id: str) -> str:
+        with self._database.reading() as session:
+            file = session.get(StoredFile, file_id) if is_uuid(file_id) else None
+        if file is None:
+            message = "no such file; use a file_id that POST /upload-data answered"
+            raise Missing(f"{field}: {message}", [Problem(field, message)])
+        return file.dataset_digest
+
+    async def get(self, job_id: str) -> Job:
+        job = await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
+        if job is None:
+            raise Missing("there is no such job; GET /jobs lists those there are")
+        return job
+
+    async def newest_first(self) -> Sequence[Job]:
+        return await asyncio.to_thread(self._store.newest_first)
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ends the job, or keeps the intent for the follower where the learner is away."""
+        await self.get(job_id)
+        job = await asyncio.to_thread(self._store.request_cancel, job_id)
+        if job is None or job.ended:
+            return await self.get(job_id)
+        if not job.start_attempted:
+            await asyncio.to_thread(self._store.end, job_id, "cancelled")
+            self._wakeups.wake(job_id)
+            return await self.get(job_id)
+        try:
+            state = await self._learner.cancel(job_id, self._settings.cancel_wait_seconds)
+            await asyncio.to_thread(self._store.apply_state, job_id, state)
+        except TallyError:
+            await self._followers.restart(job_id)
+        return await self.get(job_id)
+
+    async def events(self, job_id: str, kind: str) -> Sequence[JobEvent]:
+        """All events of a kind, in order."""
+        await self.get(job_id)
+        return await asyncio.to_thread(self._store.events, job_id, 0, kind, None)
+
+    async def completed(self, job_id: str) -> Job:
+        """The job where it has a result; raises Conflict where it has none."""
+        job = await self.get(job_id)
+        if job.status == "training":
+            raise Conflict("the job is not finished; try again once its status is completed")
+        if job.status != "completed":
+            raise Conflict(f"the job was {job.status}, so it has no result; start another")
+        return job
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is an id as this service writes them."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _same(earlier: Job, request_digest: str) -> Job:
+    if earlier.request_digest != request_digest:
+        message = "this key came with another body before; use a new key for a new job"
+        raise Unprocessable(f"Idempotency-Key: {message}", [Problem("Idempotency-Key", message)])
+    return earlier
+
+
+def _bad_reward(message: str) -> Unprocessable:
+    return Unprocessable(f"rewards: {message}", [Problem("rewards", message)])

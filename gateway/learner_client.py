@@ -1,0 +1,71 @@
+"""The gateway's view of learner.v1 and its blob store."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.convert import LearnerEvent, LearnerState, to_event, to_spec, to_state
+from rpc.blobs import IDEMPOTENT_METHODS as BLOB_METHODS
+from rpc.blobs import BlobClient
+from rpc.channel import open_channel
+from rpc.errors import translated_errors
+from rpc.settings import ClientSettings
+from tally.learner.v1 import learner_pb2, learner_pb2_grpc
+
+_SERVICE = "tally.learner.v1.LearnerService"
+_IDEMPOTENT = tuple(f"{_SERVICE}/{name}" for name in ("StartJob", "GetJob", "CancelJob"))
+_WATCH_SECONDS = 3_600.0
+
+
+class LearnerClient:
+    """Raises the exceptions of `rpc.errors`."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        methods = (*_IDEMPOTENT, *BLOB_METHODS)
+        self._channel = open_channel(settings, idempotent_methods=methods)
+        self._stub = learner_pb2_grpc.LearnerServiceStub(self._channel)
+        self._blobs = BlobClient(self._channel)
+
+    async def start(
+        self,
+        job_id: str,
+        settings: Mapping[str, Any],
+        dataset_digest: str,
+        evaluation_digest: str | None,
+    ) -> LearnerState:
+        spec = to_spec(settings, dataset_digest, evaluation_digest)
+        request = learner_pb2.StartJobRequest(job_id=job_id, spec=spec)
+        async with translated_errors():
+            return to_state((await self._stub.StartJob(request)).job)
+
+    async def get(self, job_id: str) -> LearnerState:
+        async with translated_errors():
+            response = await self._stub.GetJob(learner_pb2.GetJobRequest(job_id=job_id))
+        return to_state(response.job)
+
+    async def cancel(self, job_id: str, timeout_seconds: float) -> LearnerState:
+        request = learner_pb2.CancelJobRequest(job_id=job_id)
+        async with translated_errors():
+            response = await self._stub.CancelJob(request, timeout=timeout_seconds)
+        return to_state(response.job)
+
+    async def watch(self, job_id: str, after_seq: int) -> AsyncIterator[LearnerEvent]:
+        """The learner's events after `after_seq`, until the one that ends the job."""
+        request = learner_pb2.WatchJobRequest(job_id=job_id, after_seq=after_seq)
+        async with translated_errors():
+            call = self._stub.WatchJob(request, timeout=_WATCH_SECONDS)
+            try:
+                async for response in call:
+                    yield to_event(response.event)
+            finally:
+                call.cancel()
+
+    async def put(self, path: Path, digest: str) -> None:
+        await self._blobs.put_file(path, digest)
+
+    async def fetch(self, digest: str, path: Path) -> None:
+        """Writes the verified blob to `path`."""
+        await self._blobs.fetch_file(digest, path)
+
+    async def close(self) -> None:
+        await self._channel.close()

@@ -1,0 +1,1 @@
+"""The history of the tables; `gateway.database` applies it at start."""

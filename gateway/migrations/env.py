@@ -1,0 +1,17 @@
+"""Run by Alembic, inside the transaction that `gateway.database` opened."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import gateway.file_models
+import gateway.job_models
+
+assert gateway.file_models.StoredFile.metadata is SQLModel.metadata
+assert gateway.job_models.Job.metadata is SQLModel.metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    transactional_ddl=False,
+)
+context.run_migrations()

@@ -1,0 +1,46 @@
+"""The gateway's view of reward.v1: counts of answers, names of rewards."""
+
+from typing import NamedTuple
+
+from gateway.convert import why_no_count
+from rpc.channel import open_channel
+from rpc.errors import translated_errors
+from rpc.settings import ClientSettings
+from tally.reward.v1 import reward_pb2, reward_pb2_grpc
+
+_BATCH = 1_000
+_SERVICE = "tally.reward.v1.RewardService"
+_IDEMPOTENT_METHODS = (f"{_SERVICE}/Parse", f"{_SERVICE}/ListRewards")
+
+
+class ParsedAnswer(NamedTuple):
+    """A count, or in `why` what is wrong with the answer and what would be right."""
+
+    count: int
+    why: str | None
+
+
+class RewardClient:
+    """Raises the exceptions of `rpc.errors`."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._channel = open_channel(settings, idempotent_methods=_IDEMPOTENT_METHODS)
+        self._stub = reward_pb2_grpc.RewardServiceStub(self._channel)
+
+    async def parse(self, answers: list[str]) -> list[ParsedAnswer]:
+        """Reads the count of each answer, in order."""
+        parsed: list[ParsedAnswer] = []
+        for start in range(0, len(answers), _BATCH):
+            request = reward_pb2.ParseRequest(texts=answers[start : start + _BATCH])
+            async with translated_errors():
+                response = await self._stub.Parse(request)
+            parsed += [ParsedAnswer(one.count, why_no_count(one)) for one in response.parsed_counts]
+        return parsed
+
+    async def reward_names(self) -> set[str]:
+        async with translated_errors():
+            response = await self._stub.ListRewards(reward_pb2.ListRewardsRequest())
+        return {reward.name for reward in response.rewards}
+
+    async def close(self) -> None:
+        await self._channel.close()

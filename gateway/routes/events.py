@@ -1,0 +1,50 @@
+"""Live events of a job."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+
+from gateway.event_stream import EventStreamResponse
+from gateway.routes.jobs import NO_SUCH_JOB, JobId
+from gateway.services import ServicesDep
+
+router = APIRouter(tags=["training"])
+_MOST = 2**63 - 1
+
+_EXAMPLE = """id: 5
+event: step
+data: {"seq": 5, "time": "2025-01-20T10:30:00.125", "step": 1, "total_steps": 200, "loss": 0.125}
+
+"""
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    summary="Watch a job",
+    response_class=EventStreamResponse,
+    responses={
+        200: {
+            "description": "Server-sent events: worker, phase, step, notice, evaluation_progress, "
+            "evaluation, ended. `id` is the event's number. Ends after `ended`.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        },
+        **NO_SUCH_JOB,
+    },
+)
+async def watch_job(
+    job_id: JobId,
+    services: ServicesDep,
+    after_seq: Annotated[
+        int, Query(ge=0, le=_MOST, description="The last event you have.", examples=[4])
+    ] = 0,
+    last_event_id: Annotated[
+        int | None,
+        Header(
+            alias="Last-Event-ID", ge=0, le=_MOST, description="As after_seq; browsers send it."
+        ),
+    ] = None,
+) -> EventStreamResponse:
+    """Every event after the last one you have, without a gap, then those to come."""
+    await services.jobs.get(job_id)
+    start = after_seq if last_event_id is None else last_event_id
+    return services.streams.open(job_id, start)

@@ -1,0 +1,65 @@
+"""Jobs: started, listed, looked at, cancelled."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path
+
+from gateway.errors import ErrorBody
+from gateway.job_models import JobPublic, to_public
+from gateway.services import ServicesDep
+from gateway.train_models import TrainRequest
+
+router = APIRouter(tags=["training"])
+
+JobId = Annotated[
+    str,
+    Path(
+        description="The job_id that POST /train answered.",
+        examples=["2f6d1c9a-0b0e-4b4e-8a51-0f6b8f1f7c33"],
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Your name for this request: the same key and body again is the same job.",
+        examples=["apples-2025-01-20"],
+    ),
+]
+NO_SUCH_JOB = {404: {"model": ErrorBody, "description": "There is no such job."}}
+
+
+@router.post(
+    "/train",
+    summary="Start training",
+    responses={404: {"model": ErrorBody, "description": "There is no such file."}},
+)
+async def train(
+    body: TrainRequest, services: ServicesDep, idempotency_key: IdempotencyKey = None
+) -> JobPublic:
+    """Writes a training job down and starts it when its turn comes.
+
+    The settings and data of a cancelled or failed job go on from its last checkpoint.
+    """
+    return to_public(await services.jobs.create(body, idempotency_key))
+
+
+@router.get("/jobs", summary="List jobs")
+async def list_jobs(services: ServicesDep) -> list[JobPublic]:
+    """Every job, newest first."""
+    return [to_public(job) for job in await services.jobs.newest_first()]
+
+
+@router.get("/jobs/{job_id}", summary="Look at a job", responses=NO_SUCH_JOB)
+async def get_job(job_id: JobId, services: ServicesDep) -> JobPublic:
+    """Where a job stands."""
+    return to_public(await services.jobs.get(job_id))
+
+
+@router.delete("/jobs/{job_id}", summary="Cancel a job", responses=NO_SUCH_JOB)
+async def cancel_job(job_id: JobId, services: ServicesDep) -> JobPublic:
+    """Asks a job to stop; its checkpoint is kept. A job that has ended stays as it ended."""
+    return to_public(await services.jobs.cancel(job_id))

@@ -1,0 +1,87 @@
+"""What a job yields: metrics, the comparison, the adapter."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from fastapi.responses import FileResponse
+
+from gateway.errors import ApiError, Conflict, ErrorBody
+from gateway.event_models import Evaluation, Metrics
+from gateway.follower import fetch_result
+from gateway.routes.jobs import NO_SUCH_JOB, JobId
+from gateway.services import ServicesDep
+
+router = APIRouter(tags=["results"])
+_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)(\s*,\s*\d*-\d*)*\s*")
+_UNSAFE = re.compile(r'[\\/:*?"<>|]')
+_NOT_YET = {409: {"model": ErrorBody, "description": "There is none, or none yet."}}
+
+
+class _RangeNotSatisfiable(ApiError):
+    status = 416
+
+
+@router.get("/jobs/{job_id}/metrics", summary="Metrics of every step", responses=NO_SUCH_JOB)
+async def get_metrics(job_id: JobId, services: ServicesDep) -> Metrics:
+    """What each optimizer step measured so far."""
+    events = await services.jobs.events(job_id, "step")
+    steps = {event.payload["step"]: event.payload for event in events}
+    return Metrics(job_id=job_id, steps=[steps[step] for step in sorted(steps)])
+
+
+@router.get(
+    "/jobs/{job_id}/evaluation",
+    summary="Base against adapter",
+    responses={**NO_SUCH_JOB, **_NOT_YET},
+)
+async def get_evaluation(job_id: JobId, services: ServicesDep) -> Evaluation:
+    """The scores of the base model and of the adapter on `evaluation_file_id`."""
+    events = await services.jobs.events(job_id, "evaluation")
+    if not events:
+        raise Conflict("there is no evaluation, or none yet; ask for one with evaluation_file_id")
+    return Evaluation(**events[-1].payload)
+
+
+@router.get(
+    "/jobs/{job_id}/download",
+    summary="Download the adapter",
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The output folder as a ZIP.", "content": {"application/zip": {}}},
+        206: {"description": "The bytes that the Range header names."},
+        416: {"model": ErrorBody, "description": "The Range header names no bytes of the file."},
+        **NO_SUCH_JOB,
+        **_NOT_YET,
+    },
+)
+async def download(
+    job_id: JobId,
+    services: ServicesDep,
+    byte_range: Annotated[
+        str | None,
+        Header(alias="Range", description="Part of the file.", examples=["bytes=0-1023"]),
+    ] = None,
+) -> FileResponse:
+    """The trained adapter with its configuration, named after the job; may be fetched in parts."""
+    job = await services.jobs.completed(job_id)
+    await fetch_result(services.learner, services.storage, job_id, job.result_digest or "")
+    path = services.storage.result_path(job_id)
+    stat = path.stat()
+    _check_range(byte_range, stat.st_size)
+    name = _UNSAFE.sub("_", job.job_name).strip(". ") or job_id
+    return FileResponse(
+        path, media_type="application/zip", filename=f"{name}.zip", stat_result=stat
+    )
+
+
+def _check_range(byte_range: str | None, size_bytes: int) -> None:
+    if byte_range is None:
+        return
+    match = _RANGE.fullmatch(byte_range)
+    first = match and match[1]
+    if match is None or (first and int(first[:20]) >= size_bytes) or match[0].strip() == "bytes=-":
+        raise _RangeNotSatisfiable(
+            f"Range: names no bytes of this file, which has {size_bytes}; use bytes=first-last",
+            headers={"Content-Range": f"bytes */{size_bytes}"},
+        )

@@ -1,0 +1,89 @@
+"""Everything that lives as long as the server, and how handlers reach it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlmodel import select
+
+from gateway.database import Database
+from gateway.event_stream import EventStreams
+from gateway.file_models import StoredFile
+from gateway.followers import Followers
+from gateway.job_store import JobStore
+from gateway.jobs import Jobs
+from gateway.learner_client import LearnerClient
+from gateway.reward_client import RewardClient
+from gateway.settings import Settings
+from gateway.storage import Storage
+from gateway.uploads import Uploads
+from gateway.wakeups import Wakeups
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    database: Database
+    storage: Storage
+    learner: LearnerClient
+    uploads: Uploads
+    jobs: Jobs
+    streams: EventStreams
+    wakeups: Wakeups
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Brings the tables up to date, sweeps the data folder, and follows unfinished jobs."""
+    async with AsyncExitStack() as stack:
+        storage, database = await asyncio.to_thread(_prepare, settings)
+        stack.callback(storage.close)
+        stack.callback(database.close)
+        reward = RewardClient(settings.reward)
+        stack.push_async_callback(reward.close)
+        learner = LearnerClient(settings.learner)
+        stack.push_async_callback(learner.close)
+        store = JobStore(database)
+        wakeups = Wakeups(store, settings.poll_seconds)
+        stack.callback(wakeups.stop)
+        followers = Followers(settings, store, storage, learner, wakeups)
+        stack.push_async_callback(followers.close)
+        for work in (followers.adopt(), wakeups.poll()):
+            stack.push_async_callback(_cancel, asyncio.create_task(work))
+        uploads = Uploads(settings, storage, database, reward)
+        stack.callback(uploads.close)
+        jobs = Jobs(
+            settings=settings,
+            database=database,
+            store=store,
+            followers=followers,
+            learner=learner,
+            reward=reward,
+            wakeups=wakeups,
+        )
+        streams = EventStreams(settings, store, wakeups)
+        yield Services(settings, database, storage, learner, uploads, jobs, streams, wakeups)
+
+
+def _prepare(settings: Settings) -> tuple[Storage, Database]:
+    storage = Storage(settings.data_dir)
+    database = Database(settings)
+    database.migrate()
+    with database.reading() as session:
+        storage.sweep(set(session.exec(select(StoredFile.dataset_digest)).all()))
+    return storage, database
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _services(request: Request) -> Services:
+    return request.app.state.services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]

@@ -1,0 +1,104 @@
+"""The gateway's settings: TALLY_GATEWAY_* in the environment, or flags of `python -m gateway`."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rpc.settings import ClientSettings, LogLevel
+
+MIB = 1024**2
+GIB = 1024**3
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. This file is the reference."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TALLY_GATEWAY_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        cli_kebab_case=True,
+        cli_prog_name="python -m gateway",
+        extra="ignore",
+        frozen=True,
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data_dir: Path = Field(
+        Path("tally-data/gateway"),
+        description="Folder of uploads, datasets, results and the SQLite file. Several gateways on "
+        "one PostgreSQL share it.",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="postgresql://user:password@host/name, or sqlite:///file. Unset: SQLite in "
+        "data_dir.",
+    )
+    database_timeout_seconds: float = Field(
+        5.0, gt=0, description="How long a request waits for a locked or absent database."
+    )
+    learner: ClientSettings = Field(
+        ClientSettings(target="127.0.0.1:50053"), description="How the learner is reached."
+    )
+    reward: ClientSettings = Field(
+        ClientSettings(target="127.0.0.1:50051", timeout_seconds=20.0),
+        description="How the reward service is reached.",
+    )
+    token: SecretStr | None = Field(
+        None, description="When set, every request needs `Authorization: Bearer <token>`."
+    )
+    models: list[str] = Field(
+        default_factory=list,
+        description="Base models that /train accepts; empty leaves the choice to the learner.",
+    )
+    log_level: LogLevel = Field("info", description="Least severe level that is logged.")
+
+    max_upload_bytes: int = Field(2 * GIB, ge=1, description="Largest uploaded ZIP.")
+    max_unpacked_bytes: int = Field(
+        4 * GIB, ge=1, description="Most bytes of all entries of a ZIP together, inflated."
+    )
+    max_entries: int = Field(50_000, ge=1, description="Most entries of a ZIP.")
+    max_csv_bytes: int = Field(64 * MIB, ge=1, description="Largest main.csv, inflated.")
+    max_rows: int = Field(100_000, ge=1, description="Most data rows of main.csv.")
+    max_cell_characters: int = Field(4_000, ge=1, description="Longest cell of main.csv.")
+    max_image_bytes: int = Field(32 * MIB, ge=1, description="Largest image file.")
+    max_image_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image.")
+    max_image_side: int = Field(16_384, ge=1, description="Longest side of an image, in pixels.")
+    min_image_side: int = Field(4, ge=1, description="Shortest side of an image, in pixels.")
+    max_image_aspect: float = Field(100.0, ge=1, description="Largest ratio of an image's sides.")
+    validation_threads: int = Field(2, ge=1, description="Uploads that are validated at once.")
+
+    max_json_bytes: int = Field(MIB, ge=1, description="Largest body of any other request.")
+    header_seconds: float = Field(
+        20.0, gt=0, description="A connection whose request line and headers take longer is closed."
+    )
+    body_grace_seconds: float = Field(
+        20.0, gt=0, description="How long a request body may fall behind min_body_rate."
+    )
+    min_body_rate: float = Field(
+        1_000.0, gt=0, description="Slowest average speed of a request body, in bytes per second."
+    )
+    max_connections: int = Field(2_000, ge=1, description="Connections at once; more get 503.")
+
+    max_event_streams: int = Field(500, ge=1, description="Event streams at once; more get 503.")
+    heartbeat_seconds: float = Field(
+        15.0, gt=0, description="Seconds between two comments on a quiet event stream."
+    )
+    poll_seconds: float = Field(
+        1.0, gt=0, description="Seconds between two looks for events that another gateway stored."
+    )
+    submit_wait_seconds: float = Field(
+        5.0, ge=0, description="How long /train waits for the learner before it answers anyway."
+    )
+    cancel_wait_seconds: float = Field(
+        1.2, gt=0, le=1.5, description="How long DELETE waits for the learner."
+    )
+    retry_seconds: float = Field(
+        0.5, gt=0, description="First wait before the learner is tried again; it doubles."
+    )
+    max_retry_seconds: float = Field(15.0, gt=0, description="Longest such wait.")
+    drain_seconds: float = Field(
+        10.0, ge=0, description="How long requests in progress may go on after SIGTERM."
+    )

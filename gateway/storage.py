@@ -1,0 +1,81 @@
+"""The data folder: staging (swept at start), datasets by digest, results by job."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from rpc.digests import digest_of_file
+
+
+class Storage:
+    """Where files lie. A file under datasets or results is whole: it was renamed into place."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self.staging_dir = data_dir / "staging"
+        self.datasets_dir = data_dir / "datasets"
+        self.results_dir = data_dir / "results"
+        for folder in (self.staging_dir, self.datasets_dir, self.results_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (data_dir / "gateways.lock").open("a")
+
+    def sweep(self, known_datasets: Collection[str]) -> None:
+        """Removes what a killed gateway left behind, unless another one is using the folder."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+            return
+        for leftover in self.staging_dir.iterdir():
+            _remove(leftover)
+        for dataset in self.datasets_dir.iterdir():
+            if dataset.stem not in known_datasets:
+                _remove(dataset)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def close(self) -> None:
+        self._lock.close()
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder of one's own that is gone after the block."""
+        folder = Path(tempfile.mkdtemp(dir=self.staging_dir))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def dataset_path(self, digest: str) -> Path:
+        return self.datasets_dir / f"{digest}.zip"
+
+    def result_path(self, job_id: str) -> Path:
+        return self.results_dir / f"{job_id}.zip"
+
+    def keep_dataset(self, staged: Path) -> str:
+        """Moves a dataset to its place, once for equal bytes; returns its digest."""
+        digest = digest_of_file(staged)
+        keep(staged, self.dataset_path(digest))
+        return digest
+
+
+def keep(staged: Path, path: Path) -> None:
+    """Renames `staged` to `path` so that it survives a crash of the machine."""
+    with staged.open("rb") as file:
+        os.fsync(file.fileno())
+    staged.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,257 @@
+"""A learner without a policy: real gRPC services, scripted events, failures on purpose.
+
+learner = FakeLearner()
+await learner.start()                     # on learner.port, or on the port it had before
+learner.steps, learner.step_seconds = 4, 0.05
+learner.faults["StartJob"] = [Unavailable("away")]
+learner.answers_lost = 1                  # StartJob does its work, then fails
+await learner.stop()
+"""
+
+import asyncio
+import hashlib
+import io
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from rpc.errors import (
+    AlreadyExists,
+    DataLoss,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    OutOfRange,
+    TallyError,
+    Unavailable,
+)
+from rpc.server import RpcServer
+from rpc.settings import ServerSettings
+from tally.blob.v1 import blob_pb2, blob_pb2_grpc
+from tally.learner.v1 import learner_pb2 as pb
+from tally.learner.v1 import learner_pb2_grpc
+
+_CHUNK_BYTES = 64 * 1024
+_ENDED = (pb.JOB_STATUS_COMPLETED, pb.JOB_STATUS_FAILED, pb.JOB_STATUS_CANCELLED)
+RESULT_FILES = ("adapter_config.json", "adapter_model.safetensors", "training_args.json")
+
+
+class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobServiceServicer):
+    """Runs each job as a task that logs a phase, `steps` steps, an evaluation and the end."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.steps = 3
+        self.step_seconds = 0.01
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.fail_with: str | None = None
+        self.base_models: tuple[str, ...] = ()
+        self.faults: dict[str, list[TallyError]] = defaultdict(list)
+        self.answers_lost = 0
+        self.calls: Counter[str] = Counter()
+        self.jobs: dict[str, pb.Job] = {}
+        self.logs: dict[str, list[pb.JobEvent]] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.loss: Callable[[int], float] = lambda step: 1.0 / step
+        self.result_padding = b""
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._news = asyncio.Condition()
+        self._server: RpcServer | None = None
+
+    async def start(self) -> None:
+        settings = ServerSettings(port=self.port)
+        names = ("tally.learner.v1.LearnerService", "tally.blob.v1.BlobService")
+        self._server = RpcServer(settings, service_names=names, register=self._register)
+        self.port = self._server.port
+        await self._server.start()
+        await self._server.set_serving(True)
+
+    def _register(self, server: grpc.aio.Server) -> None:
+        learner_pb2_grpc.add_LearnerServiceServicer_to_server(self, server)
+        blob_pb2_grpc.add_BlobServiceServicer_to_server(self, server)
+
+    async def stop(self) -> None:
+        """Stops serving; jobs go on, as those of a learner out of reach do."""
+        if self._server is not None:
+            await self._server.stop(0)
+            self._server = None
+
+    async def close(self) -> None:
+        await self.stop()
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def lose_everything(self) -> None:
+        """As a learner whose disk was replaced."""
+        for task in self._tasks.values():
+            task.cancel()
+        self.jobs.clear()
+        self.logs.clear()
+        self.blobs.clear()
+
+    def _called(self, method: str) -> None:
+        self.calls[method] += 1
+        if self.faults[method]:
+            raise self.faults[method].pop(0)
+
+    async def StartJob(self, request, context):  # noqa: N802
+        self._called("StartJob")
+        known = self.jobs.get(request.job_id)
+        if known is not None and known.spec != request.spec:
+            raise AlreadyExists("job_id: taken by a job with another spec")
+        if known is None:
+            self._admit(request)
+        if self.answers_lost:
+            self.answers_lost -= 1
+            raise Unavailable("the answer was lost")
+        return pb.StartJobResponse(job=self.jobs[request.job_id])
+
+    def _admit(self, request: pb.StartJobRequest) -> None:
+        spec = request.spec
+        if spec.dataset_digest not in self.blobs:
+            raise FailedPrecondition("dataset_digest: that blob is not here; put it first")
+        if self.base_models and spec.base_model and spec.base_model not in self.base_models:
+            raise FailedPrecondition("base_model: not on this learner's list")
+        self.jobs[request.job_id] = pb.Job(
+            job_id=request.job_id,
+            spec=spec,
+            status=pb.JOB_STATUS_TRAINING,
+            phase=pb.JOB_PHASE_QUEUED,
+            created_at=_now(),
+            output_dir=f"/output/{request.job_id}",
+            resumed_from_job_id=self._resumable(spec),
+        )
+        self.logs[request.job_id] = []
+        self._tasks[request.job_id] = asyncio.create_task(self._train(request.job_id))
+
+    def _resumable(self, spec: pb.JobSpec) -> str:
+        for job in self.jobs.values():
+            same = job.spec.dataset_digest == spec.dataset_digest and job.spec.lora == spec.lora
+            if same and job.status == pb.JOB_STATUS_CANCELLED:
+                return job.job_id
+        return ""
+
+    async def GetJob(self, request, context):  # noqa: N802
+        self._called("GetJob")
+        return pb.GetJobResponse(job=self._job(request.job_id))
+
+    async def CancelJob(self, request, context):  # noqa: N802
+        self._called("CancelJob")
+        job = self._job(request.job_id)
+        if job.status not in _ENDED:
+            self._tasks[request.job_id].cancel()
+            await self._end(job, pb.JOB_STATUS_CANCELLED)
+        return pb.CancelJobResponse(job=job)
+
+    async def WatchJob(self, request, context) -> AsyncIterator[pb.WatchJobResponse]:  # noqa: N802
+        self._called("WatchJob")
+        job, seq = self._job(request.job_id), request.after_seq
+        while True:
+            for event in self.logs[request.job_id][seq:]:
+                seq = event.seq
+                yield pb.WatchJobResponse(event=event)
+            if job.status in _ENDED and seq >= job.last_seq:
+                return
+            async with self._news:
+                await asyncio.wait_for(self._news.wait_for(lambda: job.last_seq > seq), 30)  # noqa: B023
+
+    def _job(self, job_id: str) -> pb.Job:
+        if job_id not in self.jobs:
+            raise NotFound("job_id: no such job")
+        return self.jobs[job_id]
+
+    async def log(self, job_id: str, **event) -> None:
+        """Appends an event, as log(job_id, notice=pb.Notice(message="…"))."""
+        log = self.logs[job_id]
+        log.append(pb.JobEvent(seq=len(log) + 1, time=_now(), **event))
+        self.jobs[job_id].last_seq = len(log)
+        async with self._news:
+            self._news.notify_all()
+
+    async def _train(self, job_id: str) -> None:
+        job = self.jobs[job_id]
+        started = pb.WorkerStarted(attempt=1, resumed_from_step=0, total_steps=self.steps)
+        await self.log(job_id, worker_started=started)
+        await self.log(job_id, phase_changed=pb.PhaseChanged(phase=pb.JOB_PHASE_LEARNING))
+        for step in range(1, self.steps + 1):
+            await asyncio.sleep(self.step_seconds)
+            await self.hold.wait()
+            metrics = pb.StepMetrics(epoch=step / self.steps, loss=self.loss(step), reward_mean=0.5)
+            done = pb.StepDone(step=step, total_steps=self.steps, metrics=metrics)
+            await self.log(job_id, step_done=done)
+        if job.spec.evaluation_dataset_digest:
+            await self._evaluate(job_id)
+        if self.fail_with:
+            await self._end(job, pb.JOB_STATUS_FAILED, error_message=self.fail_with)
+            return
+        result = _result_zip(self.result_padding)
+        digest = hashlib.sha256(result).hexdigest()
+        self.blobs[digest] = result
+        await self._end(job, pb.JOB_STATUS_COMPLETED, result_digest=digest)
+
+    async def _evaluate(self, job_id: str) -> None:
+        await self.log(job_id, evaluation_progress=pb.EvaluationProgress(answered=2, total=4))
+        base = pb.EvaluationScores(exact_rate=0.25, reward_mean=0.5)
+        adapter = pb.EvaluationScores(exact_rate=0.75, reward_mean=0.9)
+        scores = pb.EvaluationDone(num_samples=4, base=base, adapter=adapter)
+        await self.log(job_id, evaluation_done=scores)
+
+    async def _end(self, job: pb.Job, status, *, error_message="", result_digest="") -> None:
+        job.status = status
+        job.phase = pb.JOB_PHASE_UNSPECIFIED
+        job.error_message, job.result_digest = error_message, result_digest
+        ended = pb.JobEnded(status=status, error_message=error_message, result_digest=result_digest)
+        await self.log(job.job_id, job_ended=ended)
+
+    async def Stat(self, request, context):  # noqa: N802
+        self._called("Stat")
+        blob = self.blobs.get(request.digest)
+        return blob_pb2.StatResponse(exists=blob is not None, size_bytes=len(blob or b""))
+
+    async def Put(self, request_iterator, context):  # noqa: N802
+        self._called("Put")
+        header, data = None, b""
+        async for request in request_iterator:
+            if request.WhichOneof("part") == "header":
+                header = request.header
+            elif request.chunk.offset != len(data):
+                raise DataLoss("a chunk is out of place")
+            else:
+                data += request.chunk.data
+        if header is None:
+            raise InvalidArgument("the first message holds no header")
+        if hashlib.sha256(data).hexdigest() != header.digest:
+            raise DataLoss("another digest than the header's")
+        created = header.digest not in self.blobs
+        self.blobs[header.digest] = data
+        return blob_pb2.PutResponse(created=created)
+
+    async def Fetch(self, request, context) -> AsyncIterator[blob_pb2.FetchResponse]:  # noqa: N802
+        self._called("Fetch")
+        blob = self.blobs.get(request.digest)
+        if blob is None:
+            raise NotFound("digest: not here")
+        if request.offset > len(blob):
+            raise OutOfRange("offset: beyond the end")
+        for offset in range(request.offset, len(blob), _CHUNK_BYTES):
+            chunk = blob_pb2.BlobChunk(offset=offset, data=blob[offset : offset + _CHUNK_BYTES])
+            yield blob_pb2.FetchResponse(chunk=chunk, total_size_bytes=len(blob))
+
+
+def _now() -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.GetCurrentTime()
+    return timestamp
+
+
+def _result_zip(padding: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in RESULT_FILES:
+            archive.writestr(name, b"{}" + padding)
+    return buffer.getvalue()

@@ -1,0 +1,143 @@
+"""A gateway under test: real HTTP, a real reward service, a fake learner, a real database."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.server import GatewayServer
+from gateway.settings import Settings
+from reward_service.servicer import SERVICE_NAME, RewardServicer
+from rpc.server import RpcServer
+from rpc.settings import ClientSettings, ServerSettings
+from tally.reward.v1 import reward_pb2_grpc
+from tests.fakes.learner import FakeLearner
+
+
+class InProcessServer(GatewayServer):
+    """Leaves the test runner's signal handlers alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):
+        yield
+
+
+class Gateway:
+    """A running gateway: its client, its settings, its services."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.app = create_app(settings)
+        self._server = InProcessServer(self.app, settings)
+        self._task: asyncio.Task[None] | None = None
+        self.client: httpx.AsyncClient
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    @property
+    def services(self):
+        return self.app.state.services
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._server.serve())
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+            await asyncio.sleep(0.01)
+        base_url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.AsyncClient(base_url=base_url, timeout=30)
+
+    async def stop(self) -> None:
+        await self.client.aclose()
+        self._server.should_exit = True
+        await self._task
+
+    async def upload(self, data: bytes, **fields: str) -> httpx.Response:
+        files = {"file": ("training_data.zip", data, "application/zip")}
+        return await self.client.post("/upload-data", files=files, data=fields)
+
+    async def train(self, file_id: str, **body) -> httpx.Response:
+        headers = body.pop("headers", None)
+        body = {"job_name": "apples", "data_file_id": file_id, **body}
+        return await self.client.post("/train", json=body, headers=headers)
+
+    async def job(self, job_id: str) -> dict:
+        return (await self.client.get(f"/jobs/{job_id}")).json()
+
+    async def until(self, job_id: str, status: str, **fields) -> dict:
+        wanted = {"status": status, **fields}
+        async with asyncio.timeout(20):
+            while not wanted.items() <= (job := await self.job(job_id)).items():
+                await asyncio.sleep(0.02)
+        return job
+
+    def staged(self) -> list[Path]:
+        return list((self.settings.data_dir / "staging").iterdir())
+
+
+@pytest.fixture
+async def learner() -> AsyncIterator[FakeLearner]:
+    fake = FakeLearner()
+    await fake.start()
+    yield fake
+    await fake.close()
+
+
+@pytest.fixture
+async def reward_port() -> AsyncIterator[int]:
+    server = RpcServer(
+        ServerSettings(),
+        service_names=[SERVICE_NAME],
+        register=lambda server: reward_pb2_grpc.add_RewardServiceServicer_to_server(
+            RewardServicer(), server
+        ),
+    )
+    await server.start()
+    await server.set_serving(True)
+    yield server.port
+    await server.stop(0)
+
+
+@pytest.fixture
+def settings(tmp_path, learner, reward_port) -> Settings:
+    return Settings(
+        port=0,
+        data_dir=tmp_path / "data",
+        learner=ClientSettings(target=f"127.0.0.1:{learner.port}", timeout_seconds=10),
+        reward=ClientSettings(target=f"127.0.0.1:{reward_port}", timeout_seconds=10),
+        retry_seconds=0.05,
+        max_retry_seconds=0.2,
+        submit_wait_seconds=1,
+        poll_seconds=0.1,
+        drain_seconds=2,
+        database_timeout_seconds=2,
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Gateway]:
+    gateway = Gateway(settings)
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.stop()
+
+
+@pytest.fixture
+def start_gateway():
+    """Starts a gateway of other settings: `async with start_gateway(settings) as gateway`."""
+    return running
+
+
+@pytest.fixture
+async def gateway(settings) -> AsyncIterator[Gateway]:
+    async with running(settings) as gateway:
+        yield gateway
