@@ -54,14 +54,21 @@ async def running(blobs: Blobs, **settings: object) -> AsyncIterator[RpcServer]:
     )
     await server.start()
     await server.set_serving(True)
-    yield server
-    await server.stop(0)
+    try:
+        yield server
+    finally:
+        await server.stop(0)
 
 
 def channel_to(*servers: RpcServer, **settings: object) -> grpc.aio.Channel:
     target = "ipv4:" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
     client = ClientSettings(target=target, **settings)
     return open_channel(client, idempotent_methods=[STAT], health_checked=True)
+
+
+def plain_channel_to(server: RpcServer) -> grpc.aio.Channel:
+    client = ClientSettings(target=f"127.0.0.1:{server.port}")
+    return open_channel(client, idempotent_methods=())
 
 
 async def stat(channel: grpc.aio.Channel, digest: str = "") -> blob_pb2.StatResponse:
@@ -134,12 +141,11 @@ async def test_an_oversized_message_is_refused():
 
 
 async def test_health_is_not_serving_until_told_and_reflection_lists_the_service():
-    async with running(Blobs()) as server, channel_to(server) as channel:
+    async with running(Blobs()) as server, plain_channel_to(server) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         await server.set_serving(False)
         response = await health.Check(health_pb2.HealthCheckRequest(service=NAME))
         assert response.status == health_pb2.HealthCheckResponse.NOT_SERVING
-    async with running(Blobs()) as server, channel_to(server) as channel:
         reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         responses = [r async for r in reflection.ServerReflectionInfo(iter([request]))]
@@ -154,9 +160,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("ours", "theirs"):
         key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-            + ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost"]
-            + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+            f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+            f" -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
+            f" -keyout {key} -out {certificate}".split(),
             check=True,
             capture_output=True,
         )
