@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
 from rollout_service.adapter_file import (
@@ -42,8 +43,9 @@ class ResidentAdapters:
         self._max_rank = max_rank
         self._peft: PeftModel | None = None
         self._slots: OrderedDict[str, _Slot] = OrderedDict()  # by digest, oldest use first
+        self._wrapped: dict[str, LoraLayer] = {}
         self._made = 0
-        self._active = ""  # a slot's name
+        self._active: str | None = ""  # a slot's name; None while the layers may disagree
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -64,14 +66,16 @@ class ResidentAdapters:
         self._switch(self._slots[adapter.digest].name)
 
     def _switch(self, name: str) -> None:
-        if self._peft is None or name == self._active:
+        """PEFT's own switch walks the whole model; only the wrapped layers matter."""
+        if name == self._active:
             return
-        tuner = self._peft.base_model
-        if name:
-            tuner.enable_adapter_layers()
-            tuner.set_adapter(name, inference_mode=True)
-        else:
-            tuner.disable_adapter_layers()
+        for layer in self._wrapped.values():
+            if not name:
+                layer.enable_adapters(False)
+                continue
+            if layer.disable_adapters:
+                layer.enable_adapters(True)
+            layer.set_adapter(name, inference_mode=True)
         self._active = name
 
     @torch.no_grad()
@@ -105,13 +109,14 @@ class ResidentAdapters:
             init_lora_weights=False,
             inference_mode=True,
         )
+        self._active = None
         if self._peft is None:
             self._peft = get_peft_model(self._model, config, adapter_name=name)
-            self._active = name
         else:
             self._peft.add_adapter(name, config)
         self._model.eval()
         wrapped = {module: self._model.get_submodule(module) for module in structure.modules}
+        self._wrapped |= wrapped
         return _Slot(
             name=name,
             structure=structure,

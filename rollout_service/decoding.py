@@ -21,7 +21,7 @@ Stopped = Callable[[], bool]
 
 @dataclass(frozen=True, kw_only=True)
 class Prefilled:
-    """A prompt after its one pass: cache, `logits` [V] of the next token, and that one's position."""
+    """A prompt after its one pass: cache, `logits` [V] of the next token, and its position."""
 
     request: GenerationRequest
     cache: PromptCache
