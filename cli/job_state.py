@@ -85,7 +85,8 @@ class JobState:
             if (value := self.metrics.get(name)) is not None:
                 parts.append(f"{label} {value:.{4 if name == 'loss' else 2}f}")
         if self.step_seconds is not None:
-            parts.append(f"{self.step_seconds:.2g} s/step")
+            decimals = 2 if self.step_seconds < 1 else 1
+            parts.append(f"{self.step_seconds:.{decimals}f} s/step")
         if self.seconds_left is not None:
             parts.append(f"{duration(self.seconds_left)} left")
         if self.phase in _PHASES_WORTH_SAYING:

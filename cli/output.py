@@ -57,4 +57,6 @@ def print_comparison(evaluation: dict[str, Any]) -> None:
 
 def _number(scores: dict[str, Any], name: str) -> str:
     value = scores.get(name)
+    if name == "mean_absolute_count_error" and scores.get("parse_failure_rate") == 1:
+        value = None  # no answer held a count, so there is no error to take the mean of
     return "–" if value is None else f"{value:.2f}"

@@ -21,7 +21,7 @@ def _after(*events: tuple[str, dict]) -> JobState:
 def test_a_step_is_described_with_the_time_left() -> None:
     state = _after(("step", step_data(10, 40)))
     assert state.describe() == (
-        "step 10/40  reward 0.80  exact 0.50  loss 0.0500  2 s/step  1 min 00 s left"
+        "step 10/40  reward 0.80  exact 0.50  loss 0.0500  2.0 s/step  1 min 00 s left"
     )
 
 
