@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from rollout_service.engine import Completion, FinishReason, GenerationRequest
+from rollout_service.settings import RolloutSettings
 from rollout_service.transformers_engine import TransformersEngine
 from tests.rollout.support import Reference, adapter_of, local_blob, png
 
@@ -172,9 +174,41 @@ def test_what_is_barred_and_what_stops(reference):
 
 async def test_an_engine_that_is_not_loaded_refuses(random_policy_path, reference, tmp_path):
     from rollout_service.errors import EngineNotReady
-    from rollout_service.settings import RolloutSettings
 
     engine = TransformersEngine(RolloutSettings(model=str(random_policy_path)))
     with pytest.raises(EngineNotReady):
         await engine.generate(request_of(reference, tmp_path))
+    await engine.close()
+
+
+async def test_qwen2_vl_is_served_alike(reference, tmp_path):
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    path = tmp_path / "qwen2_vl"
+    save_qwen2_vl(reference, path, Qwen2VLConfig, Qwen2VLForConditionalGeneration)
+    engine = TransformersEngine(RolloutSettings(model=str(path), torch_threads=1))
+    await engine.load()
+    model = Qwen2VLForConditionalGeneration.from_pretrained(path, dtype="float32").eval()
+    for c in await engine.generate(request_of(reference, tmp_path)):
+        assert_close(c, reference.logps(model, reference.prompt(), png(), c, 1.0))
+    await engine.close()
+
+
+def save_qwen2_vl(reference: Reference, path: Path, config_class: Any, model_class: Any) -> None:
+    """A tiny Qwen2-VL with the policy's text model, tokenizer and processor."""
+    config = reference.model.config
+    text = config.text_config.to_dict() | {"model_type": "qwen2_vl_text"}
+    vision = {"depth": 2, "embed_dim": 64, "hidden_size": 128, "num_heads": 2, "mlp_ratio": 2}
+    ids = {k: getattr(config, k) for k in ("image_token_id", "video_token_id")}
+    torch.manual_seed(3)
+    model_class(config_class(text_config=text, vision_config=vision, **ids)).save_pretrained(path)
+    reference.tokenizer.save_pretrained(path)
+    reference.processor.save_pretrained(path)
+
+
+async def test_another_family_is_refused_at_load(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    engine = TransformersEngine(RolloutSettings(model=str(tmp_path)))
+    with pytest.raises(ValueError, match="the supported ones are"):
+        await engine.load()
     await engine.close()
