@@ -1,0 +1,68 @@
+"""Answer text to count.
+
+Of the numbers in an answer, those in the documented form ("A photo of 3 apples") decide where
+there are any; otherwise all of them do. They are a count when all of them say the same.
+"""
+
+from collections.abc import Sequence
+
+from reward_service.documented_form import EXAMPLE, has_article_form, mentions_in_form
+from reward_service.mention import MAX_COUNT, Mention
+from reward_service.normal_text import normal_text
+from reward_service.parsed_count import NoCountReason, ParsedCount
+from reward_service.reading import read_mentions
+
+__all__ = ["NoCountReason", "ParsedCount", "parse_count"]
+
+_MAX_QUOTED = 40
+_SHOWN_COUNTS = 4
+_FAULTS = {
+    NoCountReason.DECIMAL: "has a fractional part; a count is a whole number",
+    NoCountReason.NEGATIVE: "is below zero; a count is 0 or more",
+    NoCountReason.RANGE: "gives a range; state one count",
+    NoCountReason.TOO_LARGE: f"is too large; a count is at most {MAX_COUNT:,}",
+}
+
+
+def parse_count(text: str) -> ParsedCount:
+    """Reads the count of an answer of any length, in time linear in it; never raises."""
+    text = normal_text(text)
+    if not text.strip():
+        return _no_count(NoCountReason.EMPTY, f"The answer is empty; write {EXAMPLE}.")
+    mentions = read_mentions(text)
+    if mentions:
+        return _decided(text, mentions_in_form(text, mentions) or mentions)
+    if has_article_form(text):
+        explanation = 'The count is 1, read from the article after "a photo of".'
+        return ParsedCount(count=1, explanation=explanation)
+    message = f"No number of things was found; write one, as in {EXAMPLE}."
+    return _no_count(NoCountReason.NO_NUMBER, message)
+
+
+def _decided(text: str, mentions: Sequence[Mention]) -> ParsedCount:
+    faulty = next((mention for mention in mentions if mention.fault is not None), None)
+    if faulty is not None and faulty.fault is not None:
+        message = f"{_quoted(text, faulty)} {_FAULTS[faulty.fault]}, as in {EXAMPLE}."
+        return _no_count(faulty.fault, message)
+    counts = list(dict.fromkeys(m.value for m in mentions if m.value is not None))
+    if len(counts) > 1:
+        shown = ", ".join(str(count) for count in counts[:_SHOWN_COUNTS])
+        rest = " and more" if len(counts) > _SHOWN_COUNTS else ""
+        message = (
+            f"Several different counts were found ({shown}{rest}); write one, as in {EXAMPLE}."
+        )
+        return _no_count(NoCountReason.SEVERAL_COUNTS, message)
+    explanation = f"The count is {counts[0]}, read from {_quoted(text, mentions[0])}."
+    return ParsedCount(count=counts[0], explanation=explanation)
+
+
+def _no_count(reason: NoCountReason, explanation: str) -> ParsedCount:
+    return ParsedCount(reason=reason, explanation=explanation)
+
+
+def _quoted(text: str, mention: Mention) -> str:
+    """The mention in quotes, on one line, its end left out if it is long."""
+    quoted = " ".join(text[mention.start : mention.end].split())
+    if len(quoted) > _MAX_QUOTED:
+        quoted = f"{quoted[:_MAX_QUOTED]}…"
+    return f'"{quoted}"'
