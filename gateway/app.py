@@ -32,6 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=app_version(),
         lifespan=_lifespan(settings),
         responses=_ERRORS,
+        redirect_slashes=False,
     )
     for routes in (info, files, jobs, results, events):
         app.include_router(routes.router)

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
 
 from gateway.event_stream import EventStreamResponse
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
@@ -21,7 +22,7 @@ data: {"seq": 5, "time": "2025-01-20T10:30:00.125", "step": 1, "total_steps": 20
 @router.get(
     "/jobs/{job_id}/events",
     summary="Watch a job",
-    response_class=EventStreamResponse,
+    response_class=StreamingResponse,
     responses={
         200: {
             "description": "Server-sent events: worker, phase, step, notice, evaluation_progress, "

@@ -99,7 +99,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         if self.faults[method]:
             raise self.faults[method].pop(0)
 
-    async def StartJob(self, request, context):  # noqa: N802
+    async def StartJob(self, request, context):
         self._called("StartJob")
         known = self.jobs.get(request.job_id)
         if known is not None and known.spec != request.spec:
@@ -136,11 +136,11 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
                 return job.job_id
         return ""
 
-    async def GetJob(self, request, context):  # noqa: N802
+    async def GetJob(self, request, context):
         self._called("GetJob")
         return pb.GetJobResponse(job=self._job(request.job_id))
 
-    async def CancelJob(self, request, context):  # noqa: N802
+    async def CancelJob(self, request, context):
         self._called("CancelJob")
         job = self._job(request.job_id)
         if job.status not in _ENDED:
@@ -148,7 +148,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             await self._end(job, pb.JOB_STATUS_CANCELLED)
         return pb.CancelJobResponse(job=job)
 
-    async def WatchJob(self, request, context) -> AsyncIterator[pb.WatchJobResponse]:  # noqa: N802
+    async def WatchJob(self, request, context) -> AsyncIterator[pb.WatchJobResponse]:
         self._called("WatchJob")
         job, seq = self._job(request.job_id), request.after_seq
         while True:
@@ -208,12 +208,12 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         ended = pb.JobEnded(status=status, error_message=error_message, result_digest=result_digest)
         await self.log(job.job_id, job_ended=ended)
 
-    async def Stat(self, request, context):  # noqa: N802
+    async def Stat(self, request, context):
         self._called("Stat")
         blob = self.blobs.get(request.digest)
         return blob_pb2.StatResponse(exists=blob is not None, size_bytes=len(blob or b""))
 
-    async def Put(self, request_iterator, context):  # noqa: N802
+    async def Put(self, request_iterator, context):
         self._called("Put")
         header, data = None, b""
         async for request in request_iterator:
@@ -231,7 +231,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self.blobs[header.digest] = data
         return blob_pb2.PutResponse(created=created)
 
-    async def Fetch(self, request, context) -> AsyncIterator[blob_pb2.FetchResponse]:  # noqa: N802
+    async def Fetch(self, request, context) -> AsyncIterator[blob_pb2.FetchResponse]:
         self._called("Fetch")
         blob = self.blobs.get(request.digest)
         if blob is None:

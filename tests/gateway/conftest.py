@@ -17,6 +17,7 @@ from rpc.server import RpcServer
 from rpc.settings import ClientSettings, ServerSettings
 from tally.reward.v1 import reward_pb2_grpc
 from tests.fakes.learner import FakeLearner
+from tests.gateway.waiting import eventually
 
 
 class InProcessServer(GatewayServer):
@@ -73,10 +74,12 @@ class Gateway:
 
     async def until(self, job_id: str, status: str, **fields) -> dict:
         wanted = {"status": status, **fields}
-        async with asyncio.timeout(20):
-            while not wanted.items() <= (job := await self.job(job_id)).items():
-                await asyncio.sleep(0.02)
-        return job
+
+        async def has_come() -> bool:
+            return wanted.items() <= (await self.job(job_id)).items()
+
+        await eventually(has_come)
+        return await self.job(job_id)
 
     def staged(self) -> list[Path]:
         return list((self.settings.data_dir / "staging").iterdir())
@@ -105,13 +108,17 @@ async def reward_port() -> AsyncIterator[int]:
     await server.stop(0)
 
 
+def client_of(port: int) -> ClientSettings:
+    return ClientSettings(target=f"127.0.0.1:{port}", timeout_seconds=10, max_attempts=2)
+
+
 @pytest.fixture
 def settings(tmp_path, learner, reward_port) -> Settings:
     return Settings(
         port=0,
         data_dir=tmp_path / "data",
-        learner=ClientSettings(target=f"127.0.0.1:{learner.port}", timeout_seconds=10),
-        reward=ClientSettings(target=f"127.0.0.1:{reward_port}", timeout_seconds=10),
+        learner=client_of(learner.port),
+        reward=client_of(reward_port),
         retry_seconds=0.05,
         max_retry_seconds=0.2,
         submit_wait_seconds=1,

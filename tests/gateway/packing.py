@@ -1,11 +1,13 @@
 """Uploads to test with: good ones, and the parts of bad ones."""
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 
 from PIL import Image
 
+HEADER = "images_path,question,answer\n"
 CSV = """images_path,question,answer
 apple1.jpg,How many apples are in this image?,A photo of 3 apples
 apple2.png,Count the apples in the picture,A photo of 5 apples
@@ -34,13 +36,18 @@ def pack(files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) ->
     return buffer.getvalue()
 
 
-def good_zip(**changes: bytes | None) -> bytes:
+def good_zip() -> bytes:
     return pack(good_files())
 
 
 def with_csv(text: str | bytes) -> bytes:
     data = text.encode() if isinstance(text, str) else text
     return pack({**good_files(), "main.csv": data})
+
+
+def with_rows(*rows: str) -> bytes:
+    """A ZIP whose CSV has these rows, the first of which is row 2."""
+    return with_csv(HEADER + "".join(f"{row}\n" for row in rows))
 
 
 def with_entries(entries: Mapping[str, bytes]) -> bytes:
@@ -51,3 +58,34 @@ def with_raw_name(name: bytes) -> bytes:
     """A ZIP with an entry of exactly this name, which no library would write."""
     placeholder = "Q" * len(name)
     return with_entries({placeholder: b"x"}).replace(placeholder.encode(), name)
+
+
+def with_mode(mode: int) -> bytes:
+    """A ZIP with an entry of this Unix mode, such as that of a symbolic link."""
+    buffer = io.BytesIO(good_zip())
+    with zipfile.ZipFile(buffer, "a") as archive:
+        info = zipfile.ZipInfo("images/other")
+        info.create_system = 3
+        info.external_attr = mode << 16
+        archive.writestr(info, "/etc/passwd")
+    return buffer.getvalue()
+
+
+def with_duplicate(name: str) -> bytes:
+    twin = name[:-1] + "~"
+    data = with_entries({name: b"1", twin: b"2"})
+    return data.replace(twin.encode(), name.encode())
+
+
+def patched_directory(data: bytes, name: str, field_offset: int, layout: str, value: int) -> bytes:
+    """Changes a field of an entry's record in the central directory."""
+    raw = bytearray(data)
+    record = data.rindex(name.encode()) - 46
+    struct.pack_into(layout, raw, record + field_offset, value)
+    return bytes(raw)
+
+
+def with_image(data: bytes) -> bytes:
+    """A ZIP whose only row names images/x.png, which holds these bytes."""
+    row = "x.png,How many apples?,A photo of 3 apples\n"
+    return pack({"main.csv": (HEADER + row).encode(), "images/x.png": data})

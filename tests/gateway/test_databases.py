@@ -1,0 +1,160 @@
+"""SQLite and PostgreSQL: the same tables, two gateways on one, a database that is away."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import socket
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from pydantic import SecretStr
+from sqlmodel import SQLModel
+
+from gateway.database import Database
+from tests.gateway.packing import good_zip
+from tests.gateway.test_events import parse
+from tests.gateway.test_jobs import start_job
+
+
+class Postgres:
+    """A server of one's own in a folder that is gone afterwards; as another user under root."""
+
+    def __init__(self) -> None:
+        bindir = subprocess.run(
+            ["pg_config", "--bindir"], check=True, capture_output=True, text=True
+        )
+        self._bin = Path(bindir.stdout.strip())
+        self._folder = Path(tempfile.mkdtemp(prefix="tally-postgres-", dir="/tmp"))
+        self._user: list[str] = []
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
+            ids = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+            self._user = ["setpriv", *ids]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._run("initdb", "-U", "tally", "-A", "trust", "--no-sync")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._user, str(self._bin / program), "-D", str(self._folder / "data")]
+        subprocess.run(
+            [*command, *arguments], check=True, cwd="/", stdout=subprocess.DEVNULL, timeout=120
+        )
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self._folder} -h 127.0.0.1 -c fsync=off"
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-w", "-o", options, "-l", log, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-w", "-m", "fast", "stop")
+
+    def remove(self) -> None:
+        shutil.rmtree(self._folder)
+
+    def create(self, name: str) -> SecretStr:
+        """A new database; returns its URL."""
+        address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "tally"]
+        subprocess.run([str(self._bin / "createdb"), *address, name], check=True, timeout=60)
+        return SecretStr(f"postgresql://tally@127.0.0.1:{self.port}/{name}")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    server.start()
+    yield server
+    server.stop()
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_database(request, settings):
+    """The settings with SQLite, then with PostgreSQL."""
+    if request.param == "sqlite":
+        return settings
+    url = request.getfixturevalue("postgres").create(f"t{os.urandom(4).hex()}")
+    return settings.model_copy(update={"database_url": url})
+
+
+def test_the_migrations_make_the_tables_of_the_models(on_database):
+    on_database.data_dir.mkdir(parents=True)
+    database = Database(on_database)
+    database.migrate()
+    database.migrate()
+    with database.reading() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        differences = compare_metadata(context, SQLModel.metadata)
+    database.close()
+    assert differences == []
+
+
+async def test_a_job_from_upload_to_download(start_gateway, on_database):
+    async with start_gateway(on_database) as gateway:
+        job_id = await start_job(gateway, headers={"Idempotency-Key": "a"})
+        again = await gateway.train(
+            (await gateway.client.get("/files")).json()[0]["file_id"],
+            headers={"Idempotency-Key": "a"},
+        )
+        assert again.json()["job_id"] == job_id
+        await gateway.until(job_id, "completed")
+        events = parse((await gateway.client.get(f"/jobs/{job_id}/events")).text)
+        assert [seq for seq, _, _ in events] == list(range(1, 7))
+        assert (await gateway.client.get(f"/jobs/{job_id}/download")).status_code == 200
+        odd = await gateway.train("\0")
+        assert odd.status_code == 404
+
+
+async def test_two_gateways_share_a_database(start_gateway, on_database, learner):
+    learner.hold.clear()
+    async with start_gateway(on_database) as one, start_gateway(on_database) as two:
+        job_id = await start_job(one)
+        url = f"/jobs/{job_id}/events"
+        reading = asyncio.create_task(two.client.get(url))
+        await asyncio.sleep(0.2)
+        learner.hold.set()
+        seqs = [seq for seq, _, _ in parse((await reading).text)]
+        assert seqs == list(range(1, 7))
+        await two.until(job_id, "completed")
+        assert (await two.client.get(f"/jobs/{job_id}/download")).status_code == 200
+
+
+async def test_a_locked_sqlite_is_a_bounded_503(start_gateway, settings):
+    hasty = settings.model_copy(update={"database_timeout_seconds": 0.2})
+    async with start_gateway(hasty) as gateway:
+        file_id = (await gateway.upload(good_zip())).json()["file_id"]
+        locker = sqlite3.connect(settings.data_dir / "gateway.sqlite3", isolation_level=None)
+        locker.execute("BEGIN EXCLUSIVE")
+        response = await gateway.train(file_id)
+        assert response.status_code == 503
+        assert "sqlite" not in response.text.lower()
+        assert (await gateway.client.get("/jobs")).status_code == 200
+        assert (await gateway.client.get("/healthz")).status_code == 200
+        locker.execute("ROLLBACK")
+        locker.close()
+        assert (await gateway.train(file_id)).status_code == 200
+
+
+async def test_a_postgres_that_restarts_costs_no_event(start_gateway, settings, postgres, learner):
+    url = postgres.create(f"t{os.urandom(4).hex()}")
+    async with start_gateway(settings.model_copy(update={"database_url": url})) as gateway:
+        learner.hold.clear()
+        job_id = await start_job(gateway)
+        await gateway.until(job_id, "training", phase="learning")
+        await asyncio.to_thread(postgres.stop)
+        response = await gateway.client.get("/jobs")
+        assert response.status_code == 503
+        assert str(postgres.port) not in response.text
+        learner.hold.set()
+        await asyncio.to_thread(postgres.start)
+        await gateway.until(job_id, "completed")
+        events = parse((await gateway.client.get(f"/jobs/{job_id}/events")).text)
+        assert [seq for seq, _, _ in events] == list(range(1, 7))

@@ -1,0 +1,194 @@
+"""Jobs through failures: of the learner, of its answers, of the gateway itself."""
+
+import asyncio
+import time
+
+import pytest
+
+from gateway.job_models import Job
+from rpc.errors import Unavailable
+from tests.gateway.packing import good_zip
+from tests.gateway.waiting import eventually
+
+
+async def start_job(gateway, **body) -> str:
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    response = await gateway.train(file_id, **body)
+    assert response.status_code == 200, response.text
+    return response.json()["job_id"]
+
+
+async def test_jobs_are_listed_newest_first(gateway):
+    ids = [await start_job(gateway) for _ in range(3)]
+    listed = [job["job_id"] for job in (await gateway.client.get("/jobs")).json()]
+    assert listed == ids[::-1]
+
+
+async def test_a_running_job_shows_its_progress(gateway, learner):
+    learner.steps = 4
+    learner.hold.clear()
+    job_id = await start_job(gateway)
+    job = await gateway.until(job_id, "training", total_steps=4, phase="learning")
+    assert (job["progress"], job["loss"]) == (0.0, None)
+    learner.hold.set()
+    job = await gateway.until(job_id, "completed")
+    assert (job["loss"], job["phase"], job["output_dir"]) == (0.25, None, f"/output/{job_id}")
+
+
+async def test_a_failed_job_says_why(gateway, learner):
+    learner.fail_with = "out of memory; reduce batch_size"
+    job = await gateway.until(await start_job(gateway), "failed")
+    assert job["error_message"] == "out of memory; reduce batch_size"
+    assert (await gateway.client.get(f"/jobs/{job['job_id']}/download")).status_code == 409
+
+
+async def test_a_loss_that_is_no_number_is_shown_as_null(gateway, learner):
+    learner.loss = lambda _: float("nan")
+    job = await gateway.until(await start_job(gateway), "completed")
+    assert job["loss"] is None
+    metrics = (await gateway.client.get(f"/jobs/{job['job_id']}/metrics")).json()
+    assert [step["loss"] for step in metrics["steps"]] == [None] * 3
+
+
+async def test_a_lost_answer_of_start_job_is_one_job(gateway, learner):
+    learner.answers_lost = 8
+    job_id = await start_job(gateway)
+    assert (await gateway.until(job_id, "completed"))["job_id"] == job_id
+    assert list(learner.jobs) == [job_id]
+    assert learner.calls["StartJob"] > 1
+
+
+async def test_a_learner_that_is_away_gets_the_job_when_it_is_back(gateway, learner):
+    await learner.stop()
+    job_id = await start_job(gateway)
+    assert (await gateway.job(job_id))["phase"] == "queued"
+    await learner.start()
+    await gateway.until(job_id, "completed")
+
+
+async def test_a_learner_that_is_away_for_a_while_costs_no_event(gateway, learner):
+    learner.hold.clear()
+    job_id = await start_job(gateway)
+    await gateway.until(job_id, "training", phase="learning")
+    await learner.stop()
+    learner.hold.set()
+    await asyncio.sleep(0.2)
+    await learner.start()
+    await gateway.until(job_id, "completed")
+    events = gateway.services.database
+    with events.reading() as session:
+        assert session.get(Job, job_id).last_seq == len(learner.logs[job_id])
+
+
+async def test_a_learner_that_lost_everything_is_told_again(gateway, learner):
+    learner.hold.clear()
+    job_id = await start_job(gateway)
+    await gateway.until(job_id, "training", phase="learning")
+    await learner.stop()
+    learner.lose_everything()
+    learner.hold.set()
+    await learner.start()
+    await gateway.until(job_id, "completed")
+    text = (await gateway.client.get(f"/jobs/{job_id}/events")).text
+    seqs = [int(line[4:]) for line in text.splitlines() if line.startswith("id: ")]
+    assert seqs == list(range(1, len(learner.logs[job_id]) + 3))
+
+
+async def test_a_gateway_that_restarts_goes_on_with_its_jobs(start_gateway, settings, learner):
+    learner.hold.clear()
+    async with start_gateway(settings) as gateway:
+        job_id = await start_job(gateway)
+        await gateway.until(job_id, "training", phase="learning")
+    learner.hold.set()
+    await asyncio.sleep(0.1)
+    async with start_gateway(settings) as gateway:
+        await gateway.until(job_id, "completed")
+        assert (await gateway.client.get(f"/jobs/{job_id}/download")).status_code == 200
+        steps = (await gateway.client.get(f"/jobs/{job_id}/metrics")).json()["steps"]
+        assert [step["step"] for step in steps] == [1, 2, 3]
+
+
+async def test_a_gateway_that_dies_before_start_job_submits_once(start_gateway, settings, learner):
+    await learner.stop()
+    async with start_gateway(settings) as gateway:
+        job_id = await start_job(gateway)
+    await learner.start()
+    async with start_gateway(settings) as gateway:
+        await gateway.until(job_id, "completed")
+    assert list(learner.jobs) == [job_id]
+
+
+async def test_a_cancelled_job_stays_cancelled(gateway, learner):
+    learner.hold.clear()
+    job_id = await start_job(gateway)
+    for _ in range(2):
+        job = (await gateway.client.delete(f"/jobs/{job_id}")).json()
+        assert (job["status"], job["phase"]) == ("cancelled", None)
+    learner.hold.set()
+    await asyncio.sleep(0.1)
+    assert (await gateway.job(job_id))["status"] == "cancelled"
+    assert "event: ended" in (await gateway.client.get(f"/jobs/{job_id}/events")).text
+
+
+async def test_a_job_like_a_cancelled_one_says_where_it_goes_on_from(gateway, learner):
+    learner.hold.clear()
+    first = await start_job(gateway)
+    await gateway.client.delete(f"/jobs/{first}")
+    learner.hold.set()
+    second = await gateway.until(await start_job(gateway), "completed")
+    assert second["resumed_from_job_id"] == first
+
+
+async def test_cancelling_a_job_that_has_ended_changes_nothing(gateway):
+    job = await gateway.until(await start_job(gateway), "completed")
+    response = await gateway.client.delete(f"/jobs/{job['job_id']}")
+    assert (response.status_code, response.json()) == (200, job)
+
+
+async def test_an_intent_to_cancel_waits_for_the_learner(gateway, learner):
+    learner.hold.clear()
+    job_id = await start_job(gateway)
+    await gateway.until(job_id, "training", phase="learning")
+    await learner.stop()
+    started = time.monotonic()
+    job = (await gateway.client.delete(f"/jobs/{job_id}")).json()
+    assert time.monotonic() - started < 2
+    assert (job["status"], job["phase"]) == ("training", "cancelling")
+    await learner.start()
+    await gateway.until(job_id, "cancelled")
+
+
+async def test_a_job_that_never_reached_the_learner_is_cancelled_at_once(gateway, learner):
+    await learner.stop()
+    job_id = await start_job(gateway)
+    job = (await gateway.client.delete(f"/jobs/{job_id}")).json()
+    assert job["status"] == "cancelled"
+    await learner.start()
+    await asyncio.sleep(0.3)
+    assert learner.jobs == {}
+
+
+@pytest.mark.parametrize("method", ["Put", "StartJob", "WatchJob", "GetJob", "Fetch"])
+async def test_a_call_that_fails_is_tried_again(gateway, learner, method):
+    learner.faults[method] = [Unavailable("away")] * 6
+    await gateway.until(await start_job(gateway), "completed")
+
+
+async def test_a_lost_result_fails_the_job(gateway, learner):
+    learner.hold.clear()
+    job_id = await start_job(gateway)
+    learner.faults["Fetch"] = [Unavailable("away")] * 5
+    learner.hold.set()
+    await eventually(lambda: learner.jobs[job_id].result_digest)
+    learner.blobs.clear()
+    job = await gateway.until(job_id, "failed")
+    assert "lost the result" in job["error_message"]
+
+
+@pytest.mark.parametrize("job_id", ["nope", "..%2Fx", "%2e%2e%2f", "%00", "x" * 10_000, "%ff"])
+async def test_an_odd_job_id_is_not_found(gateway, job_id):
+    for path in ("", "/events", "/metrics", "/evaluation", "/download"):
+        response = await gateway.client.get(f"/jobs/{job_id}{path}")
+        assert response.status_code in (404, 422)
+        assert set(response.json()) == {"detail", "errors"}
+    assert (await gateway.client.delete(f"/jobs/{job_id}")).status_code in (404, 405, 422)

@@ -1,0 +1,95 @@
+"""`python -m gateway`: flags, environment, SIGTERM, kill -9 in the middle of an upload."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+
+from gateway.settings import Settings
+from rpc.settings import ClientSettings
+from tests.gateway.packing import good_zip
+from tests.gateway.test_http import form
+from tests.gateway.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.asynccontextmanager
+async def process(data_dir: Path, settings: Settings) -> AsyncIterator[tuple]:
+    """A gateway process and the address it listens on."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}",
+        "TALLY_GATEWAY_LEARNER__TARGET": settings.learner.target,
+        "TALLY_GATEWAY_REWARD__TARGET": settings.reward.target,
+    }
+    flags = ["-m", "gateway", "--port", "0", "--data-dir", str(data_dir)]
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, *flags, env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(60):
+            while not (found := re.search(rb"listening on (.*):(\d+)", await next_line(running))):
+                pass
+        yield running, int(found[2])
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
+
+
+async def next_line(running) -> bytes:
+    line = await running.stderr.readline()
+    assert line, "the gateway ended"
+    return line
+
+
+async def test_sigterm_ends_open_streams_and_exits_with_0(tmp_path, settings, learner):
+    learner.hold.clear()
+    async with process(tmp_path / "data", settings) as (running, port):
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            uploaded = await client.post("/upload-data", files={"file": ("a.zip", good_zip())})
+            body = {"job_name": "a", "data_file_id": uploaded.json()["file_id"]}
+            job_id = (await client.post("/train", json=body)).json()["job_id"]
+            async with client.stream("GET", f"/jobs/{job_id}/events") as stream:
+                running.send_signal(signal.SIGTERM)
+                async for _ in stream.aiter_text():
+                    pass
+        assert await asyncio.wait_for(running.wait(), 20) == 0
+
+
+async def test_kill_in_the_middle_of_an_upload_leaves_nothing(tmp_path, settings):
+    data_dir = tmp_path / "data"
+    async with process(data_dir, settings) as (running, port):
+        head, body = form(good_zip())
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + body[: len(body) // 2])
+        await writer.drain()
+        await eventually(lambda: list((data_dir / "staging").glob("*/upload.zip")))
+        running.kill()
+        await running.wait()
+        writer.close()
+    (data_dir / "datasets" / f"{'0' * 64}.zip").write_bytes(b"renamed, never committed")
+    async with process(data_dir, settings) as (_, port):
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            assert (await client.get("/files")).json() == []
+        assert list((data_dir / "staging").iterdir()) == []
+        assert list((data_dir / "datasets").iterdir()) == []
+
+
+def test_settings_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("TALLY_GATEWAY_REWARD__TIMEOUT_SECONDS", "3")
+    monkeypatch.setenv("TALLY_GATEWAY_MAX_ROWS", "7")
+    settings = Settings()
+    assert settings.reward == ClientSettings(target="127.0.0.1:50051", timeout_seconds=3)
+    assert settings.max_rows == 7
+
+
+def test_every_setting_is_described():
+    assert all(field.description for field in Settings.model_fields.values())

@@ -1,0 +1,155 @@
+"""POST /train: what is refused names its field; an idempotency key makes one job."""
+
+import asyncio
+
+import pytest
+
+from rpc.errors import FailedPrecondition, InvalidArgument
+from tests.gateway.packing import good_zip
+
+BAD = {
+    "training_config.learning_rate": [0, -1, 2, "5e-5", True, None],
+    "training_config.num_epochs": [0, 10**9, 1.5, "3", True, None],
+    "training_config.num_generations": [1, 10**6],
+    "training_config.use_4bit": [1, "true", None],
+    "training_config.temperature": [0, 11],
+    "training_config.seed": [-1, 2**32, 10**30],
+    "training_config.loss_type": ["DAPO", "ppo", 4],
+    "training_config.unknown": [1],
+    "training_config": [None, [], "fast"],
+    "lora_config.r": [0, 2.0, "64"],
+    "lora_config.lora_dropout": [1, -0.1],
+    "model": ["/etc/passwd", "../model", "~/model", "file:///model", 7, ""],
+    "trust_remote_code": [True],
+    "job_name": ["", " ", 3, None, "a\0b", "a\nb", "x" * 201],
+    "data_file_id": [None, 3],
+    "rewards.0.weight": [None, "1"],
+}
+
+
+def body_with(path: str, value) -> dict:
+    body: dict = {"job_name": "apples", "data_file_id": "any"}
+    if path.startswith("rewards"):
+        return {**body, "rewards": [{"name": "progressive_count", "weight": value}]}
+    *parents, last = path.split(".")
+    target = body
+    for parent in parents:
+        target = target.setdefault(parent, {})
+    target[last] = value
+    return body
+
+
+async def test_a_bad_field_is_refused_by_name(gateway):
+    for path, values in BAD.items():
+        for value in values:
+            response = await gateway.client.post("/train", json=body_with(path, value))
+            wheres = [error["where"] for error in response.json()["errors"]]
+            assert (response.status_code, wheres) == (422, [path]), (value, response.text)
+    assert (await gateway.client.get("/jobs")).json() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "9" * 5000,
+    ],
+)
+async def test_a_number_that_is_none_is_refused(gateway, text):
+    body = f'{{"job_name": "a", "data_file_id": "b", "training_config": {{"beta": {text}}}}}'
+    response = await gateway.client.post(
+        "/train", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    assert response.json()["errors"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"\\ud800": 1}', b"null"]
+)
+async def test_a_body_that_is_no_object_is_refused(gateway, body):
+    headers = {"Content-Type": "application/json"}
+    response = await gateway.client.post("/train", content=body, headers=headers)
+    assert response.status_code == 422, response.text
+    assert set(response.json()) == {"detail", "errors"}
+
+
+@pytest.mark.parametrize("file_id", ["nope", "../x", "2f6d1c9a-0b0e-4b4e-8a51-0f6b8f1f7c33", "\0"])
+async def test_an_unknown_file_is_not_found(gateway, file_id):
+    response = await gateway.train(file_id)
+    assert response.status_code == 404
+    assert response.json()["errors"][0]["where"] == "data_file_id"
+
+
+async def test_a_refusal_of_the_learner_reaches_the_caller_and_leaves_no_job(gateway, learner):
+    learner.base_models = ("Qwen/Qwen2.5-VL-3B-Instruct",)
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    response = await gateway.train(file_id, model="other/model")
+    assert response.status_code == 422
+    assert "not on this learner's list" in response.json()["detail"]
+    assert (await gateway.client.get("/jobs")).json() == []
+    assert (await gateway.train(file_id)).status_code == 200
+
+
+@pytest.mark.parametrize("refusal", [InvalidArgument("spec: bad"), FailedPrecondition("no model")])
+async def test_a_refusal_that_comes_late_fails_the_job(gateway, learner, refusal):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    await learner.stop()
+    job = (await gateway.train(file_id)).json()
+    assert (job["status"], job["phase"], job["output_dir"]) == ("training", "queued", None)
+    learner.faults["StartJob"] = [refusal]
+    await learner.start()
+    job = await gateway.until(job["job_id"], "failed")
+    assert job["error_message"] == str(refusal)
+    events = await gateway.client.get(f"/jobs/{job['job_id']}/events")
+    assert "event: ended" in events.text
+
+
+async def test_the_servers_list_of_models_holds(start_gateway, settings):
+    limited = settings.model_copy(update={"models": ["Qwen/Qwen2.5-VL-3B-Instruct"]})
+    async with start_gateway(limited) as gateway:
+        file_id = (await gateway.upload(good_zip())).json()["file_id"]
+        response = await gateway.train(file_id, model="other/model")
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["where"] == "model"
+        assert (await gateway.train(file_id, model=limited.models[0])).status_code == 200
+
+
+async def test_rewards_are_checked_with_the_reward_service(gateway, learner):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    response = await gateway.train(file_id, rewards=[{"name": "no_such_reward", "weight": 1}])
+    assert response.status_code == 422
+    assert "progressive_count" in response.json()["detail"]
+    rewards = [{"name": "progressive_count", "weight": 0.5}]
+    job = (await gateway.train(file_id, rewards=rewards)).json()
+    assert learner.jobs[job["job_id"]].spec.rewards[0].weight == 0.5
+
+
+async def test_fields_beyond_the_document_reach_the_learner(gateway, learner):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    config = {"loss_type": "dr_grpo", "advantage_scale": "none", "beta": 0.04, "max_steps": 7}
+    job = (await gateway.train(file_id, training_config=config)).json()
+    training = learner.jobs[job["job_id"]].spec.training
+    assert (training.loss_type, training.advantage_scale) == (3, 3)
+    assert (training.beta, training.max_steps, training.learning_rate_schedule) == (0.04, 7, 1)
+
+
+async def test_the_same_key_and_body_are_one_job(gateway, learner):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    headers = {"Idempotency-Key": "key-1"}
+    answers = await asyncio.gather(*[gateway.train(file_id, headers=headers) for _ in range(8)])
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    assert len(learner.jobs) == len((await gateway.client.get("/jobs")).json()) == 1
+
+
+async def test_the_same_key_with_another_body_is_refused(gateway):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    headers = {"Idempotency-Key": "key-1"}
+    await gateway.train(file_id, headers=headers)
+    response = await gateway.train(file_id, job_name="other", headers=headers)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["where"] == "Idempotency-Key"
