@@ -1,12 +1,13 @@
 """`python -m rollout_service`: settings come from the environment and the command line."""
 
 import asyncio
-import logging
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from rollout_service.blob_cache import BlobCache
 from rollout_service.engine import Engine
@@ -18,11 +19,12 @@ from rpc.logs import configure_logging
 from rpc.server import RpcServer, serve
 from tally.rollout.v1 import rollout_pb2_grpc
 
-_log = logging.getLogger(__name__)
-
 
 def main() -> None:
-    settings = RolloutSettings(_cli_parse_args=True)
+    try:
+        settings = RolloutSettings(_cli_parse_args=True)
+    except ValidationError as error:
+        sys.exit(str(error))
     configure_logging("rollout", settings.log_level)
     with _cache_folder(settings) as folder:
         asyncio.run(_run(settings, folder))
@@ -62,4 +64,4 @@ def _cache_folder(settings: RolloutSettings) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
