@@ -57,7 +57,9 @@ class Archive:
             for block in _inflated(file, entry):
                 size += len(block)
                 if size > limit_bytes:
-                    raise TooLarge(f"{entry.name}: larger than {_readable(limit_bytes)} unpacked")
+                    raise TooLarge.at(
+                        entry.name, f"is larger than {_readable(limit_bytes)} unpacked"
+                    )
                 crc = zlib.crc32(block, crc)
                 yield block
         if size != entry.record.size_bytes or crc != entry.record.crc:
@@ -78,7 +80,7 @@ def _readable(size_bytes: int) -> str:
 
 def _damaged(entry: Entry) -> Unprocessable:
     message = "is damaged: its bytes are not those that were packed; make the ZIP again"
-    return Unprocessable(f"{entry.name}: {message}", [Problem(entry.name, message)])
+    return Unprocessable.at(entry.name, message)
 
 
 def _skip_local_header(file: BinaryIO, entry: Entry) -> None:
@@ -91,7 +93,7 @@ def _skip_local_header(file: BinaryIO, entry: Entry) -> None:
     if magic != b"PK\x03\x04" or name != entry.record.raw_name or method != entry.record.method:
         raise _damaged(entry)
     if flags & _ENCRYPTED:
-        raise Unprocessable(f"{entry.name}: is encrypted; make the ZIP without a password")
+        raise Unprocessable.at(entry.name, "is encrypted; make the ZIP without a password")
     file.seek(extra_bytes, os.SEEK_CUR)
 
 
@@ -133,7 +135,9 @@ def _judged(records: list[DirectoryEntry], encoding: str | None) -> list[Entry]:
     for record in records:
         name = _decoded_name(record, encoding)
         problem = _name_problem(name) or _kind_problem(record)
-        shown = name.encode("ascii", "backslashreplace").decode()[:_MOST_NAME_CHARACTERS]
+        shown = "".join(mark if mark.isprintable() else "?" for mark in name)[
+            :_MOST_NAME_CHARACTERS
+        ]
         if problem:
             problems.append(Problem(shown, problem))
         elif not _is_ignored(name):
@@ -209,14 +213,14 @@ def _unwrapped(entries: list[Entry]) -> dict[str, Entry]:
 
 def _check_layout(entries: dict[str, Entry]) -> None:
     if not entries:
-        raise Unprocessable("the ZIP is empty; pack main.csv and images/")
+        raise Unprocessable.at("file", "is an empty ZIP; pack main.csv and images/")
     tables = [name for name in entries if name.rsplit("/", 1)[-1].lower() == CSV_NAME]
     if len(tables) > 1:
         refuse([Problem(name, "there is more than one main.csv; keep one") for name in tables])
     if CSV_NAME not in entries:
         found = f"; there is {tables[0]}, move it" if tables else ""
         message = f"is missing: pack it at the top of the ZIP, beside images/{found}"
-        raise Unprocessable(f"{CSV_NAME} {message}", [Problem(CSV_NAME, message)])
+        raise Unprocessable.at(CSV_NAME, message)
 
 
 def _check_sizes(entries: dict[str, Entry], settings: Settings) -> None:
@@ -224,7 +228,7 @@ def _check_sizes(entries: dict[str, Entry], settings: Settings) -> None:
     declared = sum(entry.record.size_bytes for entry in entries.values())
     if declared > settings.max_unpacked_bytes:
         limit = _readable(settings.max_unpacked_bytes)
-        raise TooLarge(f"the ZIP unpacks to more than {limit}; split it")
+        raise TooLarge.at("file", f"unpacks to more than {limit}; split it")
     end = 0
     for entry in sorted(entries.values(), key=lambda entry: entry.record.header_offset):
         if entry.record.header_offset < end:

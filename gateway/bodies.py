@@ -69,7 +69,7 @@ class _Body:
 
     def _too_large(self) -> TooLarge:
         close = {"Connection": "close"}
-        return TooLarge(f"the body is larger than {self._limit_bytes:,} bytes", headers=close)
+        return TooLarge.at("body", f"is larger than {self._limit_bytes:,} bytes", close)
 
     async def _next(self) -> Message:
         if self._ended:
@@ -80,7 +80,7 @@ class _Body:
         except TimeoutError:
             self._ended = True
             close = {"Connection": "close"}
-            raise TooSlow("the body comes too slowly; send it again", headers=close) from None
+            raise TooSlow.at("body", "comes too slowly; send it again", close) from None
         self._received_bytes += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)
         return message

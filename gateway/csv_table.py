@@ -30,7 +30,7 @@ def read_rows(text: str, settings: Settings) -> list[Row]:
     records = _records(text)
     header = next(records, None)
     if header is None:
-        raise Unprocessable(f"main.csv: is empty; its first row is {','.join(COLUMNS)}")
+        raise Unprocessable.at("main.csv", f"is empty; its first row is {','.join(COLUMNS)}")
     indexes = _column_indexes(header[1])
     rows, problems = [], []
     for number, cells in records:
@@ -43,10 +43,10 @@ def read_rows(text: str, settings: Settings) -> list[Row]:
         if len(rows) > settings.max_rows or len(problems) > _MOST_LISTED:
             break
     if len(rows) > settings.max_rows:
-        raise TooLarge(f"main.csv: has more than {settings.max_rows} rows; split it")
+        raise TooLarge.at("main.csv", f"has more than {settings.max_rows} rows; split it")
     refuse(problems)
     if not rows:
-        raise Unprocessable("main.csv: has a header and no rows; add a row for each question")
+        raise Unprocessable.at("main.csv", "has a header and no rows; add a row for each question")
     return rows
 
 
@@ -69,9 +69,10 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _malformed(number: int, reason: str) -> Unprocessable | TooLarge:
     if "field limit" in reason:
-        return TooLarge(f"row {number}: a cell is longer than {_MOST_FIELD_CHARACTERS} characters")
+        most = f"{_MOST_FIELD_CHARACTERS:,} characters"
+        return TooLarge.at(f"row {number}", f"a cell is longer than {most}")
     message = 'a quote is opened and not closed; write " inside a quoted cell as ""'
-    return Unprocessable(f"row {number}: {message}", [Problem(f"row {number}", message)])
+    return Unprocessable.at(f"row {number}", message)
 
 
 def _column_indexes(header: list[str]) -> list[int]:

@@ -14,6 +14,7 @@ from gateway.settings import Settings
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x7A11
+_SQLITE_CONNECTIONS = 30
 
 
 class Database:
@@ -66,16 +67,31 @@ def _url(settings: Settings) -> URL:
 
 def _engine(url: URL, timeout_seconds: float) -> Engine:
     if url.get_backend_name() != "sqlite":
-        connect_args: dict[str, Any] = {"connect_timeout": max(2, round(timeout_seconds))}
         return create_engine(
-            url, pool_pre_ping=True, pool_timeout=timeout_seconds, connect_args=connect_args
+            url,
+            pool_pre_ping=True,
+            pool_timeout=timeout_seconds,
+            connect_args=_postgres_arguments(timeout_seconds),
         )
     engine = create_engine(
-        url, connect_args={"timeout": timeout_seconds, "check_same_thread": False}
+        url,
+        pool_size=_SQLITE_CONNECTIONS,
+        pool_timeout=timeout_seconds,
+        connect_args={"timeout": timeout_seconds, "check_same_thread": False},
     )
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgres_arguments(timeout_seconds: float) -> dict[str, Any]:
+    """Bounds the waits for a server that is away, stopped, or holds a lock."""
+    milliseconds = round(1000 * timeout_seconds)
+    return {
+        "connect_timeout": max(2, round(timeout_seconds)),
+        "tcp_user_timeout": milliseconds,
+        "options": f"-c lock_timeout={milliseconds}",
+    }
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

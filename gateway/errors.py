@@ -13,7 +13,7 @@ They are HTTPExceptions because FastAPI lets only those through while it reads a
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from fastapi import HTTPException
 from pydantic import BaseModel, Field
@@ -59,6 +59,11 @@ class ApiError(HTTPException):
     ) -> None:
         super().__init__(self.status, detail, dict(headers) if headers else None)
         self.problems = tuple(problems)
+
+    @classmethod
+    def at(cls, where: str, message: str, headers: Mapping[str, str] | None = None) -> Self:
+        """A refusal for one thing that is wrong."""
+        return cls(f"{where}: {message}", [Problem(where, message)], headers)
 
 
 class Unauthorized(ApiError):

@@ -42,11 +42,12 @@ class EventStreams:
                 for event in events:
                     yield format_event(event)
                     after_seq = event.seq
+                if events and events[-1].kind != "ended":
+                    continue
                 if await self._is_over(job_id, after_seq):
                     return
-                if not events:
-                    async for comment in self._pause(waiter):
-                        yield comment
+                async for comment in self._pause(waiter):
+                    yield comment
 
     async def _page(self, job_id: str, after_seq: int) -> list[JobEvent]:
         try:

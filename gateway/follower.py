@@ -91,7 +91,10 @@ class Follower:
         if job.cancel_requested:
             await self._cancel(job)
             return False
-        await self._put_blobs(job)
+        missing = await self._put_blobs(job)
+        if missing:
+            await self._end("failed", "its upload is no longer here; upload it again")
+            return True
         if not await asyncio.to_thread(self._store.mark_attempted, job.job_id):
             return False
         try:
@@ -112,9 +115,14 @@ class Follower:
         await self._end("failed", str(refusal))
         return True
 
-    async def _put_blobs(self, job: Job) -> None:
+    async def _put_blobs(self, job: Job) -> bool:
+        """Brings the datasets to the learner; returns whether one is missing here."""
         for digest in filter(None, (job.dataset_digest, job.evaluation_dataset_digest)):
-            await self._learner.put(self._storage.dataset_path(digest), digest)
+            path = self._storage.dataset_path(digest)
+            if not path.exists():
+                return True
+            await self._learner.put(path, digest)
+        return False
 
     async def _cancel(self, job: Job) -> None:
         """Delivers the intent; a job that the learner never had ends here."""

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from gateway.database import Database
-from gateway.errors import Conflict, Missing, Problem, Unprocessable
+from gateway.errors import Conflict, Missing, Unprocessable
 from gateway.file_models import StoredFile
 from gateway.followers import Followers
 from gateway.job_models import Job, JobEvent
@@ -65,14 +65,14 @@ class Jobs:
         refusal = await self._followers.submitted(follower, wait_seconds)
         if refusal is not None:
             await asyncio.to_thread(self._store.forget, job.job_id)
-            raise Unprocessable(f"the learner refuses this job: {refusal}")
+            raise Unprocessable.at("job", f"the learner refuses it: {refusal}")
         return await self.get(job.job_id)
 
     async def _check_choices(self, request: TrainRequest) -> None:
         models = self._settings.models
         if models and request.model is not None and request.model not in models:
             message = f"is not on this server's list; choose one of {', '.join(models)}"
-            raise Unprocessable(f"model: {message}", [Problem("model", message)])
+            raise Unprocessable.at("model", message)
         names = [reward.name for reward in request.rewards]
         if len(set(names)) < len(names):
             raise _bad_reward("a reward is named twice; name each once")
@@ -107,13 +107,13 @@ class Jobs:
             file = session.get(StoredFile, file_id) if is_uuid(file_id) else None
         if file is None:
             message = "no such file; use a file_id that POST /upload-data answered"
-            raise Missing(f"{field}: {message}", [Problem(field, message)])
+            raise Missing.at(field, message)
         return file.dataset_digest
 
     async def get(self, job_id: str) -> Job:
         job = await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
         if job is None:
-            raise Missing("there is no such job; GET /jobs lists those there are")
+            raise Missing.at("job_id", "there is no such job; GET /jobs lists those there are")
         return job
 
     async def newest_first(self) -> Sequence[Job]:
@@ -162,9 +162,9 @@ def is_uuid(text: str) -> bool:
 def _same(earlier: Job, request_digest: str) -> Job:
     if earlier.request_digest != request_digest:
         message = "this key came with another body before; use a new key for a new job"
-        raise Unprocessable(f"Idempotency-Key: {message}", [Problem("Idempotency-Key", message)])
+        raise Unprocessable.at("Idempotency-Key", message)
     return earlier
 
 
 def _bad_reward(message: str) -> Unprocessable:
-    return Unprocessable(f"rewards: {message}", [Problem("rewards", message)])
+    return Unprocessable.at("rewards", message)

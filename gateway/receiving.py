@@ -12,7 +12,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from gateway.errors import ApiError, Problem, TooLarge, Unprocessable
+from gateway.errors import ApiError, TooLarge, Unprocessable
 from gateway.settings import Settings
 from gateway.text_encoding import check_encoding
 
@@ -56,7 +56,7 @@ async def receive_upload(request: Request, folder: Path, settings: Settings) -> 
 
 def _missing_file() -> Unprocessable:
     message = "is missing: send the ZIP as the part 'file' of a multipart/form-data body"
-    return Unprocessable(f"file: {message}", [Problem("file", message)])
+    return Unprocessable.at("file", message)
 
 
 def _boundary(request: Request) -> bytes:
@@ -114,7 +114,7 @@ class _Form:
         for block in self._blocks:
             self._size_bytes += len(block)
             if self._size_bytes > self._limit_bytes:
-                raise TooLarge(f"file: larger than {self._limit_bytes:,} bytes; split it")
+                raise TooLarge.at("file", f"is larger than {self._limit_bytes:,} bytes; split it")
             self.hasher.update(block)
             self._file.write(block)
         self._blocks.clear()
@@ -122,7 +122,7 @@ class _Form:
     def on_part_begin(self) -> None:
         self._parts += 1
         if self._parts > _MOST_PARTS:
-            raise Unprocessable("the form has too many parts; send 'file' and 'encoding'")
+            raise Unprocessable.at("body", "has too many parts; send 'file' and 'encoding'")
         self._disposition = b""
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -141,25 +141,23 @@ class _Form:
         self._part = options.get(b"name", b"").decode("utf-8", "replace")
         if self._part == "file":
             if self.filename is not None:
-                raise _refused("file", "is there twice; send one ZIP")
+                raise Unprocessable.at("file", "is there twice; send one ZIP")
             self.filename = _clean(options.get(b"filename", b"").decode("utf-8", "replace"))
         elif self._part != "encoding":
-            raise _refused(self._part[:100] or "name", "there is no such field; leave it out")
+            raise Unprocessable.at(
+                self._part[:100] or "name", "there is no such field; leave it out"
+            )
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part == "file":
             self._blocks.append(data[start:end])
             return
         if len(self.encoding) + end - start > _MOST_FIELD_BYTES:
-            raise _refused("encoding", "is too long; send a name such as big5")
+            raise Unprocessable.at("encoding", "is too long; send a name such as big5")
         self.encoding += data[start:end].decode("ascii", "replace")
 
     def on_end(self) -> None:
         self.closed = True
-
-
-def _refused(where: str, message: str) -> Unprocessable:
-    return Unprocessable(f"{where}: {message}", [Problem(where, message)])
 
 
 def _clean(filename: str) -> str:

@@ -32,7 +32,7 @@ def check_encoding(encoding: str) -> str:
     if codec == "utf-8-sig":
         return "utf-8"
     if codec not in _BY_CODEC:
-        raise Unprocessable(f"encoding: not one of {', '.join(ENCODINGS)}")
+        raise Unprocessable.at("encoding", f"is not one of {', '.join(ENCODINGS)}")
     return _BY_CODEC[codec]
 
 
@@ -44,18 +44,16 @@ def decode(data: bytes, encoding: str | None) -> str:
         text = data.decode(encoding or "utf-8")
     except UnicodeDecodeError:
         if encoding is not None:
-            raise Unprocessable(
-                f"main.csv: is not {encoding} throughout; name its encoding, or save it as UTF-8"
+            raise Unprocessable.at(
+                "main.csv", f"is not {encoding} throughout; name its encoding, or save it as UTF-8"
             ) from None
         raise _suspect(data) from None
     return text.removeprefix("\ufeff")
 
 
 def _not_utf8(shown: str, encoding: str) -> Unprocessable:
-    return Unprocessable(
-        f"main.csv: is not UTF-8, it seems to be {shown}; save it as UTF-8, or send the form field "
-        f"encoding={encoding}"
-    )
+    message = f"is not UTF-8, it seems to be {shown}; save it as UTF-8, or send the form field "
+    return Unprocessable.at("main.csv", f"{message}encoding={encoding}")
 
 
 def _suspect(data: bytes) -> Unprocessable:
@@ -64,7 +62,7 @@ def _suspect(data: bytes) -> Unprocessable:
         return _not_utf8("Big5", "big5")
     if gbk:
         return _not_utf8("GBK", "gbk")
-    return Unprocessable("main.csv: is not UTF-8; save it as UTF-8, or name its encoding")
+    return Unprocessable.at("main.csv", "is not UTF-8; save it as UTF-8, or name its encoding")
 
 
 def _decodes(data: bytes, encoding: str) -> bool:

@@ -60,9 +60,9 @@ def read_directory(path: Path, max_entries: int) -> list[DirectoryEntry]:
         _check_magic(file, size)
         end = _find_end(file, size)
         if end.entries > max_entries:
-            raise TooLarge(f"the ZIP has {end.entries} entries; at most {max_entries} are taken")
+            raise TooLarge.at("file", f"has {end.entries} entries; at most {max_entries} are taken")
         if end.directory_bytes > max_entries * _MOST_BYTES_PER_ENTRY:
-            raise TooLarge("the ZIP's directory is larger than its limit; use shorter names")
+            raise TooLarge.at("file", "has too large a directory; use shorter names")
         if end.directory_offset + end.directory_bytes != end.position:
             raise _broken()
         file.seek(end.directory_offset)
@@ -74,21 +74,21 @@ def read_directory(path: Path, max_entries: int) -> list[DirectoryEntry]:
 
 
 def _broken() -> Unprocessable:
-    return Unprocessable("the file is not a whole ZIP: it is truncated or damaged; make it again")
+    return Unprocessable.at("file", "is not a whole ZIP: truncated or damaged; make it again")
 
 
 def _check_magic(file: BinaryIO, size: int) -> None:
     file.seek(0)
     head = file.read(512)
     if size == 0:
-        raise Unprocessable("the file is empty; send a ZIP with main.csv and images/")
+        raise Unprocessable.at("file", "is empty; send a ZIP with main.csv and images/")
     for magic, name in _OTHER_ARCHIVES.items():
         if head.startswith(magic):
-            raise Unprocessable(f"the file is {name}; send a ZIP")
+            raise Unprocessable.at("file", f"is {name}; send a ZIP")
     if head[257:262] == b"ustar":
-        raise Unprocessable("the file is a tar archive; send a ZIP")
+        raise Unprocessable.at("file", "is a tar archive; send a ZIP")
     if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        raise Unprocessable("the file is not a ZIP; send a ZIP with main.csv and images/")
+        raise Unprocessable.at("file", "is not a ZIP; send a ZIP with main.csv and images/")
 
 
 def _find_end(file: BinaryIO, size: int) -> _End:
@@ -113,7 +113,7 @@ def _end_of(file: BinaryIO, fields: tuple, position: int) -> _End:
     if _FULL_16 in (disk, directory_disk, entries) or _FULL_32 in (directory_bytes, offset):
         raise _broken()
     if disk or directory_disk or entries_here != entries:
-        raise Unprocessable("the ZIP is one part of several; send it as one file")
+        raise Unprocessable.at("file", "is one part of several; send it as one file")
     return _End(entries, directory_bytes, offset, position)
 
 
@@ -133,7 +133,7 @@ def _read_end64(file: BinaryIO, position: int) -> _End | None:
     if magic != b"PK\x06\x06" or record_at + 12 + record_bytes != locator_at:
         raise _broken()
     if disk or directory_disk or here != entries:
-        raise Unprocessable("the ZIP is one part of several; send it as one file")
+        raise Unprocessable.at("file", "is one part of several; send it as one file")
     return _End(entries, size, offset, record_at)
 
 

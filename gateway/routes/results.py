@@ -81,7 +81,5 @@ def _check_range(byte_range: str | None, size_bytes: int) -> None:
     match = _RANGE.fullmatch(byte_range)
     first = match and match[1]
     if match is None or (first and int(first[:20]) >= size_bytes) or match[0].strip() == "bytes=-":
-        raise _RangeNotSatisfiable(
-            f"Range: names no bytes of this file, which has {size_bytes}; use bytes=first-last",
-            headers={"Content-Range": f"bytes */{size_bytes}"},
-        )
+        message = f"names no bytes of this file, which has {size_bytes}; use bytes=first-last"
+        raise _RangeNotSatisfiable.at("Range", message, {"Content-Range": f"bytes */{size_bytes}"})

@@ -65,6 +65,7 @@ async def test_a_bad_csv_is_refused_with_its_row(gateway, name):
     response = await gateway.upload(with_csv(data))
     assert response.status_code == 422, response.text
     assert expected in response.json()["detail"]
+    assert response.json()["errors"]
     assert gateway.staged() == []
 
 

@@ -74,6 +74,7 @@ async def test_a_bad_zip_is_refused_and_leaves_nothing(gateway, name):
     body = response.json()
     assert response.status_code == 422, body
     assert set(body) == {"detail", "errors"}
+    assert body["errors"]
     assert str(gateway.settings.data_dir) not in response.text
     assert gateway.staged() == []
     assert list((gateway.settings.data_dir / "datasets").iterdir()) == []
