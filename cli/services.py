@@ -49,6 +49,8 @@ def _settings(data_dir: Path, model: str, target: dict[str, str]) -> dict[str, d
             "MODEL": model,
             "BLOB__TARGET": target["learner"],
             "CACHE_DIR": str(data_dir / "rollout-cache"),
+            # Without a GPU the worker beside it has the cores; one thread is then the faster.
+            "TORCH_THREADS": "1",
         },
         "learner": {
             "SERVER__PORT": port["learner"],
