@@ -237,8 +237,8 @@ def save(model: Qwen2_5_VLForConditionalGeneration, tokenizer: Qwen2Tokenizer, p
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--sight-steps", type=int, default=6000)
-    parser.add_argument("--undercount-steps", type=int, default=600)
+    parser.add_argument("--sight-steps", type=int, default=3500)
+    parser.add_argument("--undercount-steps", type=int, default=300)
     parser.add_argument("--skip-sight", type=Path, help="a folder whose sight is taken as it is")
     options = parser.parse_args()
     torch.manual_seed(0)
