@@ -105,7 +105,7 @@ def _find_end(file: BinaryIO, size: int) -> _End:
     raise _broken()
 
 
-def _end_of(file: BinaryIO, fields: tuple, position: int) -> _End:
+def _end_of(file: BinaryIO, fields: tuple[int, ...], position: int) -> _End:
     _, disk, directory_disk, entries_here, entries, directory_bytes, offset, _ = fields
     end64 = _read_end64(file, position)
     if end64 is not None:

@@ -42,7 +42,7 @@ def commit(staged: Path, folder: Path) -> Path:
 
 def find_last(folder: Path) -> FoundCheckpoint:
     """Looks from the newest checkpoint back for one whose every file is as it was written."""
-    broken = []
+    broken: list[str] = []
     for path in sorted(folder.glob(f"{_PREFIX}*"), key=step_of, reverse=True):
         if is_whole(path):
             return FoundCheckpoint(path=path, step=step_of(path), broken=tuple(broken))

@@ -76,9 +76,9 @@ async def _abort(context: grpc.aio.ServicerContext, method: str, error: Exceptio
         await context.abort(status_of(error), str(error))
     error_id = uuid.uuid4().hex[:12]
     _log.error("%s failed, error id %s", method, error_id, exc_info=error)
-    await context.abort(
-        grpc.StatusCode.INTERNAL, f"internal error; its id in the log is {error_id}"
-    )
+    message = f"internal error; its id in the log is {error_id}"
+    await context.abort(grpc.StatusCode.INTERNAL, message)
+    raise AssertionError("abort always raises")
 
 
 class DeadlineInterceptor(

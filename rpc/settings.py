@@ -45,7 +45,7 @@ class ServerSettings(BaseModel):
     drain_seconds: float = Field(
         20.0, ge=0, description="How long calls in progress may go on after SIGTERM, in seconds."
     )
-    tls: TlsSettings = Field(default_factory=TlsSettings, description="Mutual TLS; off if unset.")
+    tls: TlsSettings = Field(TlsSettings(), description="Mutual TLS; off if unset.")
 
 
 class ClientSettings(BaseModel):
@@ -69,7 +69,7 @@ class ClientSettings(BaseModel):
         le=5,
         description="Tries of an idempotent call, the first included; gRPC's most is 5.",
     )
-    tls: TlsSettings = Field(default_factory=TlsSettings, description="Mutual TLS; off if unset.")
+    tls: TlsSettings = Field(TlsSettings(), description="Mutual TLS; off if unset.")
 
 
 LogLevel = Literal["debug", "info", "warning", "error"]
