@@ -64,7 +64,7 @@ class LiveDisplay:
 
 
 class PlainDisplay:
-    """A line every ten seconds at most, and one for the last step."""
+    """A line every ten seconds at most, and one for the last step and the last answer."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -79,14 +79,20 @@ class PlainDisplay:
 
     def update(self, state: JobState) -> None:
         line = state.describe()
-        last_step = state.step == state.total_steps > 0
         due = self._clock() - self._said_at >= _LINE_EVERY_SECONDS
-        if line != self._line and (due or last_step):
+        if line != self._line and (due or _is_complete(state)):
             self.remark(line)
             self._line, self._said_at = line, self._clock()
 
     def remark(self, text: str) -> None:
         say(text)
+
+
+def _is_complete(state: JobState) -> bool:
+    """Whether the last step, or the last held-out answer, is done."""
+    if state.phase == "evaluating":
+        return state.answered == state.answers > 0
+    return state.step == state.total_steps > 0
 
 
 def job_display() -> JobDisplay:

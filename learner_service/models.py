@@ -1,16 +1,16 @@
 """The base models that a job may name, and where they are loaded from."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from learner_service.errors import UnknownModel
+from rpc.names import model_name
 
 
 class ModelList:
     """Names to sources: a hub name is its own name, a folder is called by its last part."""
 
     def __init__(self, sources: Sequence[str]) -> None:
-        self._sources = {_name(source): source for source in sources}
+        self._sources = {model_name(source): source for source in sources}
 
     @property
     def default(self) -> str:
@@ -21,8 +21,3 @@ class ModelList:
         if name not in self._sources:
             raise UnknownModel(f"base_model: expected one of {', '.join(self._sources)}")
         return self._sources[name]
-
-
-def _name(source: str) -> str:
-    path = Path(source)
-    return path.resolve().name if path.is_dir() else source

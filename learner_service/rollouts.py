@@ -28,6 +28,7 @@ class RolloutModel:
     engine: str
     vocabulary_fingerprint: str
     barred_token_ids: tuple[int, ...]
+    use_4bit: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,7 @@ class RolloutClient:
             engine=response.engine,
             vocabulary_fingerprint=response.vocabulary_fingerprint,
             barred_token_ids=tuple(response.barred_token_ids),
+            use_4bit=response.use_4bit,
         )
 
     async def generate(

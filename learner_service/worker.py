@@ -114,6 +114,14 @@ class Worker:
                 f"{self._spec.base_model}; start replicas of the same model"
             )
         policy.bar(served.barred_token_ids)
+        if served.use_4bit != self._spec.training.use_4bit:
+            held = "4-bit" if served.use_4bit else "full-precision"
+            self.report(
+                Notice(
+                    message=f"the rollout replicas hold {held} base weights and this job does not; "
+                    "log_probability_gap shows how far the two are apart"
+                )
+            )
 
     def _staged(self, policy: Policy, digest: str) -> list[Sample]:
         path = self._store.path(digest)

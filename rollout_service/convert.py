@@ -98,4 +98,5 @@ def model_response(
         max_new_tokens=settings.max_new_tokens,
         max_completions=settings.max_completions,
         barred_token_ids=model.barred_token_ids,
+        use_4bit=model.use_4bit,
     )

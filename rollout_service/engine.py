@@ -56,6 +56,7 @@ class ModelDescription:
     vocabulary_size: int
     max_sequence_tokens: int
     barred_token_ids: tuple[int, ...]
+    use_4bit: bool
     image_token_id: int
     video_token_id: int
 

@@ -1,7 +1,6 @@
 """The models that the transformers engine samples from, and how they are loaded."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from transformers import (
 )
 
 from rollout_service.settings import RolloutSettings
+from rpc.names import model_name
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
 SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")
@@ -49,7 +49,7 @@ def load_model(settings: RolloutSettings) -> LoadedModel:
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
     stop = stop_token_ids(model, tokenizer)
     return LoadedModel(
-        name=base_model_name(settings.model),
+        name=model_name(settings.model),
         model=model,
         tokenizer=tokenizer,
         image_processor=AutoImageProcessor.from_pretrained(settings.model, backend="pil"),
@@ -57,12 +57,6 @@ def load_model(settings: RolloutSettings) -> LoadedModel:
         stop_token_ids=stop,
         barred_token_ids=barred_token_ids(tokenizer, stop, model.lm_head.out_features),
     )
-
-
-def base_model_name(model: str) -> str:
-    """A hub name as it is; a folder by its own name, without the path to it."""
-    path = Path(model)
-    return path.resolve().name if path.is_dir() else model
 
 
 def stop_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:

@@ -188,6 +188,7 @@ def _description(loaded: LoadedModel, settings: RolloutSettings) -> ModelDescrip
         vocabulary_size=loaded.vocabulary_size,
         max_sequence_tokens=min(settings.max_sequence_tokens, longest),
         barred_token_ids=loaded.barred_token_ids,
+        use_4bit=settings.use_4bit,
         image_token_id=config.image_token_id,
         video_token_id=config.video_token_id,
     )

@@ -1,17 +1,23 @@
 """The adapter that is handed back is the one that was trained: PEFT alone answers the same."""
 
+import csv
 import io
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 import requests
 import torch
 from peft import PeftModel
 from PIL import Image
 
+from learner_service.images import to_png
 from learner_service.prompts import PromptBuilder
+from rpc.digests import digest_of
 from samples.small_policy import load_policy
+from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 
 TRAINING = {
     "num_epochs": 4,
@@ -37,37 +43,85 @@ def evaluated(stack, file_id: str) -> dict:
     return stack.wait(response.json()["job_id"])
 
 
-def greedy_answer(model, tokenizer, processor, question: str, image: Image.Image) -> str:
-    inputs = processor(images=[image], return_tensors="pt")
-    builder = PromptBuilder(tokenizer, model.config.image_token_id)
-    ids = torch.tensor([builder.prompt_ids(question, 16)])
-    types = (ids == model.config.image_token_id).int()
-    output = model.generate(
-        input_ids=ids, mm_token_type_ids=types, **inputs, max_new_tokens=12, do_sample=False
-    )
-    return tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
+@dataclass(frozen=True)
+class Question:
+    """A row of the training ZIP with its decoded image."""
+
+    text: str
+    answer: str
+    image: Image.Image
 
 
-def test_peft_loads_the_download_and_scores_what_the_rollout_service_scored(
-    stack, evaluated: dict, training_zip: Path, tmp_path: Path
+@pytest.fixture(scope="module")
+def questions(training_zip: Path) -> list[Question]:
+    with zipfile.ZipFile(training_zip) as archive:
+        rows = csv.DictReader(io.StringIO(archive.read("main.csv").decode()))
+        return [
+            Question(
+                row["question"],
+                row["answer"],
+                Image.open(io.BytesIO(archive.read(f"images/{row['images_path']}"))).convert("RGB"),
+            )
+            for row in rows
+        ]
+
+
+def peft_answers(adapter: Path, questions: list[Question]) -> list[list[int]]:
+    """Greedy token ids by PEFT and transformers' own generate."""
+    base, tokenizer, processor = load_policy()
+    model = PeftModel.from_pretrained(base, adapter).eval()
+    builder = PromptBuilder(tokenizer, base.config.image_token_id)
+    answers = []
+    for question in questions:
+        ids = torch.tensor([builder.prompt_ids(question.text, 16)])
+        output = model.generate(
+            input_ids=ids,
+            mm_token_type_ids=(ids == base.config.image_token_id).int(),
+            **processor(images=[question.image], return_tensors="pt"),
+            max_new_tokens=12,
+            do_sample=False,
+        )
+        answers.append(output[0, ids.shape[1] :].tolist())
+    return answers
+
+
+def service_answers(stack, adapter_digest: str, questions: list[Question]) -> list[list[int]]:
+    """Greedy token ids of the running rollout service, for the images that the job staged."""
+    _, tokenizer, _ = load_policy()
+    builder = PromptBuilder(tokenizer, tokenizer.convert_tokens_to_ids("<|image_pad|>"))
+    sampling = rollout_pb2.SamplingParameters(temperature=0, max_new_tokens=12)
+    answers = []
+    with grpc.insecure_channel(stack.rollout_target()) as channel:
+        stub = rollout_pb2_grpc.RolloutServiceStub(channel)
+        for question in questions:
+            request = rollout_pb2.GenerateRequest(
+                prompt_token_ids=builder.prompt_ids(question.text, 16),
+                image_digest=digest_of(to_png(question.image)),
+                adapter_digest=adapter_digest,
+                num_completions=1,
+                sampling=sampling,
+            )
+            answers.append(list(stub.Generate(request, timeout=60).completions[0].token_ids))
+    return answers
+
+
+def test_peft_loads_the_download_and_answers_as_the_rollout_service(
+    stack, evaluated: dict, questions: list[Question], tmp_path: Path
 ):
     assert evaluated["status"] == "completed", evaluated
     url = f"{stack.url}/jobs/{evaluated['job_id']}"
     download = requests.get(f"{url}/download", timeout=30).content
     zipfile.ZipFile(io.BytesIO(download)).extractall(tmp_path)
-    base, tokenizer, processor = load_policy()
-    model = PeftModel.from_pretrained(base, tmp_path).eval()
-    right = 0
-    with zipfile.ZipFile(training_zip) as archive:
-        rows = archive.read("main.csv").decode().splitlines()[1:]
-        for row in rows:
-            name, question, answer = row.split(",")
-            image = Image.open(io.BytesIO(archive.read(f"images/{name}"))).convert("RGB")
-            said = greedy_answer(model, tokenizer, processor, question, image)
-            right += said.split()[3] == answer.split()[3]
+    job_folder = stack.data_dir / "learner" / "jobs" / evaluated["job_id"]
+    adapter_digest = (job_folder / "published.txt").read_text().split()[-1]
+    answers = peft_answers(tmp_path, questions)
+    assert answers == service_answers(stack, adapter_digest, questions)
+    _, tokenizer, _ = load_policy()
+    said = [tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
+    right = sum(text == question.answer for text, question in zip(said, questions, strict=True))
     comparison = stack.get(f"/jobs/{evaluated['job_id']}/evaluation")
-    assert comparison["num_samples"] == len(rows)
-    assert comparison["adapter"]["exact_rate"] == pytest.approx(right / len(rows))
+    assert comparison["num_samples"] == len(questions)
+    assert comparison["adapter"]["exact_rate"] == pytest.approx(right / len(questions))
 
 
 def test_the_metrics_hold_every_step_and_a_tiny_gap_to_the_engine(stack, evaluated: dict):

@@ -222,6 +222,7 @@ class SlowEngine:
             vocabulary_size=10,
             max_sequence_tokens=100,
             barred_token_ids=(),
+            use_4bit=False,
             image_token_id=8,
             video_token_id=9,
         )

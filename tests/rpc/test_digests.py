@@ -2,6 +2,7 @@ import pytest
 
 from rpc.digests import check_digest, digest_of, digest_of_file, vocabulary_fingerprint
 from rpc.errors import InvalidArgument
+from rpc.names import model_name
 
 
 def test_digest_of_nothing_is_the_known_one():
@@ -24,3 +25,8 @@ def test_a_malformed_digest_is_refused_with_its_field(digest):
 def test_fingerprint_ignores_order_and_sees_ids():
     assert vocabulary_fingerprint({"a": 0, "b": 1}) == vocabulary_fingerprint({"b": 1, "a": 0})
     assert vocabulary_fingerprint({"a": 0, "b": 1}) != vocabulary_fingerprint({"a": 1, "b": 0})
+
+
+def test_a_folder_is_called_by_its_last_part_and_a_hub_name_stays(tmp_path):
+    assert model_name(str(tmp_path)) == tmp_path.name
+    assert model_name("Qwen/Qwen2.5-VL-3B-Instruct") == "Qwen/Qwen2.5-VL-3B-Instruct"

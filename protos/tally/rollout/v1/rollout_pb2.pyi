@@ -202,6 +202,7 @@ class GetModelResponse(_message.Message):
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_COMPLETIONS_FIELD_NUMBER: _builtins.int
     BARRED_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    USE_4BIT_FIELD_NUMBER: _builtins.int
     base_model: _builtins.str
     """The base model, as the server's settings name it; a local model by its folder's name."""
     engine: _builtins.str
@@ -216,6 +217,8 @@ class GetModelResponse(_message.Message):
     """Largest max_new_tokens of a request."""
     max_completions: _builtins.int
     """Largest num_completions of a request."""
+    use_4bit: _builtins.bool
+    """Whether the base weights are held in NF4."""
     @_builtins.property
     def barred_token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Token ids that can never be sampled."""
@@ -231,10 +234,11 @@ class GetModelResponse(_message.Message):
         max_new_tokens: _builtins.int = ...,
         max_completions: _builtins.int = ...,
         barred_token_ids: _abc.Iterable[_builtins.int] | None = ...,
+        use_4bit: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["barred_token_ids", b"barred_token_ids", "base_model", b"base_model", "engine", b"engine", "max_completions", b"max_completions", "max_new_tokens", b"max_new_tokens", "max_sequence_tokens", b"max_sequence_tokens", "vocabulary_fingerprint", b"vocabulary_fingerprint", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["barred_token_ids", b"barred_token_ids", "base_model", b"base_model", "engine", b"engine", "max_completions", b"max_completions", "max_new_tokens", b"max_new_tokens", "max_sequence_tokens", b"max_sequence_tokens", "use_4bit", b"use_4bit", "vocabulary_fingerprint", b"vocabulary_fingerprint", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
