@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTOS := $(shell find protos/tally -name '*.proto')
 
-.PHONY: demo test lint protos clean
+.PHONY: demo test lint protos release-protos clean
 
 demo: $(VENV)/demo.stamp ## Sets everything up and runs the main job end to end.
 	$(BIN)/tally demo
@@ -16,11 +16,14 @@ lint: $(VENV)/dev.stamp ## Linters, types, contracts and stale generated code.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	cd protos && ../$(BIN)/buf lint
+	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf breaking --against released.binpb
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.generated_code check
 
 protos: $(VENV)/dev.stamp ## Writes the generated code anew after a .proto has changed.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.generated_code write
+
+release-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must not be broken.
+	cd protos && ../$(BIN)/buf build --output released.binpb
 
 $(VENV)/demo.stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

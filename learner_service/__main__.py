@@ -9,6 +9,7 @@ from learner_service.blob_store import BlobStore
 from learner_service.job_store import JobStore
 from learner_service.jobs import Jobs
 from learner_service.models import ModelList
+from learner_service.process import owned
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
 from rpc.logs import configure_logging
@@ -48,7 +49,8 @@ async def run(settings: LearnerSettings) -> None:
 def main() -> None:
     settings = LearnerSettings(_cli_parse_args=True)
     configure_logging("learner", settings.log_level)
-    asyncio.run(run(settings))
+    with owned(settings.data_dir):
+        asyncio.run(run(settings))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@
     │   ├── MissingDataset         put the blob first
     │   └── UnknownModel           not on the learner's list
     └── Unavailable
-        └── RolloutsUnavailable    no replica answered within the bound
+        ├── RolloutsUnavailable    no replica answered within the bound
+        └── RewardsUnavailable     the reward service did not
 
 `StopRequested` is no error: it unwinds a worker that was asked to stop.
 """
@@ -50,6 +51,10 @@ class UnknownModel(FailedPrecondition):
 
 
 class RolloutsUnavailable(Unavailable):
+    pass
+
+
+class RewardsUnavailable(Unavailable):
     pass
 
 

@@ -62,8 +62,12 @@ class PromptStage:
         return self._policy.position_ids(prompt.token_ids, grid_thw)
 
     def features(self, digest: str) -> Tensor:
+        """Vision features of a staged image, [image tokens, H]; decoded only where not kept."""
+        return self._policy.features(digest, lambda: self._open(digest))
+
+    def _open(self, digest: str) -> Image.Image:
         with Image.open(self._store.path(digest)) as image:
-            return self._policy.features(digest, image.convert("RGB"))
+            return image.convert("RGB")
 
     def answer(self, completion: Completion) -> str:
         return self._policy.tokenizer.decode(completion.token_ids, skip_special_tokens=True)

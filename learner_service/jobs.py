@@ -19,6 +19,7 @@ from learner_service.worker_task import WorkerTask
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
+_PAUSE_SECONDS = 5
 
 
 class Jobs:
@@ -93,7 +94,7 @@ class Jobs:
         while not self._stopping:
             queued = self._store.unfinished()
             if queued:
-                await self._run_job(queued[0])
+                await self._run_or_retry(queued[0])
                 continue
             async with self._changed:
                 if not self._stopping and not self._store.unfinished():
@@ -105,6 +106,14 @@ class Jobs:
         if self._running:
             self._running[1].stop()
         await self._notify()
+
+    async def _run_or_retry(self, job: Job) -> None:
+        """A fault of the service itself, such as a full disk, must not end the queue."""
+        try:
+            await self._run_job(job)
+        except Exception:
+            _log.exception("job %s: trying again in %d s", job.job_id, _PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _run_job(self, job: Job) -> None:
         """Runs workers until the job has ended or too many were lost without progress."""
@@ -166,7 +175,11 @@ class Jobs:
         return folder
 
     def _tidy(self, folder: Path) -> None:
+        """Removes what only a running job needs: half a checkpoint, all but the last adapter."""
         shutil.rmtree(folder / "staging", ignore_errors=True)
+        ledger = folder / "published.txt"
+        for digest in ledger.read_text().split()[:-1] if ledger.exists() else []:
+            self._blobs.delete(digest)
 
     def folder(self, job_id: str) -> Path:
         return self._settings.data_dir.resolve() / "jobs" / job_id

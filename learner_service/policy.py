@@ -1,6 +1,6 @@
 """The policy: a frozen base model with a LoRA adapter on its language model's linear layers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,9 +92,9 @@ class Policy:
         return positions[:, 0]
 
     @torch.no_grad()
-    def features(self, digest: str, image: Image.Image) -> Tensor:
-        """Vision features of a staged image, [image tokens, H]."""
-        return self._features.get(digest, lambda: self._compute_features(image))
+    def features(self, digest: str, open_image: Callable[[], Image.Image]) -> Tensor:
+        """Vision features of a staged image, [image tokens, H]; opened only where not kept."""
+        return self._features.get(digest, lambda: self._compute_features(open_image()))
 
     def _compute_features(self, image: Image.Image) -> Tensor:
         inputs = self.image_processor(images=[image], return_tensors="pt").to(self.device)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from learner_service.errors import RewardsUnavailable
 from learner_service.patience import Patience
 from learner_service.spec import RewardWeight
 from rpc.errors import Unavailable, translated_errors
@@ -37,7 +38,7 @@ class RewardClient:
         true_counts: Sequence[int],
         rewards: Sequence[RewardWeight] = (),
     ) -> list[Score]:
-        """One score for each text, in order. Raises Unavailable after the bound."""
+        """One score for each text, in order. Raises RewardsUnavailable after the bound."""
         answers = [
             reward_pb2.Answer(text=text, true_count=true_count)
             for text, true_count in zip(texts, true_counts, strict=True)
@@ -48,8 +49,15 @@ class RewardClient:
             request = reward_pb2.ScoreRequest(
                 answers=answers[start : start + _MOST_ANSWERS], rewards=weights
             )
-            scores += await self._patience.call(lambda request=request: self._ask(request))
+            scores += await self._asked(request)
         return scores
+
+    async def _asked(self, request: reward_pb2.ScoreRequest) -> list[Score]:
+        try:
+            return await self._patience.call(lambda: self._ask(request))
+        except Unavailable as error:
+            message = "the reward service did not answer within the bound"
+            raise RewardsUnavailable(message) from error
 
     async def _ask(self, request: reward_pb2.ScoreRequest) -> list[Score]:
         async with translated_errors():

@@ -122,7 +122,7 @@ class RolloutClient:
         try:
             return await self._patience.call(ask)
         except Unavailable as error:
-            raise RolloutsUnavailable(f"no rollout replica answers: {error}") from error
+            raise RolloutsUnavailable("no rollout replica answered within the bound") from error
 
 
 def _checked(

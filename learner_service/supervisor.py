@@ -63,10 +63,14 @@ class WorkerProcess:
                 )
         finally:
             os.close(write_descriptor)
-        failure = await self._listen(read_descriptor, on_event)
-        code = await self._process.wait()
-        if self._stopping:
-            self._stopping.cancel()
+        try:
+            failure = await self._listen(read_descriptor, on_event)
+            code = await self._process.wait()
+        finally:
+            if self._process.returncode is None:
+                self._process.kill()
+            if self._stopping:
+                self._stopping.cancel()
         return WorkerExit(code=code, failure=failure)
 
     async def _listen(

@@ -40,7 +40,7 @@ from learner_service.process import end_with_parent
 from learner_service.trainer import GRPOTrainer
 from learner_service.worker_task import WorkerTask
 from rpc.digests import digest_of_file, vocabulary_fingerprint
-from rpc.errors import FailedPrecondition, TallyError
+from rpc.errors import DataLoss, FailedPrecondition, ResourceExhausted, TallyError
 from rpc.logs import configure_logging
 
 
@@ -199,9 +199,9 @@ def failure_of(error: Exception) -> WorkerFailed:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
         return WorkerFailed(message=f"out of memory; {advice}", retryable=True)
-    if isinstance(error, TallyError):
-        return WorkerFailed(message=str(error), retryable=False)
-    if isinstance(error, FloatingPointError):
+    if isinstance(error, DataLoss | ResourceExhausted):
+        return WorkerFailed(message=str(error), retryable=True)
+    if isinstance(error, TallyError | FloatingPointError):
         return WorkerFailed(message=str(error), retryable=False)
     message = f"the worker failed with {type(error).__name__}; its log says more"
     return WorkerFailed(message=message, retryable=True)

@@ -35,7 +35,9 @@ def draw_groups(policy: Policy) -> tuple[list[Group], list[Image.Image]]:
 def packed_logps(policy: Policy, groups: list[Group], images: list[Image.Image]) -> torch.Tensor:
     """All completions' log-probabilities, one after another: [tokens]."""
     packed = pack(groups, policy.pad_id)
-    features = [policy.features(f"{id(image)}", image) for image in images]
+    features = [
+        policy.features(str(n), lambda image=image: image) for n, image in enumerate(images)
+    ]
     scored = policy.log_probabilities(policy.model, packed, features, TEMPERATURE)
     return scored.logps[packed.completion_mask]
 
