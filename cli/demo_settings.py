@@ -5,7 +5,7 @@ HELD_OUT_SCENES = 216
 SAMPLE_SEED = 1
 
 TRAINING_CONFIG = {
-    "num_epochs": 8,
+    "num_epochs": 5,
     "learning_rate": 1e-3,
     "batch_size": 8,
     "gradient_accumulation_steps": 1,

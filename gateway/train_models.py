@@ -36,16 +36,16 @@ class TrainingConfig(_Strict):
     gradient_accumulation_steps: int = Field(
         8, ge=1, le=4096, description="Forward passes in one optimizer step."
     )
-    num_generations: int = Field(8, ge=2, le=256, description="Completions per prompt.")
+    num_generations: int = Field(8, ge=2, le=64, description="Completions per prompt.")
     temperature: float = Field(0.2, gt=0, le=10, description="Sampling temperature.")
     use_4bit: bool = Field(True, description="Whether the base weights are held in NF4.")
     max_image_size: int = Field(
-        512, ge=56, le=8192, description="Longest side of an image in pixels; larger ones shrink."
+        512, ge=56, le=4096, description="Longest side of an image in pixels; larger ones shrink."
     )
     seed: int = Field(
         43, ge=0, lt=2**32, description="Seed of shuffling, initialisation, dropout, sampling."
     )
-    max_new_tokens: int = Field(64, ge=1, le=4096, description="Most tokens of a completion.")
+    max_new_tokens: int = Field(64, ge=1, le=1024, description="Most tokens of a completion.")
     beta: float = Field(0.0, ge=0, le=100, description="Weight of the KL penalty.")
     epsilon_low: float = Field(
         0.2, gt=0, lt=1, description="How far the probability ratio may fall below 1."
@@ -74,9 +74,9 @@ class TrainingConfig(_Strict):
 
 
 class LoraConfig(_Strict):
-    r: int = Field(64, ge=1, le=1024, description="Rank.")
+    r: int = Field(64, ge=1, le=512, description="Rank.")
     lora_alpha: float = Field(
-        128, gt=0, le=65_536, description="The update is multiplied by lora_alpha / r."
+        128, gt=0, le=4096, description="The update is multiplied by lora_alpha / r."
     )
     lora_dropout: float = Field(0.05, ge=0, lt=1, description="Dropout before the first matrix.")
 

@@ -35,24 +35,24 @@ class _Settings(BaseModel):
 class TrainingSettings(_Settings):
     """See TrainingConfig in learner.proto, field by field."""
 
-    num_epochs: int = Field(50, ge=1, le=100_000)
+    num_epochs: int = Field(50, ge=1, le=10_000)
     learning_rate: float = Field(5e-5, gt=0, le=1)
-    batch_size: int = Field(1, ge=1, le=4096)
+    batch_size: int = Field(1, ge=1, le=1024)
     gradient_accumulation_steps: int = Field(8, ge=1, le=4096)
     num_generations: int = Field(8, ge=2, le=64)
     temperature: float = Field(0.2, gt=0, le=10)
     use_4bit: bool = True
     max_image_size: int = Field(512, ge=56, le=4096)
-    seed: int = Field(43, ge=0, le=2**32 - 1)
+    seed: int = Field(43, ge=0, lt=2**32)
     max_new_tokens: int = Field(64, ge=1, le=1024)
     beta: float = Field(0.0, ge=0, le=100)
     epsilon_low: float = Field(0.2, gt=0, lt=1)
     epsilon_high: float = Field(0.2, gt=0, le=100)
     loss_type: LossType = LossType.DAPO
     advantage_scale: AdvantageScale = AdvantageScale.GROUP
-    save_steps: int = Field(10, ge=1)
-    warmup_steps: int = Field(0, ge=0)
-    max_steps: int = Field(0, ge=0)
+    save_steps: int = Field(10, ge=1, le=1_000_000)
+    warmup_steps: int = Field(0, ge=0, le=1_000_000)
+    max_steps: int = Field(0, ge=0, le=10_000_000)
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule.LINEAR
 
 

@@ -479,41 +479,43 @@ class TrainingConfig(_message.Message):
     MAX_STEPS_FIELD_NUMBER: _builtins.int
     LEARNING_RATE_SCHEDULE_FIELD_NUMBER: _builtins.int
     num_epochs: _builtins.int
-    """Passes over the data, 1 or more. 50."""
+    """Passes over the data, 1 to 10,000. 50."""
     learning_rate: _builtins.float
     """Peak learning rate of AdamW, in (0, 1]. 5e-5."""
     batch_size: _builtins.int
-    """Prompts in one forward pass, 1 or more. 1."""
+    """Prompts in one forward pass, 1 to 1,024. 1."""
     gradient_accumulation_steps: _builtins.int
-    """Forward passes in one optimizer step, 1 or more. 8."""
+    """Forward passes in one optimizer step, 1 to 4,096. 8."""
     num_generations: _builtins.int
-    """Completions per prompt (G), 2 or more. 8."""
+    """Completions per prompt (G), 2 to 64. 8."""
     temperature: _builtins.float
     """Sampling temperature, in (0, 10]. 0.2."""
     use_4bit: _builtins.bool
     """Whether the base weights are held in NF4. True."""
     max_image_size: _builtins.int
-    """Longest side of an image in pixels, 56 or more; larger ones are shrunk once. 512."""
+    """Longest side of an image in pixels, 56 to 4,096; larger ones are shrunk once. 512."""
     seed: _builtins.int
     """Seed of shuffling, initialisation, dropout and sampling. 43."""
     max_new_tokens: _builtins.int
-    """Most tokens of a completion, 1 or more. 64."""
+    """Most tokens of a completion, 1 to 1,024. 64."""
     beta: _builtins.float
-    """Weight of the KL penalty against the base model, 0 or more. 0."""
+    """Weight of the KL penalty against the base model, 0 to 100. 0."""
     epsilon_low: _builtins.float
     """How far the probability ratio may fall below 1, in (0, 1). 0.2."""
     epsilon_high: _builtins.float
-    """How far the probability ratio may rise above 1, above 0. 0.2."""
+    """How far the probability ratio may rise above 1, in (0, 100]. 0.2."""
     loss_type: Global___LossType.ValueType
     """How the token losses are averaged. LOSS_TYPE_DAPO."""
     advantage_scale: Global___AdvantageScale.ValueType
     """How advantages are scaled. ADVANTAGE_SCALE_GROUP."""
     save_steps: _builtins.int
-    """Optimizer steps between two checkpoints, 1 or more. 10."""
+    """Optimizer steps between two checkpoints, 1 to 1,000,000. 10."""
     warmup_steps: _builtins.int
-    """Optimizer steps of linear warm-up, 0 or more. 0."""
+    """Optimizer steps of linear warm-up, 0 to 1,000,000. 0."""
     max_steps: _builtins.int
-    """Stops after this many optimizer steps, even within an epoch; 0 for no such limit. 0."""
+    """Stops after this many optimizer steps, even within an epoch; at most
+    10,000,000, 0 for no such limit. 0.
+    """
     learning_rate_schedule: Global___LearningRateSchedule.ValueType
     """What the learning rate does after warm-up. LEARNING_RATE_SCHEDULE_LINEAR."""
     def __init__(
@@ -620,9 +622,9 @@ class LoraConfig(_message.Message):
     LORA_ALPHA_FIELD_NUMBER: _builtins.int
     LORA_DROPOUT_FIELD_NUMBER: _builtins.int
     r: _builtins.int
-    """Rank, 1 or more. 64."""
+    """Rank, 1 to 512. 64."""
     lora_alpha: _builtins.float
-    """Scale: the update is multiplied by lora_alpha / r; above 0. 128."""
+    """Scale: the update is multiplied by lora_alpha / r; in (0, 4096]. 128."""
     lora_dropout: _builtins.float
     """Dropout before the first matrix, in [0, 1). 0.05."""
     def __init__(
