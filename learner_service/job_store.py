@@ -2,6 +2,8 @@
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from learner_service.events import (
     to_json,
 )
 from learner_service.spec import JobSpec
+from rpc.errors import ResourceExhausted
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -93,7 +96,7 @@ class JobStore:
     def create(self, job_id: str, spec: JobSpec) -> Job:
         """Writes a new job down, queued; the caller has looked that the id is free."""
         row = (job_id, spec.fingerprint(), spec.model_dump_json(), _now().isoformat())
-        with self._lock:
+        with self._lock, self._transaction():
             self._connection.execute(
                 "INSERT INTO jobs (job_id, fingerprint, spec, created_at, status, phase)"
                 " VALUES (?, ?, ?, ?, 'training', 'queued')",
@@ -132,7 +135,7 @@ class JobStore:
         return jobs[0] if jobs else None
 
     def set_resumed_from(self, job_id: str, earlier_job_id: str) -> None:
-        with self._lock:
+        with self._lock, self._transaction():
             self._connection.execute(
                 "UPDATE jobs SET resumed_from_job_id = ? WHERE job_id = ?",
                 (earlier_job_id, job_id),
@@ -149,14 +152,9 @@ class JobStore:
             if job.status.ended or (isinstance(event, StepDone) and event.step <= job.current_step):
                 return False
             changed = _after(job, event)
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction():
                 self._insert_event(changed, event)
                 self._update(changed)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
         return True
 
     def events(self, job_id: str, after_seq: int, limit: int = 1000) -> list[LoggedEvent]:
@@ -174,6 +172,21 @@ class JobStore:
             )
             for row in rows
         ]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it is on disk afterwards, or none; raises ResourceExhausted on a full disk."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:  # a full disk has ended it already
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+                message = "no room on the learner's disk; free some and retry"
+                raise ResourceExhausted(message) from error
+            raise
 
     def _one(self, job_id: str) -> sqlite3.Row:
         row: sqlite3.Row = self._connection.execute(

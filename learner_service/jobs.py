@@ -114,6 +114,9 @@ class Jobs:
         except Exception:
             _log.exception("job %s: trying again in %d s", job.job_id, _PAUSE_SECONDS)
             await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            # Half a checkpoint is of no use, and its bytes may be what a full disk lacks.
+            shutil.rmtree(self.folder(job.job_id) / "staging", ignore_errors=True)
 
     async def _run_job(self, job: Job) -> None:
         """Runs workers until the job has ended or too many were lost without progress."""
@@ -175,8 +178,7 @@ class Jobs:
         return folder
 
     def _tidy(self, folder: Path) -> None:
-        """Removes what only a running job needs: half a checkpoint, all but the last adapter."""
-        shutil.rmtree(folder / "staging", ignore_errors=True)
+        """Removes what only a running job needs: every published adapter but the last."""
         ledger = folder / "published.txt"
         for digest in ledger.read_text().split()[:-1] if ledger.exists() else []:
             self._blobs.delete(digest)
