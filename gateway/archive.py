@@ -218,7 +218,7 @@ def _check_layout(entries: dict[str, Entry]) -> None:
     if len(tables) > 1:
         refuse([Problem(name, "there is more than one main.csv; keep one") for name in tables])
     if CSV_NAME not in entries:
-        found = f"; there is {tables[0]}, move it" if tables else ""
+        found = f"; there is {tables[0]}, move it to {CSV_NAME}" if tables else ""
         message = f"is missing: pack it at the top of the ZIP, beside images/{found}"
         raise Unprocessable.at(CSV_NAME, message)
 

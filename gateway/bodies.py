@@ -44,7 +44,7 @@ class _Body:
         self._limit_bytes = limit_bytes
         self._settings = settings
         self._received_bytes = 0
-        self._started: float | None = None
+        self._waited_seconds = 0.0
         self._ended = False
 
     def check_declared(self, scope: Scope) -> None:
@@ -74,6 +74,7 @@ class _Body:
     async def _next(self) -> Message:
         if self._ended:
             return await self._receive()
+        started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._seconds_left()):
                 message = await self._receive()
@@ -81,16 +82,18 @@ class _Body:
             self._ended = True
             close = {"Connection": "close"}
             raise TooSlow.at("body", "comes too slowly; send it again", close) from None
+        self._waited_seconds += asyncio.get_running_loop().time() - started
         self._received_bytes += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)
         return message
 
     def _seconds_left(self) -> float:
-        """The client may fall behind the slowest speed by the grace, and no further."""
-        now = asyncio.get_running_loop().time()
-        self._started = self._started or now
+        """The client may fall behind the slowest speed by the grace, and no further.
+
+        Only the time spent waiting for it counts: a busy server is not its fault.
+        """
         earned = self._received_bytes / self._settings.min_body_rate
-        return max(0.0, self._started + self._settings.body_grace_seconds + earned - now)
+        return max(0.0, self._settings.body_grace_seconds + earned - self._waited_seconds)
 
 
 async def send_error(send: Send, error: ApiError) -> None:

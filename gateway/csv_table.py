@@ -2,9 +2,11 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gateway.archive import IMAGES_FOLDER
 from gateway.errors import MAX_PROBLEMS, Problem, TooLarge, Unprocessable, refuse
 from gateway.settings import Settings
 
@@ -14,7 +16,7 @@ _MOST_FIELD_CHARACTERS = 1_000_000
 
 
 class Row(NamedTuple):
-    """A data row, its cells stripped of surrounding blanks."""
+    """A data row, its cells stripped of surrounding blanks; `image` names an entry of the ZIP."""
 
     number: int
     image: str
@@ -24,9 +26,6 @@ class Row(NamedTuple):
 
 def read_rows(text: str, settings: Settings) -> list[Row]:
     """The data rows, in order; raises Unprocessable that lists rows, or TooLarge."""
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        refuse([Problem(f"row {line}", "holds a NUL byte; save main.csv as plain UTF-8 text")])
     records = _records(text)
     header = next(records, None)
     if header is None:
@@ -39,7 +38,7 @@ def read_rows(text: str, settings: Settings) -> list[Row]:
         if problem:
             problems.append(Problem(f"row {number}", problem))
         elif isinstance(row, Row):
-            rows.append(row)
+            rows.append(row._replace(image=_entry_name(row.image)))
         if len(rows) > settings.max_rows or len(problems) > _MOST_LISTED:
             break
     if len(rows) > settings.max_rows:
@@ -63,6 +62,9 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
             raise _malformed(number, str(error)) from None
         if cells is None:
             return
+        if any("\0" in cell for cell in cells):
+            message = "holds a NUL byte; save main.csv as plain UTF-8 text"
+            raise Unprocessable.at(f"row {number}", message)
         if any(cell.strip() for cell in cells):
             yield number, cells
 
@@ -109,9 +111,17 @@ def _image_cell_problem(image: str) -> str | None:
     parts = image.replace("\\", "/").split("/")
     if "://" in image or image.lower().startswith(("file:", "http:", "https:", "data:")):
         return "images_path is an address; write the name of a file in images/"
-    if ".." in parts or parts[0] == "" or image[1:2] == ":" or not image.isprintable():
+    if ".." in parts or parts[0] == "" or image[1:2] == ":":
         return "images_path leads out of images/; write the name of a file in it"
+    if not image.isprintable():
+        return "images_path holds control characters; write the name of a file in images/"
     return None
+
+
+def _entry_name(image: str) -> str:
+    """The entry that an images_path cell names, composed (NFC) as those of the archive are."""
+    name = unicodedata.normalize("NFC", image.replace("\\", "/").removeprefix("./"))
+    return name if name.startswith(IMAGES_FOLDER) else IMAGES_FOLDER + name
 
 
 def duplicate_warnings(rows: list[Row], counts: list[int]) -> list[str]:

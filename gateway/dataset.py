@@ -1,7 +1,6 @@
 """The canonical dataset that the learner reads: equal uploads give equal bytes."""
 
 import json
-import unicodedata
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +19,6 @@ _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 class Dataset(NamedTuple):
     valid_images: int
     warnings: list[str]
-
-
-def entry_name_of(cell: str) -> str:
-    """The ZIP entry that an images_path cell names."""
-    name = unicodedata.normalize("NFC", cell.replace("\\", "/").removeprefix("./"))
-    return name if name.startswith(IMAGES_FOLDER) else IMAGES_FOLDER + name
 
 
 def write_dataset(
@@ -62,12 +55,12 @@ def write_dataset(
 def _sources(archive: Archive, rows: list[Row]) -> set[str]:
     """Names of the images that rows name; raises Unprocessable where the ZIP lacks one."""
     problems = [
-        Problem(f"row {row.number}", f"{entry_name_of(row.image)} is not in the ZIP")
+        Problem(f"row {row.number}", f"{row.image} is not in the ZIP")
         for row in rows
-        if entry_name_of(row.image) not in archive.entries
+        if row.image not in archive.entries
     ]
     refuse(problems)
-    return {entry_name_of(row.image) for row in rows}
+    return {row.image for row in rows}
 
 
 def _store_image(target: zipfile.ZipFile, data: bytes) -> str:
@@ -82,7 +75,7 @@ def _samples(rows: list[Row], counts: list[int], stored: dict[str, str]) -> str:
     lines = (
         {
             "row": row.number,
-            "image": stored[entry_name_of(row.image)],
+            "image": stored[row.image],
             "question": row.question,
             "true_count": count,
         }

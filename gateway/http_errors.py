@@ -65,12 +65,19 @@ def problems_of(error: RequestValidationError) -> list[Problem]:
 
 
 def _problem(item: dict) -> Problem:
-    where = ".".join(str(part) for part in item["loc"] if part != "body")
-    message = str(item["msg"])
-    if item["type"] == "extra_forbidden":
+    where = ".".join(str(part) for part in item["loc"][1:])
+    kind, message = item["type"], str(item["msg"])
+    if kind == "extra_forbidden":
         message = "there is no such field; leave it out"
-    elif item["type"] == "json_invalid":
-        where, message = "body", "not valid JSON"
+    elif kind == "value_error":
+        message = str(item["ctx"]["error"])
+    elif kind == "model_attributes_type" and where:
+        message = "is not an object; write it as {…}"
+    elif kind == "json_invalid":
+        message = f"is not JSON from character {where} on; check quotes, commas and brackets"
+        where = "body"
+    elif not where and kind in ("missing", "model_attributes_type"):
+        message = "send a JSON object, with the header 'Content-Type: application/json'"
     return Problem(where[:_WHERE_CHARACTERS] or "body", message)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from gateway.database import Database
 from gateway.errors import Conflict, Missing, Unprocessable
@@ -40,6 +41,7 @@ class Jobs:
         self._learner = learner
         self._reward = reward
         self._wakeups = wakeups
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, request: TrainRequest, key: str | None) -> Job:
         """Writes the job down, then submits it; the earlier job where `key` names one.
@@ -47,6 +49,14 @@ class Jobs:
         Raises Missing for an unknown file, Unprocessable where the learner refuses the job at
         once or the key came with another body.
         """
+        if key is None:
+            return await self._create(request, None)
+        # In turn: the second must not be told of a job that the learner refuses to the first.
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        async with turn:
+            return await self._create(request, key)
+
+    async def _create(self, request: TrainRequest, key: str | None) -> Job:
         settings = request.settings()
         request_digest = digest_of(json.dumps(settings, sort_keys=True).encode())
         earlier = await asyncio.to_thread(self._store.with_key, key)

@@ -42,9 +42,8 @@ async def receive_upload(request: Request, folder: Path, settings: Settings) -> 
             await _feed(MultipartParser(boundary, form.callbacks()), form, stream)
         except (FormParserError, UnicodeDecodeError):
             await _drain(stream)
-            raise Unprocessable(
-                "the body is not whole multipart/form-data; send it again"
-            ) from None
+            message = "is not one whole multipart/form-data form; send it again"
+            raise Unprocessable.at("body", message) from None
         except ApiError:
             await _drain(stream)
             raise

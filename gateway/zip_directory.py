@@ -6,6 +6,7 @@ judged, and may choose another directory than a checker did.
 
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -67,8 +68,10 @@ def read_directory(path: Path, max_entries: int) -> list[DirectoryEntry]:
             raise _broken()
         file.seek(end.directory_offset)
         directory = file.read(end.directory_bytes)
-    entries = list(_entries(directory))
+    entries = list(islice(_entries(directory), end.entries + 1))
     if len(entries) != end.entries:
+        raise _broken()
+    if any(entry.header_offset >= end.directory_offset for entry in entries):
         raise _broken()
     return entries
 

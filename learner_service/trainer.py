@@ -85,6 +85,7 @@ class GRPOTrainer(Trainer):
         self._stop = stop
         self._sums = StepSums()
         self._step_metrics: dict[str, float] = {}
+        self._step_completions = 0
         self._step_started = time.monotonic()
         self._learning_started = time.monotonic()
 
@@ -101,6 +102,7 @@ class GRPOTrainer(Trainer):
         seed = (self._training.seed * 1_000_003 + self.state.global_step) * len(flat) % 2**62
         step = self._sampler.sample(flat, digest, seed)
         self._step_metrics, self._sums = step.metrics, StepSums()
+        self._step_completions = sum(len(g.group.completions) for g in step.groups)
         self._report(PhaseChanged(phase=JobPhase.LEARNING))
         self._learning_started = time.monotonic()
         return [{"forward_pass": p} for p in self._forward_passes(batches, step.groups)], None
@@ -176,11 +178,10 @@ class GRPOTrainer(Trainer):
             super().log(logs, start_time)
             return
         now = time.monotonic()
-        completions = self._training.num_generations * self._prompts_per_step()
         logs |= self._step_metrics | self._sums.means()
         logs["learning_seconds"] = now - self._learning_started
         logs["step_seconds"] = now - self._step_started
-        logs["samples_per_second"] = completions / logs["step_seconds"]
+        logs["samples_per_second"] = self._step_completions / logs["step_seconds"]
         super().log(logs, start_time)
         metrics = {key: float(value) for key, value in self.state.log_history[-1].items()}
         metrics.pop("step")
@@ -188,9 +189,6 @@ class GRPOTrainer(Trainer):
         self._report(
             StepDone(step=self.state.global_step, total_steps=self.state.max_steps, metrics=metrics)
         )
-
-    def _prompts_per_step(self) -> int:
-        return self._training.batch_size * self.current_gradient_accumulation_steps
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """transformers counts from padded token ids, of which there are none here."""

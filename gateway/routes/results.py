@@ -13,7 +13,7 @@ from gateway.routes.jobs import NO_SUCH_JOB, JobId
 from gateway.services import ServicesDep
 
 router = APIRouter(tags=["results"])
-_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)(\s*,\s*\d*-\d*)*\s*")
+_RANGE = re.compile(r"\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 _UNSAFE = re.compile(r'[\\/:*?"<>|]')
 _NOT_YET = {409: {"model": ErrorBody, "description": "There is none, or none yet."}}
 
@@ -78,8 +78,18 @@ async def download(
 def _check_range(byte_range: str | None, size_bytes: int) -> None:
     if byte_range is None:
         return
-    match = _RANGE.fullmatch(byte_range)
-    first = match and match[1]
-    if match is None or (first and int(first[:20]) >= size_bytes) or match[0].strip() == "bytes=-":
+    unit, _, ranges = byte_range.partition("=")
+    if unit != "bytes" or not all(_names_bytes(one, size_bytes) for one in ranges.split(",")):
         message = f"names no bytes of this file, which has {size_bytes}; use bytes=first-last"
         raise _RangeNotSatisfiable.at("Range", message, {"Content-Range": f"bytes */{size_bytes}"})
+
+
+def _names_bytes(text: str, size_bytes: int) -> bool:
+    """Whether `first-last`, `first-` or `-count` names bytes of a file of this size."""
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        return False
+    first, last = match.groups()
+    if not first:
+        return bool(last) and int(last) > 0
+    return int(first) < size_bytes and (not last or int(last) >= int(first))

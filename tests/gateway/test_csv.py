@@ -47,6 +47,8 @@ REFUSED = {
     "ragged long": (f"{HEADER}{GOOD},more\n".encode(), "row 2: has 4 cells"),
     "open quote": (f'{HEADER}{GOOD}\napple1.jpg,"How many?,3\n'.encode(), "row 3: a quote"),
     "nul": (f"{HEADER}{GOOD}\0\n".encode(), "row 2: holds a NUL byte"),
+    "nul, cr": (f"{HEADER}{GOOD}\r{GOOD}\0\r".encode(), "row 3: holds a NUL byte"),
+    "nul, quoted": (f'{HEADER}apple1.jpg,"How\nmany?",3\n{GOOD}\0'.encode(), "row 3: holds a NUL"),
     "utf-16": (CSV.encode("utf-16"), "UTF-16"),
     "big5": (CHINESE.encode("big5"), "it seems to be Big5"),
     "gbk": (SIMPLIFIED.encode("gbk"), "it seems to be GBK"),
@@ -55,6 +57,11 @@ REFUSED = {
     "file url": (f"{HEADER}file:///etc/passwd,x,3\n".encode(), "row 2: images_path is an address"),
     "url": (f"{HEADER}http://host/a.jpg,x,3\n".encode(), "row 2: images_path is an address"),
     "absolute": (f"{HEADER}/etc/passwd,x,3\n".encode(), "row 2: images_path leads out"),
+    "control characters": (f"{HEADER}a\u202e.jpg,x,3\n".encode(), "row 2: images_path holds"),
+    "two answers, two names": (
+        f"{HEADER}{GOOD}\nimages/{GOOD.replace('3', '4')}\n".encode(),
+        "row 3: asks what row 2",
+    ),
     "two answers": (f"{HEADER}{GOOD}\n{GOOD.replace('3', '4')}\n".encode(), "row 3: asks what row"),
 }
 

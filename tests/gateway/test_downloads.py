@@ -31,8 +31,12 @@ async def test_parts_of_a_download(gateway, learner, header, expected):
 
 
 @pytest.mark.parametrize(
-    "header", ["bytes=99999999-", "bytes=5-1,", "bytes=-", "lines=1-2", f"bytes={'9' * 5000}-"]
-)
+    "header",
+    [
+        "bytes=99999999-", "bytes=5-1,", "bytes=-", "lines=1-2", f"bytes={'9' * 5000}-",
+        "bytes=5-1", "bytes=-0", "bytes=0-1,5-2", "bytes=0-0,99999999-", f"bytes=0-{'9' * 5000}",
+    ],
+)  # fmt: skip
 async def test_a_range_beyond_the_file_is_refused(gateway, header):
     job = await gateway.until(await start_job(gateway), "completed")
     url = f"/jobs/{job['job_id']}/download"

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from gateway.bodies import BodyLimits
 from tests.gateway.packing import good_zip
 from tests.gateway.waiting import eventually
 
@@ -86,6 +87,7 @@ async def test_a_form_cut_short_is_refused(gateway):
     for cut in (body[:-6], body[:30], b"--b--\r\n", b"nonsense"):
         response = await gateway.client.post("/upload-data", content=cut, headers=headers)
         assert response.status_code == 422, response.text
+        assert response.json()["errors"][0]["where"] in ("body", "file")
     assert await nothing_is_left(gateway)
 
 
@@ -138,6 +140,20 @@ async def test_a_slow_body_is_cut_off(start_gateway, settings):
         assert await nothing_is_left(gateway)
         json_head = b"POST /train HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{"
         assert b"408" in (await send_raw(gateway.port, json_head)).splitlines()[0]
+
+
+async def test_a_busy_server_is_no_slow_client(settings):
+    async def busy(scope, receive, send):
+        for _ in range(3):
+            await receive()
+            await asyncio.sleep(0.2)
+
+    async def prompt():
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    hasty = settings.model_copy(update={"body_grace_seconds": 0.1})
+    await BodyLimits(busy, hasty)({"type": "http", "path": "/train", "headers": []}, prompt, None)
 
 
 async def test_a_long_address_is_refused(gateway):

@@ -74,7 +74,13 @@ async def test_a_body_that_is_no_object_is_refused(gateway, body):
     headers = {"Content-Type": "application/json"}
     response = await gateway.client.post("/train", content=body, headers=headers)
     assert response.status_code == 422, response.text
-    assert set(response.json()) == {"detail", "errors"}
+    assert response.json()["errors"][0]["where"] == "body"
+
+
+async def test_json_without_its_content_type_is_told_so(gateway):
+    response = await gateway.client.post("/train", content=b'{"job_name": "a"}')
+    assert response.status_code == 422
+    assert "Content-Type: application/json" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("file_id", ["nope", "../x", "2f6d1c9a-0b0e-4b4e-8a51-0f6b8f1f7c33", "\0"])
@@ -144,6 +150,15 @@ async def test_the_same_key_and_body_are_one_job(gateway, learner):
     assert [answer.status_code for answer in answers] == [200] * 8
     assert len({answer.json()["job_id"] for answer in answers}) == 1
     assert len(learner.jobs) == len((await gateway.client.get("/jobs")).json()) == 1
+
+
+async def test_the_same_key_is_the_same_refusal(gateway, learner):
+    learner.base_models = ("Qwen/Qwen2.5-VL-3B-Instruct",)
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    refused = {"headers": {"Idempotency-Key": "key-1"}, "model": "other/model"}
+    answers = await asyncio.gather(*[gateway.train(file_id, **refused) for _ in range(8)])
+    assert [answer.status_code for answer in answers] == [422] * 8
+    assert (await gateway.client.get("/jobs")).json() == []
 
 
 async def test_the_same_key_with_another_body_is_refused(gateway):

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from gateway import zip_directory
 from gateway.archive import Archive
 from gateway.errors import ApiError
 from gateway.settings import Settings
@@ -30,6 +31,17 @@ def truncated(data: bytes) -> bytes:
 
 def with_bad_crc() -> bytes:
     return patched_directory(good_zip(), "images/apple2.png", 16, "<I", 12345)
+
+
+def with_far_entry() -> bytes:
+    """A ZIP64 record says that an entry starts where no file reaches."""
+    data = good_zip()
+    start, end = data.index(b"PK\x01\x02"), data.rindex(b"PK\x05\x06")
+    directory = patched_directory(data, "images/apple2.png", 42, "<I", 2**32 - 1)[start:end]
+    directory = bytearray(directory + struct.pack("<2HQ", 1, 8, 2**64 - 1))
+    struct.pack_into("<H", directory, directory.rindex(b"PK\x01\x02") + 30, 12)
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3, 3, len(directory), start, 0)
+    return data[:start] + bytes(directory) + tail
 
 
 def without(name: str) -> bytes:
@@ -64,6 +76,8 @@ BAD = {
     "two csvs": with_entries({"copy/main.csv": CSV.encode()}),
     "missing image": without("images/apple1.jpg"),
     "duplicate": with_duplicate("images/apple3.png"),
+    "entry beyond": patched_directory(good_zip(), "images/apple2.png", 42, "<I", 2**32 - 2),
+    "entry beyond any file": with_far_entry(),
     "overlap": patched_directory(good_zip(), "images/apple2.png", 42, "<I", 0),
 }
 
@@ -167,6 +181,19 @@ def test_too_many_entries_are_counted_before_the_directory_is_read(tmp_path):
     at = data.rindex(b"PK\x06\x06")
     struct.pack_into("<2Q", data, at + 24, 200_000, 200_000)
     assert refusal(tmp_path, bytes(data)) == 413
+
+
+def test_entries_beyond_the_declared_count_are_not_read(tmp_path, monkeypatch):
+    data = bytearray(with_entries({f"images/{number}.png": b"" for number in range(200)}))
+    struct.pack_into("<2H", data, data.rindex(b"PK\x05\x06") + 8, 3, 3)
+    records = []
+    monkeypatch.setattr(
+        zip_directory,
+        "_entry",
+        lambda *where, read=zip_directory._entry: records.append(where) or read(*where),
+    )
+    assert refusal(tmp_path, bytes(data)) == 422
+    assert len(records) == 4
 
 
 def test_a_real_zip_of_too_many_entries_is_too_large(tmp_path):
