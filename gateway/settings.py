@@ -3,25 +3,19 @@
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from rpc.settings import ClientSettings, LogLevel
+from rpc.settings import ClientSettings, ServiceSettings
 
 MIB = 1024**2
 GIB = 1024**3
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """Everything an operator can set. This file is the reference."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TALLY_GATEWAY_",
-        env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
-        cli_kebab_case=True,
-        cli_prog_name="python -m gateway",
-        extra="ignore",
-        frozen=True,
+        env_prefix="TALLY_GATEWAY_", cli_prog_name="python -m gateway"
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
@@ -53,7 +47,6 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Base models that /train accepts; empty leaves the choice to the learner.",
     )
-    log_level: LogLevel = Field("info", description="Least severe level that is logged.")
 
     max_upload_bytes: int = Field(2 * GIB, ge=1, description="Largest uploaded ZIP.")
     max_unpacked_bytes: int = Field(

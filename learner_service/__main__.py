@@ -47,7 +47,7 @@ async def run(settings: LearnerSettings) -> None:
 
 
 def main() -> None:
-    settings = LearnerSettings(_cli_parse_args=True)
+    settings = LearnerSettings.read()
     configure_logging("learner", settings.log_level)
     with owned(settings.data_dir):
         asyncio.run(run(settings))

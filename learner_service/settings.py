@@ -4,21 +4,16 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from rpc.settings import ClientSettings, LogLevel, ServerSettings
+from rpc.settings import ClientSettings, ServerSettings, ServiceSettings
 
 
-class LearnerSettings(BaseSettings):
+class LearnerSettings(ServiceSettings):
     """Holds the policy, runs GRPO in a worker process per job, keeps blobs and checkpoints."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TALLY_LEARNER_",
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        cli_kebab_case=True,
-        cli_prog_name="python -m learner_service",
+        env_prefix="TALLY_LEARNER_", cli_prog_name="python -m learner_service"
     )
 
     server: ServerSettings = Field(
@@ -62,4 +57,3 @@ class LearnerSettings(BaseSettings):
         1024**3, ge=0, description="Memory for vision features that are kept, in bytes."
     )
     checkpoints_kept: int = Field(2, ge=2, description="Checkpoints kept of each job.")
-    log_level: LogLevel = Field("info", description="What is logged.")

@@ -1,13 +1,10 @@
 """`python -m rollout_service`: settings come from the environment and the command line."""
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from rollout_service.blob_cache import BlobCache
 from rollout_service.engine import Engine
@@ -21,10 +18,7 @@ from tally.rollout.v1 import rollout_pb2_grpc
 
 
 def main() -> None:
-    try:
-        settings = RolloutSettings(_cli_parse_args=True)
-    except ValidationError as error:
-        sys.exit(str(error))
+    settings = RolloutSettings.read()
     configure_logging("rollout", settings.log_level)
     with _cache_folder(settings) as folder:
         asyncio.run(_run(settings, folder))

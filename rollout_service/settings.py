@@ -4,21 +4,16 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from rpc.settings import ClientSettings, LogLevel, ServerSettings
+from rpc.settings import ClientSettings, ServerSettings, ServiceSettings
 
 
-class RolloutSettings(BaseSettings):
+class RolloutSettings(ServiceSettings):
     """Samples completions from a base model and from adapters that it fetches by digest."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TALLY_ROLLOUT_",
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        cli_kebab_case=True,
-        cli_prog_name="python -m rollout_service",
+        env_prefix="TALLY_ROLLOUT_", cli_prog_name="python -m rollout_service"
     )
 
     server: ServerSettings = Field(
@@ -76,4 +71,3 @@ class RolloutSettings(BaseSettings):
     request_timeout_seconds: float = Field(
         600, gt=0, description="Longest a request may take, whatever deadline its caller set."
     )
-    log_level: LogLevel = Field("info", description="What is logged.")

@@ -1,9 +1,14 @@
-"""Settings that every server and every client has; a service nests them in its own."""
+"""Settings that every server and every client has, and how a service reads its own."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class TlsSettings(BaseModel):
@@ -72,4 +77,35 @@ class ClientSettings(BaseModel):
     tls: TlsSettings = Field(TlsSettings(), description="Mutual TLS; off if unset.")
 
 
-LogLevel = Literal["debug", "info", "warning", "error"]
+class ServiceSettings(BaseSettings):
+    """A service's settings: options of the command line, then the environment, then defaults.
+
+    A subclass sets `env_prefix` and `cli_prog_name` in its model_config.
+    """
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        cli_kebab_case=True,
+        extra="forbid",
+        frozen=True,
+    )
+
+    log_level: LogLevel = Field("info", description="Least severe messages that are logged.")
+
+    @classmethod
+    def read(cls, arguments: Sequence[str] | None = None) -> Self:
+        """Reads all three; names what is wrong on standard error and exits with 2.
+
+        `arguments` are the process's own where None.
+        """
+        options = sys.argv[1:] if arguments is None else list(arguments)
+        try:
+            return cls(_cli_parse_args=options)
+        except ValidationError as error:
+            for fault in error.errors(include_url=False, include_input=False):
+                where = ".".join(map(str, fault["loc"]))
+                sys.stderr.write(f"{where}: {fault['msg']}\n")
+        except SettingsError as error:
+            sys.stderr.write(f"{error}\n")
+        sys.exit(2)

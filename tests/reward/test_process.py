@@ -13,7 +13,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from reward_service.settings import RewardServerSettings, RewardSettings
+from reward_service.settings import RewardSettings
+from rpc.settings import ServerSettings
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +85,7 @@ def test_help_describes_every_field():
     done = run("--help")
     assert done.returncode == 0
     shown = " ".join(done.stdout.split())
-    for field in (RewardSettings.model_fields | RewardServerSettings.model_fields).values():
+    for field in (RewardSettings.model_fields | ServerSettings.model_fields).values():
         assert field.description
         assert field.description in shown
 

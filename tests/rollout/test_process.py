@@ -103,6 +103,6 @@ def test_help_lists_every_setting():
 
 def test_a_bad_setting_is_named_without_a_traceback():
     process = ended("--server.port", "99999")
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "server.port" in process.stderr
     assert "Traceback" not in process.stderr
