@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -22,6 +23,10 @@ from gateway.storage import Storage
 from gateway.uploads import Uploads
 from gateway.wakeups import Wakeups
 
+# Calls of the database that may wait at once. Python's own number is that of the cores, so that
+# a few writers at a lock would hold up every reader. It leaves connections to sync routes.
+_DATABASE_CALLS = 24
+
 
 @dataclass(frozen=True)
 class Services:
@@ -38,6 +43,7 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Brings the tables up to date, sweeps the data folder, and follows unfinished jobs."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_DATABASE_CALLS, "calls"))
     async with AsyncExitStack() as stack:
         storage, database = await asyncio.to_thread(_prepare, settings)
         stack.callback(storage.close)

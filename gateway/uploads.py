@@ -11,7 +11,7 @@ from fastapi import Request
 from gateway.archive import CSV_NAME, Archive
 from gateway.csv_table import Row, duplicate_warnings, read_rows
 from gateway.database import Database
-from gateway.dataset import Dataset, write_dataset
+from gateway.dataset import write_dataset
 from gateway.errors import Busy, Problem, refuse
 from gateway.file_models import StoredFile
 from gateway.receiving import Upload, receive_upload
@@ -41,7 +41,9 @@ class Uploads:
             upload = await receive_upload(request, folder, self._settings)
             archive, rows = await self._in_thread(self._read_table, upload)
             counts = await self._counts(rows)
-            return await self._in_thread(self._keep, upload, archive, rows, counts, folder)
+            row = await self._in_thread(self._keep, upload, archive, rows, counts, folder)
+            await asyncio.to_thread(self._store, row)
+            return row
 
     def close(self) -> None:
         self._stopping.set()
@@ -71,25 +73,21 @@ class Uploads:
             archive, rows, counts, staged, settings=self._settings, check=self._check
         )
         digest = self._storage.keep_dataset(staged)
-        return self._store_row(upload, len(rows), dataset, warnings, digest)
-
-    def _check(self) -> None:
-        if self._stopping.is_set():
-            raise Busy("this server is stopping; send it again")
-
-    def _store_row(
-        self, upload: Upload, rows: int, dataset: Dataset, warnings: list[str], digest: str
-    ) -> StoredFile:
-        row = StoredFile(
+        return StoredFile(
             file_id=str(uuid.uuid4()),
             filename=upload.filename,
-            csv_rows=rows,
+            csv_rows=len(rows),
             valid_images=dataset.valid_images,
             upload_time=now(),
             warnings=[*warnings, *dataset.warnings],
             upload_digest=upload.digest,
             dataset_digest=digest,
         )
+
+    def _check(self) -> None:
+        if self._stopping.is_set():
+            raise Busy("this server is stopping; send it again")
+
+    def _store(self, row: StoredFile) -> None:
         with self._database.writing() as session:
             session.add(row)
-        return row

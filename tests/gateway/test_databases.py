@@ -143,6 +143,20 @@ async def test_a_locked_sqlite_is_a_bounded_503(start_gateway, settings):
         assert (await gateway.train(file_id)).status_code == 200
 
 
+async def test_writers_at_a_lock_do_not_hold_up_readers(gateway):
+    job_id = await start_job(gateway)
+    locker = sqlite3.connect(gateway.settings.data_dir / "gateway.sqlite3", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    url = f"/jobs/{job_id}"
+    writers = [asyncio.create_task(gateway.client.delete(url)) for _ in range(16)]
+    await asyncio.sleep(0.3)
+    assert (await gateway.client.get(url)).status_code == 200
+    assert not any(writer.done() for writer in writers)
+    locker.execute("ROLLBACK")
+    locker.close()
+    assert {answer.status_code for answer in await asyncio.gather(*writers)} == {200}
+
+
 async def test_a_postgres_that_restarts_costs_no_event(start_gateway, settings, postgres, learner):
     url = postgres.create(f"t{os.urandom(4).hex()}")
     async with start_gateway(settings.model_copy(update={"database_url": url})) as gateway:
