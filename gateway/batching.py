@@ -13,18 +13,16 @@ async def batches(stream: AsyncIterator[T], most: int = 200) -> AsyncIterator[li
     queue: asyncio.Queue = asyncio.Queue(most)
     reader = asyncio.create_task(_read(stream, queue))
     try:
-        item = await queue.get()
-        while item is not _END:
-            batch = [item]
-            item = None
-            while item is None and len(batch) < most and not queue.empty():
-                item = queue.get_nowait()
-                if item is not _END:
-                    batch.append(item)
-                    item = None
-            yield batch
-            if item is not _END:
-                item = await queue.get()
+        ended = False
+        while not ended:
+            batch = [await queue.get()]
+            while len(batch) < most and not queue.empty():
+                batch.append(queue.get_nowait())
+            ended = batch[-1] is _END
+            if ended:
+                batch.pop()
+            if batch:
+                yield batch
         await reader
     finally:
         reader.cancel()
@@ -35,5 +33,7 @@ async def _read(stream: AsyncIterator[T], queue: asyncio.Queue) -> None:
     try:
         async for item in stream:
             await queue.put(item)
-    finally:
+    except Exception:  # not a cancellation: then nobody makes room for the end
         await queue.put(_END)
+        raise
+    await queue.put(_END)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import ApiError, TooLarge, TooSlow, error_body
@@ -98,8 +99,6 @@ class _Body:
 
 async def send_error(send: Send, error: ApiError) -> None:
     """Answers where no FastAPI handler will: outside of the application."""
-    from starlette.responses import JSONResponse  # noqa: PLC0415
-
     response = JSONResponse(
         error_body(str(error.detail), error.problems), error.status_code, error.headers
     )

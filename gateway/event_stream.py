@@ -46,8 +46,8 @@ class EventStreams:
                     continue
                 if await self._is_over(job_id, after_seq):
                     return
-                async for comment in self._pause(waiter):
-                    yield comment
+                if not await self._woken(waiter):
+                    yield ":\n\n"
 
     async def _page(self, job_id: str, after_seq: int) -> list[JobEvent]:
         try:
@@ -63,12 +63,13 @@ class EventStreams:
             return False
         return job is None or (job.log_complete and after_seq >= job.last_seq)
 
-    async def _pause(self, waiter: asyncio.Event) -> AsyncIterator[str]:
+    async def _woken(self, waiter: asyncio.Event) -> bool:
+        """Waits for news; False where it is time for a comment first."""
         try:
             async with asyncio.timeout(self._settings.heartbeat_seconds):
-                await waiter.wait()
+                return await waiter.wait()
         except TimeoutError:
-            yield ":\n\n"
+            return False
 
 
 class EventStreamResponse(StreamingResponse):

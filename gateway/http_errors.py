@@ -60,10 +60,6 @@ def unexpected(error: BaseException) -> JSONResponse:
     return failure(500, "something failed on this side", error)
 
 
-def problems_of(error: RequestValidationError) -> list[Problem]:
-    return [_problem(item) for item in error.errors()]
-
-
 def _problem(item: dict) -> Problem:
     where = ".".join(str(part) for part in item["loc"][1:])
     kind, message = item["type"], str(item["msg"])
@@ -82,7 +78,7 @@ def _problem(item: dict) -> Problem:
 
 
 def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
-    problems = problems_of(error)
+    problems = [_problem(item) for item in error.errors()]
     detail = f"{problems[0].where}: {problems[0].message}"
     return JSONResponse(error_body(detail, problems), 422)
 

@@ -115,9 +115,8 @@ class TrainRequest(_Strict):
         default_factory=TrainingConfig, description="How to train."
     )
     lora_config: LoraConfig = Field(default_factory=LoraConfig, description="What to train.")
-    model: Annotated[str, AfterValidator(_model_name)] | None = Field(
+    model: Annotated[str, Field(max_length=200), AfterValidator(_model_name)] | None = Field(
         None,
-        max_length=200,
         description="The base model, one of the server's list; left out: the first of it.",
         examples=["Qwen/Qwen2.5-VL-3B-Instruct"],
     )

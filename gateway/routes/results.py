@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Header
 from fastapi.responses import FileResponse
@@ -70,9 +71,14 @@ async def download(
     stat = path.stat()
     _check_range(byte_range, stat.st_size)
     name = _UNSAFE.sub("_", job.job_name).strip(". ") or job_id
-    return FileResponse(
-        path, media_type="application/zip", filename=f"{name}.zip", stat_result=stat
-    )
+    headers = {"Content-Disposition": _attachment(f"{name}.zip")}
+    return FileResponse(path, media_type="application/zip", headers=headers, stat_result=stat)
+
+
+def _attachment(filename: str) -> str:
+    """The name twice: curl and others do not read the one that may hold any character."""
+    plain = "".join(mark if mark.isascii() else "_" for mark in filename)
+    return f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(filename)}"
 
 
 def _check_range(byte_range: str | None, size_bytes: int) -> None:

@@ -50,7 +50,8 @@ async def test_an_odd_job_name_makes_a_good_file_name(gateway):
     job = await gateway.until(await start_job(gateway, job_name='../蘋果/"x"'), "completed")
     response = await gateway.client.get(f"/jobs/{job['job_id']}/download")
     disposition = response.headers["content-disposition"]
-    assert disposition.startswith("attachment; filename*=utf-8''_%E8%98%8B%E6%9E%9C_")
+    assert disposition.startswith('attachment; filename="_____x_.zip"; ')
+    assert disposition.endswith("; filename*=utf-8''_%E8%98%8B%E6%9E%9C__x_.zip")
     assert "/" not in disposition
 
 
