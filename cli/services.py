@@ -19,6 +19,9 @@ DEFAULT_MODEL = str(Path(samples.__file__).with_name("counting_policy"))
 _HOST = "127.0.0.1"
 _CHECK_SECONDS = 2.0
 _INTERNAL = ("reward", "rollout", "learner")
+# Services share the cores. Threads that spin while they wait for each other would take them from
+# whoever has work: beside a busy process a step then lasts several times longer.
+_PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def plan_services(*, data_dir: Path, model: str, host: str, port: int) -> list[Service]:
@@ -33,7 +36,8 @@ def plan_services(*, data_dir: Path, model: str, host: str, port: int) -> list[S
         Service(
             name=name,
             command=(sys.executable, "-P", "-m", modules[name]),
-            environment={f"TALLY_{name.upper()}_{key}": v for key, v in settings[name].items()},
+            environment=_PATIENT_THREADS
+            | {f"TALLY_{name.upper()}_{key}": v for key, v in settings[name].items()},
             is_healthy=checks[name],
         )
         for name in (*_INTERNAL, "gateway")
