@@ -15,8 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from vllm import SamplingParams, TokensPrompt
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.exceptions import VLLMClientError
+from vllm.outputs import CompletionOutput, RequestOutput
+from vllm.sampling_params import RequestOutputKind
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-from rollout_service import torchvision_schemas
 from rollout_service.adapter_file import LoraStructure, adaptable_layers, read_adapter
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
 from rollout_service.errors import BadImage, BadRequest, EngineDied, EngineNotReady, OutOfMemory
@@ -27,17 +33,6 @@ from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_adapters import VllmAdapters
 from rollout_service.vllm_options import engine_options, environment
 from rpc.errors import Internal
-
-# Before vLLM, whose imports may reach torchvision.
-torchvision_schemas.declare()
-
-from vllm import SamplingParams, TokensPrompt  # noqa: E402
-from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: E402
-from vllm.exceptions import VLLMClientError  # noqa: E402
-from vllm.outputs import CompletionOutput, RequestOutput  # noqa: E402
-from vllm.sampling_params import RequestOutputKind  # noqa: E402
-from vllm.v1.engine.async_llm import AsyncLLM  # noqa: E402
-from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError  # noqa: E402
 
 _log = logging.getLogger(__name__)
 _WATCH_SECONDS = 0.5
@@ -93,7 +88,8 @@ class VllmEngine:
             self._in_progress.discard(work)
 
     async def watch(self) -> None:
-        while self._running is None or not self._running.llm.errored:
+        # vLLM has no event for it.
+        while self._running is None or not self._running.llm.errored:  # noqa: ASYNC110
             await asyncio.sleep(_WATCH_SECONDS)
         raise EngineDied("vLLM's engine has died")
 
@@ -135,9 +131,8 @@ class VllmEngine:
 def _started(settings: RolloutSettings) -> tuple[LoadedModel, AsyncLLM]:
     """Takes a minute or so: it starts processes, which load and compile the model."""
     outline = load_outline(settings)
-    for name, value in environment(settings).items():
-        os.environ.setdefault(name, value)
     options = engine_options(settings, outline, on_gpu=torch.cuda.is_available())
+    os.environ.update(environment(settings, os.environ))
     return outline, AsyncLLM.from_engine_args(AsyncEngineArgs(seed=secrets.randbits(31), **options))
 
 

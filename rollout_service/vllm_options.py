@@ -1,7 +1,10 @@
 """The service's settings as vLLM's own: engine arguments and environment variables."""
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
+import torch_compat
 from rollout_service.model_family import LoadedModel
 from rollout_service.settings import RolloutSettings
 
@@ -37,8 +40,8 @@ def engine_options(
     }
 
 
-def environment(settings: RolloutSettings) -> dict[str, str]:
-    """Variables that vLLM reads; those that an operator has set already take precedence."""
+def environment(settings: RolloutSettings, present: Mapping[str, str]) -> dict[str, str]:
+    """Variables for vLLM's processes; those that an operator has set already take precedence."""
     variables = {
         # This process has gRPC's threads already, which a fork would not carry along.
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
@@ -49,7 +52,9 @@ def environment(settings: RolloutSettings) -> dict[str, str]:
         # Otherwise vLLM binds a thread to each core, also where others need one.
         variables["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
         variables["OMP_NUM_THREADS"] = str(settings.torch_threads)
-    return variables
+    path = [*torch_compat.startup_path(), present.get("PYTHONPATH", "")]
+    ours = {"PYTHONPATH": os.pathsep.join(filter(None, path))} if len(path) > 1 else {}
+    return {k: v for k, v in variables.items() if k not in present} | ours
 
 
 def _check_device(settings: RolloutSettings, *, on_gpu: bool) -> None:
