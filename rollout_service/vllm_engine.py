@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import itertools
-import logging
 import os
 import secrets
 import shutil
@@ -21,7 +20,7 @@ from vllm.exceptions import VLLMClientError
 from vllm.outputs import CompletionOutput, RequestOutput
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.async_llm import AsyncLLM
-from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+from vllm.v1.engine.exceptions import EngineDeadError
 
 from rollout_service.adapter_file import LoraStructure, adaptable_layers, read_adapter
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
@@ -34,13 +33,11 @@ from rollout_service.vllm_adapters import VllmAdapters
 from rollout_service.vllm_options import engine_options, environment
 from rpc.errors import Internal
 
-_log = logging.getLogger(__name__)
 _WATCH_SECONDS = 0.5
 # vLLM's own limits: it raises a lower temperature to the least one, and refuses a higher one.
 _LEAST_TEMPERATURE = 0.01
 _MOST_TEMPERATURE = 2.0
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
-_DEAD = "the engine has died; the service is about to end"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,13 +159,22 @@ class _Sampling:
                 lora = await held.enter_async_context(self._running.adapters.hold(request.adapter))
             prompt = await asyncio.to_thread(_prompt, request, self._running.outline)
             parameters = _sampling_parameters(request, self._running.outline)
-            with _translated_errors(request):
+            with _translated_errors():
+                rendered = await self._rendered(prompt)
                 output = await _last(
                     self._running.llm.generate(
-                        prompt, parameters, str(self._number), lora_request=lora
+                        rendered, parameters, str(self._number), lora_request=lora
                     )
                 )
         return self._completions(output)
+
+    async def _rendered(self, prompt: TokensPrompt) -> Any:
+        """The prompt with its image preprocessed, in a thread of vLLM's; raises BadImage."""
+        try:
+            (rendered,) = await self._running.llm.renderer.render_cmpl_async([prompt])
+        except ValueError as error:
+            raise BadImage("image: the engine's processor refuses it") from error
+        return rendered
 
     def _completions(self, output: RequestOutput) -> list[Completion]:
         request = self._request
@@ -253,20 +259,14 @@ def _completion(output: CompletionOutput, adapter_digest: str) -> Completion:
 
 
 @contextmanager
-def _translated_errors(request: GenerationRequest) -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     """vLLM's exceptions as this service's own; an unforeseen one stays as it is."""
     try:
         yield
     except EngineDeadError:
-        raise EngineNotReady(_DEAD) from None
+        raise EngineNotReady("the engine has died; the service is about to end") from None
     except VLLMClientError as error:
-        _log.warning("vLLM refused a request: %s", error)
         raise BadRequest(f"prompt_token_ids: {error}") from error
-    except EngineGenerateError as error:
-        cause = error.__cause__
-        if isinstance(cause, (MemoryError, torch.OutOfMemoryError)):
-            message = "not enough memory for this request now; try again later"
-            raise OutOfMemory(message) from error
-        if isinstance(cause, ValueError) and request.image:
-            raise BadImage("image: the engine's processor refuses it") from error
-        raise
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        message = "not enough memory for this request now; try again later"
+        raise OutOfMemory(message) from error
