@@ -1,7 +1,6 @@
 """Adapter blobs as vLLM loads them: a folder for each, under a name and a number of its digest.
 
-vLLM keeps the weights of as many adapters as it has room for, and reads one that it let go again
-from its folder. So a folder stays while a request uses it, and goes with the weights afterwards.
+A folder goes with the weights, once no request uses them and another adapter needs the room.
 """
 
 import asyncio
@@ -10,9 +9,9 @@ import logging
 import os
 import shutil
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -44,11 +43,14 @@ class _Entry:
     number: int
     holders: int = 0
     loaded: bool = False
-    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class VllmAdapters:
-    """At most `max_resident` adapters that no request uses; the least recently used goes first."""
+    """At most `max_resident` adapters, the least recently used idle one out first.
+
+    Requests for one more wait while each of these is in use: vLLM would swap adapters amid their
+    completions otherwise, and sample tokens from the wrong one.
+    """
 
     def __init__(
         self, host: LoraHost, folder: Path, max_resident: int, read_structure: ReadStructure
@@ -58,6 +60,8 @@ class VllmAdapters:
         self._max_resident = max_resident
         self._read_structure = read_structure
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # by digest, oldest use first
+        self._freed = asyncio.Event()
+        self._loading = asyncio.Lock()
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -70,10 +74,13 @@ class VllmAdapters:
         Raises BadAdapter for a blob that is not a LoRA of this model, OutOfMemory and
         EngineNotReady.
         """
+        while not self._has_room(adapter.digest):
+            self._freed.clear()
+            await self._freed.wait()
         entry = self._entry(adapter.digest)
         entry.holders += 1
         try:
-            async with entry.loading:
+            async with self._loading:
                 if not entry.loaded:
                     await self._make_room()
                     await self._load(adapter, entry)
@@ -82,6 +89,11 @@ class VllmAdapters:
             entry.holders -= 1
             if not entry.holders and not entry.loaded:
                 del self._entries[adapter.digest]
+            self._freed.set()
+
+    def _has_room(self, digest: str) -> bool:
+        in_use = [d for d, entry in self._entries.items() if entry.holders]
+        return digest in self._entries or len(in_use) < self._max_resident
 
     def _entry(self, digest: str) -> _Entry:
         if digest not in self._entries:
@@ -95,25 +107,19 @@ class VllmAdapters:
         return LoRARequest(lora_name=digest, lora_int_id=entry.number, lora_path=path)
 
     async def _make_room(self) -> None:
-        """Lets unused adapters go until one more fits."""
-        idle = [(d, e) for d, e in self._entries.items() if e.loaded and not e.holders]
+        """Lets idle adapters go until the entries are as many as there is room for."""
+        idle = [(digest, entry) for digest, entry in self._entries.items() if not entry.holders]
         for digest, entry in idle[: max(0, len(self._entries) - self._max_resident)]:
             del self._entries[digest]
-            await self._host.remove_lora(entry.number)
+            with _translated_errors(digest):
+                await self._host.remove_lora(entry.number)
             await asyncio.to_thread(shutil.rmtree, self._folder / digest, ignore_errors=True)
 
     async def _load(self, adapter: LocalBlob, entry: _Entry) -> None:
         await asyncio.to_thread(self._write_folder, adapter)
-        try:
-            # Beforehand: an adapter that fails to load amid sampling would end vLLM's engine.
+        # Beforehand: an adapter that fails to load amid sampling would end vLLM's engine.
+        with _translated_errors(adapter.digest):
             await self._host.add_lora(self._request(adapter.digest, entry))
-        except EngineDeadError:
-            raise EngineNotReady("the engine has died") from None
-        except Exception as error:  # the engine's process sends what it caught as plain text
-            _log.exception("vLLM did not load adapter %s", adapter.digest)
-            if "out of memory" in str(error).lower():
-                raise OutOfMemory("not enough memory for the adapter; try again later") from error
-            raise BadAdapter("adapter: the engine can't load it") from error
         entry.loaded = True
 
     def _write_folder(self, adapter: LocalBlob) -> None:
@@ -123,6 +129,19 @@ class VllmAdapters:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "adapter_config.json").write_text(json.dumps(_configuration(structure)))
         _link(adapter.path, folder / "adapter_model.safetensors")
+
+
+@contextmanager
+def _translated_errors(digest: str) -> Iterator[None]:
+    try:
+        yield
+    except EngineDeadError:
+        raise EngineNotReady("the engine has died; the service is about to end") from None
+    except Exception as error:  # the engine's process sends what it caught as plain text
+        _log.exception("vLLM did not load adapter %s", digest)
+        if "out of memory" in str(error).lower():
+            raise OutOfMemory("not enough memory for the adapter; try again later") from error
+        raise BadAdapter("adapter: the engine can't load it") from error
 
 
 def number_of(digest: str, taken: set[int]) -> int:

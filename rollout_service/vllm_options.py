@@ -18,11 +18,12 @@ def engine_options(
     _check_device(settings, on_gpu=on_gpu)
     vllm = settings.vllm
     longest = outline.model.config.get_text_config().max_position_embeddings
+    max_model_len = min(settings.max_sequence_tokens, longest)
     return {
         "model": settings.model,
         "dtype": _dtype_name(settings, on_gpu=on_gpu),
         "quantization": "bitsandbytes" if settings.use_4bit else None,
-        "max_model_len": min(settings.max_sequence_tokens, longest),
+        "max_model_len": max_model_len,
         "max_num_seqs": settings.max_batch_completions,
         "tensor_parallel_size": vllm.tensor_parallel_size,
         "gpu_memory_utilization": vllm.memory_fraction,
@@ -37,7 +38,16 @@ def engine_options(
         "max_cpu_loras": settings.max_resident_adapters,
         "max_lora_rank": vllm.max_lora_rank,
         "disable_log_stats": True,
+        **({} if on_gpu else _whole_prefills(max_model_len)),
     }
+
+
+def _whole_prefills(max_model_len: int) -> dict[str, Any]:
+    """On a CPU a seeded request whose prompt is taken in parts ends vLLM's engine.
+
+    vLLM turns the request's generator back then, and a CPU's generator can't be turned.
+    """
+    return {"enable_chunked_prefill": False, "max_num_batched_tokens": max_model_len}
 
 
 def environment(settings: RolloutSettings, present: Mapping[str, str]) -> dict[str, str]:
