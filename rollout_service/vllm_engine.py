@@ -22,7 +22,12 @@ from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from rollout_service.adapter_file import LoraStructure, adaptable_layers, read_adapter
+from rollout_service.adapter_file import (
+    LoraStructure,
+    adaptable_layers,
+    check_magnitude,
+    read_adapter,
+)
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
 from rollout_service.errors import BadImage, BadRequest, EngineDied, EngineNotReady, OutOfMemory
 from rollout_service.images import check_placeholders, image_token_count, read_image
@@ -107,7 +112,9 @@ class VllmEngine:
         most = min(self._settings.max_lora_rank, self._settings.vllm.max_lora_rank)
 
         def read_structure(path: Path) -> LoraStructure:
-            return read_adapter(path, layers, most).structure
+            weights = read_adapter(path, layers, most)
+            check_magnitude(weights)
+            return weights.structure
 
         self._folder = _adapter_folder(self._settings)
         return _Running(
