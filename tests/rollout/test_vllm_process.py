@@ -1,4 +1,4 @@
-"""The vLLM engine as a process: when vLLM's own process dies, health says so and the service ends."""
+"""The vLLM engine as a process: when its own process dies, health says so and it ends."""
 
 import os
 import signal
