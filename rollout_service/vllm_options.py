@@ -19,6 +19,9 @@ def engine_options(
     vllm = settings.vllm
     longest = outline.model.config.get_text_config().max_position_embeddings
     max_model_len = min(settings.max_sequence_tokens, longest)
+    # On a CPU vLLM samples the base model, amid a batch with adapters, with what is in the last
+    # slot (it is number -1): that one has to stay empty.
+    slots = settings.max_resident_adapters + (0 if on_gpu else 1)
     return {
         "model": settings.model,
         "dtype": _dtype_name(settings, on_gpu=on_gpu),
@@ -34,8 +37,8 @@ def engine_options(
         "enable_prefix_caching": True,
         "logprobs_mode": "processed_logprobs",
         "enable_lora": True,
-        "max_loras": settings.max_resident_adapters,
-        "max_cpu_loras": settings.max_resident_adapters,
+        "max_loras": slots,
+        "max_cpu_loras": slots,
         "max_lora_rank": vllm.max_lora_rank,
         "disable_log_stats": True,
         **({} if on_gpu else _whole_prefills(max_model_len)),

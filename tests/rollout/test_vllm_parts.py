@@ -140,6 +140,7 @@ def test_options_on_a_cpu():
     assert (options["dtype"], options["enforce_eager"]) == ("float32", True)
     assert options["kv_cache_memory_bytes"] == 1024**3
     assert options["enable_chunked_prefill"] is False
+    assert options["max_loras"] == RolloutSettings().max_resident_adapters + 1
 
 
 @pytest.mark.parametrize(

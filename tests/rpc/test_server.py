@@ -212,7 +212,7 @@ async def test_what_watching_raises_ends_the_server_after_it_served():
         seen.append(await status())
 
     serving = asyncio.create_task(serve(server, ServerSettings(), watch=watch, drain=drain))
-    while await status() != health_pb2.HealthCheckResponse.SERVING:
+    while await status() != health_pb2.HealthCheckResponse.SERVING:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     broken.set()
     with pytest.raises(Unavailable, match="broken"):
