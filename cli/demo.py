@@ -17,7 +17,7 @@ from cli.download import download
 from cli.errors import CliError, Interrupted, JobNotCompleted, RequestRefused, StackFailed
 from cli.output import print_comparison, say
 from cli.services import DEFAULT_MODEL, free_ports
-from cli.stack import running_stack
+from cli.stack import EngineOption, running_stack
 from cli.stop_request import StopRequest, stop_on_signals
 from cli.supervisor import Supervisor
 from cli.watch import watch_job
@@ -34,6 +34,7 @@ def demo(
     output: Annotated[
         Path, typer.Option(file_okay=False, help="Where adapter.zip and curves.png go.")
     ] = Path("demo-output"),
+    engine: EngineOption = "auto",
     keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False,
 ) -> None:
     """Train the small sample policy to count, and compare it with its base."""
@@ -41,7 +42,7 @@ def demo(
     output.mkdir(parents=True, exist_ok=True)
     with _data_folder(data_dir, keep) as folder, stop_on_signals() as request:
         try:
-            evaluation = _run(folder, output, request)
+            evaluation = _run(folder, output, request, engine)
         except CliError as error:
             _keep_logs(folder, output)
             raise error
@@ -57,11 +58,11 @@ def summary(evaluation: Json) -> str:
     return f"held-out exact rate: base {base:.2f}, adapter {adapter:.2f}, n={count}"
 
 
-def _run(folder: Path, output: Path, request: StopRequest) -> Json:
+def _run(folder: Path, output: Path, request: StopRequest, engine: str) -> Json:
     """→ the held-out comparison. Raises StackFailed with the log of the service at fault."""
     port = free_ports(1)[0]
     with running_stack(
-        request, data_dir=folder, model=DEFAULT_MODEL, host=_HOST, port=port
+        request, data_dir=folder, model=DEFAULT_MODEL, host=_HOST, port=port, engine=engine
     ) as stack:
         work = Work(lambda: _train(f"http://{_HOST}:{port}", folder / "samples", output, request))
         try:

@@ -24,10 +24,13 @@ _INTERNAL = ("reward", "rollout", "learner")
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def plan_services(*, data_dir: Path, model: str, host: str, port: int) -> list[Service]:
+def plan_services(
+    *, data_dir: Path, model: str, host: str, port: int, engine: str = "auto"
+) -> list[Service]:
     """The services in the order of their start; `host` and `port` are the gateway's."""
     target = {name: f"{_HOST}:{p}" for name, p in zip(_INTERNAL, free_ports(3), strict=True)}
     settings = _settings(data_dir.resolve(), model, target)
+    settings["rollout"]["ENGINE"] = engine
     settings["gateway"] |= {"HOST": host, "PORT": str(port)}
     modules = {name: f"{name}_service" for name in _INTERNAL} | {"gateway": "gateway"}
     checks = {name: _grpc_check(target[name]) for name in _INTERNAL}

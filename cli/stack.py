@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,11 @@ from cli.services import (
 from cli.stop_request import StopRequest, stop_on_signals
 from cli.supervisor import Supervisor
 
+EngineOption = Annotated[
+    Literal["auto", "transformers", "vllm"],
+    typer.Option(help="What samples: auto is vllm where it is installed and there is a GPU."),
+]
+
 
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The gateway's port.")] = 8000,
@@ -32,12 +37,15 @@ def up(
     model: Annotated[
         str | None, typer.Option(help="A folder or a name; the small sample policy if unset.")
     ] = None,
+    engine: EngineOption = "auto",
 ) -> None:
     """Run every service on this machine until Ctrl-C."""
     chosen = resolve_model(model or DEFAULT_MODEL)
     with (
         stop_on_signals() as request,
-        running_stack(request, data_dir=data_dir, model=chosen, host=host, port=port) as stack,
+        running_stack(
+            request, data_dir=data_dir, model=chosen, host=host, port=port, engine=engine
+        ) as stack,
     ):
         say(f"Tally answers at http://{reachable(host)}:{port}; Ctrl-C ends it.")
         stack.run()
@@ -45,7 +53,13 @@ def up(
 
 @contextmanager
 def running_stack(
-    request: StopRequest, *, data_dir: Path, model: str, host: str, port: int
+    request: StopRequest,
+    *,
+    data_dir: Path,
+    model: str,
+    host: str,
+    port: int,
+    engine: str = "auto",
 ) -> Iterator[Supervisor]:
     """A stack whose services are all healthy; ended in order on the way out.
 
@@ -54,7 +68,7 @@ def running_stack(
     check_port_is_free(host, port)
     with _owned(data_dir):
         supervisor = Supervisor(
-            plan_services(data_dir=data_dir, model=model, host=host, port=port),
+            plan_services(data_dir=data_dir, model=model, host=host, port=port, engine=engine),
             data_dir / "logs",
             stopped=request.stopped,
             hurried=request.hurried,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rollout_service.blob_cache import BlobCache
-from rollout_service.engine import Engine
+from rollout_service.engine_choice import build_engine
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
 from rpc.blobs import IDEMPOTENT_METHODS, BlobClient
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 async def _run(settings: RolloutSettings, cache_folder: Path) -> None:
-    engine = _engine(settings)
+    engine = build_engine(settings)
     async with open_channel(settings.blob, idempotent_methods=IDEMPOTENT_METHODS) as channel:
         blobs = BlobCache(cache_folder, settings.cache_bytes, BlobClient(channel))
         servicer = RolloutServicer(settings, engine, blobs)
@@ -35,17 +35,10 @@ async def _run(settings: RolloutSettings, cache_folder: Path) -> None:
             register=lambda s: rollout_pb2_grpc.add_RolloutServiceServicer_to_server(servicer, s),
         )
         try:
-            await serve(server, settings.server, load=servicer.load)
+            await serve(server, settings.server, load=servicer.load, watch=engine.watch)
         finally:
             await engine.close()
             blobs.close()
-
-
-def _engine(settings: RolloutSettings) -> Engine:
-    # Here, so that `--help` answers without loading torch.
-    from rollout_service.transformers_engine import TransformersEngine  # noqa: PLC0415
-
-    return TransformersEngine(settings)
 
 
 @contextmanager

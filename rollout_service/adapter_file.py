@@ -23,6 +23,8 @@ _CONFIG_KEY = "adapter_config"
 _KEY = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<side>[AB])\.weight")
 _DTYPES = ("F32", "F16", "BF16")
 _LARGEST_ALPHA = 65_536
+_LARGEST_WEIGHT = 1e6
+_LARGEST_CHANGE = 1e4
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
 # Read or ignored below; every other field must be as PEFT leaves it.
@@ -93,6 +95,20 @@ def read_adapter(path: Path, layers: Mapping[str, nn.Linear], max_rank: int) -> 
             )
     except (SafetensorError, OSError) as error:
         raise BadAdapter("adapter: not a whole safetensors file") from error
+
+
+def check_magnitude(weights: LoraWeights) -> None:
+    """Raises BadAdapter for weights that could make the model overflow.
+
+    An engine whose cache outlives a request must never run these: what overflows stays in it.
+    A trained adapter changes a weight by less than 1; the bound leaves four orders of magnitude.
+    """
+    scale = weights.structure.alpha / weights.structure.rank
+    for module in weights.structure.modules:
+        a = weights.a_by_module[module].abs().max().item()
+        b = weights.b_by_module[module].abs().max().item()
+        if max(a, b) > _LARGEST_WEIGHT or a * b * scale * weights.structure.rank > _LARGEST_CHANGE:
+            raise BadAdapter("adapter: its weights make the model overflow")
 
 
 def _config(text: str | None, max_rank: int) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from rollout_service.settings import RolloutSettings
 from rpc.digests import check_digest
 from tally.rollout.v1 import rollout_pb2
 
-MAX_TEMPERATURE = 10.0
 _FINISH_REASONS = {
     FinishReason.STOP: rollout_pb2.FINISH_REASON_STOP,
     FinishReason.LENGTH: rollout_pb2.FINISH_REASON_LENGTH,
@@ -27,15 +26,21 @@ def check_request(
     _check_range(
         "sampling.max_new_tokens", request.sampling.max_new_tokens, settings.max_new_tokens
     )
-    temperature = request.sampling.temperature
-    if not (math.isfinite(temperature) and 0 <= temperature <= MAX_TEMPERATURE):
-        raise BadRequest(f"sampling.temperature: expected 0 to {MAX_TEMPERATURE:g}")
+    _check_temperature(request.sampling.temperature, model)
     _check_prompt(request, model)
 
 
 def _check_range(field: str, value: int, largest: int) -> None:
     if not 1 <= value <= largest:
         raise BadRequest(f"{field}: expected 1 to {largest}, got {value}")
+
+
+def _check_temperature(temperature: float, model: ModelDescription) -> None:
+    least, most = model.least_temperature, model.most_temperature
+    if temperature == 0 or (math.isfinite(temperature) and least <= temperature <= most):
+        return
+    allowed = f"0, or {least:g} to {most:g}" if least else f"0 to {most:g}"
+    raise BadRequest(f"sampling.temperature: expected {allowed}")
 
 
 def _check_prompt(request: rollout_pb2.GenerateRequest, model: ModelDescription) -> None:

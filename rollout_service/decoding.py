@@ -1,20 +1,17 @@
 """One prefill per prompt, then the completions of several prompts decoded as one batch."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 import torch
 from torch import Tensor
 
 from rollout_service.engine import Completion, FinishReason, GenerationRequest
-from rollout_service.errors import BadAdapter, BadRequest
+from rollout_service.images import check_placeholders
 from rollout_service.kv_cache import GroupCache, PromptCache
 from rollout_service.model_family import LoadedModel
-from rollout_service.sampling import Sampler
+from rollout_service.sampling import Sampler, check_finite
 from rollout_service.vision_features import VisionFeatures
-from rpc.errors import Internal
 
 Stopped = Callable[[], bool]
 
@@ -49,7 +46,7 @@ class Decoder:
         """Raises BadRequest where the prompt's placeholders are not the image's tokens."""
         ids_P = torch.tensor([request.prompt_token_ids])  # [1, prompt tokens]
         is_image_P = ids_P == self._image_token_id
-        _check_placeholders(is_image_P, vision)
+        check_placeholders(int(is_image_P.sum()), 0 if vision is None else len(vision.features))
         positions, _ = self._model.get_rope_index(
             ids_P,
             mm_token_type_ids=is_image_P.int(),
@@ -141,8 +138,7 @@ class Decoder:
     ) -> Completion:
         closing = next((i for i, token in enumerate(tokens_T) if token in self._stop_ids), None)
         length = len(tokens_T) if closing is None else closing + 1
-        if not all(map(math.isfinite, logps_T[:length])):
-            _raise_overflow(adapter_digest)
+        check_finite(logps_T[:length], adapter_digest)
         return Completion(
             token_ids=tuple(tokens_T[:length]),
             log_probabilities=tuple(logps_T[:length]),
@@ -151,25 +147,9 @@ class Decoder:
         )
 
 
-def _raise_overflow(adapter_digest: str) -> NoReturn:
-    if adapter_digest:
-        raise BadAdapter("adapter: its weights make the model overflow")
-    raise Internal("the model overflows on this prompt")
-
-
 def _end_stopped(ended_R: Tensor, rows: list[int], stopped: Sequence[Stopped]) -> None:
     first = 0
     for n, is_stopped in zip(rows, stopped, strict=True):
         if is_stopped():
             ended_R[first : first + n] = True
         first += n
-
-
-def _check_placeholders(is_image_P: Tensor, vision: VisionFeatures | None) -> None:
-    placeholders = int(is_image_P.sum())
-    image_tokens = 0 if vision is None else len(vision.features)
-    if placeholders != image_tokens:
-        raise BadRequest(
-            f"prompt_token_ids: {placeholders} image placeholders, but the image makes "
-            f"{image_tokens} tokens"
-        )

@@ -48,7 +48,7 @@ class Completion:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDescription:
-    """What an engine serves."""
+    """What an engine serves. Temperature 0 is greedy, whatever `least_temperature` is."""
 
     base_model: str
     engine: str
@@ -59,6 +59,8 @@ class ModelDescription:
     use_4bit: bool
     image_token_id: int
     video_token_id: int
+    least_temperature: float = 0.0
+    most_temperature: float = 10.0
 
 
 class Engine(Protocol):
@@ -72,6 +74,9 @@ class Engine(Protocol):
 
         Raises BadImage or BadAdapter for a blob that it refuses.
         """
+
+    async def watch(self) -> None:
+        """Returns never; raises EngineDied once the engine can't answer any more."""
 
     async def close(self) -> None:
         """Stops what is in progress and frees the model."""

@@ -31,5 +31,9 @@ class EngineNotReady(Unavailable):
     """The model is still loading, or the engine is closed."""
 
 
+class EngineDied(Unavailable):
+    """The engine can't answer any more; only a new process can."""
+
+
 class OutOfMemory(ResourceExhausted):
     """The device has no room for a request now."""

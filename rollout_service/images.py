@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
-from rollout_service.errors import BadImage
+from rollout_service.errors import BadImage, BadRequest
 
 _MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 
@@ -23,11 +23,12 @@ class Patches:
 
 def read_patches(path: Path, processor: Any) -> Patches:
     """Decodes a PNG whole; raises BadImage for one that `processor` would resize or can't read."""
-    features = processor(images=[_decoded(path, processor)], return_tensors="pt")
+    features = processor(images=[read_image(path, processor)], return_tensors="pt")
     return Patches(pixel_values=features["pixel_values"], grid_thw=features["image_grid_thw"])
 
 
-def _decoded(path: Path, processor: Any) -> Image.Image:
+def read_image(path: Path, processor: Any) -> Image.Image:
+    """Decodes a PNG whole; raises BadImage for one that `processor` would resize or can't read."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             # Before the pixels: a small file may declare an enormous picture.
@@ -39,6 +40,20 @@ def _decoded(path: Path, processor: Any) -> Image.Image:
         raise
     except Exception as error:  # a decoder fed broken bytes raises errors of many kinds
         raise BadImage("image: not a PNG that can be decoded whole") from error
+
+
+def image_token_count(image: Image.Image, processor: Any) -> int:
+    factor = processor.patch_size * processor.merge_size
+    return (image.width // factor) * (image.height // factor)
+
+
+def check_placeholders(placeholders: int, image_tokens: int) -> None:
+    """Raises BadRequest where a prompt's placeholders are not the tokens that its image makes."""
+    if placeholders != image_tokens:
+        raise BadRequest(
+            f"prompt_token_ids: {placeholders} image placeholders, but the image makes "
+            f"{image_tokens} tokens"
+        )
 
 
 def _check_size(width: int, height: int, processor: Any) -> None:

@@ -1,5 +1,6 @@
-"""The models that the transformers engine samples from, and how they are loaded."""
+"""The models that the engines sample from, and how they are loaded."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,12 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
 )
 
+from rollout_service.engine import GenerationRequest, ModelDescription
 from rollout_service.settings import RolloutSettings
+from rpc.digests import vocabulary_fingerprint
 from rpc.names import model_name
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
@@ -38,12 +42,33 @@ class LoadedModel:
 
 def load_model(settings: RolloutSettings) -> LoadedModel:
     """Loads what `settings.model` names; raises ValueError for a family that isn't supported."""
-    model_type = AutoConfig.from_pretrained(settings.model).model_type
-    if model_type not in SUPPORTED_MODEL_TYPES:
-        supported = ", ".join(SUPPORTED_MODEL_TYPES)
-        raise ValueError(f"cannot sample from a {model_type}; the supported ones are {supported}")
+    _supported_config(settings)
     device = torch.device(_device_name(settings))
-    model = _load_weights(settings, device)
+    return _with_belongings(settings, _load_weights(settings, device), device)
+
+
+def load_outline(settings: RolloutSettings) -> LoadedModel:
+    """As `load_model`, but the weights have shapes only: what an engine's other process serves."""
+    config = _supported_config(settings)
+    device = torch.device("meta")
+    with device:
+        model = AutoModelForImageTextToText.from_config(config)
+    with contextlib.suppress(OSError):  # a model may come without one
+        model.generation_config = GenerationConfig.from_pretrained(settings.model)
+    return _with_belongings(settings, model, device)
+
+
+def _supported_config(settings: RolloutSettings) -> Any:
+    config = AutoConfig.from_pretrained(settings.model)
+    if config.model_type not in SUPPORTED_MODEL_TYPES:
+        supported = ", ".join(SUPPORTED_MODEL_TYPES)
+        raise ValueError(
+            f"cannot sample from a {config.model_type}; the supported ones are {supported}"
+        )
+    return config
+
+
+def _with_belongings(settings: RolloutSettings, model: Any, device: torch.device) -> LoadedModel:
     if "sliding_attention" in model.config.get_text_config().layer_types:
         raise ValueError("cannot sample from a model with sliding-window attention")
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
@@ -56,6 +81,38 @@ def load_model(settings: RolloutSettings) -> LoadedModel:
         device=device,
         stop_token_ids=stop,
         barred_token_ids=barred_token_ids(tokenizer, stop, model.lm_head.out_features),
+    )
+
+
+def describe(
+    loaded: LoadedModel,
+    settings: RolloutSettings,
+    *,
+    engine: str,
+    temperatures: tuple[float, float] = (0.0, 10.0),
+) -> ModelDescription:
+    """`temperatures`: the least and the most that the engine samples at."""
+    config = loaded.model.config
+    longest = config.get_text_config().max_position_embeddings
+    return ModelDescription(
+        base_model=loaded.name,
+        engine=engine,
+        vocabulary_fingerprint=vocabulary_fingerprint(loaded.tokenizer.get_vocab()),
+        vocabulary_size=loaded.vocabulary_size,
+        max_sequence_tokens=min(settings.max_sequence_tokens, longest),
+        barred_token_ids=loaded.barred_token_ids,
+        use_4bit=settings.use_4bit,
+        image_token_id=config.image_token_id,
+        video_token_id=config.video_token_id,
+        least_temperature=temperatures[0],
+        most_temperature=temperatures[1],
+    )
+
+
+def warm_up_request(loaded: LoadedModel) -> GenerationRequest:
+    prompt = (loaded.stop_token_ids[0],) * 8
+    return GenerationRequest(
+        prompt_token_ids=prompt, num_completions=2, temperature=1.0, max_new_tokens=2, seed=0
     )
 
 

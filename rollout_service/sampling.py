@@ -1,9 +1,13 @@
 """Logits → sampled tokens and their log-probabilities."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from rollout_service.errors import BadAdapter
+from rpc.errors import Internal
 
 # Below this the likeliest token has every chance that float32 can tell; dividing by less overflows.
 _LEAST_TEMPERATURE = 1e-6
@@ -48,6 +52,15 @@ class Sampler:
         for part, generator in zip(parts, self._generators, strict=True):
             part.exponential_(generator=generator)
         return noise.clamp_min_(_LEAST_NOISE).log_()
+
+
+def check_finite(logps_T: Sequence[float], adapter_digest: str) -> None:
+    """Raises BadAdapter, or Internal for the base model, where the model has overflowed."""
+    if all(map(math.isfinite, logps_T)):
+        return
+    if adapter_digest:
+        raise BadAdapter("adapter: its weights make the model overflow")
+    raise Internal("the model overflows on this prompt")
 
 
 def _generator(seed: int | None, device: torch.device) -> torch.Generator:

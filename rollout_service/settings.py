@@ -3,10 +3,43 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
 
 from rpc.settings import ClientSettings, ServerSettings, ServiceSettings
+
+
+class VllmSettings(BaseModel):
+    """What only the vLLM engine reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tensor_parallel_size: int = Field(1, ge=1, description="GPUs that the model is spread over.")
+    memory_fraction: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Share of each GPU's memory for weights, adapters and the KV cache together.",
+    )
+    kv_cache_bytes: int | None = Field(
+        None,
+        ge=1024**2,
+        description="Memory for the KV cache, in bytes on each GPU. Unset: what memory_fraction "
+        "leaves; on a CPU 1 GiB.",
+    )
+    processor_cache_bytes: int = Field(
+        1024**3, ge=0, description="Memory for preprocessed images that are kept, in bytes."
+    )
+    max_lora_rank: Literal[1, 8, 16, 32, 64, 128, 256, 320, 512] = Field(
+        64,
+        description="Largest rank of an adapter, where max_lora_rank isn't less; room for this "
+        "rank is set aside in every layer for each resident adapter.",
+    )
+    enforce_eager: bool | None = Field(
+        None,
+        description="Run without compiling the model and without CUDA graphs: a quicker start, "
+        "slower sampling. Unset: on a CPU only.",
+    )
 
 
 class RolloutSettings(ServiceSettings):
@@ -22,8 +55,10 @@ class RolloutSettings(ServiceSettings):
     model: str = Field(
         "Qwen/Qwen2.5-VL-3B-Instruct", description="The base model: a folder or a hub name."
     )
-    engine: Literal["auto", "transformers"] = Field(
-        "auto", description="What samples; auto takes the best engine that is installed."
+    engine: Literal["auto", "transformers", "vllm"] = Field(
+        "auto",
+        description="What samples; auto is vllm where it is installed and there is a GPU, else "
+        "transformers.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where the model is held; auto is CUDA where there is a GPU."
@@ -68,6 +103,7 @@ class RolloutSettings(ServiceSettings):
         description="Longest prompt and completion together, in tokens; never more than the "
         "model's own limit.",
     )
+    vllm: VllmSettings = Field(VllmSettings(), description="What only the vLLM engine reads.")
     request_timeout_seconds: float = Field(
         600, gt=0, description="Longest a request may take, whatever deadline its caller set."
     )

@@ -13,10 +13,9 @@ from rollout_service.adapters import ResidentAdapters
 from rollout_service.decoding import Decoder, Prefilled
 from rollout_service.engine import Completion, GenerationRequest, ModelDescription
 from rollout_service.errors import EngineNotReady, OutOfMemory
-from rollout_service.model_family import LoadedModel, load_model
+from rollout_service.model_family import LoadedModel, describe, load_model, warm_up_request
 from rollout_service.settings import RolloutSettings
 from rollout_service.vision_features import VisionCache
-from rpc.digests import vocabulary_fingerprint
 from rpc.errors import TallyError
 
 _log = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ class TransformersEngine:
     async def load(self) -> ModelDescription:
         loop = asyncio.get_running_loop()
         self._sampler = await loop.run_in_executor(self._torch_thread, _loaded, self._settings)
-        await self.generate(_warm_up_request(self._sampler.loaded))
+        await self.generate(warm_up_request(self._sampler.loaded))
         return self._sampler.description
 
     async def generate(self, request: GenerationRequest) -> list[Completion]:
@@ -72,6 +71,10 @@ class TransformersEngine:
             return await job.answer
         finally:
             job.abandoned.set()
+
+    async def watch(self) -> None:
+        """It can't die apart from its process."""
+        await asyncio.Event().wait()
 
     async def close(self) -> None:
         self._closed = True
@@ -120,7 +123,7 @@ class _BatchSampler:
 
     def __init__(self, loaded: LoadedModel, settings: RolloutSettings) -> None:
         self.loaded = loaded
-        self.description = _description(loaded, settings)
+        self.description = describe(loaded, settings, engine="transformers")
         self._vision = VisionCache(loaded, settings.vision_cache_bytes)
         self._adapters = ResidentAdapters(
             loaded, settings.max_resident_adapters, settings.max_lora_rank
@@ -169,26 +172,3 @@ def _kind(request: GenerationRequest) -> tuple[str, float, int]:
 def _deliver_all(batch: list[_Job], error: BaseException) -> None:
     for job in batch:
         job.deliver(error)
-
-
-def _warm_up_request(loaded: LoadedModel) -> GenerationRequest:
-    prompt = (loaded.stop_token_ids[0],) * 8
-    return GenerationRequest(
-        prompt_token_ids=prompt, num_completions=2, temperature=1.0, max_new_tokens=2, seed=0
-    )
-
-
-def _description(loaded: LoadedModel, settings: RolloutSettings) -> ModelDescription:
-    config = loaded.model.config
-    longest = config.get_text_config().max_position_embeddings
-    return ModelDescription(
-        base_model=loaded.name,
-        engine="transformers",
-        vocabulary_fingerprint=vocabulary_fingerprint(loaded.tokenizer.get_vocab()),
-        vocabulary_size=loaded.vocabulary_size,
-        max_sequence_tokens=min(settings.max_sequence_tokens, longest),
-        barred_token_ids=loaded.barred_token_ids,
-        use_4bit=settings.use_4bit,
-        image_token_id=config.image_token_id,
-        video_token_id=config.video_token_id,
-    )

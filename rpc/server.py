@@ -24,6 +24,10 @@ async def _nothing() -> None:
     pass
 
 
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
 class RpcServer:
     """A gRPC server that answers health and reflection; NOT_SERVING until told otherwise.
 
@@ -79,12 +83,14 @@ async def serve(
     settings: ServerSettings,
     *,
     load: Callable[[], Awaitable[None]] = _nothing,
+    watch: Callable[[], Awaitable[None]] = _for_ever,
     drain: Callable[[], Awaitable[None]] = _nothing,
 ) -> None:
     """Runs `server` until SIGTERM or SIGINT.
 
-    Health turns SERVING when `load` has returned; what `load` raises ends the server. On a signal
-    health turns NOT_SERVING, `drain` runs, then calls in progress get `drain_seconds` to end.
+    Health turns SERVING when `load` has returned; what `load` raises ends the server, and so does
+    what `watch` raises, which runs from then on. On either, and on a signal, health turns
+    NOT_SERVING, `drain` runs, then calls in progress get `drain_seconds` to end.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -93,10 +99,10 @@ async def serve(
     await server.start()
     _log.info("listening on %s:%d", settings.host, server.port)
     try:
-        if await _loaded(load, stopping):
+        if await _ended(load, stopping):
             await server.set_serving(True)
             _log.info("serving")
-            await stopping.wait()
+            await _ended(watch, stopping)
     finally:
         _log.info("draining")
         await server.set_serving(False)
@@ -104,15 +110,15 @@ async def serve(
         await server.stop(settings.drain_seconds)
 
 
-async def _loaded(load: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> bool:
-    """Whether `load` ended before a signal came."""
-    loading = asyncio.ensure_future(load())
+async def _ended(work: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> bool:
+    """Whether `work` ended before a signal came; raises what it raised."""
+    working = asyncio.ensure_future(work())
     signalled = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait({loading, signalled}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({working, signalled}, return_when=asyncio.FIRST_COMPLETED)
     signalled.cancel()
-    if not loading.done():
-        loading.cancel()
-        await asyncio.gather(loading, return_exceptions=True)
+    if not working.done():
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
         return False
-    await loading
+    await working
     return True

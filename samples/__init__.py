@@ -1,1 +1,5 @@
 """Synthetic counting scenes, and the small policy for machines without a GPU."""
+
+import torch_compat
+
+torch_compat.install()

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import torch_compat
+
+torch_compat.install()  # before any test imports transformers
+
 
 @pytest.fixture(scope="session")
 def random_policy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -8,15 +8,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SERVICES = {"reward_service", "rollout_service", "learner_service", "gateway"}
-HOUSE = SERVICES | {"rpc", "cli", "samples", "tally"}
+HOUSE = SERVICES | {"rpc", "cli", "samples", "tally", "torch_compat"}
 MAY_IMPORT = {
     "rpc": {"tally"},
     "reward_service": {"rpc", "tally"},
-    "rollout_service": {"rpc", "tally"},
-    "learner_service": {"rpc", "tally"},
+    "rollout_service": {"rpc", "tally", "torch_compat"},
+    "learner_service": {"rpc", "tally", "torch_compat"},
     "gateway": {"rpc", "tally"},
     "cli": {"samples"},
-    "samples": set(),
+    "samples": {"torch_compat"},
+    "torch_compat": set(),
 }
 
 

@@ -41,6 +41,13 @@ def test_the_model_and_the_gateways_address_are_passed_on(tmp_path: Path) -> Non
     assert plan["gateway"]["TALLY_GATEWAY_PORT"] == "8123"
 
 
+def test_the_engine_is_passed_on(tmp_path: Path) -> None:
+    place = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": 8000}
+    for engine in ("auto", "vllm"):
+        rollout = plan_services(**place, engine=engine)[1]
+        assert rollout.environment["TALLY_ROLLOUT_ENGINE"] == engine
+
+
 def test_a_gateway_that_answers_is_healthy(tmp_path: Path, gateway: FakeGateway) -> None:
     port = int(gateway.url.rpartition(":")[2])
     services = plan_services(data_dir=tmp_path, model="m", host="0.0.0.0", port=port)

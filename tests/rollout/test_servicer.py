@@ -239,6 +239,9 @@ class SlowEngine:
             )
         ]
 
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
     async def close(self) -> None:
         self.release.set()
 

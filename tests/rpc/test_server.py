@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from rpc.channel import open_channel
 from rpc.errors import DeadlineExceeded, NotFound, ResourceExhausted, Unavailable, translated_errors
-from rpc.server import RpcServer
+from rpc.server import RpcServer, serve
 from rpc.settings import ClientSettings, ServerSettings, TlsSettings
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 
@@ -191,3 +191,30 @@ async def test_mutual_tls_lets_our_certificate_in_and_refuses_another(certificat
 def test_half_a_tls_setting_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="together"):
         TlsSettings(certificate_path=tmp_path / "only.pem")
+
+
+async def test_what_watching_raises_ends_the_server_after_it_served():
+    server = RpcServer(ServerSettings(), service_names=[NAME], register=lambda _: None)
+    broken = asyncio.Event()
+    seen = []
+
+    async def watch() -> None:
+        await broken.wait()
+        raise Unavailable("broken")
+
+    async def status() -> int:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            request = health_pb2.HealthCheckRequest()
+            answer = await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True)
+            return answer.status
+
+    async def drain() -> None:
+        seen.append(await status())
+
+    serving = asyncio.create_task(serve(server, ServerSettings(), watch=watch, drain=drain))
+    while await status() != health_pb2.HealthCheckResponse.SERVING:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    broken.set()
+    with pytest.raises(Unavailable, match="broken"):
+        await serving
+    assert seen == [health_pb2.HealthCheckResponse.NOT_SERVING]

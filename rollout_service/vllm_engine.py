@@ -1,0 +1,279 @@
+"""The engine over vLLM: its scheduler batches what waits, its processes do the torch work."""
+
+import asyncio
+import hashlib
+import itertools
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from vllm import SamplingParams, TokensPrompt
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.exceptions import VLLMClientError
+from vllm.outputs import CompletionOutput, RequestOutput
+from vllm.sampling_params import RequestOutputKind
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError
+
+from rollout_service.adapter_file import (
+    LoraStructure,
+    adaptable_layers,
+    check_magnitude,
+    read_adapter,
+)
+from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
+from rollout_service.errors import BadImage, BadRequest, EngineDied, EngineNotReady, OutOfMemory
+from rollout_service.images import check_placeholders, image_token_count, read_image
+from rollout_service.model_family import LoadedModel, describe, load_outline, warm_up_request
+from rollout_service.sampling import check_finite
+from rollout_service.settings import RolloutSettings
+from rollout_service.vllm_adapters import VllmAdapters
+from rollout_service.vllm_options import engine_options, environment
+from rpc.errors import Internal
+
+_WATCH_SECONDS = 0.5
+# vLLM's own limits: it raises a lower temperature to the least one, and refuses a higher one.
+_LEAST_TEMPERATURE = 0.01
+_MOST_TEMPERATURE = 2.0
+_FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Running:
+    """What is there once the engine is loaded."""
+
+    llm: AsyncLLM
+    outline: LoadedModel
+    adapters: VllmAdapters
+    description: ModelDescription
+
+
+class VllmEngine:
+    """vLLM's asynchronous engine in the event loop that `generate` is called from."""
+
+    def __init__(self, settings: RolloutSettings) -> None:
+        self._settings = settings
+        self._running: _Running | None = None
+        self._in_progress: set[asyncio.Task[list[Completion]]] = set()
+        self._numbers = itertools.count()
+        self._folder: Path | None = None
+        self._closed = False
+
+    async def load(self) -> ModelDescription:
+        """Raises ValueError for settings that vLLM as it is installed can't fulfil."""
+        if self._running is None:
+            outline, llm = await asyncio.to_thread(_started, self._settings)
+            self._running = self._assembled(outline, llm)
+            await self.generate(warm_up_request(outline))
+        return self._running.description
+
+    async def generate(self, request: GenerationRequest) -> list[Completion]:
+        if self._closed or self._running is None:
+            raise EngineNotReady("the engine is not running")
+        work = asyncio.create_task(_Sampling(self._running, request, next(self._numbers)).run())
+        self._in_progress.add(work)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if self._closed and caller and not caller.cancelling():
+                raise EngineNotReady("the engine is closing") from None
+            raise
+        finally:
+            self._in_progress.discard(work)
+
+    async def watch(self) -> None:
+        # vLLM has no event for it.
+        while self._running is None or not self._running.llm.errored:  # noqa: ASYNC110
+            await asyncio.sleep(_WATCH_SECONDS)
+        raise EngineDied("vLLM's engine has died")
+
+    async def close(self) -> None:
+        self._closed = True
+        ending = list(self._in_progress)
+        for work in ending:
+            work.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        if self._running is not None:
+            await asyncio.to_thread(self._running.llm.shutdown)
+            self._running = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _assembled(self, outline: LoadedModel, llm: AsyncLLM) -> _Running:
+        layers = adaptable_layers(outline.model)
+        most = min(self._settings.max_lora_rank, self._settings.vllm.max_lora_rank)
+
+        def read_structure(path: Path) -> LoraStructure:
+            weights = read_adapter(path, layers, most)
+            check_magnitude(weights)
+            return weights.structure
+
+        self._folder = _adapter_folder(self._settings)
+        return _Running(
+            llm=llm,
+            outline=outline,
+            adapters=VllmAdapters(
+                llm, self._folder, self._settings.max_resident_adapters, read_structure
+            ),
+            description=describe(
+                outline,
+                self._settings,
+                engine="vllm",
+                temperatures=(_LEAST_TEMPERATURE, _MOST_TEMPERATURE),
+            ),
+        )
+
+
+def _started(settings: RolloutSettings) -> tuple[LoadedModel, AsyncLLM]:
+    """Takes a minute or so: it starts processes, which load and compile the model."""
+    outline = load_outline(settings)
+    options = engine_options(settings, outline, on_gpu=torch.cuda.is_available())
+    os.environ.update(environment(settings, os.environ))
+    return outline, AsyncLLM.from_engine_args(AsyncEngineArgs(seed=secrets.randbits(31), **options))
+
+
+def _adapter_folder(settings: RolloutSettings) -> Path:
+    """Beside the blobs, so that hard links reach them; empty."""
+    if settings.cache_dir is None:
+        return Path(tempfile.mkdtemp(prefix="tally-vllm-"))
+    folder = settings.cache_dir / "vllm-adapters"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+class _Sampling:
+    """One request on its way through vLLM; `number` is its own."""
+
+    def __init__(self, running: _Running, request: GenerationRequest, number: int) -> None:
+        self._running = running
+        self._request = request
+        self._number = number
+
+    async def run(self) -> list[Completion]:
+        request = self._request
+        async with AsyncExitStack() as held:
+            lora = None
+            if request.adapter:
+                lora = await held.enter_async_context(self._running.adapters.hold(request.adapter))
+            prompt = await asyncio.to_thread(_prompt, request, self._running.outline)
+            parameters = _sampling_parameters(request, self._running.outline)
+            with _translated_errors():
+                rendered = await self._rendered(prompt)
+                output = await _last(
+                    self._running.llm.generate(
+                        rendered, parameters, str(self._number), lora_request=lora
+                    )
+                )
+        return self._completions(output)
+
+    async def _rendered(self, prompt: TokensPrompt) -> Any:
+        """The prompt with its image preprocessed, in a thread of vLLM's; raises BadImage."""
+        try:
+            (rendered,) = await self._running.llm.renderer.render_cmpl_async([prompt])
+        except ValueError as error:
+            raise BadImage("image: the engine's processor refuses it") from error
+        return rendered
+
+    def _completions(self, output: RequestOutput) -> list[Completion]:
+        request = self._request
+        if tuple(output.prompt_token_ids or ()) != request.prompt_token_ids:
+            raise Internal("the engine made another prompt of the request's tokens")
+        digest = request.adapter_digest
+        completions = [_completion(one, digest) for one in output.outputs]
+        return completions * (request.num_completions // len(completions))
+
+
+async def _last(outputs: AsyncIterator[RequestOutput]) -> RequestOutput:
+    last = None
+    async for output in outputs:
+        last = output
+    if last is None:
+        raise Internal("the engine gave no answer")
+    return last
+
+
+def _prompt(request: GenerationRequest, outline: LoadedModel) -> TokensPrompt:
+    """vLLM wants one placeholder for an image, and puts as many as the image has tokens there.
+
+    The image goes by its digest, so that vLLM preprocesses and encodes it once. Raises BadImage,
+    and BadRequest where the placeholders are not the image's tokens.
+    """
+    placeholder = outline.model.config.image_token_id
+    token_ids = list(request.prompt_token_ids)
+    placeholders = token_ids.count(placeholder)
+    if request.image is None:
+        check_placeholders(placeholders, 0)
+        return TokensPrompt(prompt_token_ids=token_ids)
+    image = read_image(request.image.path, outline.image_processor)
+    check_placeholders(placeholders, image_token_count(image, outline.image_processor))
+    first = token_ids.index(placeholder)
+    return TokensPrompt(
+        prompt_token_ids=token_ids[: first + 1] + token_ids[first + placeholders :],
+        multi_modal_data={"image": [image]},
+        multi_modal_uuids={"image": [request.image.digest]},
+    )
+
+
+def _sampling_parameters(request: GenerationRequest, outline: LoadedModel) -> SamplingParams:
+    """The barred tokens get a bias of -inf, which vLLM adds before it divides by the temperature.
+
+    So its processed log-probabilities are over what may be sampled. Greedy ones are at
+    temperature 1, and all completions are one: vLLM refuses to sample it twice.
+    """
+    greedy = request.temperature == 0
+    return SamplingParams(
+        n=1 if greedy else request.num_completions,
+        temperature=request.temperature,
+        max_tokens=request.max_new_tokens,
+        seed=None if greedy else _vllm_seed(request.seed),
+        logprobs=0,  # of the sampled token alone
+        logit_bias=dict.fromkeys(outline.barred_token_ids, float("-inf")),
+        stop_token_ids=list(outline.stop_token_ids),
+        ignore_eos=True,  # a closing token is one of the above
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _vllm_seed(seed: int | None) -> int | None:
+    """vLLM gives completion i the seed + i: hashed, neighbouring seeds have no group in common."""
+    if seed is None:
+        return None
+    return int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:8], "little") >> 2
+
+
+def _completion(output: CompletionOutput, adapter_digest: str) -> Completion:
+    """Raises BadAdapter or Internal where the model has overflowed."""
+    token_ids = tuple(output.token_ids)
+    steps: Any = output.logprobs
+    logps_T = tuple(steps[step][token_id].logprob for step, token_id in enumerate(token_ids))
+    check_finite(logps_T, adapter_digest)
+    return Completion(
+        token_ids=token_ids,
+        log_probabilities=logps_T,
+        finish_reason=_FINISH_REASONS[output.finish_reason or ""],
+        adapter_digest=adapter_digest,
+    )
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """vLLM's exceptions as this service's own; an unforeseen one stays as it is."""
+    try:
+        yield
+    except EngineDeadError:
+        raise EngineNotReady("the engine has died; the service is about to end") from None
+    except VLLMClientError as error:
+        raise BadRequest(f"prompt_token_ids: {error}") from error
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        message = "not enough memory for this request now; try again later"
+        raise OutOfMemory(message) from error
