@@ -1,7 +1,6 @@
 """The engine over vLLM: its scheduler batches what waits, its processes do the torch work."""
 
 import asyncio
-import hashlib
 import itertools
 import os
 import secrets
@@ -14,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from vllm import SamplingParams, TokensPrompt
+from vllm import TokensPrompt
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError
-from vllm.outputs import CompletionOutput, RequestOutput
-from vllm.sampling_params import RequestOutputKind
+from vllm.outputs import RequestOutput
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
@@ -28,21 +26,19 @@ from rollout_service.adapter_file import (
     check_magnitude,
     read_adapter,
 )
-from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
+from rollout_service.engine import Completion, GenerationRequest, ModelDescription
 from rollout_service.errors import BadImage, BadRequest, EngineDied, EngineNotReady, OutOfMemory
-from rollout_service.images import check_placeholders, image_token_count, read_image
 from rollout_service.model_family import LoadedModel, describe, load_outline, warm_up_request
-from rollout_service.sampling import check_finite
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_adapters import VllmAdapters
 from rollout_service.vllm_options import engine_options, environment
+from rollout_service.vllm_requests import completion, sampling_parameters, vllm_prompt
 from rpc.errors import Internal
 
 _WATCH_SECONDS = 0.5
 # vLLM's own limits: it raises a lower temperature to the least one, and refuses a higher one.
 _LEAST_TEMPERATURE = 0.01
 _MOST_TEMPERATURE = 2.0
-_FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +160,8 @@ class _Sampling:
             lora = None
             if request.adapter:
                 lora = await held.enter_async_context(self._running.adapters.hold(request.adapter))
-            prompt = await asyncio.to_thread(_prompt, request, self._running.outline)
-            parameters = _sampling_parameters(request, self._running.outline)
+            prompt = await asyncio.to_thread(vllm_prompt, request, self._running.outline)
+            parameters = sampling_parameters(request, self._running.outline)
             with _translated_errors():
                 rendered = await self._rendered(prompt)
                 output = await _last(
@@ -188,7 +184,7 @@ class _Sampling:
         if tuple(output.prompt_token_ids or ()) != request.prompt_token_ids:
             raise Internal("the engine made another prompt of the request's tokens")
         digest = request.adapter_digest
-        completions = [_completion(one, digest) for one in output.outputs]
+        completions = [completion(one, digest) for one in output.outputs]
         return completions * (request.num_completions // len(completions))
 
 
@@ -199,70 +195,6 @@ async def _last(outputs: AsyncIterator[RequestOutput]) -> RequestOutput:
     if last is None:
         raise Internal("the engine gave no answer")
     return last
-
-
-def _prompt(request: GenerationRequest, outline: LoadedModel) -> TokensPrompt:
-    """vLLM wants one placeholder for an image, and puts as many as the image has tokens there.
-
-    The image goes by its digest, so that vLLM preprocesses and encodes it once. Raises BadImage,
-    and BadRequest where the placeholders are not the image's tokens.
-    """
-    placeholder = outline.model.config.image_token_id
-    token_ids = list(request.prompt_token_ids)
-    placeholders = token_ids.count(placeholder)
-    if request.image is None:
-        check_placeholders(placeholders, 0)
-        return TokensPrompt(prompt_token_ids=token_ids)
-    image = read_image(request.image.path, outline.image_processor)
-    check_placeholders(placeholders, image_token_count(image, outline.image_processor))
-    first = token_ids.index(placeholder)
-    return TokensPrompt(
-        prompt_token_ids=token_ids[: first + 1] + token_ids[first + placeholders :],
-        multi_modal_data={"image": [image]},
-        multi_modal_uuids={"image": [request.image.digest]},
-    )
-
-
-def _sampling_parameters(request: GenerationRequest, outline: LoadedModel) -> SamplingParams:
-    """The barred tokens get a bias of -inf, which vLLM adds before it divides by the temperature.
-
-    So its processed log-probabilities are over what may be sampled. Greedy ones are at
-    temperature 1, and all completions are one: vLLM refuses to sample it twice.
-    """
-    greedy = request.temperature == 0
-    return SamplingParams(
-        n=1 if greedy else request.num_completions,
-        temperature=request.temperature,
-        max_tokens=request.max_new_tokens,
-        seed=None if greedy else _vllm_seed(request.seed),
-        logprobs=0,  # of the sampled token alone
-        logit_bias=dict.fromkeys(outline.barred_token_ids, float("-inf")),
-        stop_token_ids=list(outline.stop_token_ids),
-        ignore_eos=True,  # a closing token is one of the above
-        detokenize=False,
-        output_kind=RequestOutputKind.FINAL_ONLY,
-    )
-
-
-def _vllm_seed(seed: int | None) -> int | None:
-    """vLLM gives completion i the seed + i: hashed, neighbouring seeds have no group in common."""
-    if seed is None:
-        return None
-    return int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:8], "little") >> 2
-
-
-def _completion(output: CompletionOutput, adapter_digest: str) -> Completion:
-    """Raises BadAdapter or Internal where the model has overflowed."""
-    token_ids = tuple(output.token_ids)
-    steps: Any = output.logprobs
-    logps_T = tuple(steps[step][token_id].logprob for step, token_id in enumerate(token_ids))
-    check_finite(logps_T, adapter_digest)
-    return Completion(
-        token_ids=token_ids,
-        log_probabilities=logps_T,
-        finish_reason=_FINISH_REASONS[output.finish_reason or ""],
-        adapter_digest=adapter_digest,
-    )
 
 
 @contextmanager
