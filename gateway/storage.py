@@ -15,7 +15,6 @@ class Storage:
     """Where files lie. A file under datasets or results is whole: it was renamed into place."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
         self.staging_dir = data_dir / "staging"
         self.datasets_dir = data_dir / "datasets"
         self.results_dir = data_dir / "results"

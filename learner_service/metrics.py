@@ -1,6 +1,5 @@
 """What a step measured: sums over its forward passes, then means. Pure."""
 
-import math
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -55,7 +54,3 @@ def evaluation_scores(scores: Sequence[Score]) -> dict[str, float]:
         "within_one_rate": fmean(s.difference is not None and s.difference <= 1 for s in scores),
         "reward_mean": fmean(score.reward for score in scores),
     }
-
-
-def is_finite(metrics: dict[str, float]) -> bool:
-    return all(math.isfinite(value) for value in metrics.values())

@@ -55,7 +55,6 @@ class Completion:
 
     token_ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
-    reached_end: bool
     adapter_digest: str
 
 
@@ -141,7 +140,6 @@ def _checked(
             Completion(
                 token_ids=tuple(completion.token_ids),
                 log_probabilities=tuple(completion.log_probabilities),
-                reached_end=completion.finish_reason == rollout_pb2.FINISH_REASON_STOP,
                 adapter_digest=completion.adapter_digest,
             )
         )
