@@ -79,7 +79,7 @@ def test_every_package_is_shipped():
 def test_no_file_grows_beyond_its_noun():
     long = {
         str(path.relative_to(ROOT)): len(path.read_text().splitlines())
-        for folder in HOUSE - {"tally"}
+        for folder in (HOUSE | {"bench"}) - {"tally"}
         for path in sources(folder)
         if len(path.read_text().splitlines()) > 250
     }

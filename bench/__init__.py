@@ -1,0 +1,1 @@
+"""The measured claims: each module is a command that prints a table and a last line of JSON."""

@@ -1,0 +1,30 @@
+"""Measuring two or more sides of a claim in turn, so that the machine's drift meets them alike."""
+
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long `work` takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def in_turn(
+    sides: Mapping[str, Callable[[], float]], repeats: int, warm_ups: int = 1
+) -> dict[str, list[float]]:
+    """Figures of every side, A B A B …; each call of a side gives one. Warm-ups don't count."""
+    figures: dict[str, list[float]] = {name: [] for name in sides}
+    for repeat in range(-warm_ups, repeats):
+        for name, measure in sides.items():
+            figure = measure()
+            if repeat >= 0:
+                figures[name].append(figure)
+    return figures
+
+
+def median_ratio(numerators: list[float], denominators: list[float]) -> float:
+    """The median of the ratios, pair by pair in the order of measuring."""
+    return median(a / b for a, b in zip(numerators, denominators, strict=True))

@@ -1,0 +1,31 @@
+"""What a bench prints: a table for a person, then one line of JSON with every figure."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def options(description: str) -> argparse.ArgumentParser:
+    """A parser with `--quick`, which every bench has; a bench may add its own options."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="a short run, to see that it works")
+    return parser
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Numbers are shown with four significant digits."""
+    cells = [list(columns), *([_shown(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    for row in cells:
+        left, *others = [(cell, width) for cell, width in zip(row, widths, strict=True)]
+        print(left[0].ljust(left[1]), *(cell.rjust(width) for cell, width in others), sep="  ")
+
+
+def print_json(bench: str, settings: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+    """The last line of every bench: what was measured, and under which settings."""
+    print(json.dumps({"bench": bench, "settings": dict(settings), "figures": dict(figures)}))
+
+
+def _shown(cell: object) -> str:
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
