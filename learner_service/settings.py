@@ -37,10 +37,16 @@ class LearnerSettings(ServiceSettings):
         description="The reward service.",
     )
     rollout_concurrency: int = Field(
-        16, ge=1, description="Groups that are asked for at once, over all replicas."
+        256,
+        ge=1,
+        description="Most groups asked for at once, over all replicas; replicas take what they "
+        "have room for, so this bounds a step's requests, not the replicas that are used.",
     )
     rollout_wait_seconds: float = Field(
-        600, gt=0, description="How long a job waits for a replica or the reward service to answer."
+        600,
+        gt=0,
+        description="How long a job waits while no replica, or the reward service, answers; then "
+        "it fails.",
     )
     worker_stop_seconds: float = Field(
         25, gt=0, description="How long a worker may take to stop and save before it is killed."

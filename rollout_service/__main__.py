@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rollout_service.blob_cache import BlobCache
+from rollout_service.engine import Engine
 from rollout_service.engine_choice import build_engine
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
@@ -20,14 +21,14 @@ from tally.rollout.v1 import rollout_pb2_grpc
 def main() -> None:
     settings = RolloutSettings.read()
     configure_logging("rollout", settings.log_level)
-    with _cache_folder(settings) as folder:
-        asyncio.run(_run(settings, folder))
+    with cache_folder(settings) as folder:
+        asyncio.run(run(settings, build_engine(settings), folder))
 
 
-async def _run(settings: RolloutSettings, cache_folder: Path) -> None:
-    engine = build_engine(settings)
+async def run(settings: RolloutSettings, engine: Engine, folder: Path) -> None:
+    """Serves `engine` until SIGTERM; blobs are kept in `folder`."""
     async with open_channel(settings.blob, idempotent_methods=IDEMPOTENT_METHODS) as channel:
-        blobs = BlobCache(cache_folder, settings.cache_bytes, BlobClient(channel))
+        blobs = BlobCache(folder, settings.cache_bytes, BlobClient(channel))
         servicer = RolloutServicer(settings, engine, blobs)
         server = RpcServer(
             settings.server,
@@ -42,7 +43,7 @@ async def _run(settings: RolloutSettings, cache_folder: Path) -> None:
 
 
 @contextmanager
-def _cache_folder(settings: RolloutSettings) -> Iterator[Path]:
+def cache_folder(settings: RolloutSettings) -> Iterator[Path]:
     if settings.cache_dir is not None:
         yield settings.cache_dir
         return

@@ -89,11 +89,14 @@ class RolloutSettings(ServiceSettings):
         4, ge=1, description="Adapters kept in the model; the least recently used one goes first."
     )
     max_lora_rank: int = Field(512, ge=1, description="Largest rank of an adapter.")
-    max_waiting_requests: int = Field(
-        256, ge=0, description="Requests that may wait for the engine; more are turned away."
-    )
     max_batch_completions: int = Field(
         64, ge=1, description="Completions decoded at once when several requests wait."
+    )
+    max_waiting_completions: int = Field(
+        64,
+        ge=0,
+        description="Completions that may wait while as many as max_batch_completions are decoded; "
+        "a request beyond them is turned away at once, for another replica to take.",
     )
     max_completions: int = Field(64, ge=1, description="Largest num_completions of a request.")
     max_new_tokens: int = Field(1024, ge=1, description="Largest max_new_tokens of a request.")
