@@ -12,7 +12,7 @@ from rollout_service.engine import Completion, FinishReason, GenerationRequest, 
 from rollout_service.settings import RolloutSettings
 from rpc.logs import configure_logging
 
-VOCABULARY_SIZE = 1000
+IMAGE_TOKEN_ID = 999
 
 
 class DelayedEngine:
@@ -27,12 +27,12 @@ class DelayedEngine:
             base_model="none",
             engine="delayed",
             vocabulary_fingerprint="",
-            vocabulary_size=VOCABULARY_SIZE,
+            vocabulary_size=1000,
             max_sequence_tokens=4096,
             barred_token_ids=(),
             use_4bit=False,
-            image_token_id=VOCABULARY_SIZE - 1,
-            video_token_id=VOCABULARY_SIZE - 2,
+            image_token_id=IMAGE_TOKEN_ID,
+            video_token_id=998,
         )
 
     async def generate(self, request: GenerationRequest) -> list[Completion]:

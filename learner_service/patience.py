@@ -37,10 +37,10 @@ class Patience:
                 async with asyncio.timeout(self._seconds_left(began)):
                     result = await attempt()
             except (Unavailable, ResourceExhausted, DeadlineExceeded, TimeoutError) as error:
+                self._say(True)
+                await asyncio.sleep(min(pause, max(0.0, self._seconds_left(began))))
                 if self._seconds_left(began) <= 0:
                     raise Unavailable("no answer within the bound") from error
-                self._say(True)
-                await asyncio.sleep(min(pause, self._seconds_left(began)))
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
                 self._answered_at = time.monotonic()

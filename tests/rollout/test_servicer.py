@@ -256,7 +256,7 @@ async def test_requests_beyond_the_room_are_turned_away_at_once_and_the_others_s
         turned_away = service.stub.Generate(request)
         code, details = await refused(turned_away)
         assert (code, "6 completions" in details) == (Code.RESOURCE_EXHAUSTED, True)
-        assert ("grpc-retry-pushback-ms", "10") in await turned_away.trailing_metadata()
+        assert (await turned_away.trailing_metadata())["grpc-retry-pushback-ms"] == "10"
         engine.release.set()
         assert [len((await call).completions) for call in calls] == [1, 1, 1]
         assert (await service.stub.Generate(request)).completions
