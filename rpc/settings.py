@@ -53,8 +53,8 @@ class ServerSettings(BaseModel):
     connection_age_seconds: float = Field(
         30.0,
         gt=0,
-        description="Age at which a connection is replaced, in seconds, give or take a tenth; calls "
-        "in progress end on the old one. Clients of a DNS name then find replicas that joined.",
+        description="Age at which a connection is replaced, in seconds, give or take a tenth; its "
+        "calls end on the old one. Clients of a DNS name then find replicas that joined.",
     )
     tls: TlsSettings = Field(TlsSettings(), description="Mutual TLS; off if unset.")
 

@@ -161,6 +161,23 @@ async def test_adapters_switch_between_requests_and_leave_when_others_come(servi
         assert c.log_probabilities == pytest.approx(expected, abs=TOLERANCE)
 
 
+async def test_a_warm_prefix_cache_gives_each_adapter_what_a_fresh_engine_would(serving, policy):
+    """A whole forward without a cache is what a fresh engine computes: both engines are compared
+    with it, and so with each other, while one prompt goes through A, B, A, B and the base."""
+    asked = question(policy, seed=2)
+    models = {"A": policy.adapted(4), "B": policy.adapted(5), "base": policy.model}
+    digests = {name: serving.store.add(adapter_of(models[name])) for name in "AB"} | {"base": ""}
+    fresh = {
+        name: policy.greedy(model, asked.prompt, asked.image, 12) for name, model in models.items()
+    }
+    assert fresh["A"] != fresh["B"] != fresh["base"] != fresh["A"]
+    for name in ("A", "B", "A", "B", "base", "B", "A"):
+        (c, *_) = await answers(serving, asked, adapter_digest=digests[name], temperature=0.0)
+        expected = policy.logps(models[name], asked.prompt, asked.image, c, temperature=1.0)
+        assert (list(c.token_ids), c.adapter_digest) == (fresh[name], digests[name])
+        assert c.log_probabilities == pytest.approx(expected, abs=TOLERANCE)
+
+
 async def test_adapters_at_once(serving, policy):
     asked = question(policy, seed=2)
     models = [policy.adapted(seed) for seed in (1, 2, 3)]
