@@ -37,6 +37,8 @@ class Blobs(blob_pb2_grpc.BlobServiceServicer):
                 raise ZeroDivisionError("a secret path: /etc")
             case "slow":
                 await asyncio.sleep(60)
+            case "a second":
+                await asyncio.sleep(1)
             case "away once" if self.calls == 1:
                 raise Unavailable("not yet")
         return blob_pb2.StatResponse(exists=True)
@@ -154,6 +156,13 @@ async def test_a_replica_that_joins_behind_a_dns_name_is_found_though_nothing_fa
                 await stat(channel)
                 await asyncio.sleep(0.05)
     assert first.calls
+
+
+async def test_a_call_in_progress_outlives_the_age_of_its_connection():
+    blobs = Blobs()
+    async with running(blobs, connection_age_seconds=0.2) as server, channel_to(server) as channel:
+        assert (await stat(channel, "a second")).exists
+    assert blobs.calls == 1
 
 
 async def test_an_oversized_message_is_refused():
