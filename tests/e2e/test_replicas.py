@@ -1,5 +1,6 @@
 """A job over replicas that are killed, stopped and started while it runs."""
 
+import io
 import json
 import os
 import signal
@@ -7,16 +8,20 @@ import subprocess
 import sys
 import time
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.services import free_ports
 from learner_service.blob_store import BlobStore
+from samples.scenes import draw_scene
 from samples.small_policy import POLICY_PATH
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
@@ -36,8 +41,8 @@ class Process:
         self.process.send_signal(number)
 
     @property
-    def adapters_seen(self) -> int:
-        """Blobs a replica fetched, which for a replica that got no work is none."""
+    def blobs_fetched(self) -> int:
+        """How many images and adapters a replica keeps; none before it gets work."""
         return sum(len(path.name) == 64 for path in (self.folder / "cache").glob("*"))
 
 
@@ -59,6 +64,32 @@ def started(folder: Path, module: str, port: int, *options: str) -> Iterator[Pro
     finally:
         process.kill()
         process.wait()
+
+
+def serving(port: int) -> bool:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            request = health_pb2.HealthCheckRequest()
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=5)
+        except grpc.RpcError:
+            return False
+    return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def dataset() -> bytes:
+    """Eighteen scenes as a gateway hands them to a learner."""
+    scenes = [draw_scene(Random(number)) for number in range(18)]
+    lines = [
+        {"row": n + 2, "image": f"{n}.png", "question": s.question, "true_count": s.count}
+        for n, s in enumerate(scenes)
+    ]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("samples.jsonl", "\n".join(map(json.dumps, lines)))
+        for number, scene in enumerate(scenes):
+            with archive.open(f"{number}.png", "w") as file:
+                scene.image.save(file, "PNG")
+    return buffer.getvalue()
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
@@ -121,7 +152,7 @@ def replica(tmp_path: Path, ports: list[int]) -> Iterator[Callable[[int], Proces
 
 
 @pytest.fixture
-def job(tmp_path: Path, ports: list[int], training_zip: Path) -> Iterator[Callable[[], Job]]:
+def job(tmp_path: Path, ports: list[int]) -> Iterator[Callable[[], Job]]:
     """Starts a job whose learner knows four addresses of replicas."""
     folder = tmp_path / "learner"
     replicas = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports[:4])
@@ -135,16 +166,16 @@ def job(tmp_path: Path, ports: list[int], training_zip: Path) -> Iterator[Callab
     ):
 
         def start() -> Job:
-            digest = BlobStore(folder / "data" / "blobs").put_bytes(training_zip.read_bytes())
-            return Job(channel, digest)
+            return Job(channel, BlobStore(folder / "data" / "blobs").put_bytes(dataset()))
 
         yield start
 
 
-def test_replicas_killed_stopped_and_started_during_a_job(replica, job):
+def test_replicas_killed_stopped_and_started_during_a_job(replica, job, ports):
     killed, stopped, last = [replica(number) for number in range(3)]
+    until(lambda: all(serving(port) for port in ports[:3]), "three replicas that serve")
     running = job()
-    until(lambda: all(r.adapters_seen for r in (killed, stopped, last)), "work for all three")
+    until(lambda: all(r.blobs_fetched for r in (killed, stopped, last)), "work for all three")
     killed.signal(signal.SIGKILL)
     stopped.signal(signal.SIGSTOP)
     step = running.now().current_step
@@ -153,7 +184,7 @@ def test_replicas_killed_stopped_and_started_during_a_job(replica, job):
     until(lambda: running.now().phase == pb.JOB_PHASE_WAITING_FOR_ROLLOUT, "word of the wait")
     assert running.now().current_step < STEPS
     newcomer = replica(3)
-    until(lambda: newcomer.adapters_seen > 0, "work for the one that joined")
+    until(lambda: newcomer.blobs_fetched > 0, "work for the one that joined")
     stopped.signal(signal.SIGCONT)
     events = running.events()
     assert events[-1].job_ended.status == pb.JOB_STATUS_COMPLETED, events[-1]
