@@ -21,7 +21,8 @@ test: programs $(VENV)/dev.stamp ## Sets everything up and runs every check and 
 	$(BIN)/python -m pytest
 
 programs: ## Installs the programs that the tests run, or says which are missing.
-	@for program in $(PROGRAMS); do \
+	@missing=; \
+	for program in $(PROGRAMS); do \
 	    command -v $$program > /dev/null || missing="$$missing $$program"; \
 	done; \
 	test -z "$$missing" && exit; \

@@ -81,7 +81,7 @@ async def test_the_gateways_health_shows_its_token(tmp_path: Path):
     try:
         async with asyncio.timeout(60):
             while (await check("gateway", **environment))[0]:
-                await asyncio.sleep(0.1)
+                pass
         code, said = await check("gateway", **environment | {"TALLY_GATEWAY_TOKEN": "another"})
         assert code == 1
         assert "401" in said
