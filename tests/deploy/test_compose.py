@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,15 +17,19 @@ from tests.deploy.images import DEPLOY, ROOT, SETTINGS, image, read_settings, un
 SECRETS = {"TALLY_DATABASE_PASSWORD": "p@ss/w:rd", "TALLY_TOKEN": "s3cret"}
 GRPC = {"reward", "learner", "rollout"}
 HOSTS = {"blob": "learner"}  # who serves what a setting is named after
+FILES = ("docker-compose.yml",)
 services = pytest.mark.parametrize("service", sorted(SETTINGS))
 
 
-def compose(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def compose(
+    *arguments: str, files: Sequence[str] = FILES, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """docker-compose where it is there, else the plugin of docker."""
     program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TALLY")}
+    options = [option for name in files for option in ("--file", str(DEPLOY / name))]
     return subprocess.run(
-        [*program, "--file", DEPLOY / "docker-compose.yml", *arguments],
+        [*program, *options, *arguments],
         env=kept | variables,
         capture_output=True,
         text=True,
@@ -164,3 +169,29 @@ def test_volumes_are_named_and_lie_where_the_user_may_write(service: str, resolv
     folders = {v for k, v in environment_of(resolved, service).items() if k.endswith("DATA_DIR")}
     mounted = {volume.split(":")[1] for volume in resolved["services"][service]["volumes"]}
     assert folders <= mounted
+
+
+def test_tls_gives_every_server_and_client_its_services_certificate(monkeypatch):
+    files = (*FILES, "tls.yml")
+    done = compose("config", "--quiet", files=files, **SECRETS, TALLY_TLS_DIR="/certificates")
+    assert (done.returncode, done.stderr) == (0, "")
+    described = yaml.safe_load((DEPLOY / "tls.yml").read_text())["services"]
+    for service, options in described.items():
+        settings = read_settings(service, options["environment"], monkeypatch)
+        parts = [part for _, part in settings if hasattr(part, "tls")]
+        assert {part.tls.certificate_path.name for part in parts} == {f"{service}.pem"}
+        assert not unknown_settings(service, options["environment"])
+    assert set(described) == set(SETTINGS)
+
+
+def test_the_guide_names_variables_that_exist(resolved):
+    guide = (ROOT / "docs" / "deploy.md").read_text()
+    named = set(re.findall(r"`(TALLY_\w+)`", guide))
+    files = "".join((DEPLOY / name).read_text() for name in (*FILES, "tls.yml"))
+    compose_only = set(re.findall(r"\$\{(TALLY_\w+)", files))
+    unknown = {
+        name
+        for name in named - compose_only
+        if all(unknown_settings(service, {name: ""}) for service in SETTINGS)
+    }
+    assert not unknown
