@@ -9,7 +9,7 @@ from typing import BinaryIO
 import grpc
 
 from learner_service.blob_store import BlobStore
-from rpc.blobs import BATCH_CHUNKS, CHUNK_BYTES, MAX_CHUNK_BYTES
+from rpc.blobs import BATCH_CHUNKS, CHUNK_BYTES, keep_freed_buffers
 from rpc.digests import check_digest
 from rpc.errors import DataLoss, InvalidArgument, OutOfRange
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
@@ -18,6 +18,7 @@ from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
     def __init__(self, store: BlobStore) -> None:
         self._store = store
+        keep_freed_buffers()
 
     async def Stat(
         self, request: blob_pb2.StatRequest, context: grpc.aio.ServicerContext
@@ -87,6 +88,6 @@ async def _header(requests: AsyncIterator[blob_pb2.PutRequest]) -> blob_pb2.Blob
 def _chunk(request: blob_pb2.PutRequest) -> blob_pb2.BlobChunk:
     if request.WhichOneof("part") != "chunk":
         raise DataLoss("a second header in the middle of a blob")
-    if len(request.chunk.data) > MAX_CHUNK_BYTES:
-        raise InvalidArgument(f"chunk.data: at most {MAX_CHUNK_BYTES} bytes")
+    if len(request.chunk.data) > CHUNK_BYTES:
+        raise InvalidArgument(f"chunk.data: at most {CHUNK_BYTES} bytes")
     return request.chunk

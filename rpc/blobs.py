@@ -1,8 +1,10 @@
 """The client of the blob store: what the gateway puts and what every fetcher verifies."""
 
 import asyncio
+import functools
 import hashlib
 import os
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -14,18 +16,26 @@ import grpc
 from rpc.errors import DataLoss, Unavailable, translated_errors
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 
-MAX_CHUNK_BYTES = 1024**2  # the contract's bound
-# What is sent: encoding a message whose buffers malloc takes from the kernel each time, which is
-# what it does with larger ones, costs many times as much per byte.
-CHUNK_BYTES = 256 * 1024
-# Chunks are read, hashed and written this many at a time: each hop to a thread has its price.
-BATCH_CHUNKS = 8
+CHUNK_BYTES = 1024**2  # the contract's bound
+BATCH_CHUNKS = 2  # read, hashed and written at a time, in a thread: each hop has its price
+_WAITING_BATCHES = 4
 IDEMPOTENT_METHODS = ("tally.blob.v1.BlobService/Stat",)
 _FETCH_ATTEMPTS = 4
 _TRANSFER_TIMEOUT_SECONDS = 600.0
 
 Admit = Callable[[int], None]
 _Responses = AsyncIterable[blob_pb2.FetchResponse]
+
+
+@functools.cache
+def keep_freed_buffers() -> None:
+    """Lets malloc use a chunk's buffers again instead of giving each back to the kernel.
+
+    Above a threshold glibc asks the kernel for every buffer, which has to clear its pages; at a
+    chunk's size that costs as much as all else on its way. The threshold rises to the largest such
+    buffer that was freed (mallopt(3), M_MMAP_THRESHOLD), so freeing one is enough.
+    """
+    bytearray(16 * 1024**2)
 
 
 def _admit_all(size_bytes: int) -> None:
@@ -37,6 +47,7 @@ class BlobClient:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = blob_pb2_grpc.BlobServiceStub(channel)
+        keep_freed_buffers()
 
     async def exists(self, digest: str) -> bool:
         async with translated_errors():
@@ -73,6 +84,7 @@ class BlobClient:
         DataLoss (a chunk lost, out of place or changed) or Unavailable; what `file` holds is then
         no blob.
         """
+        loop = asyncio.get_running_loop()
         hasher = hashlib.sha256()
         size_bytes = 0
 
@@ -84,14 +96,14 @@ class BlobClient:
         # Chunks are hashed and written while the next ones arrive. The thread ends before `file`
         # can be closed, whatever ends this call.
         with ThreadPoolExecutor(max_workers=1) as thread:
-            absorbing = None
+            absorbing: deque[asyncio.Future[None]] = deque()
             async for chunks in self._batches(digest, admit):
-                if absorbing is not None:
-                    await absorbing
+                if len(absorbing) == _WAITING_BATCHES:
+                    await absorbing.popleft()
                 size_bytes += sum(map(len, chunks))
-                absorbing = asyncio.get_running_loop().run_in_executor(thread, absorb, chunks)
-            if absorbing is not None:
-                await absorbing
+                absorbing.append(loop.run_in_executor(thread, absorb, chunks))
+            for left in absorbing:
+                await left
         if hasher.hexdigest() != digest:
             raise DataLoss(f"blob {digest} arrived with another digest")
         return size_bytes
