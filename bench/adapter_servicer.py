@@ -16,7 +16,7 @@ from rpc.server import RpcServer
 from rpc.settings import ServerSettings
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 
-PLAIN_METHOD = "/bench.Plain/Stream"
+PLAIN = "bench.Plain"
 
 
 def serve_blobs(pipe: Connection, store: Path, fetches: "Synchronized[int]") -> None:
@@ -48,16 +48,24 @@ async def _serve_plainly(pipe: Connection, path: Path) -> None:
     data = path.read_bytes()
     chunks = [data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES)]
 
-    async def stream(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+    async def messages(
+        request: bytes, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[blob_pb2.FetchResponse]:
+        for chunk in chunks:
+            yield blob_pb2.FetchResponse(chunk=blob_pb2.BlobChunk(data=chunk))
+
+    async def raw(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
         for chunk in chunks:
             yield chunk
 
-    service, method = PLAIN_METHOD[1:].split("/")
-    handler = grpc.method_handlers_generic_handler(
-        service, {method: grpc.unary_stream_rpc_method_handler(stream)}
-    )
+    methods = {
+        "Messages": grpc.unary_stream_rpc_method_handler(
+            messages, response_serializer=blob_pb2.FetchResponse.SerializeToString
+        ),
+        "Raw": grpc.unary_stream_rpc_method_handler(raw),
+    }
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((handler,))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(PLAIN, methods),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     pipe.send(port)

@@ -35,7 +35,7 @@ def keep_freed_buffers() -> None:
     chunk's size that costs as much as all else on its way. The threshold rises to the largest such
     buffer that was freed (mallopt(3), M_MMAP_THRESHOLD), so freeing one is enough.
     """
-    bytearray(16 * 1024**2)
+    bytes(16 * 1024**2)
 
 
 def _admit_all(size_bytes: int) -> None:
