@@ -7,7 +7,8 @@ each for SECONDS.
 import asyncio
 import sys
 
-from rollout_service.__main__ import cache_folder, run
+from rollout_service.__main__ import run
+from rollout_service.cache_folder import placed_cache
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
 from rollout_service.settings import RolloutSettings
 from rpc.logs import configure_logging
@@ -57,8 +58,8 @@ def main() -> None:
     delay_seconds, arguments = float(sys.argv[1]), sys.argv[2:]
     settings = RolloutSettings.read(arguments)
     configure_logging("rollout", settings.log_level)
-    with cache_folder(settings) as folder:
-        asyncio.run(run(settings, DelayedEngine(delay_seconds), folder))
+    with placed_cache(settings) as placed:
+        asyncio.run(run(placed, DelayedEngine(delay_seconds), placed.cache_dir))
 
 
 if __name__ == "__main__":

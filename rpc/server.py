@@ -1,6 +1,7 @@
 """One way to serve: health, reflection, errors, limits, keepalive, and a drain on SIGTERM."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -103,6 +104,9 @@ async def serve(
     _log.info("listening on %s:%d", settings.host, server.port)
     try:
         if await _ended(load, stopping):
+            # What is loaded stays; walking all of it would hold up calls again and again.
+            gc.collect()
+            gc.freeze()
             await server.set_serving(True)
             _log.info("serving")
             await _ended(watch, stopping)

@@ -62,8 +62,9 @@ class Stack:
     def logs(self) -> str:
         return "\n".join(path.read_text()[-3000:] for path in self.data_dir.rglob("*.log"))
 
-    def rollout_target(self) -> str:
-        log = (self.data_dir / "logs" / "rollout.log").read_text()
+    def target(self, service: str) -> str:
+        """host:port of a service behind the gateway."""
+        log = (self.data_dir / "logs" / f"{service}.log").read_text()
         return re.findall(r"listening on (\S+)", log)[-1]
 
     def pids(self, module: str) -> list[int]:
