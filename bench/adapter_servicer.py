@@ -11,7 +11,7 @@ import grpc
 from bench.memory import MemoryGrowth
 from learner_service.blob_servicer import BlobServicer
 from learner_service.blob_store import BlobStore
-from rpc.blobs import CHUNK_BYTES
+from rpc.blobs import CHUNK_BYTES, keep_freed_buffers
 from rpc.server import RpcServer
 from rpc.settings import ServerSettings
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
@@ -45,6 +45,7 @@ def serve_plainly(pipe: Connection, path: Path) -> None:
 
 
 async def _serve_plainly(pipe: Connection, path: Path) -> None:
+    keep_freed_buffers()
     data = path.read_bytes()
     chunks = [data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES)]
 

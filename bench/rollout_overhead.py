@@ -5,13 +5,11 @@ a process of its own and is asked by the learner's own client over gRPC; the off
 decoded images. Caches are warm on both.
 """
 
-import asyncio
 import io
 import itertools
 import json
 import os
 import re
-import sys
 import tempfile
 import threading
 from argparse import Namespace
@@ -27,6 +25,7 @@ from PIL import Image
 from vllm import LLM
 from vllm.lora.request import LoRARequest
 
+from bench import services
 from bench.measure import in_turn, median_ratio, seconds
 from bench.report import options, print_json, print_table
 from learner_service.adapters import adapter_bytes
@@ -166,7 +165,14 @@ async def _client(settings: RolloutSettings, store: BlobStore) -> AsyncIterator[
         )
         await blobs.start()
         stack.push_async_callback(blobs.stop, 0)
-        port = await stack.enter_async_context(_rollout_process(settings, blobs.port))
+        port = stack.enter_context(
+            services.running(
+                *("rollout_service", "--server.port", "0"),
+                *("--engine", "vllm", "--model", settings.model),
+                *("--torch-threads", str(settings.torch_threads)),
+                *("--blob.target", f"127.0.0.1:{blobs.port}"),
+            )
+        )
         channel = open_channel(
             ClientSettings(target=f"127.0.0.1:{port}", timeout_seconds=600),
             idempotent_methods=IDEMPOTENT_METHODS,
@@ -174,29 +180,6 @@ async def _client(settings: RolloutSettings, store: BlobStore) -> AsyncIterator[
         )
         await stack.enter_async_context(channel)
         yield RolloutClient(channel, Patience(600, lambda waiting: None), concurrency=64)
-
-
-@asynccontextmanager
-async def _rollout_process(settings: RolloutSettings, blob_port: int) -> AsyncIterator[int]:
-    """Yields the port that the service listens on."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rollout_service", "--server.port", "0"),
-        *("--engine", "vllm", "--model", settings.model),
-        *("--torch-threads", str(settings.torch_threads)),
-        *("--blob.target", f"127.0.0.1:{blob_port}", "--log-level", "info"),
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr
-    port = None
-    while not port:
-        port = re.search(rb"listening on .*:(\d+)", await process.stderr.readline())
-    reading = asyncio.create_task(process.stderr.read())
-    try:
-        yield int(port[1])
-    finally:
-        process.terminate()
-        await process.wait()
-        reading.cancel()
 
 
 @contextmanager

@@ -9,16 +9,13 @@ what balancing, admission and transport cost, and not how fast a model is.
 import argparse
 import asyncio
 import os
-import re
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench import services
 from bench.delayed_replica import IMAGE_TOKEN_ID
 from bench.report import options, print_json, print_table
 from learner_service.blob_store import BlobStore
@@ -26,8 +23,6 @@ from learner_service.patience import Patience
 from learner_service.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
 from learner_service.settings import LearnerSettings
 from rpc.channel import open_channel
-
-_HOUSE = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +84,13 @@ async def _measured(replicas: int, settings: Settings) -> Figures:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
         blobs = _Blobs(folder / "blobs", settings)
         command = ["learner_service", "--server.port", "0", "--data-dir", str(folder)]
-        store = running.enter_context(_process(*command))
+        store = running.enter_context(services.running(*command))
         command = ["bench.delayed_replica", str(settings.group_seconds)]
         command += ["--blob.target", f"127.0.0.1:{store}", "--server.port", "0"]
         # The stand-in takes one group at a time: a batch is a group, and one more may wait.
         command += ["--max-batch-completions", str(settings.num_completions)]
         command += ["--max-waiting-completions", str(settings.num_completions)]
-        ports = [running.enter_context(_process(*command)) for _ in range(replicas)]
+        ports = [running.enter_context(services.running(*command)) for _ in range(replicas)]
         return await _steps(ports, blobs, settings)
 
 
@@ -156,28 +151,6 @@ class _Blobs:
             Prompt(token_ids=token_ids, image_digest=self._images[i % len(self._images)], seed=i)
             for i in range(number)
         ]
-
-
-@contextmanager
-def _process(module: str, *arguments: str) -> Iterator[int]:
-    """Runs a server; yields its port."""
-    paths = os.pathsep.join([str(_HOUSE), str(_HOUSE / "protos")])
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": paths},
-    )
-    with process:
-        try:
-            for line in process.stderr or ():
-                if match := re.search(r"listening on .*:(\d+)", line):
-                    break
-            else:
-                raise RuntimeError(f"{module} did not start")
-            yield int(match[1])
-        finally:
-            process.kill()
 
 
 if __name__ == "__main__":
