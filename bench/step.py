@@ -70,13 +70,11 @@ def main() -> None:
             for side in chosen.sides
         ]
         with running_stack(model, folder / "tally") as stack:
-            figures = [_measured(case, stack, model, folder, rounds, steps) for case in cases]
+            figures = [_measured(case, stack, model, rounds, steps) for case in cases]
     _report(cases, figures, rounds=rounds, steps=steps)
 
 
-def _measured(
-    case: Case, stack: TallyStack, model: Path, folder: Path, rounds: int, steps: int
-) -> Figures:
+def _measured(case: Case, stack: TallyStack, model: Path, rounds: int, steps: int) -> Figures:
     """`steps` steps of TRL's and 3 × `steps` of Tally's in each round, on images of its own."""
     first, later, trl, trl_lengths = [], [], [], []
     for number in range(rounds):
@@ -84,9 +82,10 @@ def _measured(
         taken = stack.steps(shown, _training(case, steps), _LORA)
         first += taken[:steps]
         later += taken[steps + 1 :]
-        side = TrlSide(_trl_settings(case, model), shown, folder / "trl", _reward)
-        side.step()  # the first one makes the optimizer and warms up
-        trl += [seconds(side.step) for _ in range(steps)]
+        with tempfile.TemporaryDirectory() as folder:
+            side = TrlSide(_trl_settings(case, model), shown, Path(folder), _reward)
+            side.step()  # the first one makes the optimizer and warms up
+            trl += [seconds(side.step) for _ in range(steps)]
         trl_lengths += side.trainer._metrics["train"]["completions/mean_length"][-steps:]
     return Figures(
         trl=median(trl),

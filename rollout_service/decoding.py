@@ -18,6 +18,8 @@ Stopped = Callable[[], bool]
 
 # Prompts of one pass: enough to fill the products, few enough to stay in a CPU's caches.
 _PREFILL_TOKENS = 512
+# Dropping rows copies their own keys and values: worth it for a part of them, not for each.
+_SHRINK_BELOW = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,24 +123,21 @@ class Decoder:
         logits_R_V = torch.stack([p.logits for p in prompts]).repeat_interleave(group, dim=0)
         cache = GroupCache([prompt.cache for prompt in prompts], group)
         rotation = self._own_rotation(prompts, steps)
-        ended_R = torch.zeros(len(logits_R_V), dtype=torch.bool, device=self._device)
-        tokens_T, logps_T = [], []
+        rows = _Rows(len(prompts), group, steps, self._device)
         for step in range(steps):
-            if step:
-                hidden = self._language_model.decode(
-                    self._embed(tokens_T[-1]), rotation.at(step - 1), cache
-                )
-                logits_R_V = self._lm_head(hidden)
-            tokens_R, logps_R = sampler.sample(logits_R_V, chance_T_R[step])
-            tokens_T.append(tokens_R)
-            logps_T.append(logps_R)
-            ended_R |= self._stop_V[tokens_R]
-            for rows, is_stopped in zip(ended_R.split(group), stopped, strict=True):
-                if is_stopped():
-                    rows.fill_(True)
-            if ended_R.all():
+            tokens_R, logps_R = sampler.sample(logits_R_V, chance_T_R[step, rows.held])
+            rows.add(step, tokens_R, logps_R, ended_R=self._stop_V[tokens_R])
+            rows.end_stopped(stopped)
+            if rows.all_ended() or step == steps - 1:
                 break
-        return torch.stack(tokens_T, 1).tolist(), torch.stack(logps_T, 1).tolist()
+            if kept := rows.shrink():
+                cache.keep(*kept)
+                rotation = rotation.of(kept[0])
+            hidden = self._language_model.decode(
+                self._embed(rows.tokens_R_T[rows.held, step]), rotation.at(step), cache
+            )
+            logits_R_V = self._lm_head(hidden)
+        return rows.tokens_R_T[:, : step + 1].tolist(), rows.logps_R_T[:, : step + 1].tolist()
 
     def _own_rotation(self, prompts: Sequence[Prefilled], steps: int) -> Rotation:
         """Of every prompt's next `steps` tokens: [P, 1, steps, 1, head size]."""
@@ -159,6 +158,52 @@ class Decoder:
             finish_reason=FinishReason.LENGTH if closing is None else FinishReason.STOP,
             adapter_digest=adapter_digest,
         )
+
+
+class _Rows:
+    """What every row has sampled, and which rows, P × G of them by prompt, are still `held`.
+
+    Rows that have ended are dropped once enough of them have; a prompt whose others go on may
+    hold some for a while. What an ended row samples counts for nothing.
+    """
+
+    def __init__(self, prompts: int, group: int, steps: int, device: torch.device) -> None:
+        rows = prompts * group
+        self.tokens_R_T = torch.zeros((rows, steps), dtype=torch.long, device=device)
+        self.logps_R_T = torch.zeros((rows, steps), device=device)
+        self.held = torch.arange(rows, device=device)
+        self._group = group
+        self._held_group = group
+        self._ended_R = torch.zeros(rows, dtype=torch.bool, device=device)
+
+    def add(self, step: int, tokens_R: Tensor, logps_R: Tensor, *, ended_R: Tensor) -> None:
+        """A token of every held row."""
+        self.tokens_R_T[self.held, step] = tokens_R
+        self.logps_R_T[self.held, step] = logps_R
+        self._ended_R[self.held] |= ended_R
+
+    def end_stopped(self, stopped: Sequence[Stopped]) -> None:
+        for rows, is_stopped in zip(self._ended_R.split(self._group), stopped, strict=True):
+            if is_stopped():
+                rows.fill_(True)
+
+    def all_ended(self) -> bool:
+        return bool(self._ended_R.all())
+
+    def shrink(self) -> tuple[Tensor, Tensor] | None:
+        """Drops what has ended, where that is a good part: → the prompts kept, by their number
+        among those held so far, and the rows kept of each group."""
+        ended_P_G = self._ended_R[self.held].view(-1, self._held_group)
+        going_P = (~ended_P_G).sum(1)
+        prompts_P = going_P.nonzero().squeeze(1)
+        group = int(going_P.max())
+        if len(prompts_P) * group > _SHRINK_BELOW * len(self.held):
+            return None
+        rows_P_G = ended_P_G[prompts_P].int().argsort(dim=1, stable=True)[:, :group]
+        first_P = (prompts_P * self._held_group).unsqueeze(1)
+        self.held = self.held[(first_P + rows_P_G).flatten()]
+        self._held_group = group
+        return prompts_P, rows_P_G
 
 
 def _in_passes(prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:

@@ -67,6 +67,19 @@ class GroupCache:
         ).view_as(queries)
         return attended.transpose(1, 2).reshape(self.prompts * self.group, -1)
 
+    def keep(self, prompts_P: Tensor, rows_P_G: Tensor) -> None:
+        """Drops all but these prompts, and of each all but these rows of its group."""
+        self.prompts, self.group = rows_P_G.shape
+        if self._mask is not None:
+            self._mask = self._mask.unflatten(0, (-1, self._own_keys[0].shape[1]))
+            self._mask = self._mask[prompts_P].flatten(0, 1)
+        for buffers in (self._prompt_keys, self._prompt_values):
+            buffers[:] = [buffer[prompts_P] for buffer in buffers]
+        for buffers in (self._own_keys, self._own_values):
+            # Indices on both sides of a slice come first: [P, G, key heads, …].
+            kept = (buffer[prompts_P.unsqueeze(1), :, rows_P_G] for buffer in buffers)
+            buffers[:] = [buffer.transpose(1, 2).contiguous() for buffer in kept]
+
     def _taken_in(self, buffers: list[Tensor], layer: int, token: Tensor) -> Tensor:
         """Writes [P, G, key heads, size] in place; returns all own tokens of the layer."""
         if self.length == buffers[layer].shape[3]:

@@ -32,6 +32,10 @@ class Rotation:
         """For decoding: the positions of every row's token number `step`."""
         return Rotation(cos=self.cos[:, :, step], sin=self.sin[:, :, step])
 
+    def of(self, prompts_P: Tensor) -> "Rotation":
+        """For decoding: of these prompts only."""
+        return Rotation(cos=self.cos[prompts_P], sin=self.sin[prompts_P])
+
     def __call__(self, x: Tensor) -> Tensor:
         swapped = x.roll(x.shape[-1] // 2, dims=-1)
         return torch.addcmul(x * self.cos, swapped, self.sin)
