@@ -17,7 +17,7 @@ from rollout_service.kv_cache import GroupCache, PromptCache
 from rollout_service.projection import Projection
 
 # Up to here a second copy of the weights, with the adapter in it, is cheap to hold and to make.
-_MOST_MERGED_BYTES = 512 * 1024**2
+_MOST_MERGED_BYTES = 1024**3
 
 
 @dataclass(frozen=True, kw_only=True)
