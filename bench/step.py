@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=8, help="completions of a prompt")
     parser.add_argument("--sides", type=int, nargs="+", default=[504, 112], help="pixels")
     chosen = parser.parse_args()
-    rounds, steps = (1, 2) if chosen.quick else (3, 4)
+    rounds, steps = (1, 2) if chosen.quick else (3, 3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = policy_folder(chosen.model, folder / "policy")
