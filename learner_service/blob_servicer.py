@@ -9,7 +9,7 @@ from typing import BinaryIO
 import grpc
 
 from learner_service.blob_store import BlobStore
-from rpc.blobs import BATCH_CHUNKS, CHUNK_BYTES, keep_freed_buffers
+from rpc.blobs import BATCH_CHUNKS, CHUNK_BYTES, MOST_CHUNK_BYTES, keep_freed_buffers
 from rpc.digests import check_digest
 from rpc.errors import DataLoss, InvalidArgument, OutOfRange
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
@@ -88,6 +88,6 @@ async def _header(requests: AsyncIterator[blob_pb2.PutRequest]) -> blob_pb2.Blob
 def _chunk(request: blob_pb2.PutRequest) -> blob_pb2.BlobChunk:
     if request.WhichOneof("part") != "chunk":
         raise DataLoss("a second header in the middle of a blob")
-    if len(request.chunk.data) > CHUNK_BYTES:
-        raise InvalidArgument(f"chunk.data: at most {CHUNK_BYTES} bytes")
+    if len(request.chunk.data) > MOST_CHUNK_BYTES:
+        raise InvalidArgument(f"chunk.data: at most {MOST_CHUNK_BYTES} bytes")
     return request.chunk

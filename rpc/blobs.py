@@ -16,8 +16,9 @@ import grpc
 from rpc.errors import DataLoss, Unavailable, translated_errors
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 
-CHUNK_BYTES = 1024**2  # the contract's bound
-BATCH_CHUNKS = 2  # read, hashed and written at a time, in a thread: each hop has its price
+MOST_CHUNK_BYTES = 1024**2  # the contract's bound
+CHUNK_BYTES = 512 * 1024
+BATCH_CHUNKS = 4  # read, hashed and written at a time, in a thread: each hop has its price
 _WAITING_BATCHES = 4
 IDEMPOTENT_METHODS = ("tally.blob.v1.BlobService/Stat",)
 _FETCH_ATTEMPTS = 4

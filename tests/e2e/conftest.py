@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,15 +106,20 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    data_dir, port = tmp_path_factory.mktemp("stack"), free_port()
+    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@contextmanager
+def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
+    """`tally up` with these options; it must end cleanly and leave no process behind."""
+    port = free_port()
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")]),
         "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": "90",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "up", "--port", str(port), "--data-dir", str(data_dir)],
-        env=environment,
-    )
+    command = [sys.executable, "-m", "cli", "up", "--port", str(port), "--data-dir", str(data_dir)]
+    process = subprocess.Popen([*command, *options], env=environment)
     stack = Stack(process, f"http://127.0.0.1:{port}", data_dir)
     try:
         _until_healthy(stack)
