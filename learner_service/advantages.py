@@ -18,8 +18,3 @@ def group_advantages(rewards_P_G: Tensor, scale: AdvantageScale) -> Tensor:
     if scale is AdvantageScale.BATCH:
         return centred_P_G / (rewards_P_G.std() + _EPSILON)
     return centred_P_G / (rewards_P_G.std(dim=1, keepdim=True) + _EPSILON)
-
-
-def zero_variance_groups(rewards_P_G: Tensor) -> Tensor:
-    """Whether all rewards of a group are equal. [P, G] → [P] of bool."""
-    return (rewards_P_G == rewards_P_G[:, :1]).all(dim=1)
