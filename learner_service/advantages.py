@@ -13,6 +13,9 @@ def group_advantages(rewards_P_G: Tensor, scale: AdvantageScale) -> Tensor:
     The standard deviations are unbiased; a group of equal rewards gets advantages of 0.
     """
     centred_P_G = rewards_P_G - rewards_P_G.mean(dim=1, keepdim=True)
+    # A mean of equal numbers may be rounded, and the division would make that rounding matter.
+    equal_P_1 = (rewards_P_G == rewards_P_G[:, :1]).all(dim=1, keepdim=True)
+    centred_P_G = centred_P_G.masked_fill(equal_P_1, 0.0)
     if scale is AdvantageScale.NONE:
         return centred_P_G
     if scale is AdvantageScale.BATCH:

@@ -13,6 +13,7 @@ from learner_service.background import BackgroundLoop
 from learner_service.data_order import DataOrder
 from learner_service.dataset import Sample
 from learner_service.groups import GroupSampler, PublishedAdapter, ScoredGroup
+from learner_service.spec import TrainingSettings
 
 
 class StepRollouts:
@@ -54,17 +55,22 @@ class RolloutsAhead:
         *,
         sampler: GroupSampler,
         loop: BackgroundLoop,
-        order: DataOrder,
         samples: Sequence[Sample],
-        staleness: int,
+        training: TrainingSettings,
     ) -> None:
         self._sampler = sampler
         self._loop = loop
-        self._order = order
         self._samples = samples
-        self._staleness = staleness
+        self._staleness = training.staleness
+        self._order = DataOrder(
+            num_samples=len(samples),
+            batch_size=training.batch_size,
+            batches_per_step=training.gradient_accumulation_steps,
+            seed=training.seed,
+        )
         self._next_step: int | None = None
         self._on_their_way: deque[StepRollouts] = deque()
+        self._taken: StepRollouts | None = None
 
     def has_more_to_ask(self, step: int, end: int) -> bool:
         """Whether `ask` would ask for anything, so that an adapter is needed."""
@@ -78,12 +84,15 @@ class RolloutsAhead:
 
     def take(self) -> StepRollouts:
         """The earliest step that was asked for; its groups may still be on their way."""
-        return self._on_their_way.popleft()
+        self._taken = self._on_their_way.popleft()
+        return self._taken
 
     def cancel(self) -> None:
         """Ends every request that nobody will learn from."""
-        while self._on_their_way:
-            self._on_their_way.popleft().cancel()
+        for step in (self._taken, *self._on_their_way):
+            if step is not None:
+                step.cancel()
+        self._on_their_way.clear()
 
     def _first_unasked(self, step: int) -> int:
         return step if self._next_step is None else self._next_step

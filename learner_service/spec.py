@@ -71,6 +71,15 @@ class TrainingSettings(_Settings):
     zero_variance_groups: ZeroVarianceGroups = ZeroVarianceGroups.SKIP
     refill_rounds: int = Field(3, ge=1, le=16)
 
+    def is_corrected(self, precision_differs: bool) -> bool:
+        """Whether token losses are weighted by truncated importance ratios.
+
+        `precision_differs`: learner and replicas hold the base weights in different precision.
+        """
+        if self.importance_correction is ImportanceCorrection.AUTO:
+            return precision_differs or self.staleness > 0
+        return self.importance_correction is ImportanceCorrection.ON
+
 
 class LoraSettings(_Settings):
     """See LoraConfig in learner.proto, field by field."""

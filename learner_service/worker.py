@@ -20,7 +20,6 @@ from learner_service.adapters import AdapterPublisher
 from learner_service.background import BackgroundLoop
 from learner_service.blob_store import BlobStore
 from learner_service.clients import open_clients
-from learner_service.data_order import DataOrder
 from learner_service.dataset import Sample, stage_dataset
 from learner_service.errors import StopRequested
 from learner_service.evaluation import Evaluator
@@ -31,20 +30,19 @@ from learner_service.events import (
     JobStatus,
     Notice,
     PhaseChanged,
-    WorkerFailed,
     to_json,
 )
+from learner_service.failures import failure_of
 from learner_service.groups import GroupSampler, PromptStage
 from learner_service.output import write_output, zip_output
 from learner_service.phases import Phases
 from learner_service.policy import Policy, PolicySettings
 from learner_service.process import end_with_parent
 from learner_service.rollouts_ahead import RolloutsAhead
-from learner_service.spec import ImportanceCorrection
 from learner_service.trainer import GRPOTrainer
 from learner_service.worker_task import WorkerTask
 from rpc.digests import digest_of_file, vocabulary_fingerprint
-from rpc.errors import DataLoss, FailedPrecondition, ResourceExhausted, TallyError
+from rpc.errors import FailedPrecondition
 from rpc.logs import configure_logging
 
 
@@ -69,21 +67,14 @@ class Worker:
             open_clients(self._task.settings, self.report, self._phases)
         )
         policy = self._policy()
-        differs = self._agree_on_tokens(policy)
+        precision_differs = self._agree_on_tokens(policy)
         stage = PromptStage(policy, self._store)
         samples = self._staged(policy, self._spec.dataset_digest)
         ledger = self._task.folder / "published.txt"
         publisher = AdapterPublisher(self._store, ledger, kept=2 + self._spec.training.staleness)
         ahead = self._ahead(stage, samples)
-        corrected = self._is_corrected(differs)
-        trainer = self._trainer(
-            policy=policy,
-            stage=stage,
-            ahead=ahead,
-            publisher=publisher,
-            samples=samples,
-            corrected=corrected,
-        )
+        corrected = self._spec.training.is_corrected(precision_differs)
+        trainer = self._trainer(policy, stage, ahead, publisher, samples, corrected)
         self._train(trainer, ahead)
         self._phases.enter(JobPhase.SAVING)
         digest = self._result(policy, trainer)
@@ -148,13 +139,6 @@ class Worker:
             )
         return differs
 
-    def _is_corrected(self, precision_differs: bool) -> bool:
-        """Whether token losses get truncated importance weights."""
-        training = self._spec.training
-        if training.importance_correction is ImportanceCorrection.AUTO:
-            return precision_differs or training.staleness > 0
-        return training.importance_correction is ImportanceCorrection.ON
-
     def _staged(self, policy: Policy, digest: str) -> list[Sample]:
         path = self._store.path(digest)
         max_side = self._spec.training.max_image_size
@@ -169,23 +153,10 @@ class Worker:
             training=training,
             reward_weights=self._spec.rewards,
         )
-        order = DataOrder(
-            num_samples=len(samples),
-            batch_size=training.batch_size,
-            batches_per_step=training.gradient_accumulation_steps,
-            seed=training.seed,
-        )
-        return RolloutsAhead(
-            sampler=sampler,
-            loop=self._loop,
-            order=order,
-            samples=samples,
-            staleness=training.staleness,
-        )
+        return RolloutsAhead(sampler=sampler, loop=self._loop, samples=samples, training=training)
 
-    def _trainer(
+    def _trainer(  # noqa: PLR0917 - these are the parts, each once
         self,
-        *,
         policy: Policy,
         stage: PromptStage,
         ahead: RolloutsAhead,
@@ -247,19 +218,6 @@ class Worker:
         self.report(evaluator.compare(held_out, publisher.publish(policy.model)))
 
 
-def failure_of(error: Exception) -> WorkerFailed:
-    """What a person is told, and whether another worker may do better."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
-        return WorkerFailed(message=f"out of memory; {advice}", retryable=True)
-    if isinstance(error, DataLoss | ResourceExhausted):
-        return WorkerFailed(message=str(error), retryable=True)
-    if isinstance(error, TallyError | FloatingPointError):
-        return WorkerFailed(message=str(error), retryable=False)
-    message = f"the worker failed with {type(error).__name__}; its log says more"
-    return WorkerFailed(message=message, retryable=True)
-
-
 def main() -> None:
     end_with_parent()
     configure_logging("worker")
@@ -277,18 +235,10 @@ def main() -> None:
             with suppress(StopRequested):
                 worker.run()
         except Exception as error:
-            worker.report(failure_of(_first(error)))
+            worker.report(failure_of(error))
             raise
     # Threads of gRPC and torch must not outlive the interpreter's teardown.
-
     os._exit(0)
-
-
-def _first(error: BaseException) -> Exception:
-    """The first error of a group, or the error itself."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
 if __name__ == "__main__":
