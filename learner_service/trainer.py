@@ -110,7 +110,10 @@ class GRPOTrainer(Trainer):
         def before_waiting(first: int, end: int) -> None:
             if rollouts.are_there(first, end):
                 return
-            self._phases.enter(JobPhase.ROLLOUT)
+            if first == 0:
+                self._phases.enter(JobPhase.ROLLOUT)
+            else:
+                self._phases.stand_still()
             for sample in rollouts.samples[first:end]:
                 if not rollouts.are_there(first, end):
                     self._check_stop()
