@@ -1,9 +1,10 @@
-"""Memory and seconds per step of a long job, its first tenth against its last.
+"""Memory and time per step of a long job, its first tenth against its last.
 
     python -m bench.flatness [--quick]
 
 A real job in real processes. The learning rate is next to nothing, so that the policy and with it
-the work of a step stays the same; what then grows is ours.
+the work of a step stays the same; what then grows is ours. The time that the processes compute
+(CPU) is hardly touched by what else the machine does, unlike the time that passes.
 """
 
 import tempfile
@@ -12,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from bench.jobs import resident_bytes, running_stack, write_dataset
+from bench.jobs import cpu_seconds, resident_bytes, running_stack, write_dataset
 from bench.report import options, print_json, print_table
 from bench.scenes import examples
 from samples.small_policy import POLICY_PATH
@@ -24,10 +25,11 @@ _MIB = 1024**2
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """What was seen when a step was done; memory by process, in bytes."""
+    """What was seen when a step was done, by process: bytes of memory, seconds of CPU so far."""
 
     seconds: float
     memory: dict[str, int]
+    cpu_seconds: dict[str, float]
 
 
 def measure(steps: int, folder: Path) -> list[Moment]:
@@ -55,7 +57,9 @@ def measure(steps: int, folder: Path) -> list[Moment]:
             if event.WhichOneof("event") == "step_done" and event.step_done.step < steps:
                 pids = stack.pids | {"worker": stack.worker_pid()}
                 memory = {name: resident_bytes(pid) for name, pid in pids.items()}
-                moments.append(Moment(seconds=event.time.ToNanoseconds() / 1e9, memory=memory))
+                cpu = {name: cpu_seconds(pid) for name, pid in pids.items()}
+                now = event.time.ToNanoseconds() / 1e9
+                moments.append(Moment(seconds=now, memory=memory, cpu_seconds=cpu))
     return moments
 
 
@@ -79,9 +83,19 @@ def _figures(moments: list[Moment], tenth: int) -> dict[str, dict[str, float]]:
     seconds = [b.seconds - a.seconds for a, b in pairwise(moments)]
     figures = {"seconds per step": _compared(seconds, tenth)}
     for name in moments[0].memory:
+        figures[f"CPU seconds per step of the {name}"] = _rates(
+            [moment.cpu_seconds[name] for moment in moments], tenth
+        )
         memory = [moment.memory[name] / _MIB for moment in moments]
         figures[f"MiB of the {name}"] = _compared(memory, tenth)
     return figures
+
+
+def _rates(totals: list[float], tenth: int) -> dict[str, float]:
+    """A step is too short for the kernel's clock, a tenth of all is not."""
+    first = (totals[tenth] - totals[0]) / tenth
+    last = (totals[-1] - totals[-1 - tenth]) / tenth
+    return {"first": first, "last": last, "ratio": last / first if first else 1.0}
 
 
 def _compared(values: list[float], tenth: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -101,6 +102,12 @@ def write_dataset(path: Path, examples: Sequence[Example]) -> None:
             fields = {"question": example.question, "true_count": example.true_count}
             lines.append(json.dumps({"row": row, "image": f"images/{row}.png", **fields}))
         archive.writestr("samples.jsonl", "\n".join(lines))
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process and all its threads have computed so far."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes(pid: int) -> int:
