@@ -150,7 +150,8 @@ class GRPOTrainer(Trainer):
         for parameter in self._trained:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        torch._foreach_mul_([p.grad for p in self._trained], step.gradient_factor)
+        if step.gradient_factor != 1:
+            torch._foreach_mul_([p.grad for p in self._trained], step.gradient_factor)
         self._step_groups = step.groups
         return loss
 
