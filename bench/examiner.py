@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from peft import set_peft_model_state_dict
 from torch import Tensor
+from transformers import BatchFeature
 
 from bench.scenes import Example
 from bench.trl_side import TrlSettings, TrlSide
@@ -38,19 +39,10 @@ class Examiner:
         )
         self._model, self._processor = side.model.eval(), side.trainer.processing_class
         self._held_out = held_out
+        starts = range(0, len(held_out), _BATCH)
+        self._inputs = [self._prepared(held_out[start : start + _BATCH]) for start in starts]
 
-    @torch.inference_mode()
-    def right(self, adapter: Adapter) -> list[bool]:
-        """Of each held-out scene, whether its answer holds the true count."""
-        set_peft_model_state_dict(self._model, adapter)
-        texts = [
-            text for start in range(0, len(self._held_out), _BATCH) for text in self._texts(start)
-        ]
-        pairs = zip(texts, self._held_out, strict=True)
-        return [_scored(text, example.true_count).difference == 0 for text, example in pairs]
-
-    def _texts(self, start: int) -> list[str]:
-        chunk = self._held_out[start : start + _BATCH]
+    def _prepared(self, chunk: Sequence[Example]) -> BatchFeature:
         content = [
             [{"type": "image"}, {"type": "text", "text": example.question}] for example in chunk
         ]
@@ -60,9 +52,18 @@ class Examiner:
             )
             for c in content
         ]
-        inputs = self._processor(
-            text=prompts, images=[e.image for e in chunk], padding=True, return_tensors="pt"
-        )
+        images = [example.image for example in chunk]
+        return self._processor(text=prompts, images=images, padding=True, return_tensors="pt")
+
+    @torch.inference_mode()
+    def right(self, adapter: Adapter) -> list[bool]:
+        """Of each held-out scene, whether its answer holds the true count."""
+        set_peft_model_state_dict(self._model, adapter)
+        texts = [text for inputs in self._inputs for text in self._texts(inputs)]
+        pairs = zip(texts, self._held_out, strict=True)
+        return [_scored(text, example.true_count).difference == 0 for text, example in pairs]
+
+    def _texts(self, inputs: BatchFeature) -> list[str]:
         ids = self._model.generate(**inputs, max_new_tokens=MAX_TOKENS, do_sample=False)
         answers = ids[:, inputs["input_ids"].shape[1] :]
         return self._processor.tokenizer.batch_decode(answers, skip_special_tokens=True)
