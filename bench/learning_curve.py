@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 from math import sqrt
 from pathlib import Path
-from statistics import fmean, median, pstdev, stdev
+from statistics import NormalDist, fmean, median, pstdev, stdev
 from typing import Any
 
 from peft import get_peft_model_state_dict
@@ -163,18 +163,26 @@ def seconds_to_goal(points: Sequence[Point]) -> float:
     return next((p.seconds for p in points if p.exact_rate >= _GOAL), float("inf"))
 
 
-def difference(tally: Sequence[Point], trl: Sequence[Point]) -> tuple[float, float]:
-    """Tally's exact rate less TRL's over all seeds at one step, and its 95% half-width.
+def difference(
+    tally: Sequence[Point], trl: Sequence[Point], examinations: int
+) -> tuple[float, float]:
+    """Tally's exact rate less TRL's over all seeds at one step, and how much of it may be noise.
 
-    Pairs are the answers of both sides to one scene. The width is that of the pairs, or that
-    between the seeds where it is larger: a scene's answers of one run are not independent.
+    Pairs are the answers of both sides to one scene. The standard error is that of the pairs, or
+    that between the seeds where it is larger: a scene's answers of one run are not independent.
+    With 95% probability none of all `examinations` falls short by more than the noise where the
+    sides are equally good (Bonferroni).
     """
-    pairs = [a - b for x, y in zip(tally, trl, strict=True) for a, b in zip(x.right, y.right)]  # noqa: B905
+    pairs = [
+        a - b
+        for x, y in zip(tally, trl, strict=True)
+        for a, b in zip(x.right, y.right, strict=True)
+    ]
     by_seed = [x.exact_rate - y.exact_rate for x, y in zip(tally, trl, strict=True)]
     errors = [pstdev(pairs) / sqrt(len(pairs))]
     if len(by_seed) > 1:
         errors.append(stdev(by_seed) / sqrt(len(by_seed)))
-    return fmean(pairs), 1.96 * max(errors)
+    return fmean(pairs), NormalDist().inv_cdf(1 - 0.05 / examinations) * max(errors)
 
 
 def main() -> None:
@@ -209,11 +217,11 @@ def _print(curves: dict[str, list[list[Point]]], settings: dict[str, Any]) -> No
     rows = []
     for number, point in enumerate(curves["Tally"][0]):
         at = {name: [run[number] for run in runs] for name, runs in curves.items()}
-        ahead, noise = difference(at["Tally"], at["TRL"])
+        ahead, noise = difference(at["Tally"], at["TRL"], len(curves["Tally"][0]))
         rates = [fmean(p.exact_rate for p in points) for points in at.values()]
         seconds = [fmean(p.seconds for p in points) for points in at.values()]
         rows.append([point.step, *rates, ahead, noise, *seconds])
-    columns = ["steps", "Tally exact", "TRL exact", "difference", "noise (95%)", "Tally s", "TRL s"]
+    columns = ["steps", "Tally exact", "TRL exact", "difference", "noise", "Tally s", "TRL s"]
     print_table(columns, rows)
     goals = {name: [seconds_to_goal(run) for run in runs] for name, runs in curves.items()}
     ratios = [trl / tally for tally, trl in zip(goals["Tally"], goals["TRL"], strict=True)]
