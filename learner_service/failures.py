@@ -1,4 +1,4 @@
-"""Why a worker gives up, as a person is told."""
+"""What a worker that gives up tells its supervisor."""
 
 import torch
 
@@ -8,7 +8,6 @@ from rpc.errors import DataLoss, ResourceExhausted, TallyError
 
 def failure_of(error: Exception) -> WorkerFailed:
     """What a person is told, and whether another worker may do better."""
-    error = _first(error)
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
         return WorkerFailed(message=f"out of memory; {advice}", retryable=True)
@@ -18,10 +17,3 @@ def failure_of(error: Exception) -> WorkerFailed:
         return WorkerFailed(message=str(error), retryable=False)
     message = f"the worker failed with {type(error).__name__}; its log says more"
     return WorkerFailed(message=message, retryable=True)
-
-
-def _first(error: BaseException) -> Exception:
-    """The first error of a group, or the error itself."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, Exception) else RuntimeError(str(error))

@@ -34,8 +34,9 @@ class ScoredGroup:
     that the step began with, `scores` those of the one that took its place after `refills` tries.
     """
 
+    sample: Sample
     group: Group
-    image_digest: str
+    texts: tuple[str, ...]
     adapter: PublishedAdapter
     sampler_logps: tuple[tuple[float, ...], ...]
     scores: tuple[Score, ...]
@@ -45,6 +46,10 @@ class ScoredGroup:
     asked_at: float
     sampled_at: float
     scored_at: float
+
+    @property
+    def image_digest(self) -> str:
+        return self.sample.image_digest
 
     @property
     def rewards(self) -> list[float]:
@@ -150,12 +155,13 @@ class GroupSampler:
         texts = [self._stage.answer(completion) for completion in completions]
         scores = await self._scorer.score(texts, [sample.true_count] * len(texts))
         return ScoredGroup(
+            sample=sample,
             group=Group(
                 prompt_ids=prompt.token_ids,
                 position_ids=self._stage.position_ids(prompt, sample),
                 completions=[c.token_ids for c in completions],
             ),
-            image_digest=sample.image_digest,
+            texts=tuple(texts),
             adapter=adapter,
             sampler_logps=tuple(c.log_probabilities for c in completions),
             scores=tuple(scores),

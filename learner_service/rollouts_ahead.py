@@ -52,7 +52,6 @@ class RolloutsAhead:
 
     def __init__(
         self,
-        *,
         sampler: GroupSampler,
         loop: BackgroundLoop,
         samples: Sequence[Sample],

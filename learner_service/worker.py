@@ -70,10 +70,9 @@ class Worker:
         precision_differs = self._agree_on_tokens(policy)
         stage = PromptStage(policy, self._store)
         samples = self._staged(policy, self._spec.dataset_digest)
-        ledger = self._task.folder / "published.txt"
-        publisher = AdapterPublisher(self._store, ledger, kept=2 + self._spec.training.staleness)
-        ahead = self._ahead(stage, samples)
-        corrected = self._spec.training.is_corrected(precision_differs)
+        training, ledger = self._spec.training, self._task.folder / "published.txt"
+        publisher = AdapterPublisher(self._store, ledger, kept=2 + training.staleness)
+        ahead, corrected = self._ahead(stage, samples), training.is_corrected(precision_differs)
         trainer = self._trainer(policy, stage, ahead, publisher, samples, corrected)
         self._train(trainer, ahead)
         self._phases.enter(JobPhase.SAVING)
@@ -145,15 +144,14 @@ class Worker:
         return stage_dataset(path, self._store, policy.image_grid, max_side)
 
     def _ahead(self, stage: PromptStage, samples: list[Sample]) -> RolloutsAhead:
-        training = self._spec.training
         sampler = GroupSampler(
             stage=stage,
             rollouts=self._rollouts,
             rewards=self._rewards,
-            training=training,
+            training=self._spec.training,
             reward_weights=self._spec.rewards,
         )
-        return RolloutsAhead(sampler=sampler, loop=self._loop, samples=samples, training=training)
+        return RolloutsAhead(sampler, self._loop, samples, self._spec.training)
 
     def _trainer(  # noqa: PLR0917 - these are the parts, each once
         self,
@@ -235,10 +233,17 @@ def main() -> None:
             with suppress(StopRequested):
                 worker.run()
         except Exception as error:
-            worker.report(failure_of(error))
+            worker.report(failure_of(_first(error)))
             raise
     # Threads of gRPC and torch must not outlive the interpreter's teardown.
     os._exit(0)
+
+
+def _first(error: BaseException) -> Exception:
+    """The first error of a group, or the error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
 if __name__ == "__main__":
