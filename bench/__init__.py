@@ -2,4 +2,4 @@
 
 import torch_compat
 
-torch_compat.install()  # before any bench imports transformers
+torch_compat.install()
