@@ -13,7 +13,6 @@ from learner_service.blob_store import BlobStore
 from rpc.digests import digest_of_file
 from rpc.errors import ResourceExhausted
 
-_KEPT = 2
 _FULL_DISK = ("No space left on device", "quota exceeded")
 
 
@@ -48,12 +47,14 @@ class AdapterPublisher:
     """Puts the adapter into the blob store and removes this job's earlier ones.
 
     `ledger` is a file that names what is published, so that a worker that was killed leaves
-    nothing behind that the next one does not remove.
+    nothing behind that the next one does not remove. The last `kept` stay: rollouts that are on
+    their way may need them.
     """
 
-    def __init__(self, store: BlobStore, ledger: Path) -> None:
+    def __init__(self, store: BlobStore, ledger: Path, kept: int = 2) -> None:
         self._store = store
         self._ledger = ledger
+        self._kept = kept
 
     def publish(self, model: PeftModel) -> str:
         """Returns the adapter's digest; equal weights give equal bytes.
@@ -67,9 +68,9 @@ class AdapterPublisher:
             published = [d for d in self._published() if d != digest] + [digest]
             self._ledger.write_text("\n".join(published))
             self._store.keep(path, digest)
-        for old in published[:-_KEPT]:
+        for old in published[: -self._kept]:
             self._store.delete(old)
-        self._ledger.write_text("\n".join(published[-_KEPT:]))
+        self._ledger.write_text("\n".join(published[-self._kept :]))
         return digest
 
     def _published(self) -> list[str]:
