@@ -129,7 +129,17 @@ def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
         process.send_signal(signal.SIGTERM)
         code = process.wait(timeout=120)
     assert code in (0, 143, -signal.SIGTERM), stack.logs()
-    assert not [pid for pid in own if Path(f"/proc/{pid}").exists()], "a process was left behind"
+    assert _all_ended(own), "a process was left behind"
+
+
+def _all_ended(pids: set[int]) -> bool:
+    """Within seconds: what Python's multiprocessing starts ends just after its parent."""
+    deadline = time.monotonic() + 10
+    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return not left
 
 
 def _until_healthy(stack: Stack) -> None:
