@@ -7,7 +7,6 @@ mask. Nothing is computed across groups, and nothing is padded. Exact, and so is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,61 +23,54 @@ from learner_service.packing import GroupSpan
 PACKED_ATTENTION = "tally_packed"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """A group's place, and which keys (columns) its completions' queries (rows) see."""
-
-    span: GroupSpan
-    mask: Tensor | None  # [completions' tokens, group's tokens] bool; None where there are none
-
-
 class PackedAttention:
     """How the groups of one packed sequence attend; made once for all layers of a pass."""
 
     def __init__(self, spans: Sequence[GroupSpan], device: torch.device) -> None:
-        self._parts = [_Part(span=span, mask=_completion_mask(span, device)) for span in spans]
+        self._spans = spans
+        self._masks = [_predicting_mask(span, device) for span in spans]
+        # The positions that predict a token: each prompt's last, and all of the completions.
+        self.predicting = torch.cat(
+            [torch.arange(span.prompt_end - 1, span.end) for span in spans]
+        ).to(device)
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """query: [1, heads, S, D]; key, value: [1, key-value heads, S, D] → [1, heads, S, D]."""
-        return torch.cat(
-            [
-                output
-                for part in self._parts
-                for output in _attended(part, query, key, value, scaling)
-            ],
-            dim=2,
-        )
-
-
-def _attended(
-    part: _Part, query: Tensor, key: Tensor, value: Tensor, scaling: float
-) -> list[Tensor]:
-    span = part.span
-    prompt, completions = slice(span.start, span.prompt_end), slice(span.prompt_end, span.end)
-    whole = slice(span.start, span.end)
-    outputs = [
-        scaled_dot_product_attention(
-            query[:, :, prompt],
-            key[:, :, prompt],
-            value[:, :, prompt],
-            is_causal=True,
-            scale=scaling,
-            enable_gqa=True,
-        )
-    ]
-    if part.mask is not None:
-        outputs.append(
-            masked_attention(
-                query[:, :, completions], key[:, :, whole], value[:, :, whole], part.mask, scaling
+        outputs = []
+        for span, mask in zip(self._spans, self._masks, strict=True):
+            prompt = slice(span.start, span.prompt_end)
+            outputs.append(
+                _causal(query[:, :, prompt], key[:, :, prompt], value[:, :, prompt], scaling)
             )
-        )
-    return outputs
+            if span.end > span.prompt_end:
+                rows, whole = slice(span.prompt_end, span.end), slice(span.start, span.end)
+                outputs.append(
+                    _masked(
+                        query[:, :, rows], key[:, :, whole], value[:, :, whole], mask[1:], scaling
+                    )
+                )
+        return torch.cat(outputs, dim=2)
+
+    def at_predicting(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """As above, with queries at the K `predicting` positions only → [1, heads, K, D]."""
+        outputs, first = [], 0
+        for span, mask in zip(self._spans, self._masks, strict=True):
+            rows, whole = slice(first, first + len(mask)), slice(span.start, span.end)
+            outputs.append(
+                _masked(query[:, :, rows], key[:, :, whole], value[:, :, whole], mask, scaling)
+            )
+            first += len(mask)
+        return torch.cat(outputs, dim=2)
 
 
-def masked_attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float
-) -> Tensor:
-    """Attention under a boolean mask, [queries, keys], true where a query sees a key."""
+def _causal(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+    return scaled_dot_product_attention(
+        query, key, value, is_causal=True, scale=scaling, enable_gqa=True
+    )
+
+
+def _masked(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float) -> Tensor:
+    """`mask`: [queries, keys] bool, true where a query sees a key."""
     if query.device.type == "cuda":
         # The memory-efficient kernel takes a mask, but not fewer heads of keys than of queries;
         # with enable_gqa torch would fall back to the one that holds all scores in memory.
@@ -90,20 +82,19 @@ def masked_attention(
     )
 
 
-def _completion_mask(span: GroupSpan, device: torch.device) -> Tensor | None:
+def _predicting_mask(span: GroupSpan, device: torch.device) -> Tensor:
+    """Which keys of the group (columns) its predicting positions (rows) see."""
     length, prompt_length = span.end - span.start, span.prompt_end - span.start
-    if length == prompt_length:
-        return None
     segments = torch.zeros(length, dtype=torch.long)  # 0 is the prompt, 1…G the completions
     starts = (span.prompt_end, *span.completion_ends)
     for number, (start, end) in enumerate(zip(starts, span.completion_ends, strict=False), 1):
         segments[start - span.start : end - span.start] = number
     own = segments.unsqueeze(1) == segments.unsqueeze(0)
     visible = (own | (segments == 0).unsqueeze(0)).tril()
-    return visible[prompt_length:].to(device)
+    return visible[prompt_length - 1 :].to(device)
 
 
-def _attention(
+def _attention(  # noqa: PLR0917 - transformers' own order
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,

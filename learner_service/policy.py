@@ -19,6 +19,8 @@ from learner_service.attention import PACKED_ATTENTION, PackedAttention
 from learner_service.dataset import ImageGrid
 from learner_service.errors import UnknownModel
 from learner_service.features import FeatureCache
+from learner_service.last_layer import shorten
+from learner_service.lora import fuse
 from learner_service.packing import PackedGroups
 from learner_service.scoring import TokenLogps, choices, score
 from learner_service.spec import LoraSettings
@@ -54,6 +56,8 @@ class Policy:
         base.set_output_embeddings(torch.nn.Identity())
         torch.manual_seed(settings.seed)
         self.model: PeftModel = get_peft_model(base, _lora_config(lora))
+        fuse(self.model)
+        shorten(base.model.language_model)
         self.image_token_id: int = base.config.image_token_id
         self._features = FeatureCache(settings.feature_cache_bytes)
         self._barred_ids = torch.zeros(0, dtype=torch.long, device=self.device)
@@ -117,7 +121,6 @@ class Policy:
             attention_mask={"full_attention": None},
             position_ids=packed.position_ids.unsqueeze(1).to(self.device),
             packed=PackedAttention(packed.spans, self.device),
-            logits_to_keep=chosen.positions,
             use_cache=False,
         ).logits[0]
         logps, entropies = score(

@@ -25,12 +25,11 @@ class TokenLogps:
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """M tokens, ordered by the position whose hidden state predicts them.
+    """M tokens, ordered by which of the K predicting positions predicts them.
 
     A position may predict several: the last of a prompt predicts each completion's first token.
     """
 
-    positions: Tensor  # [K] of the sequence, ascending
     places: Tensor  # [M] in 0…K-1, ascending
     token_ids: Tensor  # [M]
     order: Tensor  # [M]: where each was among the tokens that `choices` was given
@@ -41,11 +40,9 @@ class Choices:
 
 def choices(sources: Tensor, token_ids: Tensor) -> Choices:
     """sources, token_ids: [M], the position that predicts each token, and the token."""
-    positions, places = sources.unique(return_inverse=True)
+    places = sources.unique(return_inverse=True)[1]
     order = places.argsort(stable=True)
-    return Choices(
-        positions=positions, places=places[order], token_ids=token_ids[order], order=order
-    )
+    return Choices(places=places[order], token_ids=token_ids[order], order=order)
 
 
 def score(
@@ -75,7 +72,7 @@ class _Scored(torch.autograd.Function):
     """The logits of a chunk are computed again in backward rather than kept."""
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0917 - autograd passes no keywords
         ctx: Any,
         hidden: Tensor,
         weight: Tensor,

@@ -1,5 +1,7 @@
 """Attention over packed groups against one dense mask over the whole sequence."""
 
+from itertools import pairwise
+
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -18,30 +20,47 @@ def dense_mask() -> torch.Tensor:
     visible = torch.zeros(18, 18, dtype=torch.bool)
     for span in SPANS:
         bounds = [span.start, span.prompt_end, *span.completion_ends]
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in pairwise(bounds):
             for query in range(start, end):
                 visible[query, span.start : min(span.prompt_end, query + 1)] = True
                 visible[query, start : query + 1] = True
     return visible
 
 
-def test_equal_to_a_dense_mask_forward_and_backward():
+def random_inputs() -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Query, key and value that want gradients, and the gradient of the output."""
     generator = torch.Generator().manual_seed(1)
     query, gradient = torch.randn(2, 1, 4, 18, 8, generator=generator)
     key, value = torch.randn(2, 1, 2, 18, 8, generator=generator)
-    inputs = [tensor.requires_grad_() for tensor in (query, key, value)]
-    packed = PackedAttention(SPANS, torch.device("cpu"))(*inputs, 0.3)
-    dense = scaled_dot_product_attention(
+    return [tensor.requires_grad_() for tensor in (query, key, value)], gradient
+
+
+def dense(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    return scaled_dot_product_attention(
         query,
         key.repeat_interleave(2, dim=1),
         value.repeat_interleave(2, dim=1),
         attn_mask=dense_mask(),
         scale=0.3,
     )
-    torch.testing.assert_close(packed, dense, atol=1e-6, rtol=1e-5)
+
+
+def test_equal_to_a_dense_mask_forward_and_backward():
+    inputs, gradient = random_inputs()
+    packed, expected = PackedAttention(SPANS, torch.device("cpu"))(*inputs, 0.3), dense(*inputs)
+    torch.testing.assert_close(packed, expected, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(
         torch.autograd.grad(packed, inputs, gradient),
-        torch.autograd.grad(dense, inputs, gradient),
+        torch.autograd.grad(expected, inputs, gradient),
         atol=1e-5,
         rtol=1e-5,
     )
+
+
+def test_predicting_positions_alone_give_the_same():
+    (query, key, value), _ = random_inputs()
+    attention = PackedAttention(SPANS, torch.device("cpu"))
+    rows = attention.predicting
+    assert rows.tolist() == [*range(4, 10), 12, *range(13, 18)]
+    alone = attention.at_predicting(query[:, :, rows], key, value, 0.3)
+    torch.testing.assert_close(alone, dense(query, key, value)[:, :, rows], atol=1e-6, rtol=1e-5)
