@@ -22,8 +22,8 @@ from learner_service.features import FeatureCache
 from learner_service.last_layer import shorten
 from learner_service.lora import fuse
 from learner_service.packing import PackedGroups
-from learner_service.scoring import TokenLogps, choices, score
 from learner_service.spec import LoraSettings
+from learner_service.token_logps import TokenLogps, choices, score
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
 SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")

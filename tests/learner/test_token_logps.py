@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from learner_service import scoring
-from learner_service.scoring import choices, score
+from learner_service import token_logps
+from learner_service.token_logps import choices, score
 
 SOURCES = torch.tensor([7, 7, 2, 9, 7, 3])
 TOKENS = torch.tensor([4, 1, 0, 5, 4, 2])
@@ -20,7 +20,7 @@ def plain(hidden: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, tor
 
 @pytest.mark.parametrize("logits_per_chunk", [1, 16, 1000])
 def test_equal_to_plain_log_softmax(monkeypatch: pytest.MonkeyPatch, logits_per_chunk: int):
-    monkeypatch.setattr(scoring, "_LOGITS_PER_CHUNK", logits_per_chunk)
+    monkeypatch.setattr(token_logps, "_LOGITS_PER_CHUNK", logits_per_chunk)
     torch.manual_seed(0)
     hidden, weight = torch.randn(10, 5, requires_grad=True), torch.randn(8, 5)
     chosen = choices(SOURCES, TOKENS)
