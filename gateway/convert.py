@@ -14,6 +14,8 @@ from tally.reward.v1 import reward_pb2
 _ENUM_PREFIXES = {
     "loss_type": (pb.LossType, "LOSS_TYPE_"),
     "advantage_scale": (pb.AdvantageScale, "ADVANTAGE_SCALE_"),
+    "importance_correction": (pb.ImportanceCorrection, "IMPORTANCE_CORRECTION_"),
+    "zero_variance_groups": (pb.ZeroVarianceGroups, "ZERO_VARIANCE_GROUPS_"),
     "learning_rate_schedule": (pb.LearningRateSchedule, "LEARNING_RATE_SCHEDULE_"),
 }
 _KINDS = {

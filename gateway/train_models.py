@@ -71,6 +71,21 @@ class TrainingConfig(_Strict):
     learning_rate_schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="What the learning rate does after warm-up."
     )
+    staleness: int = Field(
+        0, ge=0, le=8, description="Steps that the sampling adapter may be behind; 0: on-policy."
+    )
+    importance_correction: Literal["auto", "on", "off"] = Field(
+        "auto", description="Weigh token losses by truncated importance ratios."
+    )
+    importance_cap: float = Field(
+        3.0, ge=1, le=1000, description="Where importance ratios are cut off."
+    )
+    zero_variance_groups: Literal["skip", "refill"] = Field(
+        "skip", description="What is done with a group whose rewards are all equal."
+    )
+    refill_rounds: int = Field(
+        3, ge=1, le=16, description="Other prompts tried in place of one such group."
+    )
 
 
 class LoraConfig(_Strict):

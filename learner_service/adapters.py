@@ -10,8 +10,6 @@ from torch import Tensor
 
 from learner_service.blob_store import BlobStore
 
-_KEPT = 2
-
 
 def adapter_bytes(model: PeftModel) -> bytes:
     """The adapter's weights with PEFT's keys; equal weights give equal bytes."""
@@ -37,21 +35,23 @@ class AdapterPublisher:
     """Puts the adapter into the blob store and removes this job's earlier ones.
 
     `ledger` is a file that names what is published, so that a worker that was killed leaves
-    nothing behind that the next one does not remove.
+    nothing behind that the next one does not remove. The last `kept` stay: rollouts that are on
+    their way may need them.
     """
 
-    def __init__(self, store: BlobStore, ledger: Path) -> None:
+    def __init__(self, store: BlobStore, ledger: Path, kept: int) -> None:
         self._store = store
         self._ledger = ledger
+        self._kept = kept
 
     def publish(self, model: PeftModel) -> str:
         """Returns the adapter's digest."""
         digest = self._store.put_bytes(adapter_bytes(model))
         published = [d for d in self._published() if d != digest] + [digest]
         self._ledger.write_text("\n".join(published))
-        for old in published[:-_KEPT]:
+        for old in published[: -self._kept]:
             self._store.delete(old)
-        self._ledger.write_text("\n".join(published[-_KEPT:]))
+        self._ledger.write_text("\n".join(published[-self._kept :]))
         return digest
 
     def _published(self) -> list[str]:

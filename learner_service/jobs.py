@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 from learner_service import checkpoints
@@ -173,9 +174,14 @@ class Jobs:
             if found.path:
                 checkpoint_folder.mkdir(parents=True)
                 checkpoints.adopt(found.path, checkpoint_folder)
+                self._adopt_history(self.folder(earlier.job_id), folder)
                 self._store.set_resumed_from(job.job_id, earlier.job_id)
         checkpoint_folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _adopt_history(self, source: Path, folder: Path) -> None:
+        with suppress(FileNotFoundError):
+            shutil.copy(source / "history.jsonl", folder)
 
     def _tidy(self, folder: Path) -> None:
         """Removes what only a running job needs: every published adapter but the last."""

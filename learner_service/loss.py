@@ -47,16 +47,20 @@ def policy_loss(
     epsilon_high: float,
     beta: float = 0.0,
     reference_logps: Tensor | None = None,
+    importance_weights: Tensor | None = None,
 ) -> LossParts:
     """The clipped surrogate over one forward pass of N completions of at most T tokens.
 
-    logps, old_logps, reference_logps, mask: [N, T]; advantages: [N]. `mask` is true where there is
-    a token. With beta above 0, reference_logps must be given.
+    logps, old_logps, reference_logps, importance_weights, mask: [N, T]; advantages: [N]. `mask` is
+    true where there is a token. With beta above 0, reference_logps must be given.
+    importance_weights, where given, multiply the surrogate, not the KL penalty.
     """
     ratio = torch.exp(logps - old_logps)
     clipped = ratio.clamp(1 - epsilon_low, 1 + epsilon_high)
     advantages = advantages.unsqueeze(1)
     token_losses = -torch.min(ratio * advantages, clipped * advantages)
+    if importance_weights is not None:
+        token_losses = token_losses * importance_weights
     weights = mask.to(logps.dtype)
     kl = torch.zeros_like(logps)
     if beta > 0:

@@ -30,17 +30,19 @@ from learner_service.events import (
     JobStatus,
     Notice,
     PhaseChanged,
-    WorkerFailed,
     to_json,
 )
+from learner_service.failures import failure_of
 from learner_service.groups import GroupSampler, PromptStage
 from learner_service.output import write_output, zip_output
+from learner_service.phases import Phases
 from learner_service.policy import Policy, PolicySettings
 from learner_service.process import end_with_parent
+from learner_service.rollouts_ahead import RolloutsAhead
 from learner_service.trainer import GRPOTrainer
 from learner_service.worker_task import WorkerTask
 from rpc.digests import digest_of_file, vocabulary_fingerprint
-from rpc.errors import DataLoss, FailedPrecondition, ResourceExhausted, TallyError
+from rpc.errors import FailedPrecondition
 from rpc.logs import configure_logging
 
 
@@ -53,35 +55,44 @@ class Worker:
         self._events = events
         self._stop = stop
         self._phase = JobPhase.NONE
+        self._report_lock = threading.Lock()
+        self._phases = Phases(self.report)
         self._store = BlobStore(task.blobs)
         self._loop = BackgroundLoop(stop)
 
     def run(self) -> None:
         """Ends the job with a result; raises StopRequested, or what went wrong."""
-        self.report(PhaseChanged(phase=JobPhase.LOADING))
+        self._phases.enter(JobPhase.LOADING)
         self._rollouts, self._rewards = self._loop.run(
-            open_clients(self._task.settings, self.report)
+            open_clients(self._task.settings, self.report, self._phases)
         )
         policy = self._policy()
-        self._agree_on_tokens(policy)
+        precision_differs = self._agree_on_tokens(policy)
         stage = PromptStage(policy, self._store)
         samples = self._staged(policy, self._spec.dataset_digest)
-        publisher = AdapterPublisher(self._store, self._task.folder / "published.txt")
-        trainer = self._trainer(policy, stage, publisher, samples)
-        self._train(trainer)
-        self.report(PhaseChanged(phase=JobPhase.SAVING))
+        ledger = self._task.folder / "published.txt"
+        publisher = AdapterPublisher(self._store, ledger, kept=2 + self._spec.training.staleness)
+        ahead = self._ahead(stage, samples)
+        corrected = self._spec.training.is_corrected(precision_differs)
+        trainer = self._trainer(policy, stage, ahead, publisher, samples, corrected)
+        self._train(trainer, ahead)
+        self._phases.enter(JobPhase.SAVING)
         digest = self._result(policy, trainer)
         self._evaluate(policy, stage, publisher)
         self.report(JobEnded(status=JobStatus.COMPLETED, result_digest=digest))
 
     def report(self, event: Event) -> None:
-        """Writes one line; a phase that is the current one already is not said again."""
-        if isinstance(event, PhaseChanged):
-            if event.phase is self._phase:
-                return
-            self._phase = event.phase
-        self._events.write(to_json(event) + "\n")
-        self._events.flush()
+        """Writes one line; a phase that is the current one already is not said again.
+
+        The trainer and the clients report from threads of their own.
+        """
+        with self._report_lock:
+            if isinstance(event, PhaseChanged):
+                if event.phase is self._phase:
+                    return
+                self._phase = event.phase
+            self._events.write(to_json(event) + "\n")
+            self._events.flush()
 
     def _policy(self) -> Policy:
         settings = self._task.settings
@@ -105,8 +116,11 @@ class Worker:
             self._spec.lora,
         )
 
-    def _agree_on_tokens(self, policy: Policy) -> None:
-        """Refuses replicas whose token ids mean something else."""
+    def _agree_on_tokens(self, policy: Policy) -> bool:
+        """Refuses replicas whose token ids mean something else.
+
+        Returns whether they hold the base weights in another precision than this job.
+        """
         served = self._loop.run(self._rollouts.model())
         if served.vocabulary_fingerprint != vocabulary_fingerprint(policy.tokenizer.get_vocab()):
             raise FailedPrecondition(
@@ -114,7 +128,8 @@ class Worker:
                 f"{self._spec.base_model}; start replicas of the same model"
             )
         policy.bar(served.barred_token_ids)
-        if served.use_4bit != self._spec.training.use_4bit:
+        differs = served.use_4bit != self._spec.training.use_4bit
+        if differs:
             held = "4-bit" if served.use_4bit else "full-precision"
             self.report(
                 Notice(
@@ -122,55 +137,64 @@ class Worker:
                     "log_probability_gap shows how far the two are apart"
                 )
             )
+        return differs
 
     def _staged(self, policy: Policy, digest: str) -> list[Sample]:
         path = self._store.path(digest)
         max_side = self._spec.training.max_image_size
         return stage_dataset(path, self._store, policy.image_grid, max_side)
 
-    def _trainer(
-        self,
-        policy: Policy,
-        stage: PromptStage,
-        publisher: AdapterPublisher,
-        samples: list[Sample],
-    ) -> GRPOTrainer:
+    def _ahead(self, stage: PromptStage, samples: list[Sample]) -> RolloutsAhead:
+        training = self._spec.training
         sampler = GroupSampler(
             stage=stage,
             rollouts=self._rollouts,
             rewards=self._rewards,
-            loop=self._loop,
-            training=self._spec.training,
+            training=training,
             reward_weights=self._spec.rewards,
         )
+        return RolloutsAhead(sampler=sampler, loop=self._loop, samples=samples, training=training)
+
+    def _trainer(  # noqa: PLR0917 - these are the parts, each once
+        self,
+        policy: Policy,
+        stage: PromptStage,
+        ahead: RolloutsAhead,
+        publisher: AdapterPublisher,
+        samples: list[Sample],
+        corrected: bool,
+    ) -> GRPOTrainer:
         return GRPOTrainer(
             policy=policy,
             stage=stage,
-            sampler=sampler,
+            ahead=ahead,
             publisher=publisher,
             samples=samples,
             training=self._spec.training,
+            corrected=corrected,
             folder=self._task.folder,
             checkpoints_kept=self._task.settings.checkpoints_kept,
             report=self.report,
+            phases=self._phases,
             stop=self._stop,
             attempt=self._task.attempt,
         )
 
-    def _train(self, trainer: GRPOTrainer) -> None:
+    def _train(self, trainer: GRPOTrainer, ahead: RolloutsAhead) -> None:
         found = checkpoints.find_last(self._task.folder / "checkpoints")
         for name in found.broken:
             self.report(Notice(message=f"{name} is damaged and was passed over"))
         try:
             trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
         except StopRequested:
+            ahead.cancel()
             trainer.save_where_it_stands()
             raise
 
     def _result(self, policy: Policy, trainer: GRPOTrainer) -> str:
         trainer.save_where_it_stands()
         folder = self._task.folder / "output"
-        write_output(folder, policy, self._spec, trainer.state)
+        write_output(folder, policy, self._spec, trainer.state_with_history())
         archive = self._task.folder / "result.zip"
         zip_output(folder, archive)
         digest = digest_of_file(archive)
@@ -181,7 +205,7 @@ class Worker:
     def _evaluate(self, policy: Policy, stage: PromptStage, publisher: AdapterPublisher) -> None:
         if not self._spec.evaluation_dataset_digest:
             return
-        self.report(PhaseChanged(phase=JobPhase.EVALUATING))
+        self._phases.enter(JobPhase.EVALUATING)
         evaluator = Evaluator(
             stage=stage,
             rollouts=self._rollouts,
@@ -192,19 +216,6 @@ class Worker:
         )
         held_out = self._staged(policy, self._spec.evaluation_dataset_digest)
         self.report(evaluator.compare(held_out, publisher.publish(policy.model)))
-
-
-def failure_of(error: Exception) -> WorkerFailed:
-    """What a person is told, and whether another worker may do better."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
-        return WorkerFailed(message=f"out of memory; {advice}", retryable=True)
-    if isinstance(error, DataLoss | ResourceExhausted):
-        return WorkerFailed(message=str(error), retryable=True)
-    if isinstance(error, TallyError | FloatingPointError):
-        return WorkerFailed(message=str(error), retryable=False)
-    message = f"the worker failed with {type(error).__name__}; its log says more"
-    return WorkerFailed(message=message, retryable=True)
 
 
 def main() -> None:
@@ -224,18 +235,10 @@ def main() -> None:
             with suppress(StopRequested):
                 worker.run()
         except Exception as error:
-            worker.report(failure_of(_first(error)))
+            worker.report(failure_of(error))
             raise
     # Threads of gRPC and torch must not outlive the interpreter's teardown.
-
     os._exit(0)
-
-
-def _first(error: BaseException) -> Exception:
-    """The first error of a group, or the error itself."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
 if __name__ == "__main__":
