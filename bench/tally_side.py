@@ -17,13 +17,16 @@ from bench.scenes import Example
 from bench.trl_side import optimizer_step
 from learner_service.blob_store import BlobStore
 from learner_service.dataset import Sample
-from learner_service.groups import PromptStage, ScoredGroup
+from learner_service.events import Event
+from learner_service.groups import PromptStage, PublishedAdapter, ScoredGroup
 from learner_service.images import to_png
 from learner_service.loss import LossScale
 from learner_service.packing import Group
+from learner_service.passes import ForwardPass, WholeStep
+from learner_service.phases import Phases
 from learner_service.policy import Policy, PolicySettings
 from learner_service.spec import LoraSettings, LossType, TrainingSettings
-from learner_service.trainer import ForwardPass, GRPOTrainer
+from learner_service.trainer import GRPOTrainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,7 @@ class TallySettings:
     lora_dropout: float = 0.0
     dtype: str = "float32"
     use_4bit: bool = False
+    gradient_checkpointing: bool = False
     device: str = "cpu"
     seed: int = 43
 
@@ -59,13 +63,15 @@ class TallySide:
         self.trainer = GRPOTrainer(
             policy=self.policy,
             stage=self._stage,
-            sampler=None,
+            ahead=None,
             publisher=None,
             samples=[None],
             training=self._training,
+            corrected=False,
             folder=folder,
             checkpoints_kept=2,
-            report=lambda event: None,
+            report=_ignore,
+            phases=Phases(_ignore),
             stop=threading.Event(),
             attempt=1,
         )
@@ -77,15 +83,21 @@ class TallySide:
         advantages_P_G: Tensor,
     ) -> dict[str, Any]:
         """One forward pass over these groups, as `get_batch_samples` would hand it on."""
-        groups = [
-            self._group(*row) for row in zip(examples, completions_P_G, advantages_P_G, strict=True)
-        ]
+        groups = [self._group(*row) for row in zip(examples, completions_P_G, strict=True)]
         scale = LossScale(
             step_tokens=sum(len(c) for completions in completions_P_G for c in completions),
             forward_passes=1,
             max_new_tokens=self.settings.max_new_tokens,
         )
-        return {"forward_pass": ForwardPass(groups=groups, scale=scale)}
+        forward_pass = ForwardPass(
+            groups=groups,
+            advantages=advantages_P_G.flatten(),
+            num_skipped=0,
+            scale=scale,
+            kept_share=1.0,
+            step=WholeStep(groups=groups, gradient_factor=1.0),
+        )
+        return {"forward_pass": forward_pass}
 
     def loss(self, inputs: dict[str, Any]) -> Tensor:
         """The loss of one forward pass, ready for `.backward()`."""
@@ -93,11 +105,10 @@ class TallySide:
 
     def learn(self, inputs: dict[str, Any]) -> float:
         """Forward, backward and optimizer on what `inputs` made; returns the loss."""
+        self.trainer._begin_step()
         return optimizer_step(self.trainer, [inputs])
 
-    def _group(
-        self, example: Example, completions: Sequence[Sequence[int]], advantages: Tensor
-    ) -> ScoredGroup:
+    def _group(self, example: Example, completions: Sequence[Sequence[int]]) -> ScoredGroup:
         sample = Sample(
             row=0,
             question=example.question,
@@ -114,9 +125,20 @@ class TallySide:
                 completions=completions,
             ),
             image_digest=sample.image_digest,
-            advantages=advantages,
+            adapter=PublishedAdapter(digest="", step=0),
             sampler_logps=tuple((0.0,) * len(c) for c in completions),
+            scores=(),
+            first_scores=(),
+            refills=0,
+            sampled_tokens=0,
+            asked_at=0.0,
+            sampled_at=0.0,
+            scored_at=0.0,
         )
+
+
+def _ignore(event: Event) -> None:
+    """Nobody listens."""
 
 
 def _policy_settings(settings: TallySettings) -> PolicySettings:
@@ -127,6 +149,7 @@ def _policy_settings(settings: TallySettings) -> PolicySettings:
         use_4bit=settings.use_4bit,
         seed=settings.seed,
         feature_cache_bytes=10**9,
+        gradient_checkpointing=settings.gradient_checkpointing,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -18,7 +19,7 @@ from transformers import (
 from learner_service.attention import PACKED_ATTENTION, PackedAttention
 from learner_service.dataset import ImageGrid
 from learner_service.errors import UnknownModel
-from learner_service.features import FeatureCache
+from learner_service.features import FeatureCache, FeatureFolder, tower_fingerprint
 from learner_service.last_layer import shorten
 from learner_service.lora import fuse
 from learner_service.packing import PackedGroups
@@ -33,7 +34,10 @@ LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_p
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySettings:
-    """How to load the base model: `source` is a folder or a hub name."""
+    """How to load the base model: `source` is a folder or a hub name.
+
+    `feature_folder` is where vision features are kept beyond memory; None for nowhere.
+    """
 
     source: str
     device: str
@@ -41,6 +45,9 @@ class PolicySettings:
     use_4bit: bool
     seed: int
     feature_cache_bytes: int
+    feature_folder: Path | None = None
+    feature_folder_bytes: int = 0
+    gradient_checkpointing: bool = False
 
 
 class Policy:
@@ -58,8 +65,10 @@ class Policy:
         self.model: PeftModel = get_peft_model(base, _lora_config(lora))
         fuse(self.model)
         shorten(base.model.language_model)
+        if settings.gradient_checkpointing:
+            base.model.language_model.gradient_checkpointing_enable({"use_reentrant": False})
         self.image_token_id: int = base.config.image_token_id
-        self._features = FeatureCache(settings.feature_cache_bytes)
+        self._features = FeatureCache(settings.feature_cache_bytes, self._feature_folder(settings))
         self._barred_ids = torch.zeros(0, dtype=torch.long, device=self.device)
 
     @property
@@ -91,9 +100,28 @@ class Policy:
         )
         return positions[:, 0]
 
+    def _feature_folder(self, settings: PolicySettings) -> FeatureFolder | None:
+        tower = self.base.model.visual
+        if any(parameter.requires_grad for parameter in tower.parameters()):
+            raise ValueError("features of a vision tower that trains can't be kept")
+        if settings.feature_folder is None:
+            return None
+        fingerprint = tower_fingerprint(
+            tower,
+            {"processor": self.image_processor.to_dict(), "tower": tower.config.to_dict()},
+        )
+        return FeatureFolder(settings.feature_folder, settings.feature_folder_bytes, fingerprint)
+
+    def forget_features(self) -> None:
+        """As if no image had been seen; what is kept on disk stays."""
+        self._features.forget()
+
     @torch.no_grad()
     def features(self, digest: str, open_image: Callable[[], Image.Image]) -> Tensor:
-        """Vision features of a staged image, [image tokens, H]; opened only where not kept."""
+        """Vision features of a staged image, [image tokens, H], on the CPU.
+
+        Opened only where not kept.
+        """
         return self._features.get(digest, lambda: self._compute_features(open_image()))
 
     def _compute_features(self, image: Image.Image) -> Tensor:
@@ -149,7 +177,9 @@ class Policy:
             raise ValueError(f"{found} image features for {int(is_image.sum())} image tokens")
         embeddings = self.base.get_input_embeddings()(packed.token_ids.to(self.device))
         image_mask = is_image.to(self.device).unsqueeze(-1)
-        return embeddings.masked_scatter(image_mask, torch.cat(list(features))).unsqueeze(0)
+        return embeddings.masked_scatter(
+            image_mask, torch.cat(list(features)).to(embeddings)
+        ).unsqueeze(0)
 
 
 def _load_base(settings: PolicySettings) -> torch.nn.Module:
