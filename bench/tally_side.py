@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from bench.scenes import Example
-from bench.trl_side import optimizer_step
+from bench.stepping import optimizer_step
 from learner_service.blob_store import BlobStore
 from learner_service.dataset import Sample
 from learner_service.events import Event

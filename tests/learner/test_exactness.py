@@ -4,7 +4,6 @@ TRL encodes each image and prompt once per completion and pads them; ours are pa
 features. Two groups with images of unequal sizes, completions of 1 to 9 tokens, float32.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -26,13 +25,11 @@ G = 4
 class Sides:
     tally: TallySide
     trl: TrlSide
-    examples: list[Example]
-    completions_P_G: list[list[list[int]]]
-    advantages_P_G: torch.Tensor
+    given: tuple[list[Example], list[list[list[int]]], torch.Tensor]
 
 
 @pytest.fixture(scope="module")
-def sides(random_policy_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+def sides(random_policy_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Sides:
     """Both sides with the same adapter, one that matters."""
     folder, random = tmp_path_factory.mktemp("sides"), Random(3)
     scenes = [draw_scene(random) for _ in SIZES]
@@ -49,16 +46,11 @@ def sides(random_policy_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.05)
             theirs[name].data.copy_(parameter.data)
-    yield Sides(
-        tally=tally,
-        trl=trl,
-        examples=examples,
-        completions_P_G=[
-            [[random.randrange(250) for _ in range(random.randint(1, 9))] for _ in range(G)]
-            for _ in SIZES
-        ],
-        advantages_P_G=torch.randn(2, G),
-    )
+    completions_P_G = [
+        [[random.randrange(250) for _ in range(random.randint(1, 9))] for _ in range(G)]
+        for _ in SIZES
+    ]
+    return Sides(tally=tally, trl=trl, given=(examples, completions_P_G, torch.randn(2, G)))
 
 
 def gradients(model: torch.nn.Module, loss: torch.Tensor) -> torch.Tensor:
@@ -78,9 +70,8 @@ def test_loss_and_gradients_equal_trls(sides: Sides, loss_type: LossType, beta: 
     trl.importance_sampling_level = "sequence" if is_gspo else "token"
     trl.beta = beta
     tally._training = tally._training.model_copy(update={"loss_type": loss_type, "beta": beta})
-    given = (sides.examples, sides.completions_P_G, sides.advantages_P_G)
-    ours = sides.tally.loss(sides.tally.inputs(*given))
-    theirs = sides.trl.loss(sides.trl.inputs(*given))
+    ours = sides.tally.loss(sides.tally.inputs(*sides.given))
+    theirs = sides.trl.loss(sides.trl.inputs(*sides.given))
     assert ours.item() == pytest.approx(theirs.item(), abs=1e-5)
     our_gradients = gradients(sides.tally.policy.model, ours)
     their_gradients = gradients(sides.trl.model, theirs)
