@@ -110,7 +110,10 @@ class GRPOTrainer(Trainer):
         def before_waiting(first: int, end: int) -> None:
             if rollouts.are_there(first, end):
                 return
-            self._phases.enter(JobPhase.ROLLOUT)
+            if first == 0:
+                self._phases.enter(JobPhase.ROLLOUT)
+            else:
+                self._phases.stand_still()
             for sample in rollouts.samples[first:end]:
                 if not rollouts.are_there(first, end):
                     self._check_stop()
@@ -147,7 +150,8 @@ class GRPOTrainer(Trainer):
         for parameter in self._trained:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        torch._foreach_mul_([p.grad for p in self._trained], step.gradient_factor)
+        if step.gradient_factor != 1:
+            torch._foreach_mul_([p.grad for p in self._trained], step.gradient_factor)
         self._step_groups = step.groups
         return loss
 

@@ -9,7 +9,7 @@ from random import Random
 
 import torch
 
-from learner_service.adapters import AdapterPublisher, adapter_bytes
+from learner_service.adapters import AdapterPublisher
 from learner_service.background import BackgroundLoop
 from learner_service.blob_store import BlobStore
 from learner_service.dataset import Sample
@@ -54,7 +54,8 @@ class Training:
 
     @property
     def adapter_digest(self) -> str:
-        return digest_of(adapter_bytes(self.policy.model))
+        trained = [p for p in self.policy.model.parameters() if p.requires_grad]
+        return digest_of(b"".join(p.detach().numpy().tobytes() for p in trained))
 
 
 class AllAtOnce(RolloutsAhead):
