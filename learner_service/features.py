@@ -11,6 +11,7 @@ import os
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -93,7 +94,8 @@ class FeatureFolder:
             staged.rename(self._path(digest))
         except (OSError, SafetensorError) as error:
             logger.warning("vision features are not kept on disk: %s", error)
-            staged.unlink(missing_ok=True)
+            with suppress(OSError):
+                staged.unlink()
         self._trim()
 
     def _path(self, digest: str) -> Path:

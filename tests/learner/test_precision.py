@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft.tuners.lora import Linear as LoraLinear
+from peft import LoraConfig, get_peft_model
 
 from learner_service.lora import fuse
 from learner_service.policy import Policy, PolicySettings
@@ -74,7 +74,9 @@ def test_lora_in_fewer_passes_equals_pefts(random_policy_path: Path, changes: di
 
 def test_dropout_equals_pefts():
     torch.manual_seed(2)
-    layer = LoraLinear(torch.nn.Linear(6, 5), "default", r=2, lora_alpha=3, lora_dropout=0.5)
+    config = LoraConfig(target_modules=["0"], r=2, lora_alpha=3, lora_dropout=0.5)
+    model = get_peft_model(torch.nn.Sequential(torch.nn.Linear(6, 5)), config)
+    layer = model.base_model.model[0]
     torch.nn.init.normal_(layer.lora_B["default"].weight)
     x, results = torch.randn(4, 6, requires_grad=True), []
     for _ in range(2):
@@ -85,5 +87,5 @@ def test_dropout_equals_pefts():
     torch.testing.assert_close(results[0], results[1])
 
 
-def lora_of(layer: LoraLinear) -> list[torch.Tensor]:
+def lora_of(layer: torch.nn.Module) -> list[torch.Tensor]:
     return [layer.lora_A["default"].weight, layer.lora_B["default"].weight]
