@@ -143,7 +143,9 @@ def main() -> None:
         "use_4bit": arguments.use_4bit,
     }
     policy_folder(arguments.policy, folder / arguments.policy)
-    sizes = [(504, g) for g in arguments.groups] + [(112, 8)]
+    sizes = [(504, g) for g in arguments.groups]
+    if not arguments.no_small_image:
+        sizes.append((112, 8))
     repeats = 3 if arguments.quick else arguments.repeats
     rows, figures = [], {}
     for side_pixels, group in sizes:
@@ -196,6 +198,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--groups", type=int, nargs="+", default=[4, 8, 16, 32])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--no-memory", action="store_true", help="time alone")
+    parser.add_argument("--no-small-image", action="store_true", help="504 px alone")
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     parser.add_argument("--peak", choices=["TRL", "Tally"], help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
