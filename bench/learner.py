@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from bench.measure import in_turn, median_ratio, seconds
-from bench.memory import PeakMemory
 from bench.models import policy_folder
+from bench.peak_memory import PeakMemory
 from bench.report import options, print_json, print_table
 from bench.scenes import Example, examples
 from bench.tally_side import TallySettings, TallySide
