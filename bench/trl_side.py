@@ -26,11 +26,11 @@ from transformers import (  # noqa: E402
     BitsAndBytesConfig,
     Qwen2_5_VLProcessor,
     Qwen2VLVideoProcessor,
-    Trainer,
 )
 from trl import GRPOConfig, GRPOTrainer  # noqa: E402
 
 from bench.scenes import Example  # noqa: E402
+from bench.stepping import optimizer_step  # noqa: E402
 
 LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 Reward = Callable[[str, int], float]  # answer text, true count
@@ -143,28 +143,6 @@ class TrlSide:
     def _rewards(self, completions: list[Any], true_count: list[int], **_: Any) -> list[float]:
         texts = [completion[0]["content"] for completion in completions]
         return [self._reward(*pair) for pair in zip(texts, true_count, strict=True)]
-
-
-def optimizer_step(trainer: Trainer, batches: Sequence[Any]) -> float:
-    """What transformers' training loop does between two steps, for any of its trainers.
-
-    Returns the sum of the losses. The optimizer is made when it is first needed.
-    """
-    if trainer.optimizer is None:
-        trainer.create_optimizer_and_scheduler(num_training_steps=trainer.args.max_steps)
-        trainer.model_wrapped, trainer.optimizer = trainer.accelerator.prepare(
-            trainer.model, trainer.optimizer
-        )
-        trainer.model.zero_grad()
-    trainer.current_gradient_accumulation_steps = len(batches)
-    loss = 0.0
-    for batch in batches:
-        loss += float(trainer.training_step(trainer.model_wrapped, batch, None))
-    trainer._clip_grad_norm(trainer.model)
-    trainer.optimizer.step()
-    trainer.lr_scheduler.step()
-    trainer.model.zero_grad()
-    return loss
 
 
 def _base_model(settings: TrlSettings) -> torch.nn.Module:

@@ -53,7 +53,7 @@ class TrainingConfig(_Strict):
     epsilon_high: float = Field(
         0.2, gt=0, le=100, description="How far the probability ratio may rise above 1."
     )
-    loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = Field(
+    loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo", "gspo"] = Field(
         "dapo", description="How the token losses are averaged."
     )
     advantage_scale: Literal["group", "batch", "none"] = Field(
@@ -70,6 +70,9 @@ class TrainingConfig(_Strict):
     )
     learning_rate_schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="What the learning rate does after warm-up."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations again in backward: less memory, more time."
     )
     staleness: int = Field(
         0, ge=0, le=8, description="Steps that the sampling adapter may be behind; 0: on-policy."

@@ -62,4 +62,12 @@ class LearnerSettings(ServiceSettings):
     feature_cache_bytes: int = Field(
         1024**3, ge=0, description="Memory for vision features that are kept, in bytes."
     )
+    feature_folder: Path | None = Field(
+        None,
+        description="Folder of vision features kept beyond memory and across jobs; "
+        "unset means `features` in data_dir.",
+    )
+    feature_folder_bytes: int = Field(
+        8 * 1024**3, ge=0, description="Room of that folder, in bytes; 0 keeps nothing there."
+    )
     checkpoints_kept: int = Field(2, ge=2, description="Checkpoints kept of each job.")

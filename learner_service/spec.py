@@ -14,6 +14,7 @@ class LossType(StrEnum):
     BNPO = "bnpo"
     DR_GRPO = "dr_grpo"
     DAPO = "dapo"
+    GSPO = "gspo"
 
 
 class AdvantageScale(StrEnum):
@@ -65,6 +66,7 @@ class TrainingSettings(_Settings):
     warmup_steps: int = Field(0, ge=0, le=1_000_000)
     max_steps: int = Field(0, ge=0, le=10_000_000)
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule.LINEAR
+    gradient_checkpointing: bool = False
     staleness: int = Field(0, ge=0, le=8)
     importance_correction: ImportanceCorrection = ImportanceCorrection.AUTO
     importance_cap: float = Field(3.0, ge=1, le=1000)

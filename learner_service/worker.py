@@ -111,6 +111,11 @@ class Worker:
                 use_4bit=self._spec.training.use_4bit,
                 seed=self._spec.training.seed,
                 feature_cache_bytes=settings.feature_cache_bytes,
+                feature_folder=(settings.feature_folder or settings.data_dir / "features")
+                if settings.feature_folder_bytes
+                else None,
+                feature_folder_bytes=settings.feature_folder_bytes,
+                gradient_checkpointing=self._spec.training.gradient_checkpointing,
             ),
             self._spec.lora,
         )

@@ -36,6 +36,10 @@ class _LossTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LossType.Val
     """Sum over all tokens over completions times max_new_tokens (Dr. GRPO)."""
     LOSS_TYPE_DAPO: _LossType.ValueType  # 4
     """Sum over all tokens of an optimizer step over their number (DAPO)."""
+    LOSS_TYPE_GSPO: _LossType.ValueType  # 5
+    """Ratios and clipping of whole completions: the mean log-ratio of a completion's tokens stands
+    for each of them; then mean over completions (GSPO).
+    """
 
 class LossType(_LossType, metaclass=_LossTypeEnumTypeWrapper):
     """How the token losses of a step are averaged."""
@@ -50,6 +54,10 @@ LOSS_TYPE_DR_GRPO: LossType.ValueType  # 3
 """Sum over all tokens over completions times max_new_tokens (Dr. GRPO)."""
 LOSS_TYPE_DAPO: LossType.ValueType  # 4
 """Sum over all tokens of an optimizer step over their number (DAPO)."""
+LOSS_TYPE_GSPO: LossType.ValueType  # 5
+"""Ratios and clipping of whole completions: the mean log-ratio of a completion's tokens stands
+for each of them; then mean over completions (GSPO).
+"""
 Global___LossType: _TypeAlias = LossType  # noqa: Y015
 
 class _AdvantageScale:
@@ -540,6 +548,7 @@ class TrainingConfig(_message.Message):
     WARMUP_STEPS_FIELD_NUMBER: _builtins.int
     MAX_STEPS_FIELD_NUMBER: _builtins.int
     LEARNING_RATE_SCHEDULE_FIELD_NUMBER: _builtins.int
+    GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
     STALENESS_FIELD_NUMBER: _builtins.int
     IMPORTANCE_CORRECTION_FIELD_NUMBER: _builtins.int
     IMPORTANCE_CAP_FIELD_NUMBER: _builtins.int
@@ -585,6 +594,10 @@ class TrainingConfig(_message.Message):
     """
     learning_rate_schedule: Global___LearningRateSchedule.ValueType
     """What the learning rate does after warm-up. LEARNING_RATE_SCHEDULE_LINEAR."""
+    gradient_checkpointing: _builtins.bool
+    """Whether backward computes the layers' activations again rather than keeping them: less
+    memory for a third more time. False.
+    """
     staleness: _builtins.int
     """How many optimizer steps the adapter that a step's completions are sampled with may be behind,
     0 to 8. 0 is strictly on-policy; beyond it, later steps are sampled while earlier ones are
@@ -624,15 +637,16 @@ class TrainingConfig(_message.Message):
         warmup_steps: _builtins.int | None = ...,
         max_steps: _builtins.int | None = ...,
         learning_rate_schedule: Global___LearningRateSchedule.ValueType = ...,
+        gradient_checkpointing: _builtins.bool | None = ...,
         staleness: _builtins.int | None = ...,
         importance_correction: Global___ImportanceCorrection.ValueType = ...,
         importance_cap: _builtins.float | None = ...,
         zero_variance_groups: Global___ZeroVarianceGroups.ValueType = ...,
         refill_rounds: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "importance_cap", b"importance_cap", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "importance_cap", b"importance_cap", "importance_correction", b"importance_correction", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "zero_variance_groups", b"zero_variance_groups"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "importance_correction", b"importance_correction", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "zero_variance_groups", b"zero_variance_groups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
@@ -644,6 +658,8 @@ class TrainingConfig(_message.Message):
     _WhichOneofArgType__epsilon_low: _TypeAlias = _typing.Literal["_epsilon_low", b"_epsilon_low"]  # noqa: Y015
     _WhichOneofReturnType__gradient_accumulation_steps: _TypeAlias = _typing.Literal["gradient_accumulation_steps"]  # noqa: Y015
     _WhichOneofArgType__gradient_accumulation_steps: _TypeAlias = _typing.Literal["_gradient_accumulation_steps", b"_gradient_accumulation_steps"]  # noqa: Y015
+    _WhichOneofReturnType__gradient_checkpointing: _TypeAlias = _typing.Literal["gradient_checkpointing"]  # noqa: Y015
+    _WhichOneofArgType__gradient_checkpointing: _TypeAlias = _typing.Literal["_gradient_checkpointing", b"_gradient_checkpointing"]  # noqa: Y015
     _WhichOneofReturnType__importance_cap: _TypeAlias = _typing.Literal["importance_cap"]  # noqa: Y015
     _WhichOneofArgType__importance_cap: _TypeAlias = _typing.Literal["_importance_cap", b"_importance_cap"]  # noqa: Y015
     _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
@@ -682,6 +698,8 @@ class TrainingConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epsilon_low) -> _WhichOneofReturnType__epsilon_low | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gradient_accumulation_steps) -> _WhichOneofReturnType__gradient_accumulation_steps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gradient_checkpointing) -> _WhichOneofReturnType__gradient_checkpointing | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__importance_cap) -> _WhichOneofReturnType__importance_cap | None: ...
     @_typing.overload
