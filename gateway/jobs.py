@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Sequence
+from typing import Any
 from weakref import WeakValueDictionary
 
 from gateway.database import Database
@@ -146,6 +147,10 @@ class Jobs:
         """All events of a kind, in order."""
         await self.get(job_id)
         return await asyncio.to_thread(self._store.events, job_id, 0, kind, None)
+
+    async def samples(self, job_id: str, limit: int) -> list[dict[str, Any]]:
+        """Answers of the latest steps, the newest first."""
+        return await asyncio.to_thread(self._store.samples, job_id, limit)
 
     async def completed(self, job_id: str) -> Job:
         """The job where it has a result; raises Conflict where it has none."""

@@ -15,6 +15,7 @@ from learner_service.events import (
     JobStatus,
     Notice,
     PhaseChanged,
+    SamplesShown,
     StepDone,
     WorkerStarted,
 )
@@ -111,18 +112,23 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
             message.step_done.CopyFrom(
                 pb.StepDone(step=step, total_steps=total, metrics=metrics_message)
             )
+        case SamplesShown(step=step, groups=groups):
+            message.samples_shown.CopyFrom(
+                pb.SamplesShown(step=step, groups=[pb.ShownGroup(**group) for group in groups])
+            )
         case Notice(message=text):
             message.notice.message = text
         case EvaluationProgress(answered=answered, total=total):
             message.evaluation_progress.CopyFrom(
                 pb.EvaluationProgress(answered=answered, total=total)
             )
-        case EvaluationDone(num_samples=number, base=base, adapter=adapter):
+        case EvaluationDone(num_samples=number, base=base, adapter=adapter, report_digest=digest):
             message.evaluation_done.CopyFrom(
                 pb.EvaluationDone(
                     num_samples=number,
                     base=pb.EvaluationScores(**base),
                     adapter=pb.EvaluationScores(**adapter),
+                    report_digest=digest,
                 )
             )
         case JobEnded(status=status, error_message=error, result_digest=digest):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL import Image
@@ -18,6 +19,7 @@ from learner_service.policy import Policy
 from learner_service.prompts import PromptBuilder
 from learner_service.rewards import RewardClient, Score
 from learner_service.rollouts import Completion, Prompt, RolloutClient, Sampling
+from learner_service.shown import shown_groups
 from learner_service.spec import RewardWeight, TrainingSettings
 
 
@@ -37,6 +39,7 @@ class ScoredStep:
 
     groups: list[ScoredGroup]
     metrics: dict[str, float]
+    shown: list[dict[str, Any]]
 
 
 class PromptStage:
@@ -104,7 +107,8 @@ class GroupSampler:
         )
         completions_P_G = self._loop.run(self._rollouts.generate(prompts, adapter_digest, sampling))
         sampled = time.monotonic()
-        scores = self._loop.run(self._scores(samples, completions_P_G))
+        texts = [self._stage.answer(c) for group in completions_P_G for c in group]
+        scores = self._loop.run(self._scores(samples, texts))
         rewards_P_G = torch.tensor([s.reward for s in scores]).view(len(samples), -1)
         advantages_P_G = group_advantages(rewards_P_G, self._training.advantage_scale)
         lengths = [float(len(c.token_ids)) for group in completions_P_G for c in group]
@@ -119,12 +123,10 @@ class GroupSampler:
                 "rollout_seconds": sampled - started,
                 "reward_seconds": time.monotonic() - sampled,
             },
+            shown=shown_groups(samples, texts, scores),
         )
 
-    async def _scores(
-        self, samples: Sequence[Sample], completions_P_G: list[list[Completion]]
-    ) -> list[Score]:
-        texts = [self._stage.answer(c) for group in completions_P_G for c in group]
+    async def _scores(self, samples: Sequence[Sample], texts: Sequence[str]) -> list[Score]:
         true_counts = [s.true_count for s in samples for _ in range(self._training.num_generations)]
         return await self._rewards.score(texts, true_counts, self._reward_weights)
 
