@@ -64,6 +64,7 @@ def to_spec(
         lora=pb.LoraConfig(**settings["lora_config"]),
         rewards=[pb.RewardWeight(**reward) for reward in settings["rewards"]],
         evaluation_dataset_digest=evaluation_digest or "",
+        evaluation_share=settings.get("evaluation_share"),
     )
 
 

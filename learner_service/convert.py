@@ -50,10 +50,13 @@ _ENUM_FIELDS = {
 def spec_from_proto(message: pb.JobSpec) -> JobSpec:
     """Raises InvalidArgument that names the field; unset fields take their defaults."""
     check_digest(message.dataset_digest, "spec.dataset_digest")
-    if message.evaluation_dataset_digest:
-        check_digest(message.evaluation_dataset_digest, "spec.evaluation_dataset_digest")
+    for name in ("evaluation_dataset_digest", "adapter_digest"):
+        if digest := getattr(message, name):
+            check_digest(digest, f"spec.{name}")
+    share = {"evaluation_share": message.evaluation_share}
     return validated_spec(
         {
+            **(share if message.HasField("evaluation_share") else {}),
             "job_name": message.job_name,
             "dataset_digest": message.dataset_digest,
             "base_model": message.base_model,
@@ -61,6 +64,7 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
             "lora": _set_fields(message.lora),
             "rewards": [{"name": r.name, "weight": r.weight} for r in message.rewards],
             "evaluation_dataset_digest": message.evaluation_dataset_digest,
+            "adapter_digest": message.adapter_digest,
         }
     )
 
@@ -77,6 +81,8 @@ def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
         lora=pb.LoraConfig(**spec.lora.model_dump()),
         rewards=[pb.RewardWeight(name=r.name, weight=r.weight) for r in spec.rewards],
         evaluation_dataset_digest=spec.evaluation_dataset_digest,
+        evaluation_share=spec.evaluation_share,
+        adapter_digest=spec.adapter_digest,
     )
 
 
