@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.database import Database
-from gateway.job_models import SAMPLES, Job, JobEvent
+from gateway.job_models import EVALUATION, SAMPLES, Job, JobEvent
 from gateway.times import now
 
 _PAGE = 500
@@ -44,10 +44,13 @@ class JobStore:
         with self._database.reading() as session:
             return session.get(Job, job_id)
 
-    def newest_first(self) -> Sequence[Job]:
+    def newest_first(self, kind: str, parent_job_id: str | None = None) -> Sequence[Job]:
+        query = select(Job).where(Job.kind == kind)
+        if parent_job_id is not None:
+            query = query.where(Job.parent_job_id == parent_job_id)
         order = (col(Job.created_at).desc(), col(Job.job_id))
         with self._database.reading() as session:
-            return session.exec(select(Job).order_by(*order)).all()
+            return session.exec(query.order_by(*order)).all()
 
     def followed(self) -> Sequence[str]:
         """Jobs whose log is not complete."""
@@ -187,6 +190,8 @@ def _apply_event(job: Job, kind: str, payload: dict[str, Any]) -> None:
         job.loss = payload["loss"]
     elif kind == "phase":
         job.phase = payload["phase"]
+    elif kind == "evaluation_progress" and job.kind == EVALUATION:
+        job.current_step, job.total_steps = payload["answered"], payload["total"]
     elif kind == "ended":
         _apply_end(job, payload)
 

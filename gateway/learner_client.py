@@ -32,8 +32,9 @@ class LearnerClient:
         settings: Mapping[str, Any],
         dataset_digest: str,
         evaluation_digest: str | None,
+        adapter_digest: str | None,
     ) -> LearnerState:
-        spec = to_spec(settings, dataset_digest, evaluation_digest)
+        spec = to_spec(settings, dataset_digest, evaluation_digest, adapter_digest)
         request = learner_pb2.StartJobRequest(job_id=job_id, spec=spec)
         async with translated_errors():
             return to_state((await self._stub.StartJob(request)).job)
