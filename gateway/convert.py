@@ -132,6 +132,21 @@ def _group(group: pb.ShownGroup) -> dict[str, Any]:
     }
 
 
+def to_answers(response: pb.AnswerResponse) -> dict[str, dict[str, Any] | None]:
+    return {
+        name: _answer(getattr(response, name)) if response.HasField(name) else None
+        for name in ("base", "adapter")
+    }
+
+
+def _answer(answer: pb.ModelAnswer) -> dict[str, Any]:
+    return {
+        "text": answer.text,
+        "count": answer.count if answer.HasField("count") else None,
+        "explanation": answer.explanation or None,
+    }
+
+
 def phase_name(phase: int) -> str | None:
     """`waiting for rollout` for JOB_PHASE_WAITING_FOR_ROLLOUT; None where there is none."""
     if phase not in pb.JobPhase.values() or phase == pb.JOB_PHASE_UNSPECIFIED:

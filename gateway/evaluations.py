@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from pydantic import ValidationError
 
 from gateway.adapter_archive import write_adapter
 from gateway.database import Database
-from gateway.errors import Missing, Problem, Unprocessable, refuse
+from gateway.errors import Missing, Unprocessable
 from gateway.file_store import stored_file
+from gateway.form_settings import SETTING_TEXTS, form_settings
 from gateway.job_models import EVALUATION, Job
 from gateway.job_store import JobStore
 from gateway.jobs import Jobs
@@ -22,8 +22,7 @@ from gateway.storage import Storage, keep
 from gateway.times import now
 from gateway.train_models import TrainingConfig, TrainRequest
 
-_TEXTS = {"file_id": 200, "model": 200, "max_image_size": 20, "max_new_tokens": 20}
-_NUMBERS = ("max_image_size", "max_new_tokens")
+_TEXTS = {"file_id": 200, **SETTING_TEXTS}
 
 
 class Evaluations:
@@ -95,20 +94,10 @@ class Evaluations:
 
 def _request(name: str, texts: dict[str, str]) -> TrainRequest:
     """The settings of a form as those of a job; raises Unprocessable that names a field."""
-    problems = [
-        Problem(field, "is not a whole number")
-        for field in _NUMBERS
-        if (field in texts and not texts[field].isascii()) or not texts.get(field, "0").isdigit()
-    ]
-    refuse(problems)
-    numbers = {field: int(texts[field]) for field in _NUMBERS if field in texts}
-    try:
-        return TrainRequest(
-            job_name=name,
-            data_file_id=texts["file_id"],
-            model=texts.get("model"),
-            training_config=TrainingConfig(**numbers),
-        )
-    except ValidationError as error:
-        refuse([Problem(str(item["loc"][-1]), item["msg"]) for item in error.errors()])
-        raise
+    given = form_settings(texts)
+    return TrainRequest(
+        job_name=name,
+        data_file_id=texts["file_id"],
+        model=given.pop("model", None),
+        training_config=TrainingConfig(**given),
+    )

@@ -20,6 +20,7 @@ from gateway.job_store import JobStore
 from gateway.jobs import Jobs
 from gateway.learner_client import LearnerClient
 from gateway.pictures import Pictures
+from gateway.predictions import Predictions
 from gateway.reports import Reports
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
@@ -43,6 +44,7 @@ class Services:
     jobs: Jobs
     reports: Reports
     evaluations: Evaluations
+    predictions: Predictions
     streams: EventStreams
     wakeups: Wakeups
 
@@ -91,6 +93,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             jobs=jobs,
             reports=Reports(store, storage, learner),
             evaluations=evaluations,
+            predictions=Predictions(settings, storage, jobs, learner),
             streams=streams,
             wakeups=wakeups,
         )

@@ -83,6 +83,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self.faults: dict[str, list[TallyError]] = defaultdict(list)
         self.answers_lost = 0
         self.shows_samples = False
+        self.questions: list[pb.AnswerRequest] = []
         self.calls: Counter[str] = Counter()
         self.jobs: dict[str, pb.Job] = {}
         self.logs: dict[str, list[pb.JobEvent]] = {}
@@ -179,6 +180,16 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             self._tasks[request.job_id].cancel()
             await self._end(job, pb.JOB_STATUS_CANCELLED)
         return pb.CancelJobResponse(job=job)
+
+    async def Answer(self, request, context):
+        self._called("Answer")
+        self.questions.append(request)
+        base = pb.ModelAnswer(text="many", explanation="holds no number")
+        if not request.job_id:
+            return pb.AnswerResponse(base=base)
+        if self._job(request.job_id).current_step == 0 and not self.logs[request.job_id]:
+            raise FailedPrecondition("the job has no adapter yet")
+        return pb.AnswerResponse(base=base, adapter=pb.ModelAnswer(text="3 apples", count=3))
 
     async def WatchJob(self, request, context) -> AsyncIterator[pb.WatchJobResponse]:
         self._called("WatchJob")
