@@ -7,7 +7,6 @@ from typing import Any
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from learner_service.answering import ModelAnswer
 from learner_service.events import (
     EvaluationDone,
     EvaluationProgress,
@@ -21,6 +20,7 @@ from learner_service.events import (
     WorkerStarted,
 )
 from learner_service.job_store import Job, LoggedEvent
+from learner_service.question import ModelAnswer
 from learner_service.spec import JobSpec, TrainingSettings, validated_spec, validated_training
 from rpc.digests import check_digest
 from tally.learner.v1 import learner_pb2 as pb
