@@ -26,7 +26,7 @@ class Answering:
 
     async def answer(self, question: Question) -> list[ModelAnswer]:
         """The base model's answer and, where there is an adapter, the adapter's."""
-        prompter, _ = await self._asking.prompter(question.base_model)
+        prompter = await self._asking.prompter(question.base_model)
         async with self._staged(question, prompter.grid) as sample:
             prompt = prompter.prompt(sample, seed=0)
             digests = ["", question.adapter_digest] if question.adapter_digest else [""]

@@ -5,16 +5,19 @@ Tokenizers come with torch: 7 seconds and 400 MB that a service which only runs 
 
 import asyncio
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from learner_service.blob_store import BlobStore
 from learner_service.models import ModelList
 from learner_service.question import ModelAnswer, Question
 from learner_service.settings import LearnerSettings
+from learner_service.spec import JobSpec
 
 if TYPE_CHECKING:
     from learner_service.answering import Answering
     from learner_service.asking import Asking
+    from learner_service.preflight import Preflight
 
 
 class OnDemand:
@@ -30,6 +33,19 @@ class OnDemand:
         module = await self._module("answering")
         answering: Answering = module.Answering(await self._opened(), self._blobs)
         return await answering.answer(question)
+
+    async def preflight(
+        self, spec: JobSpec, earlier_steps: Sequence[dict[str, float]]
+    ) -> "Preflight":
+        """As `Preflights.run`."""
+        module = await self._module("preflight")
+        asking = await self._opened()
+        settings = self._settings
+        preflights = module.Preflights(asking, self._blobs, settings.device, settings.dtype)
+        result: Preflight = await preflights.run(
+            spec, self._models.source(spec.base_model), earlier_steps
+        )
+        return result
 
     async def _opened(self) -> "Asking":
         module = await self._module("asking")

@@ -10,6 +10,7 @@ from learner_service.convert import (
     event_to_proto,
     job_to_proto,
     limits_of,
+    preflight_response,
     spec_from_proto,
 )
 from learner_service.job_store import Job
@@ -60,6 +61,13 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     ) -> pb.AnswerResponse:
         answers = await self._on_demand.answer(self._question(request))
         return answer_response(answers)
+
+    async def Preflight(
+        self, request: pb.PreflightRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PreflightResponse:
+        spec = self._jobs.startable(spec_from_proto(request.spec))
+        earlier_steps = self._jobs.earlier_steps(spec.base_model)
+        return preflight_response(await self._on_demand.preflight(spec, earlier_steps))
 
     def _question(self, request: pb.AnswerRequest) -> Question:
         """The request with what it leaves out: the job's settings, or the defaults."""
