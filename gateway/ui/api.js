@@ -1,109 +1,105 @@
 // Requests to the gateway: the token, lost connections, errors in its own words.
 
-import { restored } from './connection.js';
-
-const root = new URL('..', import.meta.url);
 const TOKEN = 'tally.token';
+const root = new URL('..', import.meta.url);
 
 export const url = (path) => new URL(path, root).href;
-
-/** An answer that refuses: `message` is one sentence, `errors` are [{where, message}]. */
-export class Refusal extends Error {
-  constructor(status, body) {
-    super(body?.detail ?? `HTTP ${status}`);
-    this.status = status;
-    this.errors = body?.errors ?? [];
-  }
-}
-
+/** Set by app.js: asks for a token, tells of the connection, ends reads with their page. */
+export const shell = {};
+export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 export const token = () => sessionStorage.getItem(TOKEN);
 export const authorization = () => (token() ? { Authorization: `Bearer ${token()}` } : {});
 
-let asking;
-let ask = async () => null;
-export const whenTokenIsNeeded = (dialog) => (ask = dialog);
+/** An answer that refuses: `message` is one sentence, `errors` are [{where, message}]. */
+const refusal = (status, body) => Object.assign(new Error(body?.detail ?? `HTTP ${status}`), { status, errors: body?.errors });
 
-/** Asks for a token once, however many requests wait for it. */
-export function renewToken(refused) {
-  if (token() !== refused) return Promise.resolve();
-  asking ??= ask(refused !== null).then((given) => {
-    sessionStorage.setItem(TOKEN, given);
-    asking = undefined;
-  });
-  return asking;
+let asking;
+/** Asks for a token, once for all that were refused with the same. */
+export async function renewToken(refused) {
+	if (token() !== refused) return;
+	asking ??= shell.askForToken(refused !== null).finally(() => (asking = null));
+	sessionStorage.setItem(TOKEN, await asking);
+}
+
+let recovery;
+/** Says that a request got no answer; resolves once the server answers again. */
+export function restored() {
+	recovery ??= untilAnswered().finally(() => (recovery = null));
+	return recovery;
+}
+
+async function untilAnswered() {
+	shell.onConnection(true);
+	for (let wait = 500; ; wait = Math.min(5000, wait * 1.5)) {
+		await sleep(wait);
+		const answer = await fetch(url('ui/mark.svg'), { cache: 'no-store' }).catch(() => null);
+		if (answer) return shell.onConnection(false);
+	}
 }
 
 /** A response that is ok. Goes on by itself after a lost connection and after a new token. */
 export async function send(path, options = {}) {
-  for (;;) {
-    const used = token();
-    let response;
-    try {
-      response = await fetch(url(path), { ...options, headers: { ...options.headers, ...authorization() } });
-    } catch (error) {
-      if (options.signal?.aborted) throw error;
-      await restored();
-      continue;
-    }
-    if (response.status === 401) await renewToken(used);
-    else if (response.ok) return response;
-    else throw new Refusal(response.status, await response.json().catch(() => null));
-  }
+	for (;;) {
+		const used = token();
+		try {
+			const response = await fetch(url(path), { ...options, headers: { ...options.headers, ...authorization() } });
+			if (response.ok) return response;
+			if (response.status !== 401) throw refusal(response.status, await response.json().catch(() => null));
+			await renewToken(used);
+		} catch (error) {
+			if (error.status || options.signal?.aborted) throw error;
+			await restored();
+		}
+	}
 }
 
-export const get = async (path, signal) => (await send(path, { signal })).json();
-
-export async function post(path, body, headers = {}) {
-  const json = { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } };
-  return (await send(path, json)).json();
-}
+/** Reads, for as long as the page is shown that asks. */
+export const read = (path) => send(path, { signal: shell.signal });
+export const get = async (path) => (await read(path)).json();
 
 /** The answer, or null where there is none yet (409) or no such address (404). */
-export async function find(path, signal) {
-  try {
-    return await get(path, signal);
-  } catch (error) {
-    if (error.status === 404 || error.status === 409) return null;
-    throw error;
-  }
+export const find = (path) =>
+	get(path).catch((error) => {
+		if (error.status === 404 || error.status === 409) return null;
+		throw error;
+	});
+
+export async function post(path, body, headers) {
+	const json = { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } };
+	return (await send(path, { method: 'POST', ...json })).json();
 }
 
-/** Uploads a form; `progress` hears the share sent, in [0, 1]. Resolves to the answer. */
-export function upload(path, form, progress, signal) {
-  return new Promise((resolve, reject) => {
-    const used = token();
-    const request = new XMLHttpRequest();
-    request.open('POST', url(path));
-    for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
-    request.responseType = 'json';
-    request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
-    request.onload = () => {
-      if (request.status < 300) resolve(request.response);
-      else if (request.status === 401) renewToken(used).then(() => upload(path, form, progress, signal)).then(resolve, reject);
-      else reject(new Refusal(request.status, request.response));
-    };
-    request.onabort = () => reject(new DOMException('', 'AbortError'));
-    request.onerror = () => restored().then(() => upload(path, form, progress, signal)).then(resolve, reject);
-    signal?.addEventListener('abort', () => request.abort());
-    request.send(form);
-  });
+/** Sends a form; `progress` hears the share sent, in [0, 1]. */
+export function upload(path, form, progress) {
+	return new Promise((resolve, reject) => {
+		const used = token();
+		const again = () => upload(path, form, progress).then(resolve, reject);
+		const request = new XMLHttpRequest();
+		request.open('POST', url(path));
+		if (used) request.setRequestHeader('Authorization', authorization().Authorization);
+		request.responseType = 'json';
+		request.upload.onprogress = (event) => progress(event.loaded / event.total);
+		request.onload = () => {
+			if (request.status === 401) renewToken(used).then(again);
+			else if (request.status < 300) resolve(request.response);
+			else reject(refusal(request.status, request.response));
+		};
+		request.onerror = () => restored().then(again);
+		request.send(form);
+		shell.signal.addEventListener('abort', () => request.abort());
+	});
 }
 
-/** Shows a picture of the API in `image`; a browser sends no token by itself. */
+/** An address that the browser can load by itself, which sends no token. */
+const address = async (path) => (token() ? URL.createObjectURL(await (await send(path)).blob()) : url(path));
+
 export async function showImage(image, path) {
-  if (!token()) image.src = url(path);
-  else {
-    const blob = await (await send(path)).blob();
-    image.onload = () => URL.revokeObjectURL(image.src);
-    image.src = URL.createObjectURL(blob);
-  }
+	image.src = await address(path);
 }
 
-/** Saves a file: by the browser alone, or with the token where one is needed. */
 export async function save(path, filename) {
-  const link = document.createElement('a');
-  link.download = filename;
-  link.href = token() ? URL.createObjectURL(await (await send(path)).blob()) : url(path);
-  link.click();
-  if (token()) setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+	const link = document.createElement('a');
+	link.download = filename;
+	link.href = await address(path);
+	link.click();
 }

@@ -6,59 +6,41 @@ let words = {};
 export const language = () => document.documentElement.lang;
 
 export async function loadLanguage(name) {
-  const response = await fetch(new URL(`${name}.json`, import.meta.url));
-  words = await response.json();
-  document.documentElement.lang = name;
-}
-
-export function setLanguage(name) {
-  localStorage.setItem('tally.language', name);
-  return loadLanguage(name);
+	words = await (await fetch(new URL(`${name}.json`, import.meta.url))).json();
+	document.documentElement.lang = name;
 }
 
 export const knows = (key) => key in words;
 
 /** The text of a key. `{name}` is replaced; `n` also chooses between key.one and key.other. */
 export function t(key, values = {}) {
-  const plural = 'n' in values && `${key}.${new Intl.PluralRules(language()).select(values.n)}`;
-  const text = words[plural] ?? words[key] ?? words[`${key}.other`] ?? key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === 'number' ? number(values[name]) : values[name]));
+	const plural = `${key}.${new Intl.PluralRules(language()).select(values.n)}`;
+	const text = words[plural] ?? words[key] ?? key;
+	return text.replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === 'number' ? number(values[name]) : values[name]));
 }
 
-const formats = new Map();
-function format(options) {
-  const key = language() + JSON.stringify(options);
-  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat(language(), options));
-  return formats.get(key);
+function write(value, options) {
+	return value == null || !Number.isFinite(value) ? '–' : new Intl.NumberFormat(language(), options).format(value);
 }
 
-const missing = (value) => value == null || !Number.isFinite(value);
-
-export const number = (value, digits = 0) =>
-  missing(value) ? '–' : format({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
-
-export const short = (value) =>
-  missing(value) ? '–' : value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : format({ maximumSignificantDigits: 3 }).format(value);
-
-export const percent = (value, digits = 0) =>
-  missing(value) ? '–' : format({ style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
-
-export const signed = (value, digits = 2) =>
-  missing(value) ? '–' : format({ signDisplay: 'exceptZero', minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+const places = (digits) => ({ minimumFractionDigits: digits, maximumFractionDigits: digits });
+export const number = (value, digits = 0) => write(value, places(digits));
+export const percent = (value, digits = 0) => write(value, { style: 'percent', ...places(digits) });
+export const signed = (value, digits = 2) => write(value, { signDisplay: 'exceptZero', ...places(digits) });
+export const short = (value) => write(value, { maximumSignificantDigits: 3, notation: value && Math.abs(value) < 1e-3 ? 'scientific' : 'standard' });
 
 export function duration(seconds) {
-  if (missing(seconds)) return '–';
-  const whole = Math.round(seconds);
-  if (whole < 60) return t('time.seconds', { s: whole });
-  if (whole < 3600) return t('time.minutes', { m: Math.floor(whole / 60), s: whole % 60 });
-  return t('time.hours', { h: Math.floor(whole / 3600), m: Math.floor((whole % 3600) / 60) });
+	if (!Number.isFinite(seconds)) return '–';
+	const whole = Math.round(seconds);
+	if (whole < 60) return t('time.seconds', { s: whole });
+	if (whole < 3600) return t('time.minutes', { m: Math.floor(whole / 60), s: whole % 60 });
+	return t('time.hours', { h: Math.floor(whole / 3600), m: Math.floor((whole % 3600) / 60) });
 }
 
 export function bytes(value) {
-  const power = Math.min(3, Math.floor(Math.log2(Math.max(value, 1)) / 10));
-  return `${format({ maximumFractionDigits: power ? 1 : 0 }).format(value / 1024 ** power)} ${['B', 'KiB', 'MiB', 'GiB'][power]}`;
+	const power = Math.min(3, Math.floor(Math.log2(Math.max(value, 1)) / 10));
+	return `${write(value / 1024 ** power, { maximumFractionDigits: 1 })} ${['B', 'KiB', 'MiB', 'GiB'][power]}`;
 }
 
 /** Times of the API are UTC and say no zone. */
-export const when = (time) =>
-  new Date(`${time}Z`).toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });
+export const when = (time) => new Date(`${time}Z`).toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });

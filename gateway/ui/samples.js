@@ -2,31 +2,29 @@
 
 import { find } from './api.js';
 import { fill, h } from './dom.js';
-import { number, t } from './i18n.js';
-import { answer, picture } from './parts.js';
+import { t } from './i18n.js';
+import { answer, muted, picture } from './parts.js';
 
-export async function open(host, { job, place, heard }) {
-  const found = await find(`jobs/${job.job_id}/samples?steps=100`, place.signal);
-  if (!found) return fill(host, h('p.muted', t('unavailable')));
-  const steps = found.steps.filter((one) => one.groups.length);
-  const groups = h('div.groups');
-  const choice = h('select', { 'aria-label': t('sample.step'), onchange: () => { place.keep({ step: choice.selectedIndex ? choice.value : null }); draw(); } });
-  const draw = () => {
-    const wanted = Number(place.query.get('step'));
-    const shown = steps.find((one) => one.step === wanted) ?? steps[0];
-    fill(choice, steps.map((one, i) => h('option', { value: one.step, selected: one === shown }, t(i ? 'sample.of' : 'sample.latest', { step: one.step }))));
-    fill(groups, shown ? shown.groups.map((group) => card(found.file_id, group)) : h('p.muted', t('sample.none')));
-  };
-  fill(host, h('div.bar-line', h('p.muted', t('sample.help')), choice), groups);
-  draw();
-  heard.push((kind, data) => {
-    if (kind !== 'samples' || !data.groups.length) return;
-    steps.unshift(data);
-    if (document.activeElement !== choice) draw();
-  });
+export async function open(host, { job, query, keep, listeners }) {
+	const found = await find(`jobs/${job.job_id}/samples`);
+	if (!found) return fill(host, muted(t('unavailable')));
+	const steps = found.steps.filter((one) => one.groups.length);
+	const groups = h('div.groups');
+	const choose = () => draw(keep({ step: choice.selectedIndex ? choice.value : null }));
+	const choice = h('select', { ariaLabel: t('sample.step'), onchange: choose });
+	const draw = () => {
+		const shown = steps.find((one) => one.step === Number(query.get('step'))) ?? steps[0];
+		fill(choice, steps.map((one, i) => h('option', { value: one.step, selected: one === shown }, t(i ? 'sample.of' : 'sample.latest', one))));
+		fill(groups, shown ? shown.groups.map((group) => card(found.file_id, group)) : muted(t('sample.none')));
+	};
+	fill(host, h('div.bar-line', muted(t('sample.help')), choice), groups);
+	draw();
+	listeners.push((kind, data) => {
+		if (kind !== 'samples' || !data.groups.length) return;
+		steps.unshift(data);
+		if (document.activeElement !== choice) draw();
+	});
 }
 
-const card = (fileId, group) =>
-  h('section.group', picture(fileId, group.row, t('picture', { row: number(group.row) })),
-    h('div', h('h3', group.question), h('p.muted', t('truth', { count: number(group.true_count) })),
-      h('ol.answers', group.answers.map((one) => answer(one, group.true_count)))));
+const card = (fileId, { row, question, true_count: count, answers }) =>
+	h('section.group', picture(fileId, row), h('div', h('h3', question), muted(t('truth', { count })), h('ol.answers', answers.map((one) => answer(one, count)))));

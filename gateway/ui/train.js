@@ -1,178 +1,125 @@
 // A job before it starts: preset, settings with their meaning, preflight. The address holds it all.
 
 import { get, post } from './api.js';
-import { fill, h, say } from './dom.js';
+import { fill, h } from './dom.js';
 import { bytes, duration, knows, number, percent, t } from './i18n.js';
-import { back, figure, problems } from './parts.js';
-import { DOCUMENTED, PRESETS } from './presets.js';
+import { back, field, figure, problems } from './parts.js';
 
 export const title = 'train.title';
 const GROUPS = { training_config: 'TrainingConfig', lora_config: 'LoraConfig' };
 
 export async function show(main, place) {
-  const [files, schema] = await Promise.all([get('files', place.signal), get('openapi.json', place.signal)]);
-  const file = files.find((one) => one.file_id === place.query.get('file'));
-  if (!file) throw new Error(t('dataset.missing'));
-  const form = { place, file, fields: fieldsOf(schema.components.schemas), outcome: h('div', { 'aria-live': 'polite' }) };
-  const base = file.filename.replace(/\.zip$/i, '');
-  const name = h('input', { id: 'name', maxLength: 200, required: true, value: place.query.get('name') ?? base });
-  name.oninput = () => place.keep({ name: name.value === base ? null : name.value });
-  form.name = name;
-  const settings = h('div.settings');
-  const start = h('button.button.main', { type: 'submit' }, t('train.start'));
-  const check = h('button.button', { type: 'button', onclick: () => preflight(form, settings, check) }, t('train.check'));
-  fill(
-    main,
-    back(`#/data/${file.file_id}`, file.filename),
-    h('h1', t('train.title')),
-    h('form.train', { onsubmit: (event) => { event.preventDefault(); begin(form, start); } },
-      h('label.field', { htmlFor: 'name' }, h('span.label', t('train.name')), name),
-      presets(form, settings), heldOut(form, files), settings,
-      form.outcome, h('div.actions', start, check)),
-  );
-  drawSettings(form, settings);
+	const [files, schema, choices] = await Promise.all(['files', 'openapi.json', 'ui/presets.json'].map(get));
+	const { query, keep } = place;
+	const file = files.find((one) => one.file_id === query.get('file'));
+	if (!file) throw new Error(t('dataset.missing'));
+	const form = { ...place, choices, fields: fieldsOf(schema.components.schemas), settings: h('div'), outcome: h('div', { ariaLive: 'polite' }) };
+	const name = h('input', { maxLength: 200, required: true, value: query.get('name') ?? file.filename.replace(/\.zip$/i, ''), oninput: () => keep({ name: name.value }) });
+	const heldOut = h('select', { onchange: () => keep({ evaluation: heldOut.value }) }, h('option', { value: '' }, t('train.heldOutAuto')),
+		files.map((one) => h('option', { value: one.file_id, selected: one.file_id === query.get('evaluation') }, one.filename)));
+	const body = () => ({
+		job_name: name.value, data_file_id: file.file_id, ...(heldOut.value && { evaluation_file_id: heldOut.value }), ...config(form),
+	});
+	const start = h('button.button.main', t('train.start'));
+	const check = h('button.button', { type: 'button', onclick: () => check.form.reportValidity() && busy(check, form, () => preflight(form, body())) }, t('train.check'));
+	const begin = (event) => {
+		event.preventDefault();
+		// A request that is sent again after a lost connection must not be a second job.
+		const key = { 'Idempotency-Key': `${Date.now()}-${Math.random()}` };
+		busy(start, form, async () => (location.hash = `#/jobs/${(await post('train', body(), key)).job_id}`));
+	};
+	fill(main, back(`#/data/${file.file_id}`, file.filename), h('h1', t('train.title')),
+		h('form.train', { onsubmit: begin }, field(t('train.name'), name), presets(form), field(t('train.heldOut'), heldOut, h('small', t('train.heldOutHelp'))),
+			form.settings, form.outcome, h('div.actions', start, check)));
+	drawSettings(form);
+}
+
+async function busy(button, form, work) {
+	button.disabled = true;
+	await work().catch((error) => fill(form.outcome, problems(error)));
+	button.disabled = false;
 }
 
 /** The settings, their defaults and ranges, as the server tells them. */
-function fieldsOf(schemas) {
-  return Object.entries(GROUPS).flatMap(([group, model]) =>
-    Object.entries(schemas[model].properties).map(([name, schema]) => ({ group, name, key: `${group}.${name}`, schema })));
+const fieldsOf = (schemas) =>
+	Object.entries(GROUPS).flatMap(([group, model]) => Object.entries(schemas[model].properties).map(([name, schema]) => ({ group, name, key: `${group}.${name}`, schema })));
+
+const preset = (form) => form.query.get('preset') ?? 'balanced';
+const startOf = (form, { group, name, schema }) => form.choices.presets[preset(form)]?.[group]?.[name] ?? schema.default;
+
+function valueOf(form, one) {
+	const text = form.query.get(one.key);
+	if (text === null) return startOf(form, one);
+	return one.schema.type === 'boolean' ? text === 'true' : one.schema.enum ? text : Number(text);
 }
 
-const preset = (form) => form.place.query.get('preset') ?? 'balanced';
-
-function startOf(form, field) {
-  return PRESETS[preset(form)]?.[field.group]?.[field.name] ?? field.schema.default;
+function config(form) {
+	const groups = {};
+	for (const one of form.fields) (groups[one.group] ??= {})[one.name] = valueOf(form, one);
+	return groups;
 }
 
-function valueOf(form, field) {
-  const text = form.place.query.get(field.key);
-  if (text === null) return startOf(form, field);
-  return field.schema.type === 'boolean' ? text === 'true' : field.schema.enum ? text : Number(text);
+function presets(form) {
+	const choose = (name) => () => {
+		form.keep({ ...Object.fromEntries(form.fields.map((one) => [one.key, null])), preset: name });
+		drawSettings(form);
+	};
+	return h('fieldset.presets', h('legend', t('train.presets')), Object.keys(form.choices.presets).map((name) =>
+		h('label.preset', h('input', { type: 'radio', name: 'preset', checked: preset(form) === name, onchange: choose(name) }), h('strong', t(`preset.${name}`)), h('span', t(`preset.${name}.help`)))));
 }
 
-function presets(form, settings) {
-  const choose = (name) => () => {
-    const cleared = Object.fromEntries(form.fields.map((field) => [field.key, null]));
-    form.place.keep({ ...cleared, preset: name === 'balanced' ? null : name });
-    drawSettings(form, settings);
-  };
-  return h('fieldset.presets', h('legend', t('train.presets')), Object.keys(PRESETS).map((name) =>
-    h('label.preset', h('input', { type: 'radio', name: 'preset', value: name, checked: preset(form) === name, onchange: choose(name) }),
-      h('strong', t(`preset.${name}`)), h('span', t(`preset.${name}.help`)))));
+function drawSettings(form) {
+	const [documented, others] = [true, false].map((wanted) => form.fields.filter((one) => form.choices.documented.includes(one.name) === wanted));
+	const open = others.some((one) => form.query.has(one.key));
+	fill(form.settings, h('h2', t('train.settings')), h('div.fields', documented.map((one) => setting(form, one))),
+		h('details', { open }, h('summary', t('train.more')), h('div.fields', others.map((one) => setting(form, one)))));
 }
 
-function heldOut(form, files) {
-  const select = h('select', { id: 'held-out', onchange: () => form.place.keep({ evaluation: select.value }) },
-    h('option', { value: '' }, t('train.heldOutAuto')),
-    files.map((file) => h('option', { value: file.file_id, selected: file.file_id === form.place.query.get('evaluation') }, `${file.filename} · ${t('rows', { n: file.csv_rows })}`)));
-  return h('label.field', { htmlFor: 'held-out' }, h('span.label', t('train.heldOut')), select, h('small', t('train.heldOutHelp')));
+function setting(form, one) {
+	const { key, name, schema } = one;
+	const value = valueOf(form, one);
+	const low = schema.minimum ?? schema.exclusiveMinimum;
+	const high = schema.maximum ?? schema.exclusiveMaximum;
+	const input = schema.enum
+		? h('select', schema.enum.map((choice) => h('option', { selected: choice === value }, choice)))
+		: schema.type === 'boolean'
+			? h('input', { type: 'checkbox', checked: value })
+			: h('input', { type: 'number', required: true, value, min: low, max: high, step: schema.type === 'integer' ? 1 : 'any' });
+	input.name = key;
+	const words = (kind, otherwise) => (knows(`${kind}.${name}`) ? t(`${kind}.${name}`) : otherwise);
+	const row = field([words('set', name), h('code', name)], input,
+		h('small', words('help', schema.description), ' ', low != null && t('train.range', { low: `${low}`, high: `${high}`, start: `${schema.default}` })));
+	const mark = () => row.classList.toggle('changed', form.query.has(key));
+	input.onchange = () => {
+		const text = String(schema.type === 'boolean' ? input.checked : input.value);
+		form.keep({ [key]: text === String(startOf(form, one)) ? null : text });
+		mark();
+	};
+	mark();
+	return row;
 }
 
-function drawSettings(form, host) {
-  const shown = (names) => names.map((field) => fieldRow(form, field));
-  const documented = DOCUMENTED.map((name) => form.fields.find((field) => field.name === name)).filter(Boolean);
-  const others = form.fields.filter((field) => !DOCUMENTED.includes(field.name));
-  fill(
-    host,
-    h('h2', t('train.settings')),
-    h('div.fields', shown(documented)),
-    h('details', { open: others.some((field) => form.place.query.has(field.key)) }, h('summary', t('train.more')), h('div.fields', shown(others))),
-  );
+async function preflight(form, body) {
+	fill(form.outcome, h('p.callout', h('span.spinner'), t('check.running')));
+	const { ok, findings, data, base, steps, memory, time } = await post('train?dry_run=true', body);
+	const most = Math.max(...data.counts.map(({ rows }) => rows));
+	fill(form.outcome, h('section.panel', h('h2', t(ok ? 'check.ok' : 'check.bad')), h('ul', findings.map((one) => findingLine(form, one))),
+		h('dl.figures',
+			figure(t('check.rows'), number(data.training_rows), t('check.heldOut', { n: data.held_out_rows })),
+			figure(t('check.steps'), number(steps.total_steps), t('check.each', { n: steps.completions_per_step })),
+			figure(t('check.time'), duration(time?.seconds), time?.basis),
+			memory && figure(t('check.memory'), bytes(memory.estimated_bytes), t('check.of', { size: bytes(memory.available_bytes) })),
+			base && figure(t('check.base'), percent(base.exact_rate), t('check.sample', { n: base.num_samples }))),
+		h('figure', h('figcaption.muted', t('check.counts')), h('ol.histogram', data.counts.map(({ count, rows }) =>
+			h('li', { title: t('rows', { n: rows }), style: { '--share': rows / most } }, number(count)))))));
 }
 
-function fieldRow(form, field) {
-  const { key, name, schema } = field;
-  const options = { id: key, 'aria-describedby': `${key}-help` };
-  const value = valueOf(form, field);
-  const label = h('span.label', knows(`set.${name}`) ? t(`set.${name}`) : name, h('code', name));
-  const help = h('small', { id: `${key}-help` }, knows(`help.${name}`) ? t(`help.${name}`) : schema.description, ' ', h('span.range', rangeText(schema)));
-  let input;
-  if (schema.type === 'boolean') input = h('input.switch', { ...options, type: 'checkbox', checked: value });
-  else if (schema.enum) input = h('select', options, schema.enum.map((one) => h('option', { value: one, selected: one === value }, one)));
-  else {
-    input = h('input', { ...options, type: 'number', required: true, value, step: schema.type === 'integer' ? 1 : 'any' });
-    input.min = schema.minimum ?? schema.exclusiveMinimum ?? '';
-    input.max = schema.maximum ?? schema.exclusiveMaximum ?? '';
-  }
-  const row = h('label.field', { htmlFor: key }, label, input, help);
-  input.onchange = () => {
-    const text = String(schema.type === 'boolean' ? input.checked : input.value);
-    form.place.keep({ [key]: text === String(startOf(form, field)) ? null : text });
-    row.classList.toggle('changed', form.place.query.has(key));
-  };
-  row.classList.toggle('changed', form.place.query.has(key));
-  return row;
-}
-
-function rangeText(schema) {
-  if (schema.type === 'boolean' || schema.enum) return '';
-  const low = schema.minimum ?? `> ${schema.exclusiveMinimum}`;
-  const high = schema.maximum ?? `< ${schema.exclusiveMaximum}`;
-  return t('train.range', { low: String(low), high: String(high), start: String(schema.default) });
-}
-
-function body(form) {
-  const config = Object.fromEntries(Object.keys(GROUPS).map((group) => [group, {}]));
-  for (const field of form.fields) config[field.group][field.name] = valueOf(form, field);
-  const evaluation = form.place.query.get('evaluation');
-  return { job_name: form.name.value, data_file_id: form.file.file_id, ...config, ...(evaluation && { evaluation_file_id: evaluation }) };
-}
-
-async function begin(form, start) {
-  start.disabled = true;
-  // A request that is sent again, after a lost connection, must not be a second job.
-  form.key ??= crypto.randomUUID?.() ?? String(Math.random());
-  try {
-    const job = await post('train', body(form), { 'Idempotency-Key': form.key });
-    location.hash = `#/jobs/${job.job_id}`;
-  } catch (error) {
-    form.key = undefined;
-    fill(form.outcome, problems(error));
-    start.disabled = false;
-  }
-}
-
-async function preflight(form, settings, button) {
-  if (!button.form.reportValidity()) return;
-  button.disabled = true;
-  fill(form.outcome, h('div.callout', h('p', h('span.spinner'), t('check.running'))));
-  try {
-    fill(form.outcome, report(form, settings, await post('train?dry_run=true', body(form))));
-  } catch (error) {
-    fill(form.outcome, problems(error));
-  }
-  button.disabled = false;
-}
-
-function report(form, settings, answer) {
-  if (!answer.findings) return h('div.callout', t('unavailable'));
-  const { data, base, steps, memory, time } = answer;
-  return h('section.check', {},
-    h('h2', t(answer.ok ? 'check.ok' : 'check.bad')),
-    h('ul.findings', answer.findings.map((finding) => findingLine(form, settings, finding))),
-    h('dl.figures', {},
-      figure(t('check.rows'), number(data.training_rows), t('check.heldOut', { n: data.held_out_rows })),
-      figure(t('check.steps'), number(steps.total_steps), t('check.each', { n: steps.completions_per_step })),
-      figure(t('check.time'), duration(time?.seconds), time?.basis),
-      figure(t('check.memory'), memory ? bytes(memory.estimated_bytes) : '–', memory && t('check.of', { size: bytes(memory.available_bytes) })),
-      figure(t('check.base'), percent(base?.exact_rate), base && t('check.sample', { n: base.num_samples }))),
-    histogram(data.counts));
-}
-
-function findingLine(form, settings, finding) {
-  const apply = () => {
-    for (const [group, values] of Object.entries(finding.suggestion))
-      for (const [name, value] of Object.entries(values)) form.place.keep({ [`${group}.${name}`]: String(value) });
-    drawSettings(form, settings);
-    form.place.note(t('check.applied'));
-  };
-  return h('li', { 'data-severity': finding.severity }, h('b', t(`severity.${finding.severity}`)), ' ', finding.message, ' ',
-    finding.suggestion && h('button.button.small', { type: 'button', onclick: apply }, t('check.apply')));
-}
-
-function histogram(counts) {
-  const most = Math.max(...counts.map((one) => one.rows));
-  return h('figure.histogram', h('figcaption', t('check.counts')), h('ol', counts.map(({ count, rows }) =>
-    h('li', { title: t('rows', { n: rows }) }, h('span.column', { style: { '--share': rows / most } }), h('span', number(count))))));
+function findingLine(form, { severity, message, suggestion }) {
+	const apply = () => {
+		for (const [group, values] of Object.entries(suggestion)) for (const [name, value] of Object.entries(values)) form.keep({ [`${group}.${name}`]: value });
+		drawSettings(form);
+		form.note(t('check.applied'));
+	};
+	return h('li', { 'data-severity': severity }, h('b', t(`severity.${severity}`)), ' ', message, ' ',
+		suggestion && h('button.button.small', { type: 'button', onclick: apply }, t('check.apply')));
 }
