@@ -20,6 +20,7 @@ _KINDS = {
     "worker_started": "worker",
     "phase_changed": "phase",
     "step_done": "step",
+    "samples_shown": "samples",
     "notice": "notice",
     "evaluation_progress": "evaluation_progress",
     "evaluation_done": "evaluation",
@@ -63,6 +64,7 @@ def to_spec(
         lora=pb.LoraConfig(**settings["lora_config"]),
         rewards=[pb.RewardWeight(**reward) for reward in settings["rewards"]],
         evaluation_dataset_digest=evaluation_digest or "",
+        evaluation_share=settings.get("evaluation_share"),
     )
 
 
@@ -92,6 +94,8 @@ def _payload(which: str, message: Any) -> dict[str, Any]:
     if which == "step_done":
         steps = {"step": message.step, "total_steps": message.total_steps}
         return {**steps, **_fields(message.metrics)}
+    if which == "samples_shown":
+        return {"step": message.step, "groups": [_group(group) for group in message.groups]}
     if which == "phase_changed":
         return {"phase": phase_name(message.phase)}
     if which == "evaluation_done":
@@ -104,6 +108,23 @@ def _payload(which: str, message: Any) -> dict[str, Any]:
             "result_digest": message.result_digest or None,
         }
     return _fields(message)
+
+
+def _group(group: pb.ShownGroup) -> dict[str, Any]:
+    answers = [
+        {
+            "text": answer.text,
+            "count": answer.count if answer.HasField("count") else None,
+            "reward": _finite(answer.reward),
+        }
+        for answer in group.answers
+    ]
+    return {
+        "row": group.row,
+        "question": group.question,
+        "true_count": group.true_count,
+        "answers": answers,
+    }
 
 
 def phase_name(phase: int) -> str | None:

@@ -51,6 +51,41 @@ class EvaluationScores(BaseModel):
     )
     reward_mean: float | None = Field(description="Mean progressive_count reward.")
     parse_failure_rate: float | None = Field(description="Share of answers without a count.")
+    root_mean_square_count_error: float | None = Field(
+        description="Square root of the mean squared error of the answers that hold a count."
+    )
+
+
+class ShownAnswer(BaseModel):
+    """One answer of a group."""
+
+    text: str = Field(description="What the model said.", examples=["A photo of 3 apples"])
+    count: int | None = Field(description="The count in it; null where it holds none.")
+    reward: float | None = Field(description="Its reward.", examples=[1.0])
+
+
+class ShownGroup(BaseModel):
+    """All answers to one question of a step."""
+
+    row: int = Field(description="The row of the upload.", examples=[17])
+    question: str = Field(examples=["How many apples are in this image?"])
+    true_count: int = Field(examples=[3])
+    answers: list[ShownAnswer]
+
+
+class ShownStep(BaseModel):
+    """Some of a step's answers."""
+
+    step: int = Field(examples=[150])
+    groups: list[ShownGroup]
+
+
+class Samples(BaseModel):
+    """What the model said in the latest steps."""
+
+    job_id: str
+    file_id: str = Field(description="The upload whose rows these are.")
+    steps: list[ShownStep] = Field(description="The newest first.")
 
 
 class Evaluation(BaseModel):

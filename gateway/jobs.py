@@ -4,12 +4,14 @@ import asyncio
 import json
 import uuid
 from collections.abc import Sequence
+from typing import Any
 from weakref import WeakValueDictionary
 
 from gateway.database import Database
 from gateway.errors import Conflict, Missing, Unprocessable
-from gateway.file_models import StoredFile
+from gateway.file_store import stored_file
 from gateway.followers import Followers
+from gateway.ids import is_uuid
 from gateway.job_models import Job, JobEvent
 from gateway.job_store import JobStore
 from gateway.learner_client import LearnerClient
@@ -113,12 +115,7 @@ class Jobs:
         )
 
     def _dataset_digest(self, field: str, file_id: str) -> str:
-        with self._database.reading() as session:
-            file = session.get(StoredFile, file_id) if is_uuid(file_id) else None
-        if file is None:
-            message = "no such file; use a file_id that POST /upload-data answered"
-            raise Missing.at(field, message)
-        return file.dataset_digest
+        return stored_file(self._database, file_id, field).dataset_digest
 
     async def get(self, job_id: str) -> Job:
         job = await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
@@ -151,6 +148,10 @@ class Jobs:
         await self.get(job_id)
         return await asyncio.to_thread(self._store.events, job_id, 0, kind, None)
 
+    async def samples(self, job_id: str, limit: int) -> list[dict[str, Any]]:
+        """Answers of the latest steps, the newest first."""
+        return await asyncio.to_thread(self._store.samples, job_id, limit)
+
     async def completed(self, job_id: str) -> Job:
         """The job where it has a result; raises Conflict where it has none."""
         job = await self.get(job_id)
@@ -159,14 +160,6 @@ class Jobs:
         if job.status != "completed":
             raise Conflict(f"the job was {job.status}, so it has no result; start another")
         return job
-
-
-def is_uuid(text: str) -> bool:
-    """Whether `text` is an id as this service writes them."""
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _same(earlier: Job, request_digest: str) -> Job:

@@ -17,6 +17,7 @@ from gateway.followers import Followers
 from gateway.job_store import JobStore
 from gateway.jobs import Jobs
 from gateway.learner_client import LearnerClient
+from gateway.pictures import Pictures
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
 from gateway.storage import Storage
@@ -35,6 +36,7 @@ class Services:
     storage: Storage
     learner: LearnerClient
     uploads: Uploads
+    pictures: Pictures
     jobs: Jobs
     streams: EventStreams
     wakeups: Wakeups
@@ -61,6 +63,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         uploads = Uploads(settings, storage, database, reward)
         stack.callback(uploads.close)
+        pictures = Pictures(storage, database)
+        stack.callback(pictures.close)
         jobs = Jobs(
             settings=settings,
             database=database,
@@ -71,7 +75,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             wakeups=wakeups,
         )
         streams = EventStreams(settings, store, wakeups)
-        yield Services(settings, database, storage, learner, uploads, jobs, streams, wakeups)
+        yield Services(
+            settings, database, storage, learner, uploads, pictures, jobs, streams, wakeups
+        )
 
 
 def _prepare(settings: Settings) -> tuple[Storage, Database]:
@@ -79,7 +85,8 @@ def _prepare(settings: Settings) -> tuple[Storage, Database]:
     database = Database(settings)
     database.migrate()
     with database.reading() as session:
-        storage.sweep(set(session.exec(select(StoredFile.dataset_digest)).all()))
+        files = session.exec(select(StoredFile.dataset_digest, StoredFile.file_id)).all()
+    storage.sweep({digest for digest, _ in files}, {file_id for _, file_id in files})
     return storage, database
 
 

@@ -1,4 +1,4 @@
-"""The data folder: staging (swept at start), datasets by digest, results by job."""
+"""The data folder: staging (swept at start), datasets by digest, rows by file, results by job."""
 
 import contextlib
 import fcntl
@@ -17,12 +17,13 @@ class Storage:
     def __init__(self, data_dir: Path) -> None:
         self.staging_dir = data_dir / "staging"
         self.datasets_dir = data_dir / "datasets"
+        self.rows_dir = data_dir / "rows"
         self.results_dir = data_dir / "results"
-        for folder in (self.staging_dir, self.datasets_dir, self.results_dir):
+        for folder in (self.staging_dir, self.datasets_dir, self.rows_dir, self.results_dir):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = (data_dir / "gateways.lock").open("a")
 
-    def sweep(self, known_datasets: Collection[str]) -> None:
+    def sweep(self, known_datasets: Collection[str], known_files: Collection[str]) -> None:
         """Removes what a killed gateway left behind, unless another one is using the folder."""
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,9 +32,10 @@ class Storage:
             return
         for leftover in self.staging_dir.iterdir():
             _remove(leftover)
-        for dataset in self.datasets_dir.iterdir():
-            if dataset.stem not in known_datasets:
-                _remove(dataset)
+        for folder, known in ((self.datasets_dir, known_datasets), (self.rows_dir, known_files)):
+            for path in folder.iterdir():
+                if path.stem not in known:
+                    _remove(path)
         fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def close(self) -> None:
@@ -50,6 +52,9 @@ class Storage:
 
     def dataset_path(self, digest: str) -> Path:
         return self.datasets_dir / f"{digest}.zip"
+
+    def rows_path(self, file_id: str) -> Path:
+        return self.rows_dir / f"{file_id}.jsonl"
 
     def result_path(self, job_id: str) -> Path:
         return self.results_dir / f"{job_id}.zip"

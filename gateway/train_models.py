@@ -131,6 +131,13 @@ class TrainRequest(_Strict):
         max_length=200,
         description="An upload on which base and adapter are compared at the end.",
     )
+    evaluation_share: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="Without evaluation_file_id: share of the images that training never sees, and "
+        "on which base and adapter are compared; none of fewer than 50 images, 1,000 at most.",
+    )
 
     def settings(self) -> dict[str, Any]:
         """What the job is, as plain JSON."""

@@ -15,6 +15,7 @@ from learner_service.events import (
     JobStatus,
     Notice,
     PhaseChanged,
+    SamplesShown,
     StepDone,
     WorkerStarted,
 )
@@ -49,10 +50,13 @@ _ENUM_FIELDS = {
 def spec_from_proto(message: pb.JobSpec) -> JobSpec:
     """Raises InvalidArgument that names the field; unset fields take their defaults."""
     check_digest(message.dataset_digest, "spec.dataset_digest")
-    if message.evaluation_dataset_digest:
-        check_digest(message.evaluation_dataset_digest, "spec.evaluation_dataset_digest")
+    for name in ("evaluation_dataset_digest", "adapter_digest"):
+        if digest := getattr(message, name):
+            check_digest(digest, f"spec.{name}")
+    share = {"evaluation_share": message.evaluation_share}
     return validated_spec(
         {
+            **(share if message.HasField("evaluation_share") else {}),
             "job_name": message.job_name,
             "dataset_digest": message.dataset_digest,
             "base_model": message.base_model,
@@ -60,6 +64,7 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
             "lora": _set_fields(message.lora),
             "rewards": [{"name": r.name, "weight": r.weight} for r in message.rewards],
             "evaluation_dataset_digest": message.evaluation_dataset_digest,
+            "adapter_digest": message.adapter_digest,
         }
     )
 
@@ -76,6 +81,8 @@ def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
         lora=pb.LoraConfig(**spec.lora.model_dump()),
         rewards=[pb.RewardWeight(name=r.name, weight=r.weight) for r in spec.rewards],
         evaluation_dataset_digest=spec.evaluation_dataset_digest,
+        evaluation_share=spec.evaluation_share,
+        adapter_digest=spec.adapter_digest,
     )
 
 
@@ -111,18 +118,23 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
             message.step_done.CopyFrom(
                 pb.StepDone(step=step, total_steps=total, metrics=metrics_message)
             )
+        case SamplesShown(step=step, groups=groups):
+            message.samples_shown.CopyFrom(
+                pb.SamplesShown(step=step, groups=[pb.ShownGroup(**group) for group in groups])
+            )
         case Notice(message=text):
             message.notice.message = text
         case EvaluationProgress(answered=answered, total=total):
             message.evaluation_progress.CopyFrom(
                 pb.EvaluationProgress(answered=answered, total=total)
             )
-        case EvaluationDone(num_samples=number, base=base, adapter=adapter):
+        case EvaluationDone(num_samples=number, base=base, adapter=adapter, report_digest=digest):
             message.evaluation_done.CopyFrom(
                 pb.EvaluationDone(
                     num_samples=number,
                     base=pb.EvaluationScores(**base),
                     adapter=pb.EvaluationScores(**adapter),
+                    report_digest=digest,
                 )
             )
         case JobEnded(status=status, error_message=error, result_digest=digest):

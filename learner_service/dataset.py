@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,6 +30,16 @@ class ImageGrid:
         """Image tokens of a picture whose sides are multiples of patch times merge."""
         factor = self.patch_pixels * self.merge_size
         return (width // factor) * (height // factor)
+
+
+def grid_of(image_processor: Any) -> ImageGrid:
+    """What a Qwen-VL image processor of transformers does with sizes."""
+    return ImageGrid(
+        patch_pixels=image_processor.patch_size,
+        merge_size=image_processor.merge_size,
+        min_pixels=image_processor.size["shortest_edge"],
+        max_pixels=image_processor.size["longest_edge"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

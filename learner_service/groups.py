@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL import Image
@@ -15,9 +16,10 @@ from learner_service.dataset import Sample
 from learner_service.metrics import score_metrics
 from learner_service.packing import Group
 from learner_service.policy import Policy
-from learner_service.prompts import PromptBuilder
+from learner_service.prompts import Prompter
 from learner_service.rewards import RewardClient, Score
 from learner_service.rollouts import Completion, Prompt, RolloutClient, Sampling
+from learner_service.shown import shown_groups
 from learner_service.spec import RewardWeight, TrainingSettings
 
 
@@ -37,27 +39,19 @@ class ScoredStep:
 
     groups: list[ScoredGroup]
     metrics: dict[str, float]
+    shown: list[dict[str, Any]]
 
 
-class PromptStage:
+class PromptStage(Prompter):
     """Turns samples into prompts, and opens their staged images."""
 
     def __init__(self, policy: Policy, store: BlobStore) -> None:
-        self._builder = PromptBuilder(policy.tokenizer, policy.image_token_id)
-        self._grid = policy.image_grid
+        super().__init__(policy.tokenizer, policy.image_token_id, policy.image_grid)
         self._store = store
         self._policy = policy
 
-    def prompt(self, sample: Sample, seed: int) -> Prompt:
-        tokens = self._grid.tokens(sample.width, sample.height)
-        return Prompt(
-            token_ids=tuple(self._builder.prompt_ids(sample.question, tokens)),
-            image_digest=sample.image_digest,
-            seed=seed,
-        )
-
     def position_ids(self, prompt: Prompt, sample: Sample) -> Tensor:
-        patch = self._grid.patch_pixels
+        patch = self.grid.patch_pixels
         grid_thw = (1, sample.height // patch, sample.width // patch)
         return self._policy.position_ids(prompt.token_ids, grid_thw)
 
@@ -68,9 +62,6 @@ class PromptStage:
     def _open(self, digest: str) -> Image.Image:
         with Image.open(self._store.path(digest)) as image:
             return image.convert("RGB")
-
-    def answer(self, completion: Completion) -> str:
-        return self._policy.tokenizer.decode(completion.token_ids, skip_special_tokens=True)
 
 
 class GroupSampler:
@@ -104,7 +95,8 @@ class GroupSampler:
         )
         completions_P_G = self._loop.run(self._rollouts.generate(prompts, adapter_digest, sampling))
         sampled = time.monotonic()
-        scores = self._loop.run(self._scores(samples, completions_P_G))
+        texts = [self._stage.answer(c) for group in completions_P_G for c in group]
+        scores = self._loop.run(self._scores(samples, texts))
         rewards_P_G = torch.tensor([s.reward for s in scores]).view(len(samples), -1)
         advantages_P_G = group_advantages(rewards_P_G, self._training.advantage_scale)
         lengths = [float(len(c.token_ids)) for group in completions_P_G for c in group]
@@ -119,12 +111,10 @@ class GroupSampler:
                 "rollout_seconds": sampled - started,
                 "reward_seconds": time.monotonic() - sampled,
             },
+            shown=shown_groups(samples, texts, scores),
         )
 
-    async def _scores(
-        self, samples: Sequence[Sample], completions_P_G: list[list[Completion]]
-    ) -> list[Score]:
-        texts = [self._stage.answer(c) for group in completions_P_G for c in group]
+    async def _scores(self, samples: Sequence[Sample], texts: Sequence[str]) -> list[Score]:
         true_counts = [s.true_count for s in samples for _ in range(self._training.num_generations)]
         return await self._rewards.score(texts, true_counts, self._reward_weights)
 

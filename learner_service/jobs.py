@@ -14,6 +14,7 @@ from learner_service.job_store import Job, JobStore, LoggedEvent
 from learner_service.models import ModelList
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec
+from learner_service.split_record import adopt_split
 from learner_service.supervisor import WorkerExit, WorkerProcess
 from learner_service.worker_task import WorkerTask
 
@@ -45,14 +46,15 @@ class Jobs:
                 raise JobExists("job_id: there is a job with this id and another spec")
             return existing
         self._models.source(spec.base_model)
-        self._check_dataset(spec.dataset_digest, "dataset_digest")
-        if spec.evaluation_dataset_digest:
-            self._check_dataset(spec.evaluation_dataset_digest, "evaluation_dataset_digest")
+        self._check_blob(spec.dataset_digest, "dataset_digest")
+        for name in ("evaluation_dataset_digest", "adapter_digest"):
+            if digest := getattr(spec, name):
+                self._check_blob(digest, name)
         job = self._store.create(job_id, spec)
         await self._notify()
         return job
 
-    def _check_dataset(self, digest: str, field: str) -> None:
+    def _check_blob(self, digest: str, field: str) -> None:
         if self._blobs.size_bytes(digest) is None:
             raise MissingDataset(f"{field}: put this blob first")
 
@@ -173,6 +175,7 @@ class Jobs:
             if found.path:
                 checkpoint_folder.mkdir(parents=True)
                 checkpoints.adopt(found.path, checkpoint_folder)
+                adopt_split(self.folder(earlier.job_id), folder)
                 self._store.set_resumed_from(job.job_id, earlier.job_id)
         checkpoint_folder.mkdir(parents=True, exist_ok=True)
         return folder

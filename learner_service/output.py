@@ -37,10 +37,10 @@ def write_output(folder: Path, policy: Policy, spec: JobSpec, state: TrainerStat
 
 
 def zip_output(folder: Path, path: Path) -> None:
-    """The weights are random to a compressor, so they are stored as they are."""
+    """The weights are random to a compressor, so everything is stored as it is."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in OUTPUT_FILES:
-            archive.write(folder / name, name)
+        for file in sorted(folder.iterdir()):
+            archive.write(file, file.name)
 
 
 def _training_args(spec: JobSpec) -> dict[str, object]:

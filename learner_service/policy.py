@@ -15,7 +15,7 @@ from transformers import (
     BitsAndBytesConfig,
 )
 
-from learner_service.dataset import ImageGrid
+from learner_service.dataset import ImageGrid, grid_of
 from learner_service.errors import UnknownModel
 from learner_service.features import FeatureCache
 from learner_service.packing import PackedGroups
@@ -69,13 +69,7 @@ class Policy:
 
     @property
     def image_grid(self) -> ImageGrid:
-        processor = self.image_processor
-        return ImageGrid(
-            patch_pixels=processor.patch_size,
-            merge_size=processor.merge_size,
-            min_pixels=processor.size["shortest_edge"],
-            max_pixels=processor.size["longest_edge"],
-        )
+        return grid_of(self.image_processor)
 
     def bar(self, token_ids: Sequence[int]) -> None:
         """Takes these ids out of every distribution, as the rollout replicas do."""

@@ -27,6 +27,7 @@ from learner_service.events import (
     Notice,
     PhaseChanged,
     Report,
+    SamplesShown,
     StepDone,
     WorkerStarted,
 )
@@ -101,6 +102,7 @@ class GRPOTrainer(Trainer):
         flat = [sample for batch in batches for sample in batch]
         seed = (self._training.seed * 1_000_003 + self.state.global_step) * len(flat) % 2**62
         step = self._sampler.sample(flat, digest, seed)
+        self._report(SamplesShown(step=self.state.global_step + 1, groups=step.shown))
         self._step_metrics, self._sums = step.metrics, StepSums()
         self._step_completions = sum(len(g.group.completions) for g in step.groups)
         self._report(PhaseChanged(phase=JobPhase.LEARNING))

@@ -20,9 +20,10 @@ from learner_service.adapters import AdapterPublisher
 from learner_service.background import BackgroundLoop
 from learner_service.blob_store import BlobStore
 from learner_service.clients import open_clients
+from learner_service.comparing import Comparing, page_of
 from learner_service.dataset import Sample, stage_dataset
 from learner_service.errors import StopRequested
-from learner_service.evaluation import Evaluator
+from learner_service.evaluation_job import run_evaluation_job
 from learner_service.events import (
     Event,
     JobEnded,
@@ -30,17 +31,19 @@ from learner_service.events import (
     JobStatus,
     Notice,
     PhaseChanged,
-    WorkerFailed,
     to_json,
 )
+from learner_service.failures import failure_of
 from learner_service.groups import GroupSampler, PromptStage
+from learner_service.held_out import split_samples
 from learner_service.output import write_output, zip_output
 from learner_service.policy import Policy, PolicySettings
 from learner_service.process import end_with_parent
+from learner_service.report import PAGE_NAME
 from learner_service.trainer import GRPOTrainer
 from learner_service.worker_task import WorkerTask
-from rpc.digests import digest_of_file, vocabulary_fingerprint
-from rpc.errors import DataLoss, FailedPrecondition, ResourceExhausted, TallyError
+from rpc.digests import digest_of_file
+from rpc.errors import TallyError
 from rpc.logs import configure_logging
 
 
@@ -58,20 +61,38 @@ class Worker:
 
     def run(self) -> None:
         """Ends the job with a result; raises StopRequested, or what went wrong."""
-        self.report(PhaseChanged(phase=JobPhase.LOADING))
         self._rollouts, self._rewards = self._loop.run(
             open_clients(self._task.settings, self.report)
         )
+        self._comparing = Comparing(
+            task=self._task,
+            store=self._store,
+            loop=self._loop,
+            rollouts=self._rollouts,
+            rewards=self._rewards,
+            report=self.report,
+        )
+        if self._spec.adapter_digest:
+            run_evaluation_job(self._comparing)
+        else:
+            self._run_training()
+
+    def _run_training(self) -> None:
+        self.report(PhaseChanged(phase=JobPhase.LOADING))
         policy = self._policy()
-        self._agree_on_tokens(policy)
         stage = PromptStage(policy, self._store)
-        samples = self._staged(policy, self._spec.dataset_digest)
+        self._agree_on_tokens(policy, stage)
+        staged = self._staged(policy, self._spec.dataset_digest)
+        samples, held_out = split_samples(self._task.folder, staged, self._spec)
         publisher = AdapterPublisher(self._store, self._task.folder / "published.txt")
         trainer = self._trainer(policy, stage, publisher, samples)
         self._train(trainer)
         self.report(PhaseChanged(phase=JobPhase.SAVING))
-        digest = self._result(policy, trainer)
-        self._evaluate(policy, stage, publisher)
+        trainer.save_where_it_stands()
+        adapter_digest = publisher.publish(policy.model)
+        page = self._compared(policy, stage, adapter_digest, held_out)
+        self.report(PhaseChanged(phase=JobPhase.SAVING))
+        digest = self._result(policy, trainer, page)
         self.report(JobEnded(status=JobStatus.COMPLETED, result_digest=digest))
 
     def report(self, event: Event) -> None:
@@ -105,14 +126,10 @@ class Worker:
             self._spec.lora,
         )
 
-    def _agree_on_tokens(self, policy: Policy) -> None:
+    def _agree_on_tokens(self, policy: Policy, stage: PromptStage) -> None:
         """Refuses replicas whose token ids mean something else."""
         served = self._loop.run(self._rollouts.model())
-        if served.vocabulary_fingerprint != vocabulary_fingerprint(policy.tokenizer.get_vocab()):
-            raise FailedPrecondition(
-                f"the rollout replicas serve {served.base_model}, whose tokens are not those of "
-                f"{self._spec.base_model}; start replicas of the same model"
-            )
+        stage.agree_on_tokens(served, self._spec.base_model)
         policy.bar(served.barred_token_ids)
         if served.use_4bit != self._spec.training.use_4bit:
             held = "4-bit" if served.use_4bit else "full-precision"
@@ -167,10 +184,11 @@ class Worker:
             trainer.save_where_it_stands()
             raise
 
-    def _result(self, policy: Policy, trainer: GRPOTrainer) -> str:
-        trainer.save_where_it_stands()
+    def _result(self, policy: Policy, trainer: GRPOTrainer, page: bytes | None) -> str:
         folder = self._task.folder / "output"
         write_output(folder, policy, self._spec, trainer.state)
+        if page is not None:
+            (folder / PAGE_NAME).write_bytes(page)
         archive = self._task.folder / "result.zip"
         zip_output(folder, archive)
         digest = digest_of_file(archive)
@@ -178,33 +196,22 @@ class Worker:
         archive.unlink()
         return digest
 
-    def _evaluate(self, policy: Policy, stage: PromptStage, publisher: AdapterPublisher) -> None:
-        if not self._spec.evaluation_dataset_digest:
-            return
-        self.report(PhaseChanged(phase=JobPhase.EVALUATING))
-        evaluator = Evaluator(
-            stage=stage,
-            rollouts=self._rollouts,
-            rewards=self._rewards,
-            loop=self._loop,
-            max_new_tokens=self._spec.training.max_new_tokens,
-            report=self.report,
-        )
-        held_out = self._staged(policy, self._spec.evaluation_dataset_digest)
-        self.report(evaluator.compare(held_out, publisher.publish(policy.model)))
+    def _compared(
+        self, policy: Policy, stage: PromptStage, adapter_digest: str, held_out: list[Sample]
+    ) -> bytes | None:
+        """The comparison's page; None where there is nothing to compare on.
 
-
-def failure_of(error: Exception) -> WorkerFailed:
-    """What a person is told, and whether another worker may do better."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
-        return WorkerFailed(message=f"out of memory; {advice}", retryable=True)
-    if isinstance(error, DataLoss | ResourceExhausted):
-        return WorkerFailed(message=str(error), retryable=True)
-    if isinstance(error, TallyError | FloatingPointError):
-        return WorkerFailed(message=str(error), retryable=False)
-    message = f"the worker failed with {type(error).__name__}; its log says more"
-    return WorkerFailed(message=message, retryable=True)
+        What was trained is not lost to a comparison that fails: the job says so and goes on.
+        """
+        digest = self._spec.evaluation_dataset_digest
+        try:
+            samples = self._staged(policy, digest) if digest else held_out
+            if not samples:
+                return None
+            return page_of(self._comparing.run(stage, samples, adapter_digest, not digest))
+        except TallyError as error:
+            self.report(Notice(message=f"base and adapter were not compared: {error}"))
+            return None
 
 
 def main() -> None:

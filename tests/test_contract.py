@@ -3,8 +3,8 @@
 import pytest
 from pydantic import BaseModel
 
-from gateway.train_models import LoraConfig, TrainingConfig
-from learner_service.spec import LoraSettings, TrainingSettings
+from gateway.train_models import LoraConfig, TrainingConfig, TrainRequest
+from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
 from tally.learner.v1 import learner_pb2 as pb
 
 PAIRS = [(TrainingConfig, TrainingSettings, pb.TrainingConfig)]
@@ -23,3 +23,9 @@ def described(model: type[BaseModel]) -> dict[str, tuple[object, ...]]:
 def test_gateway_learner_and_contract_agree(outer: type, inner: type, message: type):
     assert described(outer) == described(inner)
     assert set(outer.model_fields) == set(message.DESCRIPTOR.fields_by_name)
+
+
+def test_the_share_that_is_held_out_is_the_same_everywhere():
+    outer, inner = (m.model_fields["evaluation_share"] for m in (TrainRequest, JobSpec))
+    assert (outer.default, outer.metadata) == (inner.default, inner.metadata)
+    assert pb.JobSpec.DESCRIPTOR.fields_by_name["evaluation_share"].number == 8

@@ -59,6 +59,12 @@ async def get_job(job_id: JobId, services: ServicesDep) -> JobPublic:
     return to_public(await services.jobs.get(job_id))
 
 
+@router.get("/jobs/{job_id}/settings", summary="Settings of a job", responses=NO_SUCH_JOB)
+async def get_settings(job_id: JobId, services: ServicesDep) -> TrainRequest:
+    """What POST /train was sent, every default filled in; it can be sent again."""
+    return TrainRequest(**(await services.jobs.get(job_id)).spec)
+
+
 @router.delete("/jobs/{job_id}", summary="Cancel a job", responses=NO_SUCH_JOB)
 async def cancel_job(job_id: JobId, services: ServicesDep) -> JobPublic:
     """Asks a job to stop; its checkpoint is kept. A job that has ended stays as it ended."""

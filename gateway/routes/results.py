@@ -4,11 +4,11 @@ import re
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import FileResponse
 
 from gateway.errors import ApiError, Conflict, ErrorBody
-from gateway.event_models import Evaluation, Metrics
+from gateway.event_models import Evaluation, Metrics, Samples
 from gateway.follower import fetch_result
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
 from gateway.services import ServicesDep
@@ -29,6 +29,18 @@ async def get_metrics(job_id: JobId, services: ServicesDep) -> Metrics:
     events = await services.jobs.events(job_id, "step")
     steps = {event.payload["step"]: event.payload for event in events}
     return Metrics(job_id=job_id, steps=[steps[step] for step in sorted(steps)])
+
+
+@router.get("/jobs/{job_id}/samples", summary="Answers of the latest steps", responses=NO_SUCH_JOB)
+async def get_samples(
+    job_id: JobId,
+    services: ServicesDep,
+    steps: Annotated[int, Query(ge=1, le=100, description="Steps to answer at most.")] = 100,
+) -> Samples:
+    """What the model said, of some groups of the latest steps and of steps before."""
+    job = await services.jobs.get(job_id)
+    shown = await services.jobs.samples(job_id, steps)
+    return Samples(job_id=job_id, file_id=job.spec["data_file_id"], steps=shown)
 
 
 @router.get(

@@ -52,6 +52,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self.base_models: tuple[str, ...] = ()
         self.faults: dict[str, list[TallyError]] = defaultdict(list)
         self.answers_lost = 0
+        self.shows_samples = False
         self.calls: Counter[str] = Counter()
         self.jobs: dict[str, pb.Job] = {}
         self.logs: dict[str, list[pb.JobEvent]] = {}
@@ -181,6 +182,8 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         for step in range(1, self.steps + 1):
             await asyncio.sleep(self.step_seconds)
             await self.hold.wait()
+            if self.shows_samples:
+                await self.log(job_id, samples_shown=_samples(step))
             metrics = pb.StepMetrics(epoch=step / self.steps, loss=self.loss(step), reward_mean=0.5)
             done = pb.StepDone(step=step, total_steps=self.steps, metrics=metrics)
             await self.log(job_id, step_done=done)
@@ -247,6 +250,12 @@ def _now() -> Timestamp:
     timestamp = Timestamp()
     timestamp.GetCurrentTime()
     return timestamp
+
+
+def _samples(step: int) -> pb.SamplesShown:
+    answers = [pb.ShownAnswer(text="3 apples", count=3, reward=1.0), pb.ShownAnswer(text="many")]
+    group = pb.ShownGroup(row=2, question="How many?", true_count=3, answers=answers)
+    return pb.SamplesShown(step=step, groups=[group])
 
 
 def _result_zip(padding: bytes) -> bytes:

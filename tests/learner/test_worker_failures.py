@@ -3,8 +3,8 @@ import torch
 
 from learner_service.errors import InvalidDataset, RolloutsUnavailable
 from learner_service.events import WorkerFailed
+from learner_service.failures import failure_of
 from learner_service.supervisor import WorkerExit
-from learner_service.worker import failure_of
 from rpc.errors import DataLoss
 
 

@@ -412,6 +412,8 @@ class JobSpec(_message.Message):
     LORA_FIELD_NUMBER: _builtins.int
     REWARDS_FIELD_NUMBER: _builtins.int
     EVALUATION_DATASET_DIGEST_FIELD_NUMBER: _builtins.int
+    EVALUATION_SHARE_FIELD_NUMBER: _builtins.int
+    ADAPTER_DIGEST_FIELD_NUMBER: _builtins.int
     job_name: _builtins.str
     """A name for people; not unique, not part of a job's identity when it resumes."""
     dataset_digest: _builtins.str
@@ -422,6 +424,14 @@ class JobSpec(_message.Message):
     """The base model, one of the learner's list; empty means the first of it."""
     evaluation_dataset_digest: _builtins.str
     """A dataset blob on which base and adapter are compared when training has ended; empty for none."""
+    evaluation_share: _builtins.float
+    """Share of the dataset's images that training never sees and that base and adapter are compared
+    on, where there is no evaluation_dataset_digest; 0 to 0.5. 0.1.
+    """
+    adapter_digest: _builtins.str
+    """An adapter blob: the job trains nothing, but compares this adapter with the base model on all
+    of the dataset; its result is the report of EvaluationDone. Empty for a job that trains.
+    """
     @_builtins.property
     def training(self) -> Global___TrainingConfig:
         """The documented training settings, and those beyond the document."""
@@ -444,12 +454,16 @@ class JobSpec(_message.Message):
         lora: Global___LoraConfig | None = ...,
         rewards: _abc.Iterable[Global___RewardWeight] | None = ...,
         evaluation_dataset_digest: _builtins.str = ...,
+        evaluation_share: _builtins.float | None = ...,
+        adapter_digest: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lora", b"lora", "training", b"training"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "evaluation_share", b"evaluation_share", "lora", b"lora", "training", b"training"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluation_dataset_digest", b"evaluation_dataset_digest", "job_name", b"job_name", "lora", b"lora", "rewards", b"rewards", "training", b"training"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "adapter_digest", b"adapter_digest", "base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluation_dataset_digest", b"evaluation_dataset_digest", "evaluation_share", b"evaluation_share", "job_name", b"job_name", "lora", b"lora", "rewards", b"rewards", "training", b"training"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__evaluation_share: _TypeAlias = _typing.Literal["evaluation_share"]  # noqa: Y015
+    _WhichOneofArgType__evaluation_share: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluation_share) -> _WhichOneofReturnType__evaluation_share | None: ...
 
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
 
@@ -766,6 +780,7 @@ class JobEvent(_message.Message):
     JOB_ENDED_FIELD_NUMBER: _builtins.int
     WORKER_STARTED_FIELD_NUMBER: _builtins.int
     EVALUATION_PROGRESS_FIELD_NUMBER: _builtins.int
+    SAMPLES_SHOWN_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """1, 2, 3, …: no gap within a job."""
     @_builtins.property
@@ -800,6 +815,10 @@ class JobEvent(_message.Message):
     def evaluation_progress(self) -> Global___EvaluationProgress:
         """A part of the held-out comparison is done."""
 
+    @_builtins.property
+    def samples_shown(self) -> Global___SamplesShown:
+        """Some of a step's answers, before the step is done."""
+
     def __init__(
         self,
         *,
@@ -812,12 +831,13 @@ class JobEvent(_message.Message):
         job_ended: Global___JobEnded | None = ...,
         worker_started: Global___WorkerStarted | None = ...,
         evaluation_progress: Global___EvaluationProgress | None = ...,
+        samples_shown: Global___SamplesShown | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "samples_shown", b"samples_shown", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "seq", b"seq", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "samples_shown", b"samples_shown", "seq", b"seq", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["phase_changed", "step_done", "notice", "evaluation_done", "job_ended", "worker_started", "evaluation_progress"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["phase_changed", "step_done", "notice", "evaluation_done", "job_ended", "worker_started", "evaluation_progress", "samples_shown"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -1054,8 +1074,11 @@ class EvaluationDone(_message.Message):
     NUM_SAMPLES_FIELD_NUMBER: _builtins.int
     BASE_FIELD_NUMBER: _builtins.int
     ADAPTER_FIELD_NUMBER: _builtins.int
+    REPORT_DIGEST_FIELD_NUMBER: _builtins.int
     num_samples: _builtins.int
     """Held-out samples."""
+    report_digest: _builtins.str
+    """The report blob: a ZIP of evaluation.json, evaluation.csv and evaluation.html."""
     @_builtins.property
     def base(self) -> Global___EvaluationScores:
         """The base model's scores."""
@@ -1070,10 +1093,11 @@ class EvaluationDone(_message.Message):
         num_samples: _builtins.int = ...,
         base: Global___EvaluationScores | None = ...,
         adapter: Global___EvaluationScores | None = ...,
+        report_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base", "num_samples", b"num_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base", "num_samples", b"num_samples", "report_digest", b"report_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1088,6 +1112,7 @@ class EvaluationScores(_message.Message):
     MEAN_ABSOLUTE_COUNT_ERROR_FIELD_NUMBER: _builtins.int
     REWARD_MEAN_FIELD_NUMBER: _builtins.int
     PARSE_FAILURE_RATE_FIELD_NUMBER: _builtins.int
+    ROOT_MEAN_SQUARE_COUNT_ERROR_FIELD_NUMBER: _builtins.int
     exact_rate: _builtins.float
     """Share of answers with the true count, in [0, 1]."""
     within_one_rate: _builtins.float
@@ -1098,6 +1123,8 @@ class EvaluationScores(_message.Message):
     """Mean progressive_count reward."""
     parse_failure_rate: _builtins.float
     """Share of answers without a count, in [0, 1]."""
+    root_mean_square_count_error: _builtins.float
+    """Square root of the mean squared count error over the answers that hold a count."""
     def __init__(
         self,
         *,
@@ -1106,14 +1133,210 @@ class EvaluationScores(_message.Message):
         mean_absolute_count_error: _builtins.float = ...,
         reward_mean: _builtins.float = ...,
         parse_failure_rate: _builtins.float = ...,
+        root_mean_square_count_error: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact_rate", b"exact_rate", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "reward_mean", b"reward_mean", "within_one_rate", b"within_one_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact_rate", b"exact_rate", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "reward_mean", b"reward_mean", "root_mean_square_count_error", b"root_mean_square_count_error", "within_one_rate", b"within_one_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EvaluationScores: _TypeAlias = EvaluationScores  # noqa: Y015
+
+@_typing.final
+class SamplesShown(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """The step, from 1."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShownGroup]:
+        """At most four; none where the step's answers are no longer kept."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        groups: _abc.Iterable[Global___ShownGroup] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SamplesShown: _TypeAlias = SamplesShown  # noqa: Y015
+
+@_typing.final
+class ShownGroup(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    TRUE_COUNT_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    row: _builtins.int
+    """The row of the dataset."""
+    question: _builtins.str
+    """The question, cut after 500 characters."""
+    true_count: _builtins.int
+    """How many objects there are."""
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShownAnswer]:
+        """Every completion of the group."""
+
+    def __init__(
+        self,
+        *,
+        row: _builtins.int = ...,
+        question: _builtins.str = ...,
+        true_count: _builtins.int = ...,
+        answers: _abc.Iterable[Global___ShownAnswer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "question", b"question", "row", b"row", "true_count", b"true_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShownGroup: _TypeAlias = ShownGroup  # noqa: Y015
+
+@_typing.final
+class ShownAnswer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    REWARD_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """What the model said, cut after 200 characters."""
+    count: _builtins.int
+    """The count in it; unset where it holds none."""
+    reward: _builtins.float
+    """Its reward."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        count: _builtins.int | None = ...,
+        reward: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "reward", b"reward", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
+    _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
+
+Global___ShownAnswer: _TypeAlias = ShownAnswer  # noqa: Y015
+
+@_typing.final
+class AnswerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_MODEL_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    MAX_IMAGE_SIZE_FIELD_NUMBER: _builtins.int
+    MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    base_model: _builtins.str
+    """The base model, one of the learner's list; empty means that of the job, or the first."""
+    image: _builtins.bytes
+    """The image file, as it is; at most 16 MiB."""
+    question: _builtins.str
+    """What to ask, at most 4,000 characters."""
+    job_id: _builtins.str
+    """The job whose adapter answers too, the last one that it published; empty for none."""
+    max_image_size: _builtins.int
+    """As in TrainingConfig; unset means that of the job, or 512."""
+    max_new_tokens: _builtins.int
+    """As in TrainingConfig; unset means that of the job, or 64."""
+    def __init__(
+        self,
+        *,
+        base_model: _builtins.str = ...,
+        image: _builtins.bytes = ...,
+        question: _builtins.str = ...,
+        job_id: _builtins.str = ...,
+        max_image_size: _builtins.int | None = ...,
+        max_new_tokens: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "base_model", b"base_model", "image", b"image", "job_id", b"job_id", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
+    _WhichOneofArgType__max_image_size: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size"]  # noqa: Y015
+    _WhichOneofReturnType__max_new_tokens: _TypeAlias = _typing.Literal["max_new_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_new_tokens: _TypeAlias = _typing.Literal["_max_new_tokens", b"_max_new_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_image_size) -> _WhichOneofReturnType__max_image_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_new_tokens) -> _WhichOneofReturnType__max_new_tokens | None: ...
+
+Global___AnswerRequest: _TypeAlias = AnswerRequest  # noqa: Y015
+
+@_typing.final
+class AnswerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def base(self) -> Global___ModelAnswer:
+        """What the base model says."""
+
+    @_builtins.property
+    def adapter(self) -> Global___ModelAnswer:
+        """What the adapter says; unset without a job_id."""
+
+    def __init__(
+        self,
+        *,
+        base: Global___ModelAnswer | None = ...,
+        adapter: Global___ModelAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerResponse: _TypeAlias = AnswerResponse  # noqa: Y015
+
+@_typing.final
+class ModelAnswer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The answer."""
+    count: _builtins.int
+    """The count in it; unset where it holds none."""
+    explanation: _builtins.str
+    """Why it holds none; empty otherwise."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        count: _builtins.int | None = ...,
+        explanation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "explanation", b"explanation", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
+    _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
+
+Global___ModelAnswer: _TypeAlias = ModelAnswer  # noqa: Y015
 
 @_typing.final
 class JobEnded(_message.Message):
