@@ -38,6 +38,10 @@ class StepMetrics(BaseModel):
 
 class Metrics(BaseModel):
     job_id: str = Field(description="The job's id.")
+    last_seq: int = Field(
+        description="The steps hold every event up to this one; watch the job from here on.",
+        examples=[240],
+    )
     steps: list[StepMetrics] = Field(
         description="One for each step done, in order; a step done twice shows its last run."
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.database import Database
@@ -44,10 +44,20 @@ class JobStore:
         with self._database.reading() as session:
             return session.get(Job, job_id)
 
-    def newest_first(self) -> Sequence[Job]:
+    def newest_first(self, limit: int | None = None, offset: int = 0) -> tuple[Sequence[Job], int]:
+        """Some of the jobs, and how many there are."""
         order = (col(Job.created_at).desc(), col(Job.job_id))
+        query = select(Job).order_by(*order).limit(limit).offset(offset)
         with self._database.reading() as session:
-            return session.exec(select(Job).order_by(*order)).all()
+            return session.exec(query).all(), session.exec(select(func.count(Job.job_id))).one()
+
+    def steps(self, job_id: str) -> list[dict[str, Any]]:
+        """What each step measured, in order; of a step done twice, its last run."""
+        query = select(JobEvent.payload).where(JobEvent.job_id == job_id, JobEvent.kind == "step")
+        with self._database.reading() as session:
+            payloads = session.exec(query.order_by(col(JobEvent.seq))).all()
+        steps = {payload["step"]: payload for payload in payloads}
+        return [steps[step] for step in sorted(steps)]
 
     def followed(self) -> Sequence[str]:
         """Jobs whose log is not complete."""

@@ -123,8 +123,13 @@ class Jobs:
             raise Missing.at("job_id", "there is no such job; GET /jobs lists those there are")
         return job
 
-    async def newest_first(self) -> Sequence[Job]:
-        return await asyncio.to_thread(self._store.newest_first)
+    async def newest_first(self, limit: int | None, offset: int) -> tuple[Sequence[Job], int]:
+        """Some of the jobs, and how many there are."""
+        return await asyncio.to_thread(self._store.newest_first, limit, offset)
+
+    async def steps(self, job_id: str) -> list[dict[str, Any]]:
+        """What each step measured, in order."""
+        return await asyncio.to_thread(self._store.steps, job_id)
 
     async def cancel(self, job_id: str) -> Job:
         """Ends the job, or keeps the intent for the follower where the learner is away."""
