@@ -1,7 +1,7 @@
 // The shell: routes, navigation, language, theme, the token, the connection.
 
 import { shell } from './api.js';
-import { fill, h, s, say } from './dom.js';
+import { fill, h, say } from './dom.js';
 import { LANGUAGES, language, loadLanguage, t } from './i18n.js';
 
 const ROUTES = [
@@ -11,13 +11,12 @@ const ROUTES = [
 	[/^\/jobs$/, 'jobs', 'jobs'],
 	[/^\/jobs\/([^/]+)$/, 'job', 'jobs'],
 ];
-const root = document.documentElement;
 const element = (id) => document.getElementById(id);
 const main = element('main');
 let leaving;
 let shown;
 
-/** Shows the page that the address names. It keeps its state there too: see `keep`. */
+/** Shows the page that the address names, which also holds its state: see `keep`. */
 async function route() {
 	shown = location.hash;
 	const [path, search] = (shown.slice(1) || '/').split('?');
@@ -55,62 +54,49 @@ async function follow() {
 	main.focus({ preventScroll: true });
 }
 
-/** A line at the foot of the window, read out, that goes by itself. */
 function note(text) {
 	const line = h('p.note', text);
 	element('notes').append(line);
 	setTimeout(() => line.remove(), 8000);
 }
 
+/** The words of index.html, and its two buttons. */
 function drawShell() {
-	const link = (href, section) => h('a', { href, 'data-section': section }, t(`nav.${section}`));
-	fill(element('nav'), link('#/', 'data'), link('#/jobs', 'jobs'));
-	say(document.querySelector('.skip'), t('skip'));
-	const other = Object.keys(LANGUAGES).find((name) => name !== language());
-	const change = async () => {
-		localStorage.setItem('tally.language', other);
-		await loadLanguage(other);
+	for (const node of document.querySelectorAll('[data-text]')) say(node, t(node.dataset.text));
+	const [words, theme] = [element('language'), element('theme')];
+	words.lang = Object.keys(LANGUAGES).find((name) => name !== language());
+	say(words, LANGUAGES[words.lang]);
+	words.onclick = async () => {
+		localStorage['tally.language'] = words.lang;
+		await loadLanguage(words.lang);
 		drawShell();
-		element('language').focus();
 		await route();
 	};
-	fill(element('tools'), h('button.quiet', { id: 'language', lang: other, onclick: change }, LANGUAGES[other]), themeButton());
-}
-
-function themeButton() {
-	const isDark = () => (root.dataset.theme ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
-	const icon = s('svg', { viewBox: '0 0 24 24' }, s('circle', { cx: 12, cy: 12, r: 8 }), s('path', { d: 'M12 4a8 8 0 0 1 0 16z', fill: 'currentColor' }));
-	const button = h('button.quiet.icon', { title: t('theme'), ariaLabel: t('theme'), ariaPressed: isDark() }, icon);
-	button.onclick = () => {
-		root.dataset.theme = localStorage['tally.theme'] = isDark() ? 'light' : 'dark';
-		button.ariaPressed = isDark();
+	theme.title = theme.ariaLabel = t('theme');
+	theme.onclick = () => {
+		const { dataset } = document.documentElement;
+		dataset.theme = localStorage['tally.theme'] = dataset.theme === 'dark' ? 'light' : 'dark';
 		dispatchEvent(new Event('themechange'));
 	};
-	return button;
 }
 
 shell.askForToken = (refused) =>
 	new Promise((resolve) => {
-		const input = h('input', { type: 'password', required: true });
-		const form = h('form', { method: 'dialog' }, h('h2', t('token.title')), h('p', t(refused ? 'token.refused' : 'token.help')),
-			h('label', t('token.label'), input), h('button.button.main', t('token.ok')));
-		const dialog = h('dialog', { ariaLabel: t('token.title'), oncancel: (event) => event.preventDefault() }, form);
-		form.onsubmit = () => {
-			dialog.remove();
-			resolve(input.value.trim());
-		};
-		document.body.append(dialog);
+		const dialog = element('token');
+		const input = dialog.querySelector('input');
+		say(element('token-why'), t(refused ? 'token.refused' : 'token.help'));
+		input.value = '';
+		dialog.oncancel = (event) => event.preventDefault();
+		dialog.onclose = () => resolve(input.value.trim());
 		dialog.showModal();
 	});
 
 shell.onConnection = (lost) => {
-	element('lost')?.remove();
-	if (lost) document.body.append(h('p.lost', { id: 'lost', role: 'alert' }, h('span.spinner'), t('connection.lost')));
-	else note(t('connection.back'));
+	element('lost').hidden = !lost;
+	if (!lost) note(t('connection.back'));
 };
 
 addEventListener('hashchange', follow);
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => dispatchEvent(new Event('themechange')));
 // A file that is dropped beside its field must not replace the page.
 for (const kind of ['dragover', 'drop']) addEventListener(kind, (event) => event.preventDefault());
 await loadLanguage(language());

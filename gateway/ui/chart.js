@@ -12,7 +12,7 @@ function colour(name) {
 	return getComputedStyle(document.body).outlineColor;
 }
 
-/** A card with lines: {label, colour, faint, of(curve)}; `write` writes a number. */
+/** A card with `lines`: {label, colour, faint, of(curve)}. */
 export function chart(title, lines, write) {
 	const now = h('output');
 	const host = h('div.plot', { role: 'img' });
@@ -24,7 +24,6 @@ export function chart(title, lines, write) {
 		const values = data.at(-1);
 		const value = values[index ?? values.length - 1];
 		say(now, value == null ? '–' : write(value));
-		now.classList.toggle('past', index != null);
 	};
 	const draw = () => {
 		plot?.destroy();
@@ -53,7 +52,7 @@ export function chart(title, lines, write) {
 	return { card, set };
 }
 
-/** An exponential moving average over about `span` points; gaps stay gaps. */
+/** Exponential moving average over about `span` points; gaps stay gaps. */
 export function smoothed(values, span) {
 	let mean = null;
 	return values.map((value) => value == null ? null : (mean = mean === null ? value : mean + (value - mean) / span));

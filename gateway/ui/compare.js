@@ -1,15 +1,14 @@
 // Base against adapter: figures with intervals, the matrix, by count and kind, the worst images.
 
 import { find, get, post, save, sleep } from './api.js';
-import { fill, h } from './dom.js';
 import { number, percent, signed, t, when } from './i18n.js';
-import { answer, field, muted, picture } from './parts.js';
+import { answer, field, fileOptions, fill, h, muted, picture } from './parts.js';
 
 const SIDES = ['base', 'adapter'];
 const two = (value) => number(value, 2);
 const share = (value) => percent(value, 1);
 const points = (value) => `${signed(value * 100, 1)} ${t('points')}`;
-/** How a figure and its difference are written. */
+/** How each figure and its difference are written. */
 const FIGURES = {
 	exact_rate: [share, points], within_one_rate: [share, points], mean_absolute_count_error: [two, signed],
 	root_mean_square_count_error: [two, signed], reward_mean: [two, signed], parse_failure_rate: [share, points],
@@ -26,21 +25,19 @@ export async function open(host, page) {
 		const waiting = chosen?.status === 'running';
 		const reason = waiting ? t('compare.running', { share: found.progress }) : chosen?.error_message ?? t(job.status === 'training' ? 'compare.later' : 'compare.none');
 		const files = ['csv', 'html'].map((kind) => h('button.button', { onclick: () => save(`${path}.${kind}`, `${job.job_name}.${kind}`) }, t(`compare.${kind}`)));
-		fill(host, result ? [h('div.actions', files), comparison(result, job)] : muted(reason), job.status === 'completed' && elsewhere(page, asked, chosen, await get('files'), draw));
+		fill(host, result ? [h('div.actions', files), comparison(result, job)] : muted(reason), job.status === 'completed' && elsewhere(page, asked, await get('files'), draw));
 		if (waiting) sleep(1500).then(draw);
 	};
 	listeners.push((kind) => (kind === 'evaluation' || kind === 'over') && draw());
 	await draw();
 }
 
-function elsewhere({ job, keep, note }, asked, chosen, files, draw) {
-	const select = h('select', files.map((file) => h('option', { value: file.file_id }, file.filename)));
+function elsewhere({ job, keep, note }, asked, files, draw) {
+	const select = h('select', fileOptions(files));
 	const start = () => post(`jobs/${job.job_id}/evaluate`, { file_id: select.value }).then(
 		({ evaluation_id: evaluation }) => draw(keep({ evaluation })), (error) => note(error.message));
-	const which = h('select', { onchange: () => draw(keep({ evaluation: which.value })) }, h('option', { value: '' }, t('compare.own')),
-		asked.map((one) => h('option', { value: one.evaluation_id, selected: one === chosen }, when(one.created_at))));
-	return h('section', h('h2', t('compare.elsewhere')), h('div.actions', field(t('compare.upload'), select), h('button.button', { onclick: start }, t('compare.start')),
-		asked.length > 0 && field(t('compare.which'), which)));
+	const earlier = asked.map((one) => h('a', { href: `#/jobs/${job.job_id}?view=compare&evaluation=${one.evaluation_id}` }, when(one.created_at)));
+	return h('section', h('h2', t('compare.elsewhere')), h('div.actions', field(t('compare.upload'), select), h('button.button', { onclick: start }, t('compare.start')), earlier));
 }
 
 function comparison(result, job) {
@@ -65,7 +62,6 @@ function cell(name, side, write) {
 	return h('td', h('b', write(side[name])), interval && h('small', interval.map((value) => write(value)).join(' – ')));
 }
 
-/** The exact rate's interval as a line with the estimate on it; the numbers are in the table. */
 function whisker({ exact_rate: value, intervals }) {
 	const [from, to] = intervals?.exact_rate ?? [value, value];
 	return h('div.whisker', { style: { '--from': from, '--to': to, '--at': value } }, h('i'), h('b'));

@@ -1,9 +1,8 @@
 // What the steps measured, as lines that grow.
 
 import { chart, smoothed } from './chart.js';
-import { fill, h } from './dom.js';
 import { number, percent, short, t } from './i18n.js';
-import { muted } from './parts.js';
+import { fill, h, muted } from './parts.js';
 
 const two = (value) => number(value, 2);
 const LINES = { reward_mean: [two], exact_rate: [percent], mean_absolute_count_error: [two], entropy: [short, '--blue'], kl: [short, '--violet'] };

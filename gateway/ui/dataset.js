@@ -1,9 +1,8 @@
 // An upload: what looks like a mistake, and its pictures row by row.
 
 import { find, get } from './api.js';
-import { fill, h } from './dom.js';
 import { number, t, when } from './i18n.js';
-import { back, figure, muted, picture } from './parts.js';
+import { back, figure, fill, h, muted, picture } from './parts.js';
 
 export const title = 'nav.data';
 const PAGE = 48;
@@ -15,7 +14,7 @@ export async function show(main, { id, query, keep }) {
 	const foot = h('div.actions.middle');
 	fill(main, back('#/', t('nav.data')),
 		h('div.head', h('h1', file.filename), h('a.button.main', { href: `#/train?file=${id}` }, t('dataset.train'))),
-		h('dl.figures', figure(t('dataset.rows'), number(file.csv_rows)), figure(t('dataset.images'), number(file.valid_images)), figure(t('dataset.time'), when(file.upload_time))),
+		h('dl.figures', figure('dataset.rows', number(file.csv_rows)), figure('dataset.images', number(file.valid_images)), figure('dataset.time', when(file.upload_time))),
 		file.warnings.length > 0 && h('div.callout.warn', h('p', t('warnings', { n: file.warnings.length })), h('ul', file.warnings.map((text) => h('li', text)))),
 		h('h2', t('dataset.pictures')), grid, foot);
 	const turn = async (offset) => {

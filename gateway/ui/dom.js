@@ -1,25 +1,19 @@
 // Elements without markup: every text goes through textContent, whatever it holds.
 
-function build(node, properties, children) {
-	for (const [name, value] of Object.entries(properties)) {
-		if (value == null || value === false) continue;
-		if (name === 'style') for (const [key, number] of Object.entries(value)) node.style.setProperty(key, number);
-		else if (name in node && node instanceof HTMLElement) node[name] = value;
-		else node.setAttribute(name, value === true ? '' : value);
-	}
-	fill(node, children);
-	return node;
-}
-
 /** h('div.card', {onclick}, 'text', node): classes and properties may be left out. */
 export function h(tag, ...children) {
 	const [name, ...classes] = tag.split('.');
 	const node = document.createElement(name);
-	if (classes.length) node.className = classes.join(' ');
-	return build(node, children[0]?.constructor === Object ? children.shift() : {}, children);
+	node.className = classes.join(' ');
+	const properties = children[0]?.constructor === Object ? children.shift() : {};
+	for (const [key, value] of Object.entries(properties)) {
+		if (key === 'style') for (const [property, one] of Object.entries(value)) node.style.setProperty(property, one);
+		else if (key in node) node[key] = value;
+		else node.setAttribute(key, value);
+	}
+	fill(node, children);
+	return node;
 }
-
-export const s = (tag, properties, ...children) => build(document.createElementNS('http://www.w3.org/2000/svg', tag), properties, children);
 
 export const fill = (node, ...children) => node.replaceChildren(...children.flat(Infinity).filter((child) => child || child === 0));
 

@@ -1,9 +1,8 @@
 // Data: drop a ZIP, or go on with one that is here.
 
 import { get, upload } from './api.js';
-import { fill, h, say } from './dom.js';
 import { bytes, percent, t, when } from './i18n.js';
-import { dropZone, muted, problems, progressBar } from './parts.js';
+import { dropZone, fill, h, muted, problems, progressBar, say } from './parts.js';
 
 export const title = 'nav.data';
 

@@ -1,4 +1,4 @@
-// Words and numbers in the reader's language. Each dictionary is one file: en.json, zh-TW.json.
+// Words and numbers in the reader's language.
 
 export const LANGUAGES = { en: 'English', 'zh-TW': '繁體中文' };
 let words = {};
@@ -30,17 +30,16 @@ export const signed = (value, digits = 2) => write(value, { signDisplay: 'except
 export const short = (value) => write(value, { maximumSignificantDigits: 3, notation: value && Math.abs(value) < 1e-3 ? 'scientific' : 'standard' });
 
 export function duration(seconds) {
-	if (!Number.isFinite(seconds)) return '–';
-	const whole = Math.round(seconds);
-	if (whole < 60) return t('time.seconds', { s: whole });
-	if (whole < 3600) return t('time.minutes', { m: Math.floor(whole / 60), s: whole % 60 });
-	return t('time.hours', { h: Math.floor(whole / 3600), m: Math.floor((whole % 3600) / 60) });
+	if (!(seconds >= 0)) return '–';
+	const [big, small] = seconds < 3600 ? ['minutes', 'seconds'] : ['hours', 'minutes'];
+	const whole = Math.round(seconds / (seconds < 3600 ? 1 : 60));
+	return new Intl.DurationFormat(language(), { style: 'short' }).format({ [big]: Math.floor(whole / 60), [small]: whole % 60 });
 }
 
 export function bytes(value) {
-	const power = Math.min(3, Math.floor(Math.log2(Math.max(value, 1)) / 10));
-	return `${write(value / 1024 ** power, { maximumFractionDigits: 1 })} ${['B', 'KiB', 'MiB', 'GiB'][power]}`;
+	const [size, unit] = value < 1e9 ? [1e6, 'megabyte'] : [1e9, 'gigabyte'];
+	return write(value / size, { style: 'unit', unit, maximumSignificantDigits: 3 });
 }
 
-/** Times of the API are UTC and say no zone. */
+/** The API's times are UTC. */
 export const when = (time) => new Date(`${time}Z`).toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });

@@ -1,9 +1,8 @@
 // A job: where it stands, what can be done with it, and four views of it.
 
 import { get, post, save, send } from './api.js';
-import { fill, h, say } from './dom.js';
 import { duration, t, when } from './i18n.js';
-import { back, muted, progressBar, status } from './parts.js';
+import { back, fill, h, muted, progressBar, say, status } from './parts.js';
 import { follow } from './stream.js';
 
 export const title = 'nav.jobs';
@@ -16,7 +15,7 @@ export async function show(main, place) {
 	const page = { ...place, job, metrics, recent: metrics.steps.slice(-STEPS_AVERAGED), listeners: [] };
 	const head = heading(page);
 	const view = h('div.view');
-	const tab = (one) => h('a', { href: `#/jobs/${job.job_id}?view=${one}`, ariaCurrent: one === name && 'page' }, t(`view.${one}`));
+	const tab = (one) => h('a', { href: `#/jobs/${job.job_id}?view=${one}`, ariaCurrent: one === name ? 'page' : null }, t(`view.${one}`));
 	fill(main, back('#/jobs', t('nav.jobs')), head.node, h('nav.tabs', { ariaLabel: t('view.label') }, VIEWS.map(tab)), view);
 	await (await import(`./${name}.js`)).open(view, page);
 	if (job.status === 'training') await watch(page, head);

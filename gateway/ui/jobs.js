@@ -1,9 +1,8 @@
 // The list of jobs, kept up to date: rows stay in place, only what changes is drawn anew.
 
 import { read, sleep } from './api.js';
-import { fill, h, say } from './dom.js';
 import { t, when } from './i18n.js';
-import { muted, progressBar, status } from './parts.js';
+import { fill, h, muted, progressBar, say, status } from './parts.js';
 
 export const title = 'nav.jobs';
 const PAGE = 50;

@@ -4,12 +4,14 @@ import { showImage } from './api.js';
 import { h } from './dom.js';
 import { number, signed, t } from './i18n.js';
 
+export * from './dom.js';
+
 export const muted = (...children) => h('p.muted', ...children);
 
 export const status = (job) =>
 	h('span.status', { 'data-status': job.status }, t(job.phase ? `phase.${job.phase}` : `status.${job.status}`));
 
-/** A bar that screen readers can tell; `set` takes a share in [0, 1]. */
+/** `set` takes a share in [0, 1]. */
 export function progressBar(label) {
 	const inner = h('span');
 	const bar = h('div.progress', { role: 'progressbar', ariaLabel: label }, inner);
@@ -42,16 +44,17 @@ export function dropZone(key, accept, take) {
 	return zone;
 }
 
-/** What is wrong: one sentence, or a list with the place of each fault. */
 export function problems({ message, errors = [] }) {
 	const many = errors.length > 1;
 	return h('div.callout.bad', { role: 'alert' }, h('p', many ? t('problems', { n: errors.length }) : message),
 		many && h('ul', errors.map((fault) => h('li', h('b', fault.where), ' ', fault.message))));
 }
 
-export const field = (label, input, ...more) => h('label.field', h('span.label', label), input, ...more);
+export const field = (label, ...more) => h('label.field', h('span.label', label), ...more);
 
-export const figure = (label, value, hint) => h('div.figure', h('dt', label), h('dd', value, hint && h('small', hint)));
+export const figure = (key, value, hint) => h('div.figure', h('dt', t(key)), h('dd', value, hint && h('small', hint)));
+
+export const fileOptions = (files, chosen) => files.map((file) => h('option', { value: file.file_id, selected: file.file_id === chosen }, file.filename));
 
 export const back = (href, text) => h('a.back', { href }, '← ', text);
 
@@ -60,5 +63,5 @@ export function answer({ count, text, reward }, truth, who) {
 	const off = count === null ? null : count - truth;
 	const mark = off === null ? t('noCount') : off ? signed(off, 0) : '✓';
 	return h('li.answer', { 'data-off': String(off) }, who && h('small', who), h('b', off === null ? '?' : number(count)),
-		h('span.mark', mark), h('q', text), h('small', { title: t('reward') }, number(reward, 2)));
+		h('span.mark', mark), h('small', { title: t('reward') }, number(reward, 2)), h('q', text));
 }

@@ -1,9 +1,8 @@
 // What the model said in the latest steps: each picture with its answers, counts and rewards.
 
 import { find } from './api.js';
-import { fill, h } from './dom.js';
 import { t } from './i18n.js';
-import { answer, muted, picture } from './parts.js';
+import { answer, fill, h, muted, picture } from './parts.js';
 
 export async function open(host, { job, query, keep, listeners }) {
 	const found = await find(`jobs/${job.job_id}/samples`);

@@ -25,7 +25,6 @@ export async function follow(jobId, last, handle) {
 	}
 }
 
-/** True after the last event, false where the stream ends before it. */
 async function readOnce(jobId, last, signal, hear) {
 	const silence = new AbortController();
 	const headers = { 'Last-Event-ID': String(last), ...authorization() };

@@ -1,9 +1,8 @@
-// A job before it starts: preset, settings with their meaning, preflight. The address holds it all.
+// A job before it starts: preset, settings, preflight. The address holds it all.
 
 import { get, post } from './api.js';
-import { fill, h } from './dom.js';
 import { bytes, duration, knows, number, percent, t } from './i18n.js';
-import { back, field, figure, problems } from './parts.js';
+import { back, field, fileOptions, figure, fill, h, problems } from './parts.js';
 
 export const title = 'train.title';
 const GROUPS = { training_config: 'TrainingConfig', lora_config: 'LoraConfig' };
@@ -16,7 +15,7 @@ export async function show(main, place) {
 	const form = { ...place, choices, fields: fieldsOf(schema.components.schemas), settings: h('div'), outcome: h('div', { ariaLive: 'polite' }) };
 	const name = h('input', { maxLength: 200, required: true, value: query.get('name') ?? file.filename.replace(/\.zip$/i, ''), oninput: () => keep({ name: name.value }) });
 	const heldOut = h('select', { onchange: () => keep({ evaluation: heldOut.value }) }, h('option', { value: '' }, t('train.heldOutAuto')),
-		files.map((one) => h('option', { value: one.file_id, selected: one.file_id === query.get('evaluation') }, one.filename)));
+		fileOptions(files, query.get('evaluation')));
 	const body = () => ({
 		job_name: name.value, data_file_id: file.file_id, ...(heldOut.value && { evaluation_file_id: heldOut.value }), ...config(form),
 	});
@@ -40,7 +39,7 @@ async function busy(button, form, work) {
 	button.disabled = false;
 }
 
-/** The settings, their defaults and ranges, as the server tells them. */
+/** Settings, defaults and ranges, as the server tells them. */
 const fieldsOf = (schemas) =>
 	Object.entries(GROUPS).flatMap(([group, model]) => Object.entries(schemas[model].properties).map(([name, schema]) => ({ group, name, key: `${group}.${name}`, schema })));
 
@@ -105,11 +104,11 @@ async function preflight(form, body) {
 	const most = Math.max(...data.counts.map(({ rows }) => rows));
 	fill(form.outcome, h('section.panel', h('h2', t(ok ? 'check.ok' : 'check.bad')), h('ul', findings.map((one) => findingLine(form, one))),
 		h('dl.figures',
-			figure(t('check.rows'), number(data.training_rows), t('check.heldOut', { n: data.held_out_rows })),
-			figure(t('check.steps'), number(steps.total_steps), t('check.each', { n: steps.completions_per_step })),
-			figure(t('check.time'), duration(time?.seconds), time?.basis),
-			memory && figure(t('check.memory'), bytes(memory.estimated_bytes), t('check.of', { size: bytes(memory.available_bytes) })),
-			base && figure(t('check.base'), percent(base.exact_rate), t('check.sample', { n: base.num_samples }))),
+			figure('check.rows', number(data.training_rows), t('check.heldOut', { n: data.held_out_rows })),
+			figure('check.steps', number(steps.total_steps), t('check.each', { n: steps.completions_per_step })),
+			figure('check.time', duration(time?.seconds), time?.basis),
+			memory && figure('check.memory', bytes(memory.estimated_bytes), t('check.of', { size: bytes(memory.available_bytes) })),
+			base && figure('check.base', percent(base.exact_rate), t('check.sample', { n: base.num_samples }))),
 		h('figure', h('figcaption.muted', t('check.counts')), h('ol.histogram', data.counts.map(({ count, rows }) =>
 			h('li', { title: t('rows', { n: rows }), style: { '--share': rows / most } }, number(count)))))));
 }
@@ -121,5 +120,5 @@ function findingLine(form, { severity, message, suggestion }) {
 		form.note(t('check.applied'));
 	};
 	return h('li', { 'data-severity': severity }, h('b', t(`severity.${severity}`)), ' ', message, ' ',
-		suggestion && h('button.button.small', { type: 'button', onclick: apply }, t('check.apply')));
+		suggestion && h('button.button', { type: 'button', onclick: apply }, t('check.apply')));
 }

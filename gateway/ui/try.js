@@ -1,9 +1,8 @@
 // Try it: an image and a question, the base model and the adapter side by side.
 
 import { read, upload } from './api.js';
-import { fill, h } from './dom.js';
 import { number, t } from './i18n.js';
-import { dropZone, field, muted, problems } from './parts.js';
+import { dropZone, field, fill, h, muted, problems } from './parts.js';
 
 export async function open(host, { job, query, keep }) {
 	const preview = h('img', { alt: t('try.preview'), hidden: true });

@@ -1,4 +1,4 @@
-"""`python -m tests.ui.screenshots`: the pictures of the page under docs/images/, from a real job."""
+"""`python -m tests.ui.screenshots`: the pictures of docs/images/, from a real job."""
 
 import asyncio
 import shutil
