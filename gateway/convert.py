@@ -52,7 +52,10 @@ class LearnerState(NamedTuple):
 
 
 def to_spec(
-    settings: Mapping[str, Any], dataset_digest: str, evaluation_digest: str | None
+    settings: Mapping[str, Any],
+    dataset_digest: str,
+    evaluation_digest: str | None = None,
+    adapter_digest: str | None = None,
 ) -> pb.JobSpec:
     """The job of a validated POST /train; `settings` is TrainRequest.settings()."""
     training = {name: _field(name, value) for name, value in settings["training_config"].items()}
@@ -65,6 +68,7 @@ def to_spec(
         rewards=[pb.RewardWeight(**reward) for reward in settings["rewards"]],
         evaluation_dataset_digest=evaluation_digest or "",
         evaluation_share=settings.get("evaluation_share"),
+        adapter_digest=adapter_digest or "",
     )
 
 
@@ -100,7 +104,8 @@ def _payload(which: str, message: Any) -> dict[str, Any]:
         return {"phase": phase_name(message.phase)}
     if which == "evaluation_done":
         scores = {"base": _fields(message.base), "adapter": _fields(message.adapter)}
-        return {"num_samples": message.num_samples, **scores}
+        digest = message.report_digest or None
+        return {"num_samples": message.num_samples, **scores, "report_digest": digest}
     if which == "job_ended":
         return {
             "status": _STATUSES.get(message.status, "failed"),
@@ -124,6 +129,21 @@ def _group(group: pb.ShownGroup) -> dict[str, Any]:
         "question": group.question,
         "true_count": group.true_count,
         "answers": answers,
+    }
+
+
+def to_answers(response: pb.AnswerResponse) -> dict[str, dict[str, Any] | None]:
+    return {
+        name: _answer(getattr(response, name)) if response.HasField(name) else None
+        for name in ("base", "adapter")
+    }
+
+
+def _answer(answer: pb.ModelAnswer) -> dict[str, Any]:
+    return {
+        "text": answer.text,
+        "count": answer.count if answer.HasField("count") else None,
+        "explanation": answer.explanation or None,
     }
 
 

@@ -46,8 +46,8 @@ class RowPublic:
 
     row: Annotated[int, Field(description="As a spreadsheet shows it: the header is row 1.")]
     image: Annotated[str, Field(description="The image's name in the ZIP.")]
-    question: str
-    answer: str
+    question: Annotated[str, Field(description="What is asked.")]
+    answer: Annotated[str, Field(description="The answer as it was uploaded.")]
     true_count: Annotated[int, Field(description="The count in the answer.")]
 
 
@@ -55,7 +55,7 @@ class RowsPage(SQLModel):
     file_id: str = Field(description="The upload.")
     csv_rows: int = Field(description="Rows in all.", schema_extra={"examples": [500]})
     offset: int = Field(description="Rows before the first one here.")
-    rows: list[RowPublic]
+    rows: list[RowPublic] = Field(description="In the order of main.csv.")
 
 
 class StoredFile(FileBase, table=True):

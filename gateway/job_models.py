@@ -11,6 +11,8 @@ from gateway.times import Time
 JobStatus = Literal["training", "completed", "failed", "cancelled"]
 CANCELLING = "cancelling"
 SAMPLES = "samples"
+TRAINING = "training"
+EVALUATION = "evaluation"
 
 
 class JobBase(SQLModel):
@@ -111,6 +113,10 @@ class Job(JobBase, table=True):
     cancel_requested: bool = False
     log_complete: bool = Field(default=False, index=True)
     result_digest: str | None = Field(default=None, max_length=64)
+    # A comparison is a job that trains nothing: of the parent's adapter, or of one that was sent.
+    kind: str = Field(default=TRAINING, max_length=20)
+    parent_job_id: str | None = Field(default=None, max_length=36, index=True)
+    adapter_digest: str | None = Field(default=None, max_length=64)
 
     @property
     def ended(self) -> bool:

@@ -8,12 +8,15 @@ from sqlmodel import Session, col, func, select
 
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.database import Database
-from gateway.job_models import SAMPLES, Job, JobEvent
+from gateway.job_models import EVALUATION, SAMPLES, Job, JobEvent
 from gateway.times import now
 
 _PAGE = 500
 _SAMPLES_KEPT = 20
 _SAMPLES_MILESTONES = 20
+
+
+_NEWEST_FIRST = (col(Job.created_at).desc(), col(Job.job_id))
 
 
 class JobStore:
@@ -44,12 +47,20 @@ class JobStore:
         with self._database.reading() as session:
             return session.get(Job, job_id)
 
-    def newest_first(self, limit: int | None = None, offset: int = 0) -> tuple[Sequence[Job], int]:
-        """Some of the jobs, and how many there are."""
-        order = (col(Job.created_at).desc(), col(Job.job_id))
-        query = select(Job).order_by(*order).limit(limit).offset(offset)
+    def page(self, kind: str, limit: int | None, offset: int) -> tuple[Sequence[Job], int]:
+        """Some of the jobs of a kind, newest first, and how many there are."""
+        query = select(Job).where(Job.kind == kind).order_by(*_NEWEST_FIRST)
+        count = select(func.count(col(Job.job_id))).where(Job.kind == kind)
         with self._database.reading() as session:
-            return session.exec(query).all(), session.exec(select(func.count(Job.job_id))).one()
+            jobs = session.exec(query.limit(limit).offset(offset)).all()
+            return jobs, session.exec(count).one()
+
+    def newest_first(self, kind: str, parent_job_id: str | None = None) -> Sequence[Job]:
+        query = select(Job).where(Job.kind == kind)
+        if parent_job_id is not None:
+            query = query.where(Job.parent_job_id == parent_job_id)
+        with self._database.reading() as session:
+            return session.exec(query.order_by(*_NEWEST_FIRST)).all()
 
     def steps(self, job_id: str) -> list[dict[str, Any]]:
         """What each step measured, in order; of a step done twice, its last run."""
@@ -197,6 +208,8 @@ def _apply_event(job: Job, kind: str, payload: dict[str, Any]) -> None:
         job.loss = payload["loss"]
     elif kind == "phase":
         job.phase = payload["phase"]
+    elif kind == "evaluation_progress" and job.kind == EVALUATION:
+        job.current_step, job.total_steps = payload["answered"], payload["total"]
     elif kind == "ended":
         _apply_end(job, payload)
 

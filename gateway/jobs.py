@@ -12,7 +12,7 @@ from gateway.errors import Conflict, Missing, Unprocessable
 from gateway.file_store import stored_file
 from gateway.followers import Followers
 from gateway.ids import is_uuid
-from gateway.job_models import Job, JobEvent
+from gateway.job_models import TRAINING, Job, JobEvent
 from gateway.job_store import JobStore
 from gateway.learner_client import LearnerClient
 from gateway.reward_client import RewardClient
@@ -64,14 +64,15 @@ class Jobs:
         earlier = await asyncio.to_thread(self._store.with_key, key)
         if earlier is not None:
             return _same(earlier, request_digest)
-        await self._check_choices(request)
+        await self.check_choices(request)
         job = await asyncio.to_thread(self._new_job, request, key, request_digest)
         stored = await asyncio.to_thread(self._store.add, job)
         if stored.job_id != job.job_id:
             return _same(stored, request_digest)
-        return await self._submit(job)
+        return await self.submit(job)
 
-    async def _submit(self, job: Job) -> Job:
+    async def submit(self, job: Job) -> Job:
+        """Hands a job that is written down to the learner; raises Unprocessable if it refuses."""
         follower = self._followers.start(job.job_id)
         wait_seconds = self._settings.submit_wait_seconds
         refusal = await self._followers.submitted(follower, wait_seconds)
@@ -80,7 +81,8 @@ class Jobs:
             raise Unprocessable.at("job", f"the learner refuses it: {refusal}")
         return await self.get(job.job_id)
 
-    async def _check_choices(self, request: TrainRequest) -> None:
+    async def check_choices(self, request: TrainRequest) -> None:
+        """Raises Unprocessable for a model or a reward that there is not."""
         models = self._settings.models
         if models and request.model is not None and request.model not in models:
             message = f"is not on this server's list; choose one of {', '.join(models)}"
@@ -118,14 +120,17 @@ class Jobs:
         return stored_file(self._database, file_id, field).dataset_digest
 
     async def get(self, job_id: str) -> Job:
-        job = await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
+        job = await self.find(job_id)
         if job is None:
             raise Missing.at("job_id", "there is no such job; GET /jobs lists those there are")
         return job
 
+    async def find(self, job_id: str) -> Job | None:
+        return await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
+
     async def newest_first(self, limit: int | None, offset: int) -> tuple[Sequence[Job], int]:
         """Some of the jobs, and how many there are."""
-        return await asyncio.to_thread(self._store.newest_first, limit, offset)
+        return await asyncio.to_thread(self._store.page, TRAINING, limit, offset)
 
     async def steps(self, job_id: str) -> list[dict[str, Any]]:
         """What each step measured, in order."""

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlmodel import select
+from sqlmodel import col, select
 
 from gateway.database import Database
+from gateway.evaluations import Evaluations
 from gateway.event_stream import EventStreams
 from gateway.file_models import StoredFile
 from gateway.followers import Followers
+from gateway.job_models import Job
 from gateway.job_store import JobStore
 from gateway.jobs import Jobs
 from gateway.learner_client import LearnerClient
 from gateway.pictures import Pictures
+from gateway.predictions import Predictions
+from gateway.reports import Reports
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
 from gateway.storage import Storage
@@ -38,6 +42,9 @@ class Services:
     uploads: Uploads
     pictures: Pictures
     jobs: Jobs
+    reports: Reports
+    evaluations: Evaluations
+    predictions: Predictions
     streams: EventStreams
     wakeups: Wakeups
 
@@ -75,8 +82,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             wakeups=wakeups,
         )
         streams = EventStreams(settings, store, wakeups)
+        evaluations = Evaluations(settings, storage, database, store, jobs)
         yield Services(
-            settings, database, storage, learner, uploads, pictures, jobs, streams, wakeups
+            settings=settings,
+            database=database,
+            storage=storage,
+            learner=learner,
+            uploads=uploads,
+            pictures=pictures,
+            jobs=jobs,
+            reports=Reports(store, storage, learner),
+            evaluations=evaluations,
+            predictions=Predictions(settings, storage, jobs, learner),
+            streams=streams,
+            wakeups=wakeups,
         )
 
 
@@ -86,7 +105,12 @@ def _prepare(settings: Settings) -> tuple[Storage, Database]:
     database.migrate()
     with database.reading() as session:
         files = session.exec(select(StoredFile.dataset_digest, StoredFile.file_id)).all()
-    storage.sweep({digest for digest, _ in files}, {file_id for _, file_id in files})
+        unfinished = session.exec(select(Job.job_id).where(col(Job.log_complete).is_(False))).all()
+    storage.sweep(
+        datasets={digest for digest, _ in files},
+        files={file_id for _, file_id in files},
+        evaluations=set(unfinished),
+    )
     return storage, database
 
 

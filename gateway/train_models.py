@@ -19,7 +19,7 @@ def _blank() -> str:
     raise ValueError("is blank; give the job a name")
 
 
-def _model_name(name: str) -> str:
+def model_name(name: str) -> str:
     if not _MODEL_NAME.fullmatch(name) or ".." in name:
         raise ValueError("is not a model's name, such as 'Qwen/Qwen2.5-VL-3B-Instruct'")
     return name
@@ -115,7 +115,7 @@ class TrainRequest(_Strict):
         default_factory=TrainingConfig, description="How to train."
     )
     lora_config: LoraConfig = Field(default_factory=LoraConfig, description="What to train.")
-    model: Annotated[str, Field(max_length=200), AfterValidator(_model_name)] | None = Field(
+    model: Annotated[str, Field(max_length=200), AfterValidator(model_name)] | None = Field(
         None,
         description="The base model, one of the server's list; left out: the first of it.",
         examples=["Qwen/Qwen2.5-VL-3B-Instruct"],

@@ -4,6 +4,8 @@ import asyncio
 
 import grpc
 
+from learner_service.answering import Answering
+from learner_service.asking import Asking
 from learner_service.blob_servicer import BlobServicer
 from learner_service.blob_store import BlobStore
 from learner_service.job_store import JobStore
@@ -24,10 +26,12 @@ async def run(settings: LearnerSettings) -> None:
     blobs = BlobStore(settings.data_dir / "blobs")
     blobs.sweep()
     store = JobStore(settings.data_dir / "learner.db")
-    jobs = Jobs(settings, store, blobs, ModelList(settings.models))
+    models = ModelList(settings.models)
+    jobs = Jobs(settings, store, blobs, models)
+    answering = Answering(Asking(settings, models), blobs)
 
     def register(server: grpc.aio.Server) -> None:
-        add_LearnerServiceServicer_to_server(LearnerServicer(jobs), server)
+        add_LearnerServiceServicer_to_server(LearnerServicer(jobs, answering), server)
         add_BlobServiceServicer_to_server(BlobServicer(blobs), server)
 
     queue: list[asyncio.Task[None]] = []

@@ -1,12 +1,13 @@
 """learner.v1 messages to the learner's own types, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from learner_service.answering import ModelAnswer
 from learner_service.events import (
     EvaluationDone,
     EvaluationProgress,
@@ -20,7 +21,7 @@ from learner_service.events import (
     WorkerStarted,
 )
 from learner_service.job_store import Job, LoggedEvent
-from learner_service.spec import JobSpec, validated_spec
+from learner_service.spec import JobSpec, TrainingSettings, validated_spec, validated_training
 from rpc.digests import check_digest
 from tally.learner.v1 import learner_pb2 as pb
 
@@ -84,6 +85,24 @@ def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
         evaluation_share=spec.evaluation_share,
         adapter_digest=spec.adapter_digest,
     )
+
+
+def limits_of(message: pb.AnswerRequest, training: TrainingSettings) -> TrainingSettings:
+    """`training` with the limits that the caller set; raises InvalidArgument."""
+    set_limits = {
+        name: getattr(message, name)
+        for name in ("max_image_size", "max_new_tokens")
+        if message.HasField(name)
+    }
+    return validated_training(training.model_dump() | set_limits)
+
+
+def answer_response(answers: Sequence[ModelAnswer]) -> pb.AnswerResponse:
+    messages = [
+        pb.ModelAnswer(text=answer.text, count=answer.count, explanation=answer.explanation)
+        for answer in answers
+    ]
+    return pb.AnswerResponse(**dict(zip(("base", "adapter"), messages, strict=False)))
 
 
 def job_to_proto(job: Job, output_dir: str) -> pb.Job:

@@ -58,6 +58,10 @@ class Jobs:
         if self._blobs.size_bytes(digest) is None:
             raise MissingDataset(f"{field}: put this blob first")
 
+    @property
+    def default_model(self) -> str:
+        return self._models.default
+
     def get(self, job_id: str) -> Job:
         return self._store.get(job_id)
 

@@ -1,6 +1,8 @@
 """What a job trains, on what, and how: the documented settings with the documented defaults."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -103,8 +105,20 @@ class JobSpec(_Settings):
 
 def validated_spec(fields: dict[str, object]) -> JobSpec:
     """Builds a spec; raises InvalidSpec that names the first field that is wrong."""
-    try:
+    with _named_faults():
         return JobSpec.model_validate(fields)
+
+
+def validated_training(fields: dict[str, object]) -> TrainingSettings:
+    """As validated_spec, for the training settings alone."""
+    with _named_faults():
+        return TrainingSettings.model_validate(fields)
+
+
+@contextmanager
+def _named_faults() -> Iterator[None]:
+    try:
+        yield
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -134,9 +134,9 @@ async def test_the_evaluation_is_there_once_it_is(gateway):
     job = (await gateway.train(upload, evaluation_file_id=upload)).json()
     await gateway.until(job["job_id"], "completed")
     body = (await gateway.client.get(f"/jobs/{job['job_id']}/evaluation")).json()
-    assert set(body) == {"num_samples", "base", "adapter"}
     assert (body["num_samples"], body["base"]["exact_rate"]) == (4, 0.25)
-    assert body["adapter"]["exact_rate"] == 0.75
+    assert body["base"]["intervals"] == {"exact_rate": [0.1, 0.4], "reward_mean": None}
+    assert (body["file_id"], body["held_out"]) == (upload, None)
 
 
 async def test_samples_are_streamed_and_the_latest_kept(gateway, learner):

@@ -1,0 +1,47 @@
+"""What asks the replicas outside of a job: tokenizers and clients, opened when they are needed.
+
+No weights are loaded: the service's own process stays light.
+"""
+
+import asyncio
+
+from learner_service.clients import open_clients
+from learner_service.models import ModelList
+from learner_service.prompts import Prompter
+from learner_service.rewards import RewardClient
+from learner_service.rollouts import RolloutClient, RolloutModel
+from learner_service.settings import LearnerSettings
+
+_WAIT_SECONDS = 10.0
+
+
+class Asking:
+    """One for the service; its calls give up early, since a person waits for them."""
+
+    def __init__(self, settings: LearnerSettings, models: ModelList) -> None:
+        self._settings = settings.model_copy(update={"rollout_wait_seconds": _WAIT_SECONDS})
+        self._models = models
+        self._prompters: dict[str, Prompter] = {}
+        self._clients: tuple[RolloutClient, RewardClient] | None = None
+        self._lock = asyncio.Lock()
+
+    async def clients(self) -> tuple[RolloutClient, RewardClient]:
+        if self._clients is None:
+            self._clients = await open_clients(self._settings, lambda event: None)
+        return self._clients
+
+    async def prompter(self, base_model: str) -> tuple[Prompter, RolloutModel]:
+        """What makes prompts for the model, and what the replicas serve.
+
+        Raises UnknownModel, FailedPrecondition where the replicas serve another model, and
+        RolloutsUnavailable.
+        """
+        source = self._models.source(base_model)
+        async with self._lock:
+            if base_model not in self._prompters:
+                self._prompters[base_model] = await asyncio.to_thread(Prompter.of_model, source)
+        prompter = self._prompters[base_model]
+        rollouts, _ = await self.clients()
+        served = await rollouts.model()
+        await asyncio.to_thread(prompter.agree_on_tokens, served, base_model)
+        return prompter, served
