@@ -8,7 +8,7 @@ EXTRAS := all$(if $(filter vllm,$(ENGINE)),$(comma)$(if $(wildcard /dev/nvidiact
 DEMO := demo$(if $(filter vllm,$(ENGINE)),-vllm)
 PROTOS := $(shell find protos/tally -name '*.proto')
 
-.PHONY: demo test lint protos release-protos clean
+.PHONY: demo test lint protos release-protos screenshots clean
 
 demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to end; ENGINE=vllm.
 	$(BIN)/tally demo --engine $(ENGINE)
@@ -29,6 +29,9 @@ protos: $(VENV)/dev.stamp ## Writes the generated code anew after a .proto has c
 
 release-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must not be broken.
 	cd protos && ../$(BIN)/buf build --output released.binpb
+
+screenshots: $(VENV)/dev.stamp ## Writes the pictures of the page under docs/images/.
+	$(BIN)/python -m tests.ui.screenshots
 
 $(VENV)/$(DEMO).stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
