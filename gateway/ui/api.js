@@ -14,7 +14,7 @@ export const authorization = () => (token() ? { Authorization: `Bearer ${token()
 const refusal = (status, body) => Object.assign(new Error(body?.detail ?? `HTTP ${status}`), { status, errors: body?.errors });
 
 let asking;
-/** Asks for a token, once for all that were refused with the same. */
+/** Asks once, however many were refused with the same token. */
 export async function renewToken(refused) {
 	if (token() !== refused) return;
 	asking ??= shell.askForToken(refused !== null).finally(() => (asking = null));
@@ -22,7 +22,7 @@ export async function renewToken(refused) {
 }
 
 let recovery;
-/** Says that a request got no answer; resolves once the server answers again. */
+/** Tells that there was no answer; resolves once there is one again. */
 export function restored() {
 	recovery ??= untilAnswered().finally(() => (recovery = null));
 	return recovery;
@@ -37,7 +37,7 @@ async function untilAnswered() {
 	}
 }
 
-/** A response that is ok. Goes on by itself after a lost connection and after a new token. */
+/** A response that is ok; tried again after a lost connection and with a new token. */
 export async function send(path, options = {}) {
 	for (;;) {
 		const used = token();
@@ -57,7 +57,7 @@ export async function send(path, options = {}) {
 export const read = (path) => send(path, { signal: shell.signal });
 export const get = async (path) => (await read(path)).json();
 
-/** The answer, or null where there is none yet (409) or no such address (404). */
+/** Null where there is nothing yet (409) or no such address (404). */
 export const find = (path) =>
 	get(path).catch((error) => {
 		if (error.status === 404 || error.status === 409) return null;
@@ -90,7 +90,7 @@ export function upload(path, form, progress) {
 	});
 }
 
-/** An address that the browser can load by itself, which sends no token. */
+/** What the browser can load by itself, though it sends no token. */
 const address = async (path) => (token() ? URL.createObjectURL(await (await send(path)).blob()) : url(path));
 
 export async function showImage(image, path) {

@@ -38,6 +38,7 @@ async function route() {
 	};
 	try {
 		const page = await import(`./${name}.js`);
+		if (signal.aborted) return;
 		document.title = `${t(page.title)} · Tally`;
 		await page.show(main, { id: pattern.exec(path)[1], query, keep, signal, note });
 	} catch (error) {

@@ -35,11 +35,12 @@ export function chart(title, lines, write) {
 			series: [{}, ...lines.map((line) => ({ stroke: colour(line.colour), width: line.faint ? 1 : 1.75, alpha: line.faint ? 0.35 : 1, points: { show: false } }))],
 		}, data, host);
 	};
+	const { signal } = shell;
 	library().then(() => {
 		const size = new ResizeObserver(() => plot?.setSize({ width: host.clientWidth, height: HEIGHT }));
 		size.observe(host);
-		addEventListener('themechange', () => data && draw(), shell);
-		shell.signal.addEventListener('abort', () => size.disconnect());
+		addEventListener('themechange', () => data && draw(), { signal });
+		signal.addEventListener('abort', () => size.disconnect());
 	});
 	const set = async (curve, smooth) => {
 		data = [curve.step, ...lines.map((line) => line.of(curve, smooth))];

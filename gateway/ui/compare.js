@@ -26,7 +26,7 @@ export async function open(host, page) {
 		const reason = waiting ? t('compare.running', { share: found.progress }) : chosen?.error_message ?? t(job.status === 'training' ? 'compare.later' : 'compare.none');
 		const files = ['csv', 'html'].map((kind) => h('button.button', { onclick: () => save(`${path}.${kind}`, `${job.job_name}.${kind}`) }, t(`compare.${kind}`)));
 		fill(host, result ? [h('div.actions', files), comparison(result, job)] : muted(reason), job.status === 'completed' && elsewhere(page, asked, await get('files'), draw));
-		if (waiting) sleep(1500).then(draw);
+		if (waiting) sleep(1500).then(() => host.isConnected && draw());
 	};
 	listeners.push((kind) => (kind === 'evaluation' || kind === 'over') && draw());
 	await draw();

@@ -17,8 +17,10 @@ export async function show(main, place) {
 	const view = h('div.view');
 	const tab = (one) => h('a', { href: `#/jobs/${job.job_id}?view=${one}`, ariaCurrent: one === name ? 'page' : null }, t(`view.${one}`));
 	fill(main, back('#/jobs', t('nav.jobs')), head.node, h('nav.tabs', { ariaLabel: t('view.label') }, VIEWS.map(tab)), view);
-	await (await import(`./${name}.js`)).open(view, page);
-	if (job.status === 'training') await watch(page, head);
+	const module = await import(`./${name}.js`);
+	if (place.signal.aborted) return;
+	await module.open(view, page);
+	if (job.status === 'training' && !place.signal.aborted) watch(page, head).catch((error) => place.signal.aborted || place.note(error.message));
 }
 
 /** Follows the job from where the metrics end, and tells the view what happens. */
