@@ -132,6 +132,59 @@ def _group(group: pb.ShownGroup) -> dict[str, Any]:
     }
 
 
+_SEVERITIES = {pb.SEVERITY_ERROR: "error", pb.SEVERITY_WARNING: "warning"}
+_BODY_FIELDS = {
+    "training": "training_config",
+    "lora": "lora_config",
+    "dataset_digest": "data_file_id",
+}
+
+
+def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
+    """As the models of gateway.preflight_models have it."""
+    findings = [_finding(finding) for finding in response.findings]
+    memory, base = response.memory, None
+    if response.HasField("base"):
+        base = _fields(response.base) | _fields(response.base.scores)
+    return {
+        "ok": all(finding["severity"] != "error" for finding in findings),
+        "findings": findings,
+        "data": {
+            **_fields(response.data),
+            "counts": [_fields(count) for count in response.data.counts],
+            "kinds": [_fields(kind) for kind in response.data.kinds],
+        },
+        "base": base,
+        "steps": _fields(response.steps),
+        "memory": {
+            **_fields(memory),
+            "parts": {
+                "weights": memory.weights_bytes,
+                "adapter": memory.adapter_bytes,
+                "activations": memory.activations_bytes,
+            },
+        },
+        "time": _fields(response.time) if response.HasField("time") else None,
+    }
+
+
+def _finding(finding: pb.Finding) -> dict[str, Any]:
+    suggestion: dict[str, Any] = {}
+    for path, value in finding.suggestion.items():
+        section, _, name = path.partition(".")
+        number = int(value) if value.is_integer() and name != "temperature" else value
+        typed = bool(value) if name == "use_4bit" else number
+        suggestion.setdefault(_BODY_FIELDS[section], {})[name] = typed
+    section, dot, name = finding.where.partition(".")
+    return {
+        "severity": _SEVERITIES.get(finding.severity, "note"),
+        "code": finding.code,
+        "where": _BODY_FIELDS.get(section, section) + dot + name,
+        "message": finding.message,
+        "suggestion": suggestion or None,
+    }
+
+
 def to_answers(response: pb.AnswerResponse) -> dict[str, dict[str, Any] | None]:
     return {
         name: _answer(getattr(response, name)) if response.HasField(name) else None

@@ -15,8 +15,10 @@ from gateway.ids import is_uuid
 from gateway.job_models import TRAINING, Job, JobEvent
 from gateway.job_store import JobStore
 from gateway.learner_client import LearnerClient
+from gateway.preflight_models import Preflight
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
+from gateway.storage import Storage
 from gateway.times import now
 from gateway.train_models import TrainRequest
 from gateway.wakeups import Wakeups
@@ -29,6 +31,7 @@ class Jobs:
         self,
         *,
         settings: Settings,
+        storage: Storage,
         database: Database,
         store: JobStore,
         followers: Followers,
@@ -37,6 +40,7 @@ class Jobs:
         wakeups: Wakeups,
     ) -> None:
         self._settings = settings
+        self._storage = storage
         self._database = database
         self._store = store
         self._followers = followers
@@ -70,6 +74,15 @@ class Jobs:
         if stored.job_id != job.job_id:
             return _same(stored, request_digest)
         return await self.submit(job)
+
+    async def preflight(self, request: TrainRequest) -> Preflight:
+        """What the job would do; writes nothing. Raises as `create` does, and TallyError."""
+        await self.check_choices(request)
+        job = await asyncio.to_thread(self._new_job, request, None, "")
+        digests = job.dataset_digest, job.evaluation_dataset_digest
+        for digest in filter(None, digests):
+            await self._learner.put(self._storage.dataset_path(digest), digest)
+        return Preflight(**await self._learner.preflight(job.spec, *digests))
 
     async def submit(self, job: Job) -> Job:
         """Hands a job that is written down to the learner; raises Unprocessable if it refuses."""

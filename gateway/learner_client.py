@@ -9,6 +9,7 @@ from gateway.convert import (
     LearnerState,
     to_answers,
     to_event,
+    to_preflight,
     to_spec,
     to_state,
 )
@@ -23,6 +24,7 @@ _SERVICE = "tally.learner.v1.LearnerService"
 _IDEMPOTENT = tuple(f"{_SERVICE}/{name}" for name in ("StartJob", "GetJob", "CancelJob"))
 _WATCH_SECONDS = 3_600.0
 _ANSWER_SECONDS = 120.0
+_PREFLIGHT_SECONDS = 600.0
 
 
 class LearnerClient:
@@ -57,6 +59,16 @@ class LearnerClient:
         async with translated_errors():
             response = await self._stub.CancelJob(request, timeout=timeout_seconds)
         return to_state(response.job)
+
+    async def preflight(
+        self, settings: Mapping[str, Any], dataset_digest: str, evaluation_digest: str | None
+    ) -> dict[str, Any]:
+        """What POST /train?dry_run=true answers."""
+        spec = to_spec(settings, dataset_digest, evaluation_digest)
+        request = learner_pb2.PreflightRequest(spec=spec)
+        async with translated_errors():
+            response = await self._stub.Preflight(request, timeout=_PREFLIGHT_SECONDS)
+        return to_preflight(response)
 
     async def answer(
         self, image: bytes, question: str, job_id: str | None, settings: Mapping[str, Any]

@@ -74,6 +74,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.callback(pictures.close)
         jobs = Jobs(
             settings=settings,
+            storage=storage,
             database=database,
             store=store,
             followers=followers,

@@ -4,13 +4,12 @@ import asyncio
 
 import grpc
 
-from learner_service.answering import Answering
-from learner_service.asking import Asking
 from learner_service.blob_servicer import BlobServicer
 from learner_service.blob_store import BlobStore
 from learner_service.job_store import JobStore
 from learner_service.jobs import Jobs
 from learner_service.models import ModelList
+from learner_service.on_demand import OnDemand
 from learner_service.process import owned
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
@@ -28,10 +27,10 @@ async def run(settings: LearnerSettings) -> None:
     store = JobStore(settings.data_dir / "learner.db")
     models = ModelList(settings.models)
     jobs = Jobs(settings, store, blobs, models)
-    answering = Answering(Asking(settings, models), blobs)
+    on_demand = OnDemand(settings, models, blobs)
 
     def register(server: grpc.aio.Server) -> None:
-        add_LearnerServiceServicer_to_server(LearnerServicer(jobs, answering), server)
+        add_LearnerServiceServicer_to_server(LearnerServicer(jobs, on_demand), server)
         add_BlobServiceServicer_to_server(BlobServicer(blobs), server)
 
     queue: list[asyncio.Task[None]] = []

@@ -4,8 +4,6 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -16,38 +14,9 @@ from learner_service.dataset import ImageGrid, Sample
 from learner_service.errors import InvalidDataset
 from learner_service.images import decode, fit_to_grid, to_png
 from learner_service.prompts import Prompter
+from learner_service.question import ModelAnswer, Question
 from learner_service.rollouts import Prompt, Sampling
-from rpc.errors import FailedPrecondition, InvalidArgument
-
-_MOST_IMAGE_BYTES = 16 * 1024**2
-_MOST_QUESTION_CHARACTERS = 4_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked of whom; `adapter_digest` is empty for the base model alone."""
-
-    base_model: str
-    adapter_digest: str
-    image: bytes
-    text: str
-    max_image_size: int
-    max_new_tokens: int
-
-    def __post_init__(self) -> None:
-        if not 0 < len(self.image) <= _MOST_IMAGE_BYTES:
-            raise InvalidArgument("image: expected a file of at most 16 MiB")
-        if not 0 < len(self.text.strip()) <= len(self.text) <= _MOST_QUESTION_CHARACTERS:
-            raise InvalidArgument("question: expected 1 to 4,000 characters")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelAnswer:
-    """A count, or why there is none."""
-
-    text: str
-    count: int | None
-    explanation: str
+from rpc.errors import InvalidArgument
 
 
 class Answering:
@@ -57,7 +26,7 @@ class Answering:
 
     async def answer(self, question: Question) -> list[ModelAnswer]:
         """The base model's answer and, where there is an adapter, the adapter's."""
-        prompter, _ = await self._asking.prompter(question.base_model)
+        prompter = await self._asking.prompter(question.base_model)
         async with self._staged(question, prompter.grid) as sample:
             prompt = prompter.prompt(sample, seed=0)
             digests = ["", question.adapter_digest] if question.adapter_digest else [""]
@@ -96,15 +65,6 @@ class Answering:
             )
         finally:
             self._blobs.delete(digest)
-
-
-def published_adapter(folder: Path) -> str:
-    """The digest of the last adapter of the job in `folder`; raises FailedPrecondition."""
-    ledger = folder / "published.txt"
-    published = ledger.read_text().split() if ledger.exists() else []
-    if not published:
-        raise FailedPrecondition("the job has no adapter yet; try again after its first step")
-    return published[-1]
 
 
 def _fitted(question: Question, grid: ImageGrid) -> Image.Image:

@@ -30,18 +30,26 @@ class Asking:
             self._clients = await open_clients(self._settings, lambda event: None)
         return self._clients
 
-    async def prompter(self, base_model: str) -> tuple[Prompter, RolloutModel]:
-        """What makes prompts for the model, and what the replicas serve.
+    async def prompter(self, base_model: str) -> Prompter:
+        """What makes prompts for a model that the replicas serve.
 
-        Raises UnknownModel, FailedPrecondition where the replicas serve another model, and
-        RolloutsUnavailable.
+        Raises UnknownModel, FailedPrecondition where they serve another, RolloutsUnavailable.
         """
+        prompter = await self.prompter_alone(base_model)
+        await self.served(prompter, base_model)
+        return prompter
+
+    async def prompter_alone(self, base_model: str) -> Prompter:
+        """Raises UnknownModel."""
         source = self._models.source(base_model)
         async with self._lock:
             if base_model not in self._prompters:
                 self._prompters[base_model] = await asyncio.to_thread(Prompter.of_model, source)
-        prompter = self._prompters[base_model]
+        return self._prompters[base_model]
+
+    async def served(self, prompter: Prompter, base_model: str) -> RolloutModel:
+        """What the replicas serve; raises FailedPrecondition, RolloutsUnavailable."""
         rollouts, _ = await self.clients()
         served = await rollouts.model()
         await asyncio.to_thread(prompter.agree_on_tokens, served, base_model)
-        return prompter, served
+        return served

@@ -1,13 +1,13 @@
 """learner.v1 messages to the learner's own types, and back."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from learner_service.answering import ModelAnswer
 from learner_service.events import (
     EvaluationDone,
     EvaluationProgress,
@@ -21,9 +21,13 @@ from learner_service.events import (
     WorkerStarted,
 )
 from learner_service.job_store import Job, LoggedEvent
+from learner_service.question import ModelAnswer
 from learner_service.spec import JobSpec, TrainingSettings, validated_spec, validated_training
 from rpc.digests import check_digest
 from tally.learner.v1 import learner_pb2 as pb
+
+if TYPE_CHECKING:
+    from learner_service.preflight import Preflight
 
 _STATUSES = {
     JobStatus.TRAINING: pb.JOB_STATUS_TRAINING,
@@ -103,6 +107,51 @@ def answer_response(answers: Sequence[ModelAnswer]) -> pb.AnswerResponse:
         for answer in answers
     ]
     return pb.AnswerResponse(**dict(zip(("base", "adapter"), messages, strict=False)))
+
+
+_SEVERITIES = {
+    "error": pb.SEVERITY_ERROR,
+    "warning": pb.SEVERITY_WARNING,
+    "note": pb.SEVERITY_NOTE,
+}
+
+
+def preflight_response(result: "Preflight") -> pb.PreflightResponse:
+    memory, base = result.memory, result.base
+    response = pb.PreflightResponse(
+        findings=[
+            pb.Finding(
+                severity=_SEVERITIES[finding.severity],
+                code=finding.code,
+                where=finding.where,
+                message=finding.message,
+                suggestion=finding.suggestion,
+            )
+            for finding in result.findings
+        ],
+        data=pb.DataSummary(
+            rows=result.rows,
+            images=result.images,
+            training_rows=result.rows - result.held_out_rows,
+            held_out_rows=result.held_out_rows,
+            counts=[pb.CountRows(count=c, rows=r) for c, r in result.counts.items()],
+            kinds=[pb.KindRows(kind=k, rows=r) for k, r in result.kinds.items()],
+        ),
+        steps=pb.StepPlan(**asdict(result.steps)),
+        memory=pb.MemoryEstimate(estimated_bytes=memory.estimated_bytes, **asdict(memory)),
+    )
+    if base is not None:
+        response.base.CopyFrom(
+            pb.BaseSample(
+                num_samples=base.num_samples,
+                scores=pb.EvaluationScores(**base.scores),
+                varied_group_rate=base.varied_group_rate,
+                any_right_rate=base.any_right_rate,
+            )
+        )
+    if result.time is not None:
+        response.time.CopyFrom(pb.TimeEstimate(**asdict(result.time)))
+    return response
 
 
 def job_to_proto(job: Job, output_dir: str) -> pb.Job:

@@ -5,16 +5,18 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from learner_service.answering import Answering, Question, published_adapter
 from learner_service.convert import (
     answer_response,
     event_to_proto,
     job_to_proto,
     limits_of,
+    preflight_response,
     spec_from_proto,
 )
 from learner_service.job_store import Job
 from learner_service.jobs import Jobs
+from learner_service.on_demand import OnDemand
+from learner_service.question import Question, published_adapter
 from learner_service.spec import TrainingSettings
 from rpc.errors import InvalidArgument
 from tally.learner.v1 import learner_pb2 as pb
@@ -22,9 +24,9 @@ from tally.learner.v1 import learner_pb2_grpc
 
 
 class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
-    def __init__(self, jobs: Jobs, answering: Answering) -> None:
+    def __init__(self, jobs: Jobs, on_demand: OnDemand) -> None:
         self._jobs = jobs
-        self._answering = answering
+        self._on_demand = on_demand
 
     async def StartJob(
         self, request: pb.StartJobRequest, context: grpc.aio.ServicerContext
@@ -57,8 +59,15 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     async def Answer(
         self, request: pb.AnswerRequest, context: grpc.aio.ServicerContext
     ) -> pb.AnswerResponse:
-        answers = await self._answering.answer(self._question(request))
+        answers = await self._on_demand.answer(self._question(request))
         return answer_response(answers)
+
+    async def Preflight(
+        self, request: pb.PreflightRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PreflightResponse:
+        spec = self._jobs.startable(spec_from_proto(request.spec))
+        earlier_steps = self._jobs.earlier_steps(spec.base_model)
+        return preflight_response(await self._on_demand.preflight(spec, earlier_steps))
 
     def _question(self, request: pb.AnswerRequest) -> Question:
         """The request with what it leaves out: the job's settings, or the defaults."""

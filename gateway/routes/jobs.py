@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from gateway.errors import ErrorBody
 from gateway.job_models import JobPublic, to_public
+from gateway.preflight_models import Preflight
 from gateway.services import ServicesDep
 from gateway.train_models import TrainRequest
 
@@ -45,12 +46,20 @@ NO_SUCH_JOB = {404: {"model": ErrorBody, "description": "There is no such job."}
     responses={404: {"model": ErrorBody, "description": "There is no such file."}},
 )
 async def train(
-    body: TrainRequest, services: ServicesDep, idempotency_key: IdempotencyKey = None
-) -> JobPublic:
+    body: TrainRequest,
+    services: ServicesDep,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: Annotated[
+        bool, Query(description="Answers what the job would do, and starts none.")
+    ] = False,
+) -> JobPublic | Preflight:
     """Writes a training job down and starts it when its turn comes.
 
-    The settings and data of a cancelled or failed job go on from its last checkpoint.
+    The settings and data of a cancelled or failed job go on from its last checkpoint. With
+    `dry_run`, nothing is written: the data, the base model on a sample, memory, steps and time.
     """
+    if dry_run:
+        return await services.jobs.preflight(body)
     return to_public(await services.jobs.create(body, idempotency_key))
 
 

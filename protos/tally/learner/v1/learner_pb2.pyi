@@ -184,6 +184,34 @@ JOB_PHASE_WAITING_FOR_ROLLOUT: JobPhase.ValueType  # 7
 """No rollout replica answers; the job waits for one."""
 Global___JobPhase: _TypeAlias = JobPhase  # noqa: Y015
 
+class _Severity:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Severity.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEVERITY_UNSPECIFIED: _Severity.ValueType  # 0
+    """Never sent."""
+    SEVERITY_ERROR: _Severity.ValueType  # 1
+    """The job would fail."""
+    SEVERITY_WARNING: _Severity.ValueType  # 2
+    """The job would go badly."""
+    SEVERITY_NOTE: _Severity.ValueType  # 3
+    """Worth knowing."""
+
+class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
+    """How bad a finding is."""
+
+SEVERITY_UNSPECIFIED: Severity.ValueType  # 0
+"""Never sent."""
+SEVERITY_ERROR: Severity.ValueType  # 1
+"""The job would fail."""
+SEVERITY_WARNING: Severity.ValueType  # 2
+"""The job would go badly."""
+SEVERITY_NOTE: Severity.ValueType  # 3
+"""Worth knowing."""
+Global___Severity: _TypeAlias = Severity  # noqa: Y015
+
 @_typing.final
 class StartJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -1337,6 +1365,360 @@ class ModelAnswer(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
 
 Global___ModelAnswer: _TypeAlias = ModelAnswer  # noqa: Y015
+
+@_typing.final
+class PreflightRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spec(self) -> Global___JobSpec:
+        """The job that might be started."""
+
+    def __init__(
+        self,
+        *,
+        spec: Global___JobSpec | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreflightRequest: _TypeAlias = PreflightRequest  # noqa: Y015
+
+@_typing.final
+class PreflightResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    MEMORY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """What is worth knowing, errors first."""
+
+    @_builtins.property
+    def data(self) -> Global___DataSummary:
+        """What the dataset holds."""
+
+    @_builtins.property
+    def base(self) -> Global___BaseSample:
+        """How the base model does on a sample; unset where no replica answers."""
+
+    @_builtins.property
+    def steps(self) -> Global___StepPlan:
+        """The steps there would be."""
+
+    @_builtins.property
+    def memory(self) -> Global___MemoryEstimate:
+        """What the worker would need; unset where the base model's configuration does not say."""
+
+    @_builtins.property
+    def time(self) -> Global___TimeEstimate:
+        """How long it would take; unset where there is nothing to go by."""
+
+    def __init__(
+        self,
+        *,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
+        data: Global___DataSummary | None = ...,
+        base: Global___BaseSample | None = ...,
+        steps: Global___StepPlan | None = ...,
+        memory: Global___MemoryEstimate | None = ...,
+        time: Global___TimeEstimate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "memory", b"memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "findings", b"findings", "memory", b"memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreflightResponse: _TypeAlias = PreflightResponse  # noqa: Y015
+
+@_typing.final
+class Finding(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SuggestionEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    WHERE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SUGGESTION_FIELD_NUMBER: _builtins.int
+    severity: Global___Severity.ValueType
+    """How bad it is."""
+    code: _builtins.str
+    """A name for programs, such as unbalanced_counts."""
+    where: _builtins.str
+    """The field of the spec, such as training.batch_size."""
+    message: _builtins.str
+    """A sentence for a person."""
+    @_builtins.property
+    def suggestion(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Fields with the nearest values that fit; empty where there are none."""
+
+    def __init__(
+        self,
+        *,
+        severity: Global___Severity.ValueType = ...,
+        code: _builtins.str = ...,
+        where: _builtins.str = ...,
+        message: _builtins.str = ...,
+        suggestion: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "severity", b"severity", "suggestion", b"suggestion", "where", b"where"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
+class DataSummary(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    TRAINING_ROWS_FIELD_NUMBER: _builtins.int
+    HELD_OUT_ROWS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """Rows in all."""
+    images: _builtins.int
+    """Different images in all."""
+    training_rows: _builtins.int
+    """Rows that are trained on."""
+    held_out_rows: _builtins.int
+    """Rows that are held out."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CountRows]:
+        """Rows of each true count, in their order."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___KindRows]:
+        """Rows of each kind of object, the most frequent first."""
+
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        images: _builtins.int = ...,
+        training_rows: _builtins.int = ...,
+        held_out_rows: _builtins.int = ...,
+        counts: _abc.Iterable[Global___CountRows] | None = ...,
+        kinds: _abc.Iterable[Global___KindRows] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "held_out_rows", b"held_out_rows", "images", b"images", "kinds", b"kinds", "rows", b"rows", "training_rows", b"training_rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DataSummary: _TypeAlias = DataSummary  # noqa: Y015
+
+@_typing.final
+class CountRows(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """The true count."""
+    rows: _builtins.int
+    """Rows that have it."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountRows: _TypeAlias = CountRows  # noqa: Y015
+
+@_typing.final
+class KindRows(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """The objects."""
+    rows: _builtins.int
+    """Rows that ask for them."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KindRows: _TypeAlias = KindRows  # noqa: Y015
+
+@_typing.final
+class BaseSample(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_SAMPLES_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    VARIED_GROUP_RATE_FIELD_NUMBER: _builtins.int
+    ANY_RIGHT_RATE_FIELD_NUMBER: _builtins.int
+    num_samples: _builtins.int
+    """Samples that were asked, each answered num_generations times at the job's temperature."""
+    varied_group_rate: _builtins.float
+    """Share of groups whose answers differ in reward, in [0, 1]."""
+    any_right_rate: _builtins.float
+    """Share of groups with at least one right answer, in [0, 1]."""
+    @_builtins.property
+    def scores(self) -> Global___EvaluationScores:
+        """The scores of all answers."""
+
+    def __init__(
+        self,
+        *,
+        num_samples: _builtins.int = ...,
+        scores: Global___EvaluationScores | None = ...,
+        varied_group_rate: _builtins.float = ...,
+        any_right_rate: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scores", b"scores"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_right_rate", b"any_right_rate", "num_samples", b"num_samples", "scores", b"scores", "varied_group_rate", b"varied_group_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BaseSample: _TypeAlias = BaseSample  # noqa: Y015
+
+@_typing.final
+class StepPlan(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_PER_EPOCH_FIELD_NUMBER: _builtins.int
+    TOTAL_STEPS_FIELD_NUMBER: _builtins.int
+    COMPLETIONS_PER_STEP_FIELD_NUMBER: _builtins.int
+    steps_per_epoch: _builtins.int
+    """Optimizer steps of a pass over the data."""
+    total_steps: _builtins.int
+    """Optimizer steps in all."""
+    completions_per_step: _builtins.int
+    """Completions of a step."""
+    def __init__(
+        self,
+        *,
+        steps_per_epoch: _builtins.int = ...,
+        total_steps: _builtins.int = ...,
+        completions_per_step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completions_per_step", b"completions_per_step", "steps_per_epoch", b"steps_per_epoch", "total_steps", b"total_steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepPlan: _TypeAlias = StepPlan  # noqa: Y015
+
+@_typing.final
+class MemoryEstimate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_FIELD_NUMBER: _builtins.int
+    ESTIMATED_BYTES_FIELD_NUMBER: _builtins.int
+    AVAILABLE_BYTES_FIELD_NUMBER: _builtins.int
+    WEIGHTS_BYTES_FIELD_NUMBER: _builtins.int
+    ADAPTER_BYTES_FIELD_NUMBER: _builtins.int
+    ACTIVATIONS_BYTES_FIELD_NUMBER: _builtins.int
+    device: _builtins.str
+    """cpu or cuda."""
+    estimated_bytes: _builtins.int
+    """The sum of the parts."""
+    available_bytes: _builtins.int
+    """What there is; 0 where that is not known."""
+    weights_bytes: _builtins.int
+    """The frozen model."""
+    adapter_bytes: _builtins.int
+    """The adapter, its gradients and its optimizer's state."""
+    activations_bytes: _builtins.int
+    """What one forward pass keeps for its backward pass."""
+    def __init__(
+        self,
+        *,
+        device: _builtins.str = ...,
+        estimated_bytes: _builtins.int = ...,
+        available_bytes: _builtins.int = ...,
+        weights_bytes: _builtins.int = ...,
+        adapter_bytes: _builtins.int = ...,
+        activations_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations_bytes", b"activations_bytes", "adapter_bytes", b"adapter_bytes", "available_bytes", b"available_bytes", "device", b"device", "estimated_bytes", b"estimated_bytes", "weights_bytes", b"weights_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemoryEstimate: _TypeAlias = MemoryEstimate  # noqa: Y015
+
+@_typing.final
+class TimeEstimate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECONDS_FIELD_NUMBER: _builtins.int
+    SECONDS_PER_STEP_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    seconds: _builtins.float
+    """Seconds of all steps."""
+    seconds_per_step: _builtins.float
+    """Seconds of one step."""
+    basis: _builtins.str
+    """What it is estimated from, for a person."""
+    def __init__(
+        self,
+        *,
+        seconds: _builtins.float = ...,
+        seconds_per_step: _builtins.float = ...,
+        basis: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "seconds", b"seconds", "seconds_per_step", b"seconds_per_step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeEstimate: _TypeAlias = TimeEstimate  # noqa: Y015
 
 @_typing.final
 class JobEnded(_message.Message):

@@ -65,6 +65,11 @@ class LearnerServiceStub:
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.SerializeToString,
                 response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerResponse.FromString,
                 _registered_method=True)
+        self.Preflight = channel.unary_unary(
+                '/tally.learner.v1.LearnerService/Preflight',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.PreflightRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.PreflightResponse.FromString,
+                _registered_method=True)
 
 
 class LearnerServiceServicer:
@@ -123,6 +128,14 @@ class LearnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Preflight(self, request, context):
+        """What a job would do: nothing is written down. The base model answers a sample of the data.
+        Errors as StartJob's, but for those of an id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LearnerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -155,6 +168,11 @@ def add_LearnerServiceServicer_to_server(servicer, server):
                     servicer.Answer,
                     request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.FromString,
                     response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerResponse.SerializeToString,
+            ),
+            'Preflight': grpc.unary_unary_rpc_method_handler(
+                    servicer.Preflight,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.PreflightRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.PreflightResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -320,6 +338,33 @@ class LearnerService:
             '/tally.learner.v1.LearnerService/Answer',
             tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.SerializeToString,
             tally_dot_learner_dot_v1_dot_learner__pb2.AnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Preflight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/Preflight',
+            tally_dot_learner_dot_v1_dot_learner__pb2.PreflightRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.PreflightResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,10 @@ class LearnerServiceStub:
     job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
     list, or the replicas serve another one. UNAVAILABLE: no replica answers.
     """
+    Preflight: _grpc.UnaryUnaryMultiCallable[_learner_pb2.PreflightRequest, _learner_pb2.PreflightResponse]
+    """What a job would do: nothing is written down. The base model answers a sample of the data.
+    Errors as StartJob's, but for those of an id.
+    """
 
 @_typing.type_check_only
 class LearnerServiceAsyncStub(LearnerServiceStub):
@@ -90,6 +94,10 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
     job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
     list, or the replicas serve another one. UNAVAILABLE: no replica answers.
+    """
+    Preflight: _aio.UnaryUnaryMultiCallable[_learner_pb2.PreflightRequest, _learner_pb2.PreflightResponse]  # type: ignore[assignment]
+    """What a job would do: nothing is written down. The base model answers a sample of the data.
+    Errors as StartJob's, but for those of an id.
     """
 
 class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -155,6 +163,16 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
         job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
         list, or the replicas serve another one. UNAVAILABLE: no replica answers.
+        """
+
+    @_abc_1.abstractmethod
+    def Preflight(
+        self,
+        request: _learner_pb2.PreflightRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learner_pb2.PreflightResponse, _abc.Awaitable[_learner_pb2.PreflightResponse]]:
+        """What a job would do: nothing is written down. The base model answers a sample of the data.
+        Errors as StartJob's, but for those of an id.
         """
 
 def add_LearnerServiceServicer_to_server(servicer: LearnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
