@@ -17,7 +17,7 @@ export function chart(title, lines, write) {
 	const now = h('output');
 	const host = h('div.plot', { role: 'img' });
 	const legend = lines.filter((line) => line.label).map((line) => h('span', h('i', { style: { background: `var(${line.colour})` } }), line.label));
-	const card = h('section.chart', h('header', h('h3', title), now), host, legend.length > 0 && h('p.legend', legend));
+	const card = h('section.chart', h('header', h('h2', title), now), host, legend.length > 0 && h('p.legend', legend));
 	let plot;
 	let data;
 	const tell = (index) => {

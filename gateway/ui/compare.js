@@ -72,7 +72,7 @@ function heat({ true_labels: rows, answer_labels: columns, ...sides }, side) {
 	const line = (text, i) => {
 		const all = sides[side][i].reduce((sum, n) => sum + n, 0) || 1;
 		return h('tr', h('th', { scope: 'row' }, text), sides[side][i].map((n, j) =>
-			h('td', { className: `${columns[j] === text ? 'right' : ''} ${n / all > 0.55 ? 'full' : ''}`, style: { '--share': n / all } }, n > 0 && number(n))));
+			h('td', { className: columns[j] === text ? 'right' : '', style: { '--share': n / all } }, n > 0 && number(n))));
 	};
 	return h('div.scroll', { tabIndex: 0 }, h('table.matrix', { 'data-side': side }, h('caption', t(side)), h('thead', h('tr', h('td'), columns.map(label))), h('tbody', rows.map(line))));
 }

@@ -26,4 +26,4 @@ export async function open(host, { job, query, keep, listeners }) {
 }
 
 const card = (fileId, { row, question, true_count: count, answers }) =>
-	h('section.group', picture(fileId, row), h('div', h('h3', question), muted(t('truth', { count })), h('ol.answers', answers.map((one) => answer(one, count)))));
+	h('section.group', picture(fileId, row), h('div', h('h2', question), muted(t('truth', { count })), h('ol.answers', answers.map((one) => answer(one, count)))));
