@@ -22,7 +22,7 @@ SETTINGS = {
     "training_config.save_steps": 20,
     "training_config.max_steps": 90,
 }
-COLOURS = 128
+COLOURS = 256
 
 
 async def main(data_dir: Path, url: str) -> None:
@@ -74,7 +74,9 @@ async def take(visit: Visitor, name: str, place: str | None = None) -> None:
     await visit.page.wait_for_timeout(1500)  # lines are drawn, pictures have come
     path = FOLDER / f"{name}.png"
     await visit.page.screenshot(path=path)
-    Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
 
 
 if __name__ == "__main__":

@@ -42,7 +42,9 @@ async def test_faults_are_shown_by_row(browser: Browser, stack: Stack, data: Pat
     async with visitor(browser, stack.url) as visit:
         await visit.open("/")
         await visit.drop(bad)
-        await expect(visit.page.get_by_role("alert").first).to_contain_text("row 3: gone.png")
+        await expect(visit.page.get_by_role("alert").first).to_contain_text(
+            "row 3: images/gone.png is not in the ZIP"
+        )
 
 
 async def test_a_script_in_a_question_is_shown_as_text(
