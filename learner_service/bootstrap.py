@@ -36,8 +36,8 @@ class RatioScores:
         NaN where nothing is left to divide by.
         """
         if weights is None:
-            weights = np.ones((1, len(self.numerators)))
-            return self.values(weights)[0]
+            whole: Floats = self.values(np.ones((1, len(self.numerators))))[0]
+            return whole
         with np.errstate(invalid="ignore"):
             ratios = (weights @ self.numerators) / (weights @ self.denominators)
             return np.where(self.is_root, np.sqrt(ratios), ratios)

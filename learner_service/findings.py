@@ -161,18 +161,19 @@ def of_limits(
 def of_base(base: BaseSample, training: TrainingSettings) -> Iterator[Finding]:
     """Whether the rewards show the way."""
     exact = base.scores["exact_rate"]
-    warning = {"severity": Severity.WARNING, "where": "dataset_digest"}
     if exact >= _CEILING:
         yield Finding(
-            **warning,
+            severity=Severity.WARNING,
             code="nothing_left_to_learn",
+            where="dataset_digest",
             message=f"the base model is right in {exact:.0%} of its answers already; take harder "
             "images",
         )
     elif base.any_right_rate == 0:
         yield Finding(
-            **warning,
+            severity=Severity.WARNING,
             code="never_right",
+            where="dataset_digest",
             message=f"not one answer to {base.num_samples} questions is right, so no reward shows "
             "the way; check the answers in main.csv, or begin with easier images",
         )
@@ -188,8 +189,9 @@ def of_base(base: BaseSample, training: TrainingSettings) -> Iterator[Finding]:
         )
     if base.scores["parse_failure_rate"] > 0.5:
         yield Finding(
-            **warning,
+            severity=Severity.WARNING,
             code="no_count_in_answers",
+            where="dataset_digest",
             message=f"{base.scores['parse_failure_rate']:.0%} of the base model's answers hold no "
             "count; ask in the question for an answer such as 'A photo of 3 apples'",
         )

@@ -151,8 +151,8 @@ class JobStore:
         """
         with self._lock:
             job = _job(self._one(job_id))
-            of_step = isinstance(event, StepDone | SamplesShown)
-            if job.status.ended or (of_step and event.step <= job.current_step):
+            done = isinstance(event, StepDone | SamplesShown) and event.step <= job.current_step
+            if job.status.ended or done:
                 return False
             changed = _after(job, event)
             with self._transaction():

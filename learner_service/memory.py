@@ -135,7 +135,8 @@ def _vision_parameters(vision: Any, hidden: int) -> int:
         perceptron = 3 * width * wide
     else:
         perceptron = round(2 * width * width * vision.mlp_ratio)
-    return patch + vision.depth * (4 * width**2 + perceptron) + merged * merged + merged * hidden
+    blocks = vision.depth * (4 * width**2 + perceptron)
+    return int(patch + blocks + merged * merged + merged * hidden)
 
 
 def available_memory(device: str) -> tuple[str, int]:

@@ -181,6 +181,24 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             await self._end(job, pb.JOB_STATUS_CANCELLED)
         return pb.CancelJobResponse(job=job)
 
+    async def Preflight(self, request, context):
+        self._called("Preflight")
+        if request.spec.dataset_digest not in self.blobs:
+            raise FailedPrecondition("that blob is not here; put it first")
+        finding = pb.Finding(
+            severity=pb.SEVERITY_ERROR,
+            code="not_enough_memory",
+            where="training.batch_size",
+            message="an estimated 9.0 GB are needed",
+            suggestion={"training.batch_size": 4, "training.use_4bit": 1, "lora.lora_alpha": 0.5},
+        )
+        return pb.PreflightResponse(
+            findings=[finding],
+            data=pb.DataSummary(rows=2, images=2, training_rows=2),
+            steps=pb.StepPlan(total_steps=50),
+            memory=pb.MemoryEstimate(device="cpu", estimated_bytes=9, weights_bytes=4),
+        )
+
     async def Answer(self, request, context):
         self._called("Answer")
         self.questions.append(request)

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from transformers import AutoTokenizer
 
+from learner_service.background import BackgroundLoop
 from learner_service.blob_store import BlobStore
 from learner_service.events import EvaluationDone, JobEnded, JobStatus, SamplesShown, from_json
 from learner_service.settings import LearnerSettings
@@ -66,27 +67,19 @@ class Services:
     """Both services on an event loop of their own, as a worker meets them."""
 
     def __init__(self, rollouts: FakeRollouts) -> None:
-        import asyncio
-
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self.rollout = self._run(
+        self._loop = BackgroundLoop(threading.Event())
+        self.rollout = self._loop.run(
             self._started(
                 "tally.rollout.v1.RolloutService",
                 lambda s: rollout_pb2_grpc.add_RolloutServiceServicer_to_server(rollouts, s),
             )
         )
-        self.reward = self._run(
+        self.reward = self._loop.run(
             self._started(
                 SERVICE_NAME,
                 lambda s: reward_pb2_grpc.add_RewardServiceServicer_to_server(RewardServicer(), s),
             )
         )
-
-    def _run(self, work):
-        import asyncio
-
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     async def _started(self, name, register) -> RpcServer:
         server = RpcServer(ServerSettings(), service_names=[name], register=register)
@@ -95,9 +88,9 @@ class Services:
         return server
 
     def close(self) -> None:
-        self._run(self.rollout.stop(0))
-        self._run(self.reward.stop(0))
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.run(self.rollout.stop(0))
+        self._loop.run(self.reward.stop(0))
+        self._loop.close()
 
 
 @pytest.fixture
@@ -155,7 +148,11 @@ def task(tmp_path: Path, services: Services, random_policy_path: Path) -> Worker
 
 def run(task: WorkerTask) -> list:
     events = io.StringIO()
-    Worker(task, events, threading.Event()).run()
+    worker = Worker(task, events, threading.Event())
+    try:
+        worker.run()
+    finally:
+        worker._loop.close()  # a worker's own process simply ends
     return [from_json(text) for text in events.getvalue().splitlines()]
 
 
