@@ -48,6 +48,9 @@ async def pictures(browser: Browser, url: str, job_id: str, file_id: str) -> Non
         await take(visit, "page-data", f"/data/{file_id}")
         await take(visit, "page-train", f"/train?file={file_id}&preset=quick")
         await take(visit, "page-compare", f"/jobs/{job_id}?view=compare")
+        await visit.page.locator(".matrix").first.scroll_into_view_if_needed()
+        await visit.page.mouse.wheel(0, 500)
+        await take(visit, "page-compare-matrix")
         await tried(visit, "page-try", job_id)
     async with visitor(browser, url, language="zh-TW", dark=True) as visit:
         await take(visit, "page-curves-zh-dark", f"/jobs/{job_id}?smooth=true")
@@ -61,8 +64,8 @@ async def pictures(browser: Browser, url: str, job_id: str, file_id: str) -> Non
 async def tried(visit: Visitor, name: str, job_id: str) -> None:
     await visit.open(f"/jobs/{job_id}?view=compare")
     await visit.page.locator(".card a").first.click()
-    await visit.page.locator("form img").wait_for()
-    await visit.page.locator("form .button.main").click()
+    await visit.page.locator("main form img").wait_for()
+    await visit.page.locator("main form .button.main").click()
     await visit.page.locator(".sides strong").nth(1).wait_for()
     await take(visit, name)
 
