@@ -6,7 +6,7 @@ import { h, say } from './dom.js';
 const HEIGHT = 168;
 const library = () => new Promise((done) => (window.uPlot ? done() : document.getElementById('charts').addEventListener('load', done)));
 
-/** A CSS colour as the canvas takes it. */
+/** As the canvas takes it. */
 function colour(name) {
 	document.body.style.outlineColor = `var(${name})`;
 	return getComputedStyle(document.body).outlineColor;

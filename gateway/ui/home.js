@@ -9,7 +9,7 @@ export const title = 'nav.data';
 export async function show(main) {
 	const outcome = h('div');
 	const files = h('div', muted(t('loading')));
-	fill(main, h('section.hero', h('h1', t('home.title')), h('p.lead', t('home.lead'))),
+	fill(main, h('section.hero', h('h1', t('home.title')), h('p', t('home.lead'))),
 		dropZone('home.drop', '.zip', (file) => take(file, outcome)), outcome,
 		h('details', h('summary', t('home.format')), h('p', t('home.formatText')), h('pre', { tabIndex: 0 }, t('home.example'))),
 		h('section', h('h2', t('home.files')), files));

@@ -12,7 +12,7 @@ export async function loadLanguage(name) {
 
 export const knows = (key) => key in words;
 
-/** The text of a key. `{name}` is replaced; `n` also chooses between key.one and key.other. */
+/** Replaces `{name}`; `n` also chooses between key.one and key.other. */
 export function t(key, values = {}) {
 	const plural = `${key}.${new Intl.PluralRules(language()).select(values.n)}`;
 	const text = words[plural] ?? words[key] ?? key;

@@ -23,14 +23,13 @@ export async function show(main, { query, keep, signal }) {
 	};
 	fill(main, h('div.head', h('h1', t('nav.jobs')), h('a.button.main', { href: '#/' }, t('jobs.new'))), list, foot);
 	await refresh();
-	keepFresh(async () => signal.aborted || document.hidden || refresh(), signal);
-}
-
-async function keepFresh(refresh, signal) {
-	while (!signal.aborted) {
+	const stayFresh = async () => {
 		await sleep(PERIOD);
-		await refresh().catch(() => {});
-	}
+		if (signal.aborted) return;
+		if (!document.hidden) await refresh().catch(() => {});
+		stayFresh();
+	};
+	stayFresh();
 }
 
 function draw(list, rows, jobs) {

@@ -1,4 +1,4 @@
-// A job's live events. EventSource can send no token, so the stream is read with fetch.
+// A job's live events, read with fetch: EventSource can send no token.
 
 import { authorization, get, renewToken, restored, shell, sleep, token, url } from './api.js';
 

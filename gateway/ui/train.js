@@ -21,7 +21,6 @@ export async function show(main, place) {
 	});
 	const start = h('button.button.main', t('train.start'));
 	const check = h('button.button', { type: 'button', onclick: () => check.form.reportValidity() && busy(check, form, () => preflight(form, body())) }, t('train.check'));
-	const canCheck = schema.paths['/train'].post.parameters.some(({ name: one }) => one === 'dry_run');
 	const begin = (event) => {
 		event.preventDefault();
 		// A request that is sent again after a lost connection must not be a second job.
@@ -30,7 +29,7 @@ export async function show(main, place) {
 	};
 	fill(main, back(`#/data/${file.file_id}`, file.filename), h('h1', t('train.title')),
 		h('form.train', { onsubmit: begin }, field(t('train.name'), name), presets(form), field(t('train.heldOut'), heldOut, h('small', t('train.heldOutHelp'))),
-			form.settings, form.outcome, h('div.actions', start, canCheck && check)));
+			form.settings, form.outcome, h('div.actions', start, check)));
 	drawSettings(form);
 }
 
