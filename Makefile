@@ -8,14 +8,31 @@ EXTRAS := all$(if $(filter vllm,$(ENGINE)),$(comma)$(if $(wildcard /dev/nvidiact
 DEMO := demo$(if $(filter vllm,$(ENGINE)),-vllm)
 PROTOS := $(shell find protos/tally -name '*.proto')
 
-.PHONY: demo test lint protos release-protos screenshots clean
+# What the tests run beside Python's packages; Debian's packages have the same names.
+PROGRAMS := chromium docker-compose
+
+.PHONY: demo test programs lint protos release-protos screenshots clean
 
 demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to end; ENGINE=vllm.
 	$(BIN)/tally demo --engine $(ENGINE)
 
-test: $(VENV)/dev.stamp ## Sets everything up and runs every check and test.
+test: programs $(VENV)/dev.stamp ## Sets everything up and runs every check and test.
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest
+
+programs: ## Installs the programs that the tests run, or says which are missing.
+	@missing=; \
+	for program in $(PROGRAMS); do \
+	    command -v $$program > /dev/null || missing="$$missing $$program"; \
+	done; \
+	test -z "$$missing" && exit; \
+	if ! command -v apt-get > /dev/null || test "$$(id -u)" != 0; then \
+	    echo "The tests need programs that aren't here; install them and try again:$$missing"; \
+	    exit 1; \
+	fi; \
+	echo "Installing$$missing"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes \
+	    --no-install-recommends -o DPkg::Lock::Timeout=300 $$missing > /dev/null
 
 lint: $(VENV)/dev.stamp ## Linters, types, contracts and stale generated code.
 	$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """The four services of Tally on one machine: their addresses, folders and settings."""
 
 import json
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -18,52 +19,92 @@ from cli.process import Service
 DEFAULT_MODEL = str(Path(samples.__file__).with_name("counting_policy"))
 _HOST = "127.0.0.1"
 _CHECK_SECONDS = 2.0
-_INTERNAL = ("reward", "rollout", "learner")
+_MODULES = {
+    "reward": "reward_service",
+    "rollout": "rollout_service",
+    "learner": "learner_service",
+    "gateway": "gateway",
+}
 # Services share the cores. Threads that spin while they wait for each other would take them from
 # whoever has work: beside a busy process a step then lasts several times longer.
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def plan_services(
-    *, data_dir: Path, model: str, host: str, port: int, engine: str = "auto"
+    *, data_dir: Path, model: str, host: str, port: int, engine: str = "auto", replicas: int = 1
 ) -> list[Service]:
     """The services in the order of their start; `host` and `port` are the gateway's."""
-    target = {name: f"{_HOST}:{p}" for name, p in zip(_INTERNAL, free_ports(3), strict=True)}
+    rollouts = ["rollout"] if replicas == 1 else [f"rollout-{n + 1}" for n in range(replicas)]
+    internal = ["reward", *rollouts, "learner"]
+    ports = free_ports(len(internal))
+    target = {name: f"{_HOST}:{p}" for name, p in zip(internal, ports, strict=True)}
     settings = _settings(data_dir.resolve(), model, target)
-    settings["rollout"]["ENGINE"] = engine
+    settings |= _rollout_settings(data_dir.resolve(), model, target, rollouts, engine)
+    settings["learner"]["ROLLOUT__TARGET"] = _balanced([target[name] for name in rollouts])
     settings["gateway"] |= {"HOST": host, "PORT": str(port)}
-    modules = {name: f"{name}_service" for name in _INTERNAL} | {"gateway": "gateway"}
-    checks = {name: _grpc_check(target[name]) for name in _INTERNAL}
+    checks = {name: _grpc_check(target[name]) for name in internal}
     checks["gateway"] = _http_check(f"http://{reachable(host)}:{port}/healthz")
+    gpus = _gpus()
     return [
         Service(
             name=name,
-            command=(sys.executable, "-P", "-m", modules[name]),
+            command=(sys.executable, "-P", "-m", _MODULES[_kind(name)]),
             environment=_PATIENT_THREADS
-            | {f"TALLY_{name.upper()}_{key}": v for key, v in settings[name].items()},
+            | {f"TALLY_{_kind(name).upper()}_{key}": v for key, v in settings[name].items()}
+            | _own_gpu(name, rollouts, gpus),
             is_healthy=checks[name],
         )
-        for name in (*_INTERNAL, "gateway")
+        for name in (*internal, "gateway")
     ]
 
 
-def _settings(data_dir: Path, model: str, target: dict[str, str]) -> dict[str, dict[str, str]]:
-    port = {name: address.rpartition(":")[2] for name, address in target.items()}
+def _kind(name: str) -> str:
+    """The service that a process of this name runs: replicas have a number."""
+    return name.partition("-")[0]
+
+
+def _balanced(targets: list[str]) -> str:
+    return targets[0] if len(targets) == 1 else f"ipv4:{','.join(targets)}"
+
+
+def _own_gpu(name: str, rollouts: list[str], gpus: list[str]) -> dict[str, str]:
+    """A GPU for each of several replicas, where there are enough."""
+    if name not in rollouts or not len(gpus) >= len(rollouts) > 1:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": gpus[rollouts.index(name)]}
+
+
+def _gpus() -> list[str]:
+    """Those that CUDA may use, or all of this machine's."""
+    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return visible.split(",")
+    return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
+
+
+def _rollout_settings(
+    data_dir: Path, model: str, target: dict[str, str], names: list[str], engine: str
+) -> dict[str, dict[str, str]]:
     return {
-        "reward": {"SERVER__PORT": port["reward"]},
-        "rollout": {
-            "SERVER__PORT": port["rollout"],
+        name: {
+            "SERVER__PORT": _port(target[name]),
             "MODEL": model,
+            "ENGINE": engine,
             "BLOB__TARGET": target["learner"],
-            "CACHE_DIR": str(data_dir / "rollout-cache"),
+            "CACHE_DIR": str(data_dir / f"{name}-cache"),
             # Without a GPU the worker beside it has the cores; one thread is then the faster.
             "TORCH_THREADS": "1",
-        },
+        }
+        for name in names
+    }
+
+
+def _settings(data_dir: Path, model: str, target: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {
+        "reward": {"SERVER__PORT": _port(target["reward"])},
         "learner": {
-            "SERVER__PORT": port["learner"],
+            "SERVER__PORT": _port(target["learner"]),
             "DATA_DIR": str(data_dir / "learner"),
             "MODELS": json.dumps([model]),
-            "ROLLOUT__TARGET": target["rollout"],
             "REWARD__TARGET": target["reward"],
         },
         "gateway": {
@@ -72,6 +113,10 @@ def _settings(data_dir: Path, model: str, target: dict[str, str]) -> dict[str, d
             "REWARD__TARGET": target["reward"],
         },
     }
+
+
+def _port(target: str) -> str:
+    return target.rpartition(":")[2]
 
 
 def free_ports(number: int) -> list[int]:

@@ -27,6 +27,7 @@ EngineOption = Annotated[
 
 
 def up(
+    *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The gateway's port.")] = 8000,
     host: Annotated[
         str, typer.Option(help="The gateway's address; 0.0.0.0 for every interface.")
@@ -38,13 +39,22 @@ def up(
         str | None, typer.Option(help="A folder or a name; the small sample policy if unset.")
     ] = None,
     engine: EngineOption = "auto",
+    replicas: Annotated[
+        int, typer.Option(min=1, help="Rollout processes; with GPUs, one for each that may sample.")
+    ] = 1,
 ) -> None:
     """Run every service on this machine until Ctrl-C."""
     chosen = resolve_model(model or DEFAULT_MODEL)
     with (
         stop_on_signals() as request,
         running_stack(
-            request, data_dir=data_dir, model=chosen, host=host, port=port, engine=engine
+            request,
+            data_dir=data_dir,
+            model=chosen,
+            host=host,
+            port=port,
+            engine=engine,
+            replicas=replicas,
         ) as stack,
     ):
         say(f"Tally answers at http://{reachable(host)}:{port}; Ctrl-C ends it.")
@@ -60,6 +70,7 @@ def running_stack(
     host: str,
     port: int,
     engine: str = "auto",
+    replicas: int = 1,
 ) -> Iterator[Supervisor]:
     """A stack whose services are all healthy; ended in order on the way out.
 
@@ -68,7 +79,14 @@ def running_stack(
     check_port_is_free(host, port)
     with _owned(data_dir):
         supervisor = Supervisor(
-            plan_services(data_dir=data_dir, model=model, host=host, port=port, engine=engine),
+            plan_services(
+                data_dir=data_dir,
+                model=model,
+                host=host,
+                port=port,
+                engine=engine,
+                replicas=replicas,
+            ),
             data_dir / "logs",
             stopped=request.stopped,
             hurried=request.hurried,

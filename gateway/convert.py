@@ -14,6 +14,8 @@ from tally.reward.v1 import reward_pb2
 _ENUM_PREFIXES = {
     "loss_type": (pb.LossType, "LOSS_TYPE_"),
     "advantage_scale": (pb.AdvantageScale, "ADVANTAGE_SCALE_"),
+    "importance_correction": (pb.ImportanceCorrection, "IMPORTANCE_CORRECTION_"),
+    "zero_variance_groups": (pb.ZeroVarianceGroups, "ZERO_VARIANCE_GROUPS_"),
     "learning_rate_schedule": (pb.LearningRateSchedule, "LEARNING_RATE_SCHEDULE_"),
 }
 _KINDS = {
@@ -173,7 +175,7 @@ def _finding(finding: pb.Finding) -> dict[str, Any]:
     for path, value in finding.suggestion.items():
         section, _, name = path.partition(".")
         number = int(value) if value.is_integer() and name != "temperature" else value
-        typed = bool(value) if name == "use_4bit" else number
+        typed = bool(value) if name in ("use_4bit", "gradient_checkpointing") else number
         suggestion.setdefault(_BODY_FIELDS[section], {})[name] = typed
     section, dot, name = finding.where.partition(".")
     return {

@@ -30,10 +30,31 @@ class StepMetrics(BaseModel):
         description="Mean |engine's - learner's log-probability| per token, in nats."
     )
     rollout_seconds: float | None = Field(description="Seconds until the completions were there.")
-    reward_seconds: float | None = Field(description="Seconds of scoring.")
+    reward_seconds: float | None = Field(
+        description="Seconds from the last completion to the last score."
+    )
     learning_seconds: float | None = Field(description="Seconds of forward, backward, optimizer.")
     step_seconds: float | None = Field(description="Seconds of the whole step.")
     samples_per_second: float | None = Field(description="Completions per second.")
+    tokens_per_second: float | None = Field(description="Sampled tokens per second.")
+    waiting_seconds: float | None = Field(
+        description="Seconds in which the learner only waited for completions and scores."
+    )
+    staleness_mean: float | None = Field(
+        description="Mean number of steps by which the samples' adapter was behind."
+    )
+    importance_ratio_mean: float | None = Field(
+        description="Mean ratio of the learner's to the engine's probability of a token."
+    )
+    importance_truncated_rate: float | None = Field(
+        description="Share of tokens whose importance ratio was cut off."
+    )
+    skipped_group_rate: float | None = Field(
+        description="Share of groups without a forward and backward pass."
+    )
+    refilled_group_rate: float | None = Field(
+        description="Share of groups that another prompt was sampled for."
+    )
 
 
 class Metrics(BaseModel):

@@ -53,7 +53,7 @@ class TrainingConfig(_Strict):
     epsilon_high: float = Field(
         0.2, gt=0, le=100, description="How far the probability ratio may rise above 1."
     )
-    loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = Field(
+    loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo", "gspo"] = Field(
         "dapo", description="How the token losses are averaged."
     )
     advantage_scale: Literal["group", "batch", "none"] = Field(
@@ -70,6 +70,24 @@ class TrainingConfig(_Strict):
     )
     learning_rate_schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="What the learning rate does after warm-up."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations again in backward: less memory, more time."
+    )
+    staleness: int = Field(
+        0, ge=0, le=8, description="Steps that the sampling adapter may be behind; 0: on-policy."
+    )
+    importance_correction: Literal["auto", "on", "off"] = Field(
+        "auto", description="Weigh token losses by truncated importance ratios."
+    )
+    importance_cap: float = Field(
+        3.0, ge=1, le=1000, description="Where importance ratios are cut off."
+    )
+    zero_variance_groups: Literal["skip", "refill"] = Field(
+        "skip", description="What is done with a group whose rewards are all equal."
+    )
+    refill_rounds: int = Field(
+        3, ge=1, le=16, description="Other prompts tried in place of one such group."
     )
 
 

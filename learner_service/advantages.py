@@ -13,13 +13,11 @@ def group_advantages(rewards_P_G: Tensor, scale: AdvantageScale) -> Tensor:
     The standard deviations are unbiased; a group of equal rewards gets advantages of 0.
     """
     centred_P_G = rewards_P_G - rewards_P_G.mean(dim=1, keepdim=True)
+    # A mean of equal numbers may be rounded, and the division would make that rounding matter.
+    equal_P_1 = (rewards_P_G == rewards_P_G[:, :1]).all(dim=1, keepdim=True)
+    centred_P_G = centred_P_G.masked_fill(equal_P_1, 0.0)
     if scale is AdvantageScale.NONE:
         return centred_P_G
     if scale is AdvantageScale.BATCH:
         return centred_P_G / (rewards_P_G.std() + _EPSILON)
     return centred_P_G / (rewards_P_G.std(dim=1, keepdim=True) + _EPSILON)
-
-
-def zero_variance_groups(rewards_P_G: Tensor) -> Tensor:
-    """Whether all rewards of a group are equal. [P, G] → [P] of bool."""
-    return (rewards_P_G == rewards_P_G[:, :1]).all(dim=1)

@@ -6,13 +6,19 @@ No weights are loaded: the service's own process stays light.
 import asyncio
 
 from learner_service.clients import open_clients
+from learner_service.events import Event
 from learner_service.models import ModelList
+from learner_service.phases import Phases
 from learner_service.prompts import Prompter
 from learner_service.rewards import RewardClient
 from learner_service.rollouts import RolloutClient, RolloutModel
 from learner_service.settings import LearnerSettings
 
 _WAIT_SECONDS = 10.0
+
+
+def _ignored(event: Event) -> None:
+    """Nobody is told of what happens outside of a job."""
 
 
 class Asking:
@@ -27,7 +33,7 @@ class Asking:
 
     async def clients(self) -> tuple[RolloutClient, RewardClient]:
         if self._clients is None:
-            self._clients = await open_clients(self._settings, lambda event: None)
+            self._clients = await open_clients(self._settings, _ignored, Phases(_ignored))
         return self._clients
 
     async def prompter(self, base_model: str) -> Prompter:

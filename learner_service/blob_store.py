@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from typing import BinaryIO
 
 from learner_service.errors import UnknownBlob
 from rpc.digests import digest_of
@@ -34,6 +34,13 @@ class BlobStore:
             raise UnknownBlob(f"there is no blob {digest}")
         return path
 
+    def open(self, digest: str) -> BinaryIO:
+        """The blob, unbuffered; it can be read to its end even if it is deleted meanwhile."""
+        try:
+            return self._place(digest).open("rb", buffering=0)
+        except FileNotFoundError:
+            raise UnknownBlob(f"there is no blob {digest}") from None
+
     def size_bytes(self, digest: str) -> int | None:
         """The blob's size, or None where there is none."""
         try:
@@ -45,9 +52,10 @@ class BlobStore:
         """Stores `data` and returns its digest."""
         digest = digest_of(data)
         if self.size_bytes(digest) is None:
-            with self.write(digest, len(data)) as writer:
-                writer.append(0, data)
-                writer.commit()
+            with self.stage() as path:
+                path.write_bytes(data)
+                self.sync(path)
+                self.keep(path, digest)
         return digest
 
     def put_file(self, path: Path, digest: str) -> None:
@@ -61,8 +69,42 @@ class BlobStore:
                 offset += len(block)
             writer.commit()
 
-    def write(self, digest: str, size_bytes: int) -> "BlobWriter":
-        return BlobWriter(self._staging / uuid.uuid4().hex, self._place(digest), digest, size_bytes)
+    @contextmanager
+    def write(self, digest: str, size_bytes: int) -> Iterator["BlobWriter"]:
+        """Takes one blob's bytes in order; without a `commit` nothing of it stays."""
+        with self.stage() as path, path.open("xb") as file:
+            yield BlobWriter(self, file, digest, size_bytes)
+
+    @contextmanager
+    def stage(self) -> Iterator[Path]:
+        """A place for a new file, for `keep`; what is left there when the context ends goes.
+
+        Raises ResourceExhausted when the disk is full.
+        """
+        path = self._staging / uuid.uuid4().hex
+        try:
+            with _full_disk_named():
+                yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def keep(self, staged: Path, digest: str) -> None:
+        """Makes a staged file the blob `digest`, which its bytes must have.
+
+        It takes the place of the one that is there: that one may have been left torn by a machine
+        that failed before it was on the disk.
+        """
+        place = self._place(digest)
+        place.parent.mkdir(exist_ok=True)
+        os.replace(staged, place)
+
+    def sync(self, path: Path) -> None:
+        """Returns once the file's bytes are on the disk, to survive a failure of the machine."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def delete(self, digest: str) -> None:
         self._place(digest).unlink(missing_ok=True)
@@ -72,28 +114,15 @@ class BlobStore:
 
 
 class BlobWriter:
-    """Takes one blob's bytes in order; without a `commit` nothing of it stays."""
+    """The bytes of one blob on their way into the store."""
 
-    def __init__(self, staging: Path, place: Path, digest: str, size_bytes: int) -> None:
-        self._staging = staging
-        self._place = place
+    def __init__(self, store: BlobStore, file: BinaryIO, digest: str, size_bytes: int) -> None:
+        self._store = store
+        self._file = file
         self._digest = digest
         self._size_bytes = size_bytes
         self._received_bytes = 0
         self._hasher = hashlib.sha256()
-
-    def __enter__(self) -> "BlobWriter":
-        self._file = self._staging.open("xb")
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
-        self._staging.unlink(missing_ok=True)
 
     def append(self, offset: int, data: bytes) -> None:
         """Raises DataLoss for a gap or too many bytes, ResourceExhausted when the disk is full."""
@@ -101,8 +130,7 @@ class BlobWriter:
             raise DataLoss(f"expected the chunk at offset {self._received_bytes}, got {offset}")
         if offset + len(data) > self._size_bytes:
             raise DataLoss(f"more than the announced {self._size_bytes} bytes")
-        with _full_disk_named():
-            self._file.write(data)
+        self._file.write(data)
         self._hasher.update(data)
         self._received_bytes += len(data)
 
@@ -112,11 +140,10 @@ class BlobWriter:
             raise DataLoss(f"expected {self._size_bytes} bytes, got {self._received_bytes}")
         if self._hasher.hexdigest() != self._digest:
             raise DataLoss(f"the bytes are not those of {self._digest}")
-        with _full_disk_named():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._place.parent.mkdir(exist_ok=True)
-            os.replace(self._staging, self._place)
+        self._file.flush()
+        path = Path(self._file.name)
+        self._store.sync(path)
+        self._store.keep(path, self._digest)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The two clients of a worker, and what it says while it waits for a service."""
 
-from learner_service.events import JobPhase, Notice, PhaseChanged, Report
+from learner_service.events import Notice, Report
 from learner_service.patience import Patience
+from learner_service.phases import Phases
 from learner_service.rewards import IDEMPOTENT_METHODS as REWARD_METHODS
 from learner_service.rewards import RewardClient
 from learner_service.rollouts import IDEMPOTENT_METHODS as ROLLOUT_METHODS
@@ -11,13 +12,9 @@ from rpc.channel import open_channel
 
 
 async def open_clients(
-    settings: LearnerSettings, report: Report
+    settings: LearnerSettings, report: Report, phases: Phases
 ) -> tuple[RolloutClient, RewardClient]:
     """Opens both channels on the running event loop."""
-
-    def on_rollout_wait(waiting: bool) -> None:
-        phase = JobPhase.WAITING_FOR_ROLLOUT if waiting else JobPhase.ROLLOUT
-        report(PhaseChanged(phase=phase))
 
     def on_reward_wait(waiting: bool) -> None:
         if waiting:
@@ -32,7 +29,9 @@ async def open_clients(
     wait_seconds = settings.rollout_wait_seconds
     return (
         RolloutClient(
-            rollout_channel, Patience(wait_seconds, on_rollout_wait), settings.rollout_concurrency
+            rollout_channel,
+            Patience(wait_seconds, phases.rollouts_away),
+            settings.rollout_concurrency,
         ),
         RewardClient(reward_channel, Patience(wait_seconds, on_reward_wait)),
     )

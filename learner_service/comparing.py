@@ -2,7 +2,7 @@
 
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ from learner_service.blob_store import BlobStore
 from learner_service.comparison import SCORES, comparison
 from learner_service.dataset import Sample
 from learner_service.evaluation import Evaluator
-from learner_service.events import EvaluationDone, JobPhase, PhaseChanged, Report
+from learner_service.events import EvaluationDone, JobPhase, Notice, Report
+from learner_service.phases import Phases
 from learner_service.prompts import Prompter
 from learner_service.report import PAGE_NAME, write_report
 from learner_service.rewards import RewardClient
 from learner_service.rollouts import RolloutClient
 from learner_service.worker_task import WorkerTask
 from rpc.digests import digest_of_file
+from rpc.errors import TallyError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,7 @@ class Comparing:
     rollouts: RolloutClient
     rewards: RewardClient
     report: Report
+    phases: Phases
 
     def run(
         self, prompter: Prompter, samples: Sequence[Sample], adapter_digest: str, held_out: bool
@@ -39,7 +42,7 @@ class Comparing:
 
         `held_out`: the samples are a part of the job's own data.
         """
-        self.report(PhaseChanged(phase=JobPhase.EVALUATING))
+        self.phases.enter(JobPhase.EVALUATING)
         spec = self.task.spec
         evaluator = Evaluator(
             prompter=prompter,
@@ -66,6 +69,26 @@ class Comparing:
         self.report(self._done(result, path))
         return path
 
+    def page(
+        self,
+        prompter: Prompter,
+        stage: Callable[[], list[Sample]],
+        adapter_digest: str,
+        held_out: bool,
+    ) -> bytes | None:
+        """The page of a comparison on the samples that `stage` gives; None where there is none.
+
+        What was trained is not lost to a comparison that fails: the job says so and goes on.
+        """
+        try:
+            samples = stage()
+            if not samples:
+                return None
+            return _page_of(self.run(prompter, samples, adapter_digest, held_out))
+        except TallyError as error:
+            self.report(Notice(message=f"base and adapter were not compared: {error}"))
+            return None
+
     def _about(self, held_out: bool) -> dict[str, str]:
         spec = self.task.spec
         source = "They were held out of training." if held_out else ""
@@ -83,7 +106,7 @@ class Comparing:
         )
 
 
-def page_of(report: Path) -> bytes:
+def _page_of(report: Path) -> bytes:
     """The HTML page of a report."""
     with zipfile.ZipFile(report) as archive:
         return archive.read(PAGE_NAME)

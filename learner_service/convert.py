@@ -48,6 +48,8 @@ _PHASES = {
 _ENUM_FIELDS = {
     "loss_type": (pb.LossType, "LOSS_TYPE_"),
     "advantage_scale": (pb.AdvantageScale, "ADVANTAGE_SCALE_"),
+    "importance_correction": (pb.ImportanceCorrection, "IMPORTANCE_CORRECTION_"),
+    "zero_variance_groups": (pb.ZeroVarianceGroups, "ZERO_VARIANCE_GROUPS_"),
     "learning_rate_schedule": (pb.LearningRateSchedule, "LEARNING_RATE_SCHEDULE_"),
 }
 

@@ -13,7 +13,7 @@
     │   ├── MissingDataset         put the blob first
     │   └── UnknownModel           not on the learner's list
     └── Unavailable
-        ├── RolloutsUnavailable    no replica answered within the bound
+        ├── RolloutsUnavailable    no replica answered, or had room, in time
         └── RewardsUnavailable     the reward service did not
 
 `StopRequested` is no error: it unwinds a worker that was asked to stop.

@@ -2,7 +2,7 @@
 
 from learner_service.comparing import Comparing
 from learner_service.dataset import stage_dataset
-from learner_service.events import JobEnded, JobPhase, JobStatus, PhaseChanged
+from learner_service.events import JobEnded, JobPhase, JobStatus
 from learner_service.prompts import Prompter
 from rpc.digests import digest_of_file
 
@@ -10,7 +10,7 @@ from rpc.digests import digest_of_file
 def run_evaluation_job(comparing: Comparing) -> None:
     """Ends the job with the report as its result; needs no weights of the model."""
     task, spec = comparing.task, comparing.task.spec
-    comparing.report(PhaseChanged(phase=JobPhase.LOADING))
+    comparing.phases.enter(JobPhase.LOADING)
     prompter = Prompter.of_model(task.model_source)
     served = comparing.loop.run(comparing.rollouts.model())
     prompter.agree_on_tokens(served, spec.base_model)

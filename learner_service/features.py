@@ -1,18 +1,36 @@
-"""Vision features of images, kept: the tower is frozen, so its output never changes."""
+"""Vision features of images, kept: the tower is frozen, so its output never changes.
 
+In memory as long as there is room, and in a folder, so that what memory has no room for, and what
+an earlier worker or job computed, need not be computed again. Whoever can't write goes on without.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
-from torch import Tensor
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+_NAME = "features"
 
 
 class FeatureCache:
-    """The most recently used features, at most `max_bytes` of them, by image digest."""
+    """The most recently used features by image digest, on the CPU."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, folder: "FeatureFolder | None" = None) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._features: OrderedDict[str, Tensor] = OrderedDict()
+        self._folder = folder
 
     def get(self, digest: str, compute: Callable[[], Tensor]) -> Tensor:
         """The features of the image, [image tokens, H]; computed where they are not kept."""
@@ -20,9 +38,18 @@ class FeatureCache:
         if features is not None:
             self._features.move_to_end(digest)
             return features
-        features = compute()
+        features = self._folder.read(digest) if self._folder else None
+        if features is None:
+            features = compute().cpu()
+            if self._folder:
+                self._folder.write(digest, features)
         self._keep(digest, features)
         return features
+
+    def forget(self) -> None:
+        """Empties the memory, not the folder."""
+        self._features.clear()
+        self._bytes = 0
 
     def _keep(self, digest: str, features: Tensor) -> None:
         self._features[digest] = features
@@ -30,3 +57,80 @@ class FeatureCache:
         while self._bytes > self._max_bytes and self._features:
             _, evicted = self._features.popitem(last=False)
             self._bytes -= evicted.nbytes
+
+
+class FeatureFolder:
+    """Features as files under `root`, at most `max_bytes` of them, for one `fingerprint`.
+
+    Those of other fingerprints (another tower, precision or processor) make room first. Several
+    processes may share `root`: a file appears whole, and one that has gone is computed again.
+    """
+
+    def __init__(self, root: Path, max_bytes: int, fingerprint: str) -> None:
+        self._root = root
+        self._max_bytes = max_bytes
+        self._folder = root / fingerprint
+        self._bytes = sum(path.stat().st_size for path in self._files())
+        self._trim()
+
+    def read(self, digest: str) -> Tensor | None:
+        """None where there is no such file, or a damaged one."""
+        path = self._path(digest)
+        try:
+            features = load_file(path)[_NAME]
+            os.utime(path)
+        except (OSError, SafetensorError, KeyError):
+            return None
+        return features
+
+    def write(self, digest: str, features: Tensor) -> None:
+        if features.nbytes > self._max_bytes:
+            return
+        staged = self._folder / f"{uuid.uuid4().hex}.part"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_file({_NAME: features.contiguous()}, staged)
+            self._bytes += staged.stat().st_size
+            staged.rename(self._path(digest))
+        except (OSError, SafetensorError) as error:
+            logger.warning("vision features are not kept on disk: %s", error)
+            with suppress(OSError):
+                staged.unlink()
+        self._trim()
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / f"{digest.replace(':', '-')}.safetensors"
+
+    def _files(self) -> list[Path]:
+        return [path for path in self._root.glob("*/*") if path.is_file()]
+
+    def _trim(self) -> None:
+        """Down to nine tenths, so that not every later write has to look at all files again."""
+        if self._bytes <= self._max_bytes:
+            return
+        aged = sorted(self._aged(), key=lambda entry: (entry[2].parent == self._folder, entry[0]))
+        self._bytes = sum(size for _, size, _ in aged)
+        for _, size, path in aged:
+            if self._bytes <= self._max_bytes * 9 // 10:
+                break
+            path.unlink(missing_ok=True)
+            self._bytes -= size
+
+    def _aged(self) -> list[tuple[float, int, Path]]:
+        """Time of last use, size and path of every file that is still there."""
+        entries = []
+        for path in self._files():
+            try:
+                entries.append((path.stat().st_mtime, path.stat().st_size, path))
+            except FileNotFoundError:
+                continue
+        return entries
+
+
+def tower_fingerprint(tower: nn.Module, settings: Mapping[str, object]) -> str:
+    """Equal for equal weights, precision and `settings` (the processor's and configuration's)."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for name, tensor in sorted(tower.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:32]

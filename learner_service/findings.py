@@ -2,12 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from learner_service.memory import MemoryEstimate
 from learner_service.rollouts import RolloutModel
+from learner_service.savings import nearest_that_fits
 from learner_service.spec import JobSpec, TrainingSettings
 
 _CEILING = 0.97
@@ -205,7 +206,7 @@ def of_memory(
     if not now.available_bytes or now.estimated_bytes <= _TIGHT * now.available_bytes:
         return
     too_much = now.estimated_bytes > now.available_bytes
-    smaller = _smaller(training, lambda t: _fits(estimate(t)))
+    smaller = nearest_that_fits(training, lambda t: _fits(estimate(t)))
     need, have = now.estimated_bytes / 1e9, now.available_bytes / 1e9
     yield Finding(
         severity=Severity.ERROR if too_much else Severity.WARNING,
@@ -218,33 +219,3 @@ def of_memory(
 
 def _fits(estimate: MemoryEstimate) -> bool:
     return estimate.estimated_bytes <= _TIGHT * estimate.available_bytes
-
-
-def _smaller(
-    training: TrainingSettings, fits: Callable[[TrainingSettings], bool]
-) -> dict[str, float]:
-    """The first of ever smaller settings that fit: what costs the least learning goes first."""
-    changed: dict[str, float] = {}
-    for name, value in _savings(training):
-        changed[name] = value
-        tried = training.model_copy(update=changed)
-        if fits(tried):
-            return {f"training.{name}": value for name, value in changed.items()}
-    return {}
-
-
-def _savings(training: TrainingSettings) -> Sequence[tuple[str, float]]:
-    """Changes in turn, each on top of those before."""
-    steps: list[tuple[str, float]] = []
-    batch, accumulation = training.batch_size, training.gradient_accumulation_steps
-    while batch > 1:
-        batch, accumulation = batch // 2, min(4096, accumulation * 2)
-        steps += [("gradient_accumulation_steps", accumulation), ("batch_size", batch)]
-    if not training.use_4bit:
-        steps.append(("use_4bit", True))
-    for name, lowest in (("max_new_tokens", 32), ("max_image_size", 224), ("num_generations", 4)):
-        value = getattr(training, name)
-        while value // 2 >= lowest:
-            value //= 2
-            steps.append((name, value))
-    return steps

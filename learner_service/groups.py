@@ -1,45 +1,67 @@
-"""Samples to scored groups: prompts, rollouts, rewards and advantages of one optimizer step."""
+"""A sample to a scored group: prompt, rollouts and rewards."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-import torch
 from PIL import Image
 from torch import Tensor
 
-from learner_service.advantages import group_advantages
-from learner_service.background import BackgroundLoop
 from learner_service.blob_store import BlobStore
 from learner_service.dataset import Sample
-from learner_service.metrics import score_metrics
 from learner_service.packing import Group
 from learner_service.policy import Policy
 from learner_service.prompts import Prompter
 from learner_service.rewards import RewardClient, Score
-from learner_service.rollouts import Completion, Prompt, RolloutClient, Sampling
-from learner_service.shown import shown_groups
-from learner_service.spec import RewardWeight, TrainingSettings
+from learner_service.rollouts import Prompt, RolloutClient, Sampling
+from learner_service.scoring import BatchScorer
+from learner_service.spec import RewardWeight, TrainingSettings, ZeroVarianceGroups
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedAdapter:
+    """What completions are sampled with; `step` counts the optimizer steps behind it."""
+
+    digest: str
+    step: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredGroup:
-    """A group ready to learn from; sampler_logps are the engine's, one list per completion."""
+    """A group as it was sampled and scored; times are those of time.monotonic().
 
+    `sampler_logps` are the engine's, a list per completion. `first_scores` are those of the sample
+    that the step began with, `scores` those of the one that took its place after `refills` tries.
+    """
+
+    sample: Sample
     group: Group
-    image_digest: str
-    advantages: Tensor  # [G]
+    texts: tuple[str, ...]
+    adapter: PublishedAdapter
     sampler_logps: tuple[tuple[float, ...], ...]
+    scores: tuple[Score, ...]
+    first_scores: tuple[Score, ...]
+    refills: int
+    sampled_tokens: int  # of all tries
+    asked_at: float
+    sampled_at: float
+    scored_at: float
 
+    @property
+    def image_digest(self) -> str:
+        return self.sample.image_digest
 
-@dataclass(frozen=True, kw_only=True)
-class ScoredStep:
-    """The groups of one optimizer step, and what was measured on the way."""
+    @property
+    def rewards(self) -> list[float]:
+        return [score.reward for score in self.scores]
 
-    groups: list[ScoredGroup]
-    metrics: dict[str, float]
-    shown: list[dict[str, Any]]
+    @property
+    def has_variance(self) -> bool:
+        return len(set(self.rewards)) > 1
+
+    @property
+    def num_tokens(self) -> int:
+        return sum(len(completion) for completion in self.group.completions)
 
 
 class PromptStage(Prompter):
@@ -65,7 +87,7 @@ class PromptStage(Prompter):
 
 
 class GroupSampler:
-    """Asks for the completions of a step's samples and scores them."""
+    """Asks for the completions of one sample and scores them; several at once share scoring."""
 
     def __init__(
         self,
@@ -73,61 +95,68 @@ class GroupSampler:
         stage: PromptStage,
         rollouts: RolloutClient,
         rewards: RewardClient,
-        loop: BackgroundLoop,
         training: TrainingSettings,
         reward_weights: Sequence[RewardWeight],
     ) -> None:
         self._stage = stage
         self._rollouts = rollouts
-        self._rewards = rewards
-        self._loop = loop
         self._training = training
-        self._reward_weights = tuple(reward_weights)
+        weights = tuple(reward_weights)
+        self._scorer = BatchScorer(lambda texts, counts: rewards.score(texts, counts, weights))
 
-    def sample(self, samples: Sequence[Sample], adapter_digest: str, seed: int) -> ScoredStep:
-        """`seed` makes the step's completions repeatable: each prompt gets one of its own."""
-        started = time.monotonic()
-        prompts = [self._stage.prompt(s, seed + number) for number, s in enumerate(samples)]
+    @property
+    def tries(self) -> int:
+        """How many samples one place of a step may ask for."""
+        refills = self._training.zero_variance_groups is ZeroVarianceGroups.REFILL
+        return 1 + self._training.refill_rounds * refills
+
+    async def sample(
+        self, candidates: Sequence[Sample], adapter: PublishedAdapter, seed: int
+    ) -> ScoredGroup:
+        """The first candidate's group whose rewards differ; the last one's where none does."""
+        asked_at = time.monotonic()
+        first = group = await self._sample(candidates[0], adapter, seed, asked_at)
+        for number, candidate in enumerate(candidates[1 : self.tries], start=1):
+            if group.has_variance:
+                break
+            tokens = group.sampled_tokens
+            group = await self._sample(candidate, adapter, seed + number * 2**48, asked_at)
+            group = replace(
+                group,
+                first_scores=first.scores,
+                refills=number,
+                sampled_tokens=tokens + group.sampled_tokens,
+            )
+        return group
+
+    async def _sample(
+        self, sample: Sample, adapter: PublishedAdapter, seed: int, asked_at: float
+    ) -> ScoredGroup:
+        prompt = self._stage.prompt(sample, seed % 2**62)
         sampling = Sampling(
             num_completions=self._training.num_generations,
             temperature=self._training.temperature,
             max_new_tokens=self._training.max_new_tokens,
         )
-        completions_P_G = self._loop.run(self._rollouts.generate(prompts, adapter_digest, sampling))
-        sampled = time.monotonic()
-        texts = [self._stage.answer(c) for group in completions_P_G for c in group]
-        scores = self._loop.run(self._scores(samples, texts))
-        rewards_P_G = torch.tensor([s.reward for s in scores]).view(len(samples), -1)
-        advantages_P_G = group_advantages(rewards_P_G, self._training.advantage_scale)
-        lengths = [float(len(c.token_ids)) for group in completions_P_G for c in group]
-        return ScoredStep(
-            groups=[
-                self._group(*row)
-                for row in zip(samples, prompts, completions_P_G, advantages_P_G, strict=True)
-            ],
-            metrics={
-                **score_metrics(scores, rewards_P_G),
-                "completion_length_mean": sum(lengths) / len(lengths),
-                "rollout_seconds": sampled - started,
-                "reward_seconds": time.monotonic() - sampled,
-            },
-            shown=shown_groups(samples, texts, scores),
-        )
-
-    async def _scores(self, samples: Sequence[Sample], texts: Sequence[str]) -> list[Score]:
-        true_counts = [s.true_count for s in samples for _ in range(self._training.num_generations)]
-        return await self._rewards.score(texts, true_counts, self._reward_weights)
-
-    def _group(
-        self, sample: Sample, prompt: Prompt, completions: list[Completion], advantages: Tensor
-    ) -> ScoredGroup:
+        [completions] = await self._rollouts.generate([prompt], adapter.digest, sampling)
+        sampled_at = time.monotonic()
+        texts = [self._stage.answer(completion) for completion in completions]
+        scores = await self._scorer.score(texts, [sample.true_count] * len(texts))
         return ScoredGroup(
+            sample=sample,
             group=Group(
                 prompt_ids=prompt.token_ids,
                 position_ids=self._stage.position_ids(prompt, sample),
                 completions=[c.token_ids for c in completions],
             ),
-            image_digest=sample.image_digest,
-            advantages=advantages,
+            texts=tuple(texts),
+            adapter=adapter,
             sampler_logps=tuple(c.log_probabilities for c in completions),
+            scores=tuple(scores),
+            first_scores=tuple(scores),
+            refills=0,
+            sampled_tokens=sum(len(c.token_ids) for c in completions),
+            asked_at=asked_at,
+            sampled_at=sampled_at,
+            scored_at=time.monotonic(),
         )

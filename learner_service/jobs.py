@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 from learner_service import checkpoints
@@ -160,7 +161,7 @@ class Jobs:
             lost = 1 if progressed else lost + 1
             await self._after_loss(job, ended, lost)
         if self._store.get(job.job_id).status.ended:
-            self._tidy(folder)
+            await asyncio.to_thread(self._tidy, folder)
 
     async def _run_worker(self, job: Job, folder: Path, attempt: int) -> WorkerExit:
         task = WorkerTask(
@@ -202,15 +203,24 @@ class Jobs:
                 checkpoint_folder.mkdir(parents=True)
                 checkpoints.adopt(found.path, checkpoint_folder)
                 adopt_split(self.folder(earlier.job_id), folder)
+                self._adopt_history(self.folder(earlier.job_id), folder)
                 self._store.set_resumed_from(job.job_id, earlier.job_id)
         checkpoint_folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def _adopt_history(self, source: Path, folder: Path) -> None:
+        with suppress(FileNotFoundError):
+            shutil.copy(source / "history.jsonl", folder)
+
     def _tidy(self, folder: Path) -> None:
-        """Removes what only a running job needs: every published adapter but the last."""
+        """Removes every published adapter but the last, which stays for whoever wants to try it."""
         ledger = folder / "published.txt"
-        for digest in ledger.read_text().split()[:-1] if ledger.exists() else []:
+        published = ledger.read_text().split() if ledger.exists() else []
+        for digest in published[:-1]:
             self._blobs.delete(digest)
+        for digest in published[-1:]:
+            if self._blobs.size_bytes(digest) is not None:
+                self._blobs.sync(self._blobs.path(digest))
 
     def folder(self, job_id: str) -> Path:
         return self._settings.data_dir.resolve() / "jobs" / job_id

@@ -1,7 +1,10 @@
 """The GRPO loss and its relatives, as pure functions of tensors.
 
 `grpo`: DeepSeekMath (arXiv 2402.03300). `bnpo`, `dr_grpo`: Dr. GRPO (arXiv 2503.20783).
-`dapo`: DAPO (arXiv 2503.14476), with the clip-higher bound. KL: the k3 estimator.
+`dapo`: DAPO (arXiv 2503.14476), with the clip-higher bound. `gspo`: GSPO (arXiv 2507.18071), whose
+ratio is that of the whole completion, its length's root taken; averaged as `grpo`, so that every
+completion counts the same. KL: the k3 estimator times the ratio, whose gradient, unlike that of k3
+alone, is an unbiased one of the divergence (DeepSeek-V3.2, arXiv 2512.02556).
 """
 
 from dataclasses import dataclass
@@ -47,22 +50,29 @@ def policy_loss(
     epsilon_high: float,
     beta: float = 0.0,
     reference_logps: Tensor | None = None,
+    importance_weights: Tensor | None = None,
 ) -> LossParts:
     """The clipped surrogate over one forward pass of N completions of at most T tokens.
 
-    logps, old_logps, reference_logps, mask: [N, T]; advantages: [N]. `mask` is true where there is
-    a token. With beta above 0, reference_logps must be given.
+    logps, old_logps, reference_logps, importance_weights, mask: [N, T]; advantages: [N]. `mask` is
+    true where there is a token. With beta above 0, reference_logps must be given.
+    importance_weights, where given, multiply the surrogate, not the KL penalty.
     """
-    ratio = torch.exp(logps - old_logps)
+    weights = mask.to(logps.dtype)
+    log_ratio = logps - old_logps
+    if loss_type is LossType.GSPO:
+        log_ratio = _mean_per_completion(log_ratio, weights).unsqueeze(1).expand_as(log_ratio)
+    ratio = torch.exp(log_ratio)
     clipped = ratio.clamp(1 - epsilon_low, 1 + epsilon_high)
     advantages = advantages.unsqueeze(1)
     token_losses = -torch.min(ratio * advantages, clipped * advantages)
-    weights = mask.to(logps.dtype)
+    if importance_weights is not None:
+        token_losses = token_losses * importance_weights
     kl = torch.zeros_like(logps)
     if beta > 0:
         if reference_logps is None:
             raise ValueError("beta is above 0, so reference_logps must be given")
-        kl = k3_divergence(logps, reference_logps)
+        kl = ratio * k3_divergence(logps, reference_logps)
         token_losses = token_losses + beta * kl
     tokens = weights.sum().clamp(min=1)
     clipped_low = (ratio < 1 - epsilon_low) & (advantages < 0)
@@ -85,11 +95,15 @@ def _aggregated(
     token_losses: Tensor, weights: Tensor, loss_type: LossType, scale: LossScale
 ) -> Tensor:
     total = (token_losses * weights).sum()
-    if loss_type is LossType.GRPO:
-        lengths = weights.sum(dim=1).clamp(min=1)
-        return ((token_losses * weights).sum(dim=1) / lengths).mean() / scale.forward_passes
+    if loss_type in (LossType.GRPO, LossType.GSPO):
+        return _mean_per_completion(token_losses, weights).mean() / scale.forward_passes
     if loss_type is LossType.BNPO:
         return total / weights.sum().clamp(min=1) / scale.forward_passes
     if loss_type is LossType.DR_GRPO:
         return total / (weights.shape[0] * scale.max_new_tokens) / scale.forward_passes
     return total / max(scale.step_tokens, 1)
+
+
+def _mean_per_completion(values: Tensor, weights: Tensor) -> Tensor:
+    """[N, T] → [N]"""
+    return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)

@@ -2,8 +2,8 @@
 
 Counted are the weights, the adapter with gradients and AdamW's two moments (all in float32, as PEFT
 holds them), and what a forward pass of `batch_size` groups keeps for its backward pass: per token
-and layer the inputs of what is differentiated (no gradient checkpointing), the attention mask, and
-the logits at the completions with their copies in float32.
+and layer the inputs of what is differentiated (with gradient checkpointing those of the layers),
+the attention mask, and the logits at the completions with their copies in float32.
 """
 
 import os
@@ -121,7 +121,11 @@ def _activations(
     kept = 12 * shape.hidden + 6 * shape.key_value + 5 * shape.intermediate
     inputs = sum(inputs for inputs, _ in shape.projections)
     kept += inputs if lora.lora_dropout else 0
-    in_layers = shape.layers * tokens * kept * bytes_per_number
+    if training.gradient_checkpointing:
+        # The input of every layer, and all of the one that is done again.
+        in_layers = tokens * (shape.layers * shape.hidden + kept) * bytes_per_number
+    else:
+        in_layers = shape.layers * tokens * kept * bytes_per_number
     mask = tokens**2 * bytes_per_number
     logits = completion_tokens * shape.vocabulary * (bytes_per_number + 4 * _LOGIT_COPIES)
     return training.batch_size * (in_layers + mask + logits)

@@ -1,39 +1,63 @@
 """What a step measured: sums over its forward passes, then means. Pure."""
 
+import math
 from collections.abc import Sequence
 from statistics import fmean
 
+import torch
 from torch import Tensor
 
-from learner_service.advantages import zero_variance_groups
+from learner_service.groups import ScoredGroup
 from learner_service.rewards import Score
 
+# Reported with every step; not a number where no token was learnt from.
+TOKEN_METRICS = (
+    "entropy",
+    "kl",
+    "clip_low_rate",
+    "clip_high_rate",
+    "log_probability_gap",
+    "importance_ratio_mean",
+    "importance_truncated_rate",
+)
 
-class StepSums:
-    """Adds up per-token figures over the forward passes of an optimizer step."""
+
+class TokenSums:
+    """Adds up per-token figures over the forward passes of a step, without waiting for a GPU."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._tokens = 0.0
+        self._sums: Tensor | None = None
 
-    def add(self, tokens: int, **means: float) -> None:
-        """`means` are per token over the pass's `tokens`."""
-        self._tokens += tokens
-        for name, mean in means.items():
-            self._sums[name] = self._sums.get(name, 0.0) + mean * tokens
+    def add(self, tokens: Tensor, means: dict[str, Tensor]) -> None:
+        """`means` holds each of TOKEN_METRICS, per token over the pass's `tokens`; all are []."""
+        figures = torch.stack([means[name].detach().float() for name in TOKEN_METRICS])
+        sums = torch.cat([figures * tokens, tokens.float().reshape(1)])
+        self._sums = sums if self._sums is None else self._sums + sums
 
     def means(self) -> dict[str, float]:
-        return {name: total / max(self._tokens, 1) for name, total in self._sums.items()}
+        if self._sums is None:
+            return dict.fromkeys(TOKEN_METRICS, math.nan)
+        *sums, tokens = self._sums.tolist()
+        return {name: total / tokens for name, total in zip(TOKEN_METRICS, sums, strict=True)}
 
 
-def score_metrics(scores: Sequence[Score], rewards_P_G: Tensor) -> dict[str, float]:
-    """How good the step's answers were; names as in StepMetrics of learner.proto."""
-    rewards = rewards_P_G.flatten()
+def group_metrics(groups: Sequence[ScoredGroup], step: int) -> dict[str, float]:
+    """What a step's groups were like; names as in StepMetrics of learner.proto."""
+    scores = [score for group in groups for score in group.first_scores]
+    rewards = torch.tensor([score.reward for score in scores])
+    lengths = [float(len(c)) for group in groups for c in group.group.completions]
+    flat = [len({score.reward for score in group.first_scores}) == 1 for group in groups]
+    last_sampled = max(group.sampled_at for group in groups)
     return {
         "reward_mean": rewards.mean().item(),
         "reward_std": rewards.std().item() if rewards.numel() > 1 else 0.0,
-        "zero_variance_group_rate": zero_variance_groups(rewards_P_G).float().mean().item(),
+        "zero_variance_group_rate": fmean(flat),
         **count_metrics(scores),
+        "completion_length_mean": fmean(lengths),
+        "rollout_seconds": last_sampled - min(group.asked_at for group in groups),
+        "reward_seconds": max(group.scored_at for group in groups) - last_sampled,
+        "staleness_mean": fmean(step - group.adapter.step for group in groups),
+        "refilled_group_rate": fmean(group.refills > 0 for group in groups),
     }
 
 

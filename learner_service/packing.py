@@ -1,7 +1,8 @@
-"""Groups to packed sequences: `[prompt][c1]…[cG]`, the prompt once. Pure.
+"""Groups to one packed sequence: `[prompt][c1]…[cG][prompt][c1]…`, each prompt once. Pure.
 
-A completion sees the prompt and itself, nothing of its siblings; its M-RoPE positions start where
-the prompt's end. The closing token of a completion predicts nothing, so it is not fed in. The
+A completion sees its prompt and itself, nothing of its siblings or of other groups; its M-RoPE
+positions start where the prompt's end. The closing token of a completion predicts nothing, so it
+is not fed in, and groups of unequal lengths stand one after another, so nothing is padded. The
 idea of sharing a prompt's forward pass across a group: PrefixGrouper (arXiv 2506.05433), for text.
 """
 
@@ -22,81 +23,86 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackedGroups:
-    """B groups padded on the right to S positions; N completions in all, of at most T tokens.
+class GroupSpan:
+    """Where a group lies: its prompt from `start` to `prompt_end`, then its completions.
 
-    source_rows and source_columns say which hidden state predicts each completion token: row in
-    the batch and position in the sequence. Padding repeats a valid place and is masked out.
+    Completion k ends at completion_ends[k], where the next begins; the bounds are half-open. A
+    completion of one token takes no place: the prompt's last token predicts it.
     """
 
-    token_ids: Tensor  # [B, S]
-    position_ids: Tensor  # [3, B, S]
-    attention_mask: Tensor  # [B, 1, S, S] bool, true where a query (row) sees a key (column)
-    source_rows: Tensor  # [N, T]
-    source_columns: Tensor  # [N, T]
+    start: int
+    prompt_end: int
+    completion_ends: tuple[int, ...]
+
+    @property
+    def end(self) -> int:
+        return self.completion_ends[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedGroups:
+    """B groups in S positions; N completions in all, of at most T tokens.
+
+    `sources` says at which position the hidden state stands that predicts each completion token.
+    Padding repeats a valid place and is masked out.
+    """
+
+    token_ids: Tensor  # [S]
+    position_ids: Tensor  # [3, S]
+    spans: tuple[GroupSpan, ...]  # B of them
+    sources: Tensor  # [N, T]
     target_ids: Tensor  # [N, T]
     completion_mask: Tensor  # [N, T] bool
 
 
-def pack(groups: Sequence[Group], pad_id: int) -> PackedGroups:
+def pack(groups: Sequence[Group]) -> PackedGroups:
     """Raises ValueError for a group without completions or with an empty one."""
     if any(not c for group in groups for c in group.completions or [()]):
         raise ValueError("every group needs completions, and every completion a token")
-    length = max(_packed_length(group) for group in groups)
-    rows = [_pack_one(group, length, pad_id) for group in groups]
-    columns = [column for group in groups for column in _source_columns(group)]
+    spans: list[GroupSpan] = []
+    for group in groups:
+        spans.append(_span(group, spans[-1].end if spans else 0))
+    sources = [row for pair in zip(groups, spans, strict=True) for row in _sources(*pair)]
     targets = [list(c) for group in groups for c in group.completions]
-    source_rows = [row for row, group in enumerate(groups) for _ in group.completions]
-    longest = max(len(target) for target in targets)
     lengths = torch.tensor([len(target) for target in targets])
+    longest = int(lengths.max())
     return PackedGroups(
-        token_ids=torch.stack([row[0] for row in rows]),
-        position_ids=torch.stack([row[1] for row in rows], dim=1),
-        attention_mask=torch.stack([row[2] for row in rows]).unsqueeze(1),
-        source_rows=torch.tensor(source_rows).unsqueeze(1).expand(-1, longest),
-        source_columns=_padded(columns, longest),
+        token_ids=torch.tensor([i for group in groups for i in _token_ids(group)]),
+        position_ids=torch.cat([_position_ids(group) for group in groups], dim=1),
+        spans=tuple(spans),
+        sources=_padded(sources, longest),
         target_ids=_padded(targets, longest),
         completion_mask=torch.arange(longest) < lengths.unsqueeze(1),
     )
 
 
-def _packed_length(group: Group) -> int:
-    return len(group.prompt_ids) + sum(len(c) - 1 for c in group.completions)
-
-
-def _pack_one(group: Group, length: int, pad_id: int) -> tuple[Tensor, Tensor, Tensor]:
-    """→ token ids [S], position ids [3, S], who sees whom [S, S]."""
-    prompt_length = len(group.prompt_ids)
-    token_ids = torch.full((length,), pad_id)
-    position_ids = torch.zeros(3, length, dtype=torch.long)
-    # 0 is the prompt, 1…G the completions, -1 padding: a query sees keys of the prompt and of its
-    # own segment, up to itself.
-    segments = torch.full((length,), -1)
-    token_ids[:prompt_length] = torch.as_tensor(group.prompt_ids)
-    position_ids[:, :prompt_length] = group.position_ids
-    segments[:prompt_length] = 0
-    next_position = int(group.position_ids.max()) + 1
-    start = prompt_length
-    for number, completion in enumerate(group.completions, start=1):
-        end = start + len(completion) - 1
-        token_ids[start:end] = torch.as_tensor(completion[:-1], dtype=torch.long)
-        position_ids[:, start:end] = torch.arange(next_position, next_position + end - start)
-        segments[start:end] = number
-        start = end
-    same = segments.unsqueeze(1) == segments.unsqueeze(0)
-    of_prompt = (segments == 0).unsqueeze(0) & (segments >= 0).unsqueeze(1)
-    return token_ids, position_ids, (same | of_prompt).tril()
-
-
-def _source_columns(group: Group) -> list[list[int]]:
-    """For each completion, the position whose hidden state predicts each of its tokens."""
-    prompt_length = len(group.prompt_ids)
-    columns, start = [], prompt_length
+def _span(group: Group, start: int) -> GroupSpan:
+    prompt_end = start + len(group.prompt_ids)
+    ends, end = [], prompt_end
     for completion in group.completions:
-        end = start + len(completion) - 1
-        columns.append([prompt_length - 1, *range(start, end)])
-        start = end
-    return columns
+        end += len(completion) - 1
+        ends.append(end)
+    return GroupSpan(start=start, prompt_end=prompt_end, completion_ends=tuple(ends))
+
+
+def _token_ids(group: Group) -> list[int]:
+    return [*group.prompt_ids, *(i for c in group.completions for i in c[:-1])]
+
+
+def _position_ids(group: Group) -> Tensor:
+    """[3, the group's part of S]"""
+    first = int(group.position_ids.max()) + 1
+    rows = [torch.arange(first, first + len(c) - 1).expand(3, -1) for c in group.completions]
+    return torch.cat([group.position_ids, *rows], dim=1)
+
+
+def _sources(group: Group, span: GroupSpan) -> list[list[int]]:
+    """For each completion, the position whose hidden state predicts each of its tokens."""
+    starts = (span.prompt_end, *span.completion_ends)
+    return [
+        [span.prompt_end - 1, *range(start, end)]
+        for start, end in zip(starts, span.completion_ends, strict=False)
+    ]
 
 
 def _padded(rows: list[list[int]], length: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -15,11 +16,15 @@ from transformers import (
     BitsAndBytesConfig,
 )
 
+from learner_service.attention import PACKED_ATTENTION, PackedAttention
 from learner_service.dataset import ImageGrid, grid_of
 from learner_service.errors import UnknownModel
-from learner_service.features import FeatureCache
+from learner_service.features import FeatureCache, FeatureFolder, tower_fingerprint
+from learner_service.last_layer import shorten
+from learner_service.lora import fuse
 from learner_service.packing import PackedGroups
 from learner_service.spec import LoraSettings
+from learner_service.token_logps import TokenLogps, choices, score
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
 SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")
@@ -29,7 +34,10 @@ LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_p
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySettings:
-    """How to load the base model: `source` is a folder or a hub name."""
+    """How to load the base model: `source` is a folder or a hub name.
+
+    `feature_folder` is where vision features are kept beyond memory; None for nowhere.
+    """
 
     source: str
     device: str
@@ -37,14 +45,9 @@ class PolicySettings:
     use_4bit: bool
     seed: int
     feature_cache_bytes: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenLogps:
-    """Per completion token, [N, T]: log-probability of the sampled one, entropy of all of them."""
-
-    logps: Tensor
-    entropies: Tensor
+    feature_folder: Path | None = None
+    feature_folder_bytes: int = 0
+    gradient_checkpointing: bool = False
 
 
 class Policy:
@@ -55,11 +58,17 @@ class Policy:
         self.image_processor = AutoImageProcessor.from_pretrained(settings.source, backend="pil")
         self.device = torch.device(settings.device)
         base = _load_base(settings)
+        self.head_V_H = base.get_output_embeddings().weight
+        # The forward pass ends at the hidden states: `score` takes them through the head.
+        base.set_output_embeddings(torch.nn.Identity())
         torch.manual_seed(settings.seed)
         self.model: PeftModel = get_peft_model(base, _lora_config(lora))
-        self.pad_id: int = self.tokenizer.pad_token_id
+        fuse(self.model)
+        shorten(base.model.language_model)
+        if settings.gradient_checkpointing:
+            base.model.language_model.gradient_checkpointing_enable({"use_reentrant": False})
         self.image_token_id: int = base.config.image_token_id
-        self._features = FeatureCache(settings.feature_cache_bytes)
+        self._features = FeatureCache(settings.feature_cache_bytes, self._feature_folder(settings))
         self._barred_ids = torch.zeros(0, dtype=torch.long, device=self.device)
 
     @property
@@ -85,9 +94,28 @@ class Policy:
         )
         return positions[:, 0]
 
+    def _feature_folder(self, settings: PolicySettings) -> FeatureFolder | None:
+        tower = self.base.model.visual
+        if any(parameter.requires_grad for parameter in tower.parameters()):
+            raise ValueError("features of a vision tower that trains can't be kept")
+        if settings.feature_folder is None:
+            return None
+        fingerprint = tower_fingerprint(
+            tower,
+            {"processor": self.image_processor.to_dict(), "tower": tower.config.to_dict()},
+        )
+        return FeatureFolder(settings.feature_folder, settings.feature_folder_bytes, fingerprint)
+
+    def forget_features(self) -> None:
+        """As if no image had been seen; what is kept on disk stays."""
+        self._features.forget()
+
     @torch.no_grad()
     def features(self, digest: str, open_image: Callable[[], Image.Image]) -> Tensor:
-        """Vision features of a staged image, [image tokens, H]; opened only where not kept."""
+        """Vision features of a staged image, [image tokens, H], on the CPU.
+
+        Opened only where not kept.
+        """
         return self._features.get(digest, lambda: self._compute_features(open_image()))
 
     def _compute_features(self, image: Image.Image) -> Tensor:
@@ -108,35 +136,54 @@ class Policy:
 
         `model` is this policy's model, or what wraps it for several processes.
         """
-        token_ids = packed.token_ids.to(self.device)
-        embeddings = self.base.get_input_embeddings()(token_ids)
-        image_mask = (token_ids == self.image_token_id).unsqueeze(-1)
-        embeddings = embeddings.masked_scatter(image_mask, torch.cat(list(features)))
-        columns, places = packed.source_columns.unique(return_inverse=True)
-        logits_B_K_V = model(
-            inputs_embeds=embeddings,
-            attention_mask=packed.attention_mask.to(self.device),
-            position_ids=packed.position_ids.to(self.device),
-            logits_to_keep=columns.to(self.device),
+        mask = packed.completion_mask
+        chosen = choices(packed.sources[mask], packed.target_ids[mask]).to(self.device)
+        hidden_K_H = model(
+            inputs_embeds=self._embeddings(packed, features),
+            attention_mask={"full_attention": None},
+            position_ids=packed.position_ids.unsqueeze(1).to(self.device),
+            packed=PackedAttention(packed.spans, self.device),
             use_cache=False,
-        ).logits
-        logits_N_T_V = logits_B_K_V[packed.source_rows, places].float()
-        return self._scored(logits_N_T_V, packed.target_ids.to(self.device), temperature)
+        ).logits[0]
+        logps, entropies = score(
+            hidden_K_H,
+            self.head_V_H,
+            chosen,
+            temperature=temperature,
+            barred_ids=self._barred_ids,
+        )
+        mask = mask.to(self.device)
+        zeros = logps.new_zeros(mask.shape)
+        return TokenLogps(
+            logps=zeros.masked_scatter(mask, logps),
+            entropies=zeros.masked_scatter(mask, entropies),
+        )
 
-    def _scored(self, logits: Tensor, targets: Tensor, temperature: float) -> TokenLogps:
-        logits = logits.index_fill(-1, self._barred_ids, -torch.inf) / temperature
-        all_logps = logits.log_softmax(dim=-1)
-        with torch.no_grad():
-            entropies = -(all_logps.exp() * all_logps.nan_to_num(neginf=0.0)).sum(dim=-1)
-        logps = all_logps.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-        return TokenLogps(logps=logps, entropies=entropies)
+    @torch.no_grad()
+    def _embeddings(self, packed: PackedGroups, features: Sequence[Tensor]) -> Tensor:
+        """Token embeddings with the images' features in their places: [1, S, H].
+
+        Raises ValueError where the images have another number of features than of places.
+        """
+        is_image = packed.token_ids == self.image_token_id
+        found = sum(len(image) for image in features)
+        if found != int(is_image.sum()):
+            raise ValueError(f"{found} image features for {int(is_image.sum())} image tokens")
+        embeddings = self.base.get_input_embeddings()(packed.token_ids.to(self.device))
+        image_mask = is_image.to(self.device).unsqueeze(-1)
+        return embeddings.masked_scatter(
+            image_mask, torch.cat(list(features)).to(embeddings)
+        ).unsqueeze(0)
 
 
 def _load_base(settings: PolicySettings) -> torch.nn.Module:
-    model_type = AutoConfig.from_pretrained(settings.source).model_type
+    config = AutoConfig.from_pretrained(settings.source)
+    model_type = config.model_type
     if model_type not in SUPPORTED_MODEL_TYPES:
         supported = ", ".join(SUPPORTED_MODEL_TYPES)
         raise UnknownModel(f"cannot train a {model_type}; the supported families are {supported}")
+    if set(config.get_text_config().layer_types) != {"full_attention"}:
+        raise UnknownModel("cannot train a model with sliding windows; set use_sliding_window off")
     quantization = None
     if settings.use_4bit:
         quantization = BitsAndBytesConfig(
@@ -149,7 +196,7 @@ def _load_base(settings: PolicySettings) -> torch.nn.Module:
         settings.source,
         dtype=settings.dtype,
         quantization_config=quantization,
-        attn_implementation="sdpa",
+        attn_implementation={"text_config": PACKED_ATTENTION, "vision_config": "sdpa"},
         device_map={"": settings.device},
     )
     return model.requires_grad_(False)

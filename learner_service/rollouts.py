@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,7 +10,8 @@ import grpc
 
 from learner_service.errors import RolloutsUnavailable
 from learner_service.patience import Patience
-from rpc.errors import DataLoss, Unavailable, translated_errors
+from learner_service.turns import TurnedAway, Turns
+from rpc.errors import DataLoss, ResourceExhausted, Unavailable, translated_errors
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 
 T = TypeVar("T")
@@ -63,12 +65,16 @@ class Completion:
 
 
 class RolloutClient:
-    """Asks any number of replicas behind one name; at most `concurrency` groups at once."""
+    """Asks any number of replicas behind one name; at most `concurrency` groups at once.
+
+    gRPC's balancing takes the replicas in turn, and leaves those that don't serve. One that has no
+    room says so at once, and the group goes to the next.
+    """
 
     def __init__(self, channel: grpc.aio.Channel, patience: Patience, concurrency: int) -> None:
         self._stub = rollout_pb2_grpc.RolloutServiceStub(channel)
         self._patience = patience
-        self._slots = asyncio.Semaphore(concurrency)
+        self._turns = Turns(concurrency)
 
     async def model(self) -> RolloutModel:
         """Raises RolloutsUnavailable where no replica answers within the bound."""
@@ -112,13 +118,24 @@ class RolloutClient:
                 seed=prompt.seed,
             ),
         )
-
-        async def ask() -> rollout_pb2.GenerateResponse:
-            async with self._slots, translated_errors():
-                return await self._stub.Generate(request)
-
-        response = await self._asked(ask)
+        response = await self._answer(request)
         return _checked(response, adapter_digest, sampling.num_completions)
+
+    async def _answer(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
+        while True:
+            with suppress(TurnedAway):
+                async with self._turns.turn():
+                    return await self._asked(lambda: self._generate(request))
+
+    async def _generate(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
+        """Raises TurnedAway where the answers to other groups will make room."""
+        try:
+            async with translated_errors():
+                return await self._stub.Generate(request)
+        except ResourceExhausted as error:
+            if self._turns.give_up():
+                raise TurnedAway from error
+            raise
 
     async def _get_model(self) -> rollout_pb2.GetModelResponse:
         async with translated_errors():
@@ -128,7 +145,9 @@ class RolloutClient:
         try:
             return await self._patience.call(ask)
         except Unavailable as error:
-            raise RolloutsUnavailable("no rollout replica answered within the bound") from error
+            busy = isinstance(error.__cause__, ResourceExhausted)
+            did = "had room for a group" if busy else "answered"
+            raise RolloutsUnavailable(f"no rollout replica {did} within the bound") from error
 
 
 def _checked(

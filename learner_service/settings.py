@@ -37,10 +37,16 @@ class LearnerSettings(ServiceSettings):
         description="The reward service.",
     )
     rollout_concurrency: int = Field(
-        16, ge=1, description="Groups that are asked for at once, over all replicas."
+        256,
+        ge=1,
+        description="Most groups asked for at once, over all replicas; replicas take what they "
+        "have room for, so this bounds a step's requests, not the replicas that are used.",
     )
     rollout_wait_seconds: float = Field(
-        600, gt=0, description="How long a job waits for a replica or the reward service to answer."
+        600,
+        gt=0,
+        description="How long a job waits while no replica, or the reward service, answers; then "
+        "it fails.",
     )
     worker_stop_seconds: float = Field(
         25, gt=0, description="How long a worker may take to stop and save before it is killed."
@@ -55,5 +61,13 @@ class LearnerSettings(ServiceSettings):
     torch_threads: int = Field(0, ge=0, description="Threads of a worker; 0 leaves torch's choice.")
     feature_cache_bytes: int = Field(
         1024**3, ge=0, description="Memory for vision features that are kept, in bytes."
+    )
+    feature_folder: Path | None = Field(
+        None,
+        description="Folder of vision features kept beyond memory and across jobs; "
+        "unset means `features` in data_dir.",
+    )
+    feature_folder_bytes: int = Field(
+        8 * 1024**3, ge=0, description="Room of that folder, in bytes; 0 keeps nothing there."
     )
     checkpoints_kept: int = Field(2, ge=2, description="Checkpoints kept of each job.")

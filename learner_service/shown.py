@@ -1,10 +1,12 @@
 """What people see of a step: a few groups with all their answers. Pure."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from learner_service.dataset import Sample
 from learner_service.rewards import Score
+
+if TYPE_CHECKING:
+    from learner_service.groups import ScoredGroup
 
 _MOST_GROUPS = 4
 _MOST_ANSWERS = 64
@@ -12,23 +14,18 @@ _MOST_TEXT_CHARACTERS = 200
 _MOST_QUESTION_CHARACTERS = 500
 
 
-def shown_groups(
-    samples: Sequence[Sample], texts: Sequence[str], scores: Sequence[Score]
-) -> list[dict[str, Any]]:
-    """The step's first groups, as SamplesShown of learner.proto has them.
-
-    `texts` and `scores` are those of all completions, group after group.
-    """
-    size = len(texts) // len(samples)
+def shown_groups(groups: Sequence["ScoredGroup"]) -> list[dict[str, Any]]:
+    """The step's first groups, as SamplesShown of learner.proto has them."""
+    size = max((len(group.texts) for group in groups), default=1)
     number = min(_MOST_GROUPS, max(1, _MOST_ANSWERS // size))
     return [
         {
-            "row": sample.row,
-            "question": sample.question[:_MOST_QUESTION_CHARACTERS],
-            "true_count": sample.true_count,
-            "answers": list(_answers(texts[start : start + size], scores[start : start + size])),
+            "row": group.sample.row,
+            "question": group.sample.question[:_MOST_QUESTION_CHARACTERS],
+            "true_count": group.sample.true_count,
+            "answers": list(_answers(group.texts, group.scores)),
         }
-        for sample, start in zip(samples[:number], range(0, len(texts), size), strict=False)
+        for group in groups[:number]
     ]
 
 

@@ -16,12 +16,24 @@ class LossType(StrEnum):
     BNPO = "bnpo"
     DR_GRPO = "dr_grpo"
     DAPO = "dapo"
+    GSPO = "gspo"
 
 
 class AdvantageScale(StrEnum):
     GROUP = "group"
     BATCH = "batch"
     NONE = "none"
+
+
+class ImportanceCorrection(StrEnum):
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class ZeroVarianceGroups(StrEnum):
+    SKIP = "skip"
+    REFILL = "refill"
 
 
 class LearningRateSchedule(StrEnum):
@@ -56,6 +68,21 @@ class TrainingSettings(_Settings):
     warmup_steps: int = Field(0, ge=0, le=1_000_000)
     max_steps: int = Field(0, ge=0, le=10_000_000)
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule.LINEAR
+    gradient_checkpointing: bool = False
+    staleness: int = Field(0, ge=0, le=8)
+    importance_correction: ImportanceCorrection = ImportanceCorrection.AUTO
+    importance_cap: float = Field(3.0, ge=1, le=1000)
+    zero_variance_groups: ZeroVarianceGroups = ZeroVarianceGroups.SKIP
+    refill_rounds: int = Field(3, ge=1, le=16)
+
+    def is_corrected(self, precision_differs: bool) -> bool:
+        """Whether token losses are weighted by truncated importance ratios.
+
+        `precision_differs`: learner and replicas hold the base weights in different precision.
+        """
+        if self.importance_correction is ImportanceCorrection.AUTO:
+            return precision_differs or self.staleness > 0
+        return self.importance_correction is ImportanceCorrection.ON
 
 
 class LoraSettings(_Settings):

@@ -1,8 +1,8 @@
 """GRPO on top of transformers.Trainer: its schedule, optimizer, state and checkpoints; our loss.
 
-An optimizer step is: publish the adapter, sample and score the groups of all its forward passes
-(`get_batch_samples`), then forward and backward for each (`compute_loss`). With one update per
-batch the old log-probabilities are the current ones, detached.
+An optimizer step is: publish the adapter and ask for groups (`get_batch_samples`), then forward and
+backward for each pass as soon as its groups are sampled and scored (`training_step`,
+`compute_loss`). With one update per batch the old log-probabilities are the current ones, detached.
 """
 
 import math
@@ -10,13 +10,13 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from learner_service import checkpoints
 from learner_service.adapters import AdapterPublisher
@@ -25,101 +25,145 @@ from learner_service.errors import StopRequested
 from learner_service.events import (
     JobPhase,
     Notice,
-    PhaseChanged,
     Report,
     SamplesShown,
     StepDone,
     WorkerStarted,
 )
-from learner_service.groups import GroupSampler, PromptStage, ScoredGroup
-from learner_service.loss import LossScale, policy_loss
-from learner_service.metrics import StepSums
+from learner_service.groups import PromptStage, PublishedAdapter, ScoredGroup
+from learner_service.history import StepHistory
+from learner_service.importance import importance_weights
+from learner_service.loss import policy_loss
+from learner_service.metrics import TokenSums, group_metrics
 from learner_service.packing import PackedGroups, pack
+from learner_service.passes import ForwardPass, StepPasses, WholeStep
+from learner_service.phases import Phases
 from learner_service.policy import Policy
+from learner_service.rollouts_ahead import RolloutsAhead
+from learner_service.shown import shown_groups
 from learner_service.spec import TrainingSettings
 
 
-@dataclass(frozen=True, kw_only=True)
-class ForwardPass:
-    """The groups of one forward pass, and what its loss is divided by."""
-
-    groups: list[ScoredGroup]
-    scale: LossScale
-
-
 class GRPOTrainer(Trainer):
-    """Trains the policy's adapter; reports phases and steps; checkpoints are whole or not there."""
+    """Trains the policy's adapter; reports phases and steps; checkpoints are whole or not there.
+
+    `corrected` says whether token losses get truncated importance weights.
+    """
 
     def __init__(
         self,
         *,
         policy: Policy,
         stage: PromptStage,
-        sampler: GroupSampler,
+        ahead: RolloutsAhead,
         publisher: AdapterPublisher,
         samples: list[Sample],
         training: TrainingSettings,
+        corrected: bool,
         folder: Path,
         checkpoints_kept: int,
         report: Report,
+        phases: Phases,
         stop: threading.Event,
         attempt: int,
     ) -> None:
+        self._history = StepHistory(folder / "history.jsonl")
         super().__init__(
             model=policy.model,
             args=training_arguments(training, folder / "staging", policy.device),
             train_dataset=samples,
             data_collator=list,
-            callbacks=[_StartReporter(report, attempt)],
+            callbacks=[_StartReporter(report, attempt, self._history)],
         )
+        self.remove_callback(PrinterCallback)
         # The loss is already divided over the passes of a step.
         self.loss_is_scaled_for_ga = True
         self._policy = policy
         self._stage = stage
-        self._sampler = sampler
+        self._ahead = ahead
         self._publisher = publisher
         self._training = training
+        self._corrected = corrected
         self._checkpoints = folder / "checkpoints"
         self._checkpoints.mkdir(parents=True, exist_ok=True)
         self._checkpoints_kept = checkpoints_kept
         self._report = report
+        self._phases = phases
         self._stop = stop
-        self._sums = StepSums()
-        self._step_metrics: dict[str, float] = {}
-        self._step_completions = 0
-        self._step_started = time.monotonic()
-        self._learning_started = time.monotonic()
+        self._trained = [p for p in policy.model.parameters() if p.requires_grad]
+        self._begin_step()
+
+    def _begin_step(self) -> None:
+        self._sums = TokenSums()
+        self._step_loss = torch.zeros((), device=self._policy.device)
+        self._skipped = 0
+        self._waited_seconds = 0.0
+        self._step_started = self._learning_started = time.monotonic()
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[list[Sample]], num_batches: int, device: torch.device
-    ) -> tuple[list[dict[str, ForwardPass]], None]:
-        """Samples and scores the groups of one optimizer step, from the current adapter."""
-        self._check_stop()
-        self._step_started = time.monotonic()
-        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self._report(PhaseChanged(phase=JobPhase.ROLLOUT))
-        digest = self._publisher.publish(self._policy.model)
-        flat = [sample for batch in batches for sample in batch]
-        seed = (self._training.seed * 1_000_003 + self.state.global_step) * len(flat) % 2**62
-        step = self._sampler.sample(flat, digest, seed)
-        self._report(SamplesShown(step=self.state.global_step + 1, groups=step.shown))
-        self._step_metrics, self._sums = step.metrics, StepSums()
-        self._step_completions = sum(len(g.group.completions) for g in step.groups)
-        self._report(PhaseChanged(phase=JobPhase.LEARNING))
-        self._learning_started = time.monotonic()
-        return [{"forward_pass": p} for p in self._forward_passes(batches, step.groups)], None
+    ) -> tuple[StepPasses, None]:
+        """Asks for what may be sampled now, and returns the passes of the step that is due.
 
-    def _forward_passes(
-        self, batches: list[list[Sample]], groups: list[ScoredGroup]
-    ) -> Iterator[ForwardPass]:
-        scale = LossScale(
-            step_tokens=sum(len(c) for g in groups for c in g.group.completions),
-            forward_passes=len(batches),
-            max_new_tokens=self._training.max_new_tokens,
-        )
-        remaining = iter(groups)
-        for batch in batches:
-            yield ForwardPass(groups=[next(remaining) for _ in batch], scale=scale)
+        Which samples a step has is RolloutsAhead's to say, ahead of `epoch_iterator`.
+        """
+        self._check_stop()
+        self._begin_step()
+        step, end = self.state.global_step, self.state.max_steps
+        if self._ahead.has_more_to_ask(step, end):
+            digest = self._publisher.publish(self._policy.model)
+            self._ahead.ask(step, end, PublishedAdapter(digest=digest, step=step))
+        rollouts = self._ahead.take()
+
+        def before_waiting(first: int, end: int) -> None:
+            if rollouts.are_there(first, end):
+                return
+            if first == 0:
+                self._phases.enter(JobPhase.ROLLOUT)
+            else:
+                self._phases.stand_still()
+            for sample in rollouts.samples[first:end]:
+                if not rollouts.are_there(first, end):
+                    self._check_stop()
+                    self._stage.features(sample.image_digest)
+
+        def after_waiting() -> None:
+            self._waited_seconds = rollouts.waited_seconds
+            self._phases.enter(JobPhase.LEARNING)
+
+        passes = StepPasses(rollouts, self._training, before_waiting, after_waiting)
+        self._learning_started = time.monotonic()
+        return passes, None
+
+    def training_step(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, ForwardPass],
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """Forward and backward of one pass. The last one returns the loss of the step, others 0."""
+        forward_pass = inputs["forward_pass"]
+        self._skipped += forward_pass.num_skipped
+        if forward_pass.groups:
+            self._step_loss += super().training_step(model, inputs, num_items_in_batch)
+        if forward_pass.step is None:
+            return torch.zeros_like(self._step_loss)
+        return self._finished(forward_pass.step)
+
+    def _finished(self, step: WholeStep) -> Tensor:
+        """Brings loss and gradients to the scale of the whole step; nothing learnt is 0."""
+        loss = self._step_loss * step.gradient_factor
+        if not math.isfinite(loss.item()):
+            raise FloatingPointError("the loss is not a finite number; try a lower learning_rate")
+        for parameter in self._trained:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        if step.gradient_factor != 1:
+            torch._foreach_mul_([p.grad for p in self._trained], step.gradient_factor)
+        self._step_groups = step.groups
+        shown = SamplesShown(step=self.state.global_step + 1, groups=shown_groups(step.groups))
+        self._report(shown)
+        return loss
 
     def compute_loss(
         self,
@@ -132,15 +176,19 @@ class GRPOTrainer(Trainer):
         self._check_stop()
         forward_pass = inputs["forward_pass"]
         groups = forward_pass.groups
-        packed = pack([g.group for g in groups], self._policy.pad_id)
+        packed = pack([g.group for g in groups])
         features = [self._stage.features(g.image_digest) for g in groups]
         temperature = self._training.temperature
         tokens = self._policy.log_probabilities(model, packed, features, temperature)
-        mask = packed.completion_mask.to(tokens.logps.device)
+        device = tokens.logps.device
+        mask = packed.completion_mask.to(device)
+        old_logps = tokens.logps.detach()
+        sampler_logps = _sampler_logps(groups, packed).to(device)
+        importance = importance_weights(old_logps, sampler_logps, self._training.importance_cap)
         parts = policy_loss(
             tokens.logps,
-            tokens.logps.detach(),
-            torch.cat([g.advantages for g in groups]).to(tokens.logps.device),
+            old_logps,
+            forward_pass.advantages.to(device),
             mask,
             loss_type=self._training.loss_type,
             scale=forward_pass.scale,
@@ -148,20 +196,21 @@ class GRPOTrainer(Trainer):
             epsilon_high=self._training.epsilon_high,
             beta=self._training.beta,
             reference_logps=self._reference_logps(model, packed, features),
+            importance_weights=importance.weights if self._corrected else None,
         )
-        if not math.isfinite(parts.loss.item()):
-            raise FloatingPointError("the loss is not a finite number; try a lower learning_rate")
         self._sums.add(
-            int(mask.sum()),
-            entropy=_masked_mean(tokens.entropies, mask),
-            kl=parts.kl_mean.item(),
-            clip_low_rate=parts.clip_low_rate.item(),
-            clip_high_rate=parts.clip_high_rate.item(),
-            log_probability_gap=_masked_mean(
-                (tokens.logps.detach() - _sampler_logps(groups, packed).to(mask.device)).abs(), mask
-            ),
+            mask.sum(),
+            {
+                "entropy": _masked_mean(tokens.entropies, mask),
+                "kl": parts.kl_mean,
+                "clip_low_rate": parts.clip_low_rate,
+                "clip_high_rate": parts.clip_high_rate,
+                "log_probability_gap": _masked_mean((old_logps - sampler_logps).abs(), mask),
+                "importance_ratio_mean": _masked_mean(importance.ratios, mask),
+                "importance_truncated_rate": _masked_mean(importance.truncated, mask),
+            },
         )
-        return parts.loss
+        return parts.loss * forward_pass.kept_share
 
     def _reference_logps(
         self, model: torch.nn.Module, packed: PackedGroups, features: list[Tensor]
@@ -176,21 +225,40 @@ class GRPOTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds what this step measured to transformers' own record, and reports the step."""
-        if "loss" not in logs:
-            super().log(logs, start_time)
-            return
-        now = time.monotonic()
-        logs |= self._step_metrics | self._sums.means()
-        logs["learning_seconds"] = now - self._learning_started
-        logs["step_seconds"] = now - self._step_started
-        logs["samples_per_second"] = self._step_completions / logs["step_seconds"]
+        is_step = "loss" in logs
+        metrics = self._step_metrics() if is_step else {}
+        logs |= {name: value for name, value in metrics.items() if math.isfinite(value)}
         super().log(logs, start_time)
-        metrics = {key: float(value) for key, value in self.state.log_history[-1].items()}
+        entry = self.state.log_history.pop()
+        self._history.append(entry)
+        if is_step:
+            self._report_step({k: float(v) for k, v in (metrics | entry).items()})
+
+    def _report_step(self, metrics: dict[str, float]) -> None:
         metrics.pop("step")
         metrics["gradient_norm"] = metrics.pop("grad_norm", 0.0)
         self._report(
             StepDone(step=self.state.global_step, total_steps=self.state.max_steps, metrics=metrics)
         )
+
+    def _step_metrics(self) -> dict[str, float]:
+        now, groups = time.monotonic(), self._step_groups
+        seconds = now - self._step_started
+        completions = sum(len(g.group.completions) * (1 + g.refills) for g in groups)
+        return {
+            **group_metrics(groups, self.state.global_step - 1),
+            **self._sums.means(),
+            "skipped_group_rate": self._skipped / len(groups),
+            "waiting_seconds": self._waited_seconds,
+            "learning_seconds": now - self._learning_started - self._waited_seconds,
+            "step_seconds": seconds,
+            "samples_per_second": completions / seconds,
+            "tokens_per_second": sum(g.sampled_tokens for g in groups) / seconds,
+        }
+
+    def state_with_history(self) -> TrainerState:
+        """What transformers would have kept in memory."""
+        return replace(self.state, log_history=self._history.entries())
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """transformers counts from padded token ids, of which there are none here."""
@@ -198,7 +266,7 @@ class GRPOTrainer(Trainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Lets transformers write into a staging folder, then makes the checkpoint appear whole."""
-        self._report(PhaseChanged(phase=JobPhase.SAVING))
+        self._phases.enter(JobPhase.SAVING)
         shutil.rmtree(self.args.output_dir, ignore_errors=True)
         try:
             super()._save_checkpoint(model, trial)
@@ -221,11 +289,13 @@ class GRPOTrainer(Trainer):
 
 
 class _StartReporter(TrainerCallback):
-    def __init__(self, report: Report, attempt: int) -> None:
+    def __init__(self, report: Report, attempt: int, history: StepHistory) -> None:
         self._report = report
         self._attempt = attempt
+        self._history = history
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._history.rewind(state.global_step)
         self._report(
             WorkerStarted(
                 attempt=self._attempt,
@@ -261,8 +331,8 @@ def training_arguments(
     )
 
 
-def _masked_mean(values: Tensor, mask: Tensor) -> float:
-    return ((values * mask).sum() / mask.sum()).item()
+def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum() / mask.sum()
 
 
 def _sampler_logps(groups: list[ScoredGroup], packed: PackedGroups) -> Tensor:

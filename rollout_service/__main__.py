@@ -1,12 +1,11 @@
 """`python -m rollout_service`: settings come from the environment and the command line."""
 
 import asyncio
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rollout_service.blob_cache import BlobCache
+from rollout_service.cache_folder import placed_cache
+from rollout_service.engine import Engine
 from rollout_service.engine_choice import build_engine
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
@@ -20,14 +19,14 @@ from tally.rollout.v1 import rollout_pb2_grpc
 def main() -> None:
     settings = RolloutSettings.read()
     configure_logging("rollout", settings.log_level)
-    with _cache_folder(settings) as folder:
-        asyncio.run(_run(settings, folder))
+    with placed_cache(settings) as placed:
+        asyncio.run(run(placed, build_engine(placed), placed.cache_dir))
 
 
-async def _run(settings: RolloutSettings, cache_folder: Path) -> None:
-    engine = build_engine(settings)
+async def run(settings: RolloutSettings, engine: Engine, folder: Path) -> None:
+    """Serves `engine` until SIGTERM; blobs are kept in `folder`."""
     async with open_channel(settings.blob, idempotent_methods=IDEMPOTENT_METHODS) as channel:
-        blobs = BlobCache(cache_folder, settings.cache_bytes, BlobClient(channel))
+        blobs = BlobCache(folder, settings.cache_bytes, BlobClient(channel))
         servicer = RolloutServicer(settings, engine, blobs)
         server = RpcServer(
             settings.server,
@@ -39,15 +38,6 @@ async def _run(settings: RolloutSettings, cache_folder: Path) -> None:
         finally:
             await engine.close()
             blobs.close()
-
-
-@contextmanager
-def _cache_folder(settings: RolloutSettings) -> Iterator[Path]:
-    if settings.cache_dir is not None:
-        yield settings.cache_dir
-        return
-    with tempfile.TemporaryDirectory(prefix="tally-rollout-") as folder:
-        yield Path(folder)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """Blobs on disk by digest: fetched once however many ask, verified, bounded, oldest out first."""
 
 import asyncio
+import errno
 import fcntl
 import logging
 import re
+import shutil
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -37,7 +39,8 @@ class BlobCache:
         self._max_bytes = max_bytes
         self._client = client
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._used_bytes = 0
+        self._used_bytes = 0  # by blobs that are here and those on their way
+        self._expected_bytes = 0  # by those on their way
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(folder)
         _sweep(folder)
@@ -83,42 +86,58 @@ class BlobCache:
 
     async def _fetch(self, digest: str, entry: _Entry) -> None:
         staging = self._folder / f"{digest}.{uuid.uuid4().hex}"
+        reserved: list[int] = []
+
+        def admit(size_bytes: int) -> None:
+            self._reserve(digest, size_bytes)
+            reserved.append(size_bytes)
+
         try:
-            size_bytes = await self._download(digest, staging)
-            self._make_room(size_bytes)
+            with _full_disk_named(), staging.open("xb") as file:
+                size_bytes = await self._client.fetch(digest, file, admit)
             staging.replace(self._folder / digest)
             entry.size_bytes = size_bytes
-            self._used_bytes += size_bytes
         finally:
             staging.unlink(missing_ok=True)
+            self._expected_bytes -= sum(reserved)
             if entry.size_bytes is None:
+                self._used_bytes -= sum(reserved)
                 self._forget(digest, entry)
 
-    async def _download(self, digest: str, path: Path) -> int:
-        """Writes the verified blob to `path`; returns its size in bytes."""
-        size_bytes = 0
-        with path.open("wb") as file:
-            async for data in self._client.fetch(digest):
-                size_bytes += len(data)
-                if size_bytes > self._max_bytes:
-                    raise BlobTooLarge(f"blob {digest} is larger than {self._max_bytes} bytes")
-                await asyncio.to_thread(file.write, data)
-        return size_bytes
-
-    def _make_room(self, size_bytes: int) -> None:
+    def _reserve(self, digest: str, size_bytes: int) -> None:
+        """Makes room for a blob that is about to arrive, before its first byte is written."""
+        if size_bytes > self._max_bytes:
+            raise BlobTooLarge(f"blob {digest} is larger than {self._max_bytes} bytes")
         idle = [(d, e) for d, e in self._entries.items() if e.size_bytes is not None]
-        for digest, entry in idle:
-            if self._used_bytes + size_bytes <= self._max_bytes:
-                return
+        for idle_digest, entry in idle:
+            if self._has_room(size_bytes):
+                break
             if not entry.holders:
-                self._evict(digest, entry)
-        if self._used_bytes + size_bytes > self._max_bytes:
+                self._evict(idle_digest, entry)
+        if not self._has_room(size_bytes):
             raise CacheFull("the blobs of the calls in progress fill the cache; try again later")
+        self._used_bytes += size_bytes
+        self._expected_bytes += size_bytes
+
+    def _has_room(self, size_bytes: int) -> bool:
+        """Within the bound, and in the file system, which others may be filling."""
+        free_bytes = shutil.disk_usage(self._folder).free - self._expected_bytes
+        return self._used_bytes + size_bytes <= self._max_bytes and size_bytes <= free_bytes
 
     def _evict(self, digest: str, entry: _Entry) -> None:
         (self._folder / digest).unlink(missing_ok=True)
         self._used_bytes -= entry.size_bytes or 0
         self._forget(digest, entry)
+
+
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CacheFull("no room in the replica's cache folder; try again later") from error
+        raise
 
 
 def _locked(folder: Path) -> IO[bytes]:

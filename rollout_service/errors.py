@@ -20,7 +20,7 @@ class BlobTooLarge(InvalidArgument):
 
 
 class TooManyRequests(ResourceExhausted):
-    """As many calls are in progress as the settings allow."""
+    """As many completions are in progress as the settings allow."""
 
 
 class CacheFull(ResourceExhausted):

@@ -1,87 +1,112 @@
-"""Keys and values as the language model's layers write and read them (`Cache.update`)."""
+"""Keys and values: a prompt's are held once, each row of its group has only its own tokens'."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 _ROOM_TOKENS = 32
 
 
 class PromptCache:
-    """Keys and values of one prompt, [1, heads, prompt tokens, head size] for each layer."""
+    """Keys and values of one prompt, [key heads, prompt tokens, head size] for each layer."""
 
     def __init__(self) -> None:
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
 
-    @property
-    def length(self) -> int:
-        return self.keys[0].shape[2]
-
-    def update(self, keys: Tensor, values: Tensor, _layer: int) -> tuple[Tensor, Tensor]:
+    def append(self, keys: Tensor, values: Tensor) -> None:
         self.keys.append(keys)
         self.values.append(values)
-        return keys, values
+
+    @property
+    def length(self) -> int:
+        return self.keys[0].shape[1]
 
 
 class GroupCache:
-    """Every row starts with a copy of its prompt; prompts end at the same place.
+    """P prompts, padded on the right to one length, and G rows of own tokens for each.
 
-    Buffers are [rows, heads, capacity, head size], `length` of it in use: a token is written in
-    place, where joining tensors would copy every prompt for every token.
+    Attention of a row goes over its prompt and its own tokens. All is in float32: where a model
+    computes in bfloat16, scores rounded to it would be off by a hundredth.
     """
 
-    def __init__(self, prompts: Sequence[PromptCache], rows_per_prompt: Sequence[int]) -> None:
+    def __init__(self, prompts: Sequence[PromptCache], group: int) -> None:
+        self.prompts = len(prompts)
+        self.group = group
+        self.length = 0  # own tokens, the same for every row
         lengths = [prompt.length for prompt in prompts]
-        self.length = max(lengths)
         layers = range(len(prompts[0].keys))
-        self._keys = [self._joined([p.keys[i] for p in prompts], rows_per_prompt) for i in layers]
-        self._values = [
-            self._joined([p.values[i] for p in prompts], rows_per_prompt) for i in layers
-        ]
-        self._mask = self._padding_mask(lengths, rows_per_prompt)
+        self._prompt_keys = [_padded([p.keys[i] for p in prompts]) for i in layers]
+        self._prompt_values = [_padded([p.values[i] for p in prompts]) for i in layers]
+        self._mask = _padding_mask(lengths, self._prompt_keys[0])
+        key_heads, _, size = prompts[0].keys[0].shape
+        shape = (self.prompts, key_heads, group, _ROOM_TOKENS, size)
+        self._own_keys = [self._prompt_keys[0].new_zeros(shape) for _ in layers]
+        self._own_values = [self._prompt_keys[0].new_zeros(shape) for _ in layers]
 
-    def mask(self) -> Tensor | None:
-        """[rows, 1, 1, length + 1] for the next token, False at padding; None without padding."""
-        if self._mask is None:
-            return None
-        if self._mask.shape[-1] <= self.length:
-            self._mask = torch.nn.functional.pad(self._mask, (0, self.length), value=True)
-        return self._mask[..., : self.length + 1]
+    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Takes in one token of every row, [P, G, heads, size] → what it attends to, [P * G, H]."""
+        own_keys = self._taken_in(self._own_keys, layer, keys)
+        own_values = self._taken_in(self._own_values, layer, values)
+        prompt_keys, prompt_values = self._prompt_keys[layer], self._prompt_values[layer]
+        key_heads, size = keys.shape[2:]
+        # Heads that share a key head are rows of one product, as are the rows of a group.
+        shared = (self.prompts, self.group, key_heads, -1, size)
+        queries = queries.reshape(shared).transpose(1, 2).float() * size**-0.5
+        flat = queries.flatten(2, 3).flatten(0, 1)  # [P * key heads, G * shared heads, size]
+        over_prompt = _product(flat, prompt_keys.flatten(0, 1).mT, self._mask)
+        over_own = torch.bmm(queries.flatten(0, 2), own_keys.flatten(0, 2).mT)
+        weights = torch.cat((over_prompt, over_own.view(*flat.shape[:2], -1)), dim=-1).softmax(-1)
+        length = over_prompt.shape[-1]
+        attended = torch.bmm(weights[..., :length], prompt_values.flatten(0, 1))
+        own_weights = weights[..., length:].unflatten(1, (self.group, -1)).flatten(0, 1)
+        attended = attended.view_as(queries) + torch.bmm(
+            own_weights, own_values.flatten(0, 2)
+        ).view_as(queries)
+        return attended.transpose(1, 2).reshape(self.prompts * self.group, -1)
 
-    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """Writes one token of every row, [rows, heads, 1, head size]; returns all there is."""
-        end = self.length + 1
-        if end > self._keys[layer].shape[2]:
-            self._keys[layer] = _with_room(self._keys[layer], self.length)
-            self._values[layer] = _with_room(self._values[layer], self.length)
-        self._keys[layer][:, :, self.length : end] = keys
-        self._values[layer][:, :, self.length : end] = values
-        return self._keys[layer][:, :, :end], self._values[layer][:, :, :end]
+    def keep(self, prompts_P: Tensor, rows_P_G: Tensor) -> None:
+        """Drops all but these prompts, and of each all but these rows of its group."""
+        self.prompts, self.group = rows_P_G.shape
+        if self._mask is not None:
+            self._mask = self._mask.unflatten(0, (-1, self._own_keys[0].shape[1]))
+            self._mask = self._mask[prompts_P].flatten(0, 1)
+        for buffers in (self._prompt_keys, self._prompt_values):
+            buffers[:] = [buffer[prompts_P] for buffer in buffers]
+        for buffers in (self._own_keys, self._own_values):
+            # Indices on both sides of a slice come first: [P, G, key heads, …].
+            kept = (buffer[prompts_P.unsqueeze(1), :, rows_P_G] for buffer in buffers)
+            buffers[:] = [buffer.transpose(1, 2).contiguous() for buffer in kept]
 
-    def _joined(self, tensors: Sequence[Tensor], rows_per_prompt: Sequence[int]) -> Tensor:
-        _, heads, _, head_size = tensors[0].shape
-        shape = (sum(rows_per_prompt), heads, self.length + _ROOM_TOKENS, head_size)
-        joined = tensors[0].new_zeros(shape)
-        first = 0
-        for tensor, rows in zip(tensors, rows_per_prompt, strict=True):
-            joined[first : first + rows, :, self.length - tensor.shape[2] : self.length] = tensor
-            first += rows
-        return joined
-
-    def _padding_mask(
-        self, lengths: Sequence[int], rows_per_prompt: Sequence[int]
-    ) -> Tensor | None:
-        if min(lengths) == max(lengths):
-            return None
-        device = self._keys[0].device
-        padding = torch.tensor(
-            [self.length - length for length in lengths], device=device
-        ).repeat_interleave(torch.tensor(rows_per_prompt, device=device))
-        columns = torch.arange(self.length + _ROOM_TOKENS, device=device)
-        return (columns >= padding.unsqueeze(1))[:, None, None, :]
+    def _taken_in(self, buffers: list[Tensor], layer: int, token: Tensor) -> Tensor:
+        """Writes [P, G, key heads, size] in place; returns all own tokens of the layer."""
+        if self.length == buffers[layer].shape[3]:
+            buffers[layer] = functional.pad(buffers[layer], (0, 0, 0, self.length))
+        buffers[layer][:, :, :, self.length] = token.transpose(1, 2)
+        return buffers[layer][:, :, :, : self.length + 1]
 
 
-def _with_room(buffer: Tensor, tokens: int) -> Tensor:
-    return torch.nn.functional.pad(buffer, (0, 0, 0, tokens))
+def _product(queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+    return torch.bmm(queries, keys) if mask is None else torch.baddbmm(mask, queries, keys)
+
+
+def _padded(tensors: Sequence[Tensor]) -> Tensor:
+    """[P, key heads, longest prompt, size]."""
+    longest = max(tensor.shape[1] for tensor in tensors)
+    key_heads, _, size = tensors[0].shape
+    padded = tensors[0].new_zeros((len(tensors), key_heads, longest, size), dtype=torch.float32)
+    for row, tensor in zip(padded, tensors, strict=True):
+        row[:, : tensor.shape[1]] = tensor
+    return padded
+
+
+def _padding_mask(lengths: Sequence[int], keys: Tensor) -> Tensor | None:
+    """[P * key heads, 1, longest prompt], -inf at padding; None without padding."""
+    if min(lengths) == max(lengths):
+        return None
+    columns = torch.arange(max(lengths), device=keys.device)
+    is_padding = columns >= torch.tensor(lengths, device=keys.device).unsqueeze(1)
+    mask = torch.zeros_like(is_padding, dtype=torch.float32).masked_fill(is_padding, -torch.inf)
+    return mask.repeat_interleave(keys.shape[1], dim=0).unsqueeze(1)

@@ -21,6 +21,7 @@ from rpc.names import model_name
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
 SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")
+LANGUAGE_MODEL = "model.language_model"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,53 +5,45 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from rollout_service.errors import BadAdapter
 from rpc.errors import Internal
 
 # Below this the likeliest token has every chance that float32 can tell; dividing by less overflows.
 _LEAST_TEMPERATURE = 1e-6
-_LEAST_NOISE = 1e-30
+_BLOCK = 512
+_MOST_CHANCE = 1 - 1e-12
 
 
 class Sampler:
-    """Samples for the rows of several requests at one temperature; each draws from its own seed.
+    """Samples rows at one temperature; `barred_V` is -inf at tokens never to sample, else 0."""
 
-    `barred_V` is 0 at tokens that may be sampled and -inf at the others.
-    """
-
-    def __init__(
-        self,
-        temperature: float,
-        rows_per_request: Sequence[int],
-        seeds: Sequence[int | None],
-        barred_V: Tensor,
-    ) -> None:
+    def __init__(self, temperature: float, barred_V: Tensor) -> None:
         self._greedy = temperature == 0
         self._temperature = 1.0 if self._greedy else max(temperature, _LEAST_TEMPERATURE)
         self._barred_V = barred_V
-        self._rows_per_request = list(rows_per_request)
-        self._generators = [_generator(seed, barred_V.device) for seed in seeds]
 
-    def sample(self, logits_R_V: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens [R] and their natural log-probabilities [R], over what may be sampled."""
+    def sample(self, logits_R_V: Tensor, chance_R: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens [R] and their natural log-probabilities [R], over what may be sampled.
+
+        `chance_R` in [0, 1): where in its row's distribution each token is taken from.
+        """
         logps_R_V = torch.log_softmax(
             (logits_R_V.float() + self._barred_V) / self._temperature, dim=-1
         )
-        scores = logps_R_V if self._greedy else logps_R_V - self._noise(logps_R_V)
-        tokens_R = scores.argmax(dim=-1)
+        tokens_R = logps_R_V.argmax(-1) if self._greedy else _taken(logps_R_V.exp(), chance_R)
         return tokens_R, logps_R_V.gather(1, tokens_R.unsqueeze(1)).squeeze(1)
 
-    def _noise(self, like: Tensor) -> Tensor:
-        """The log of exponential noise: the largest logp - log(noise) is a sample (Gumbel-max).
 
-        Unlike torch.multinomial it can't end the process on a GPU where an adapter makes NaN.
-        """
-        noise = torch.empty_like(like)
-        parts = noise.split(self._rows_per_request)
-        for part, generator in zip(parts, self._generators, strict=True):
-            part.exponential_(generator=generator)
-        return noise.clamp_min_(_LEAST_NOISE).log_()
+def chances(seed: int | None, tokens: int, rows: int) -> Tensor:
+    """[tokens, rows] uniform in [0, 1): the same for the same seed, whatever else is sampled."""
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    return torch.rand((tokens, rows), generator=generator, dtype=torch.float64)
 
 
 def check_finite(logps_T: Sequence[float], adapter_digest: str) -> None:
@@ -63,10 +55,29 @@ def check_finite(logps_T: Sequence[float], adapter_digest: str) -> None:
     raise Internal("the model overflows on this prompt")
 
 
-def _generator(seed: int | None, device: torch.device) -> torch.Generator:
-    generator = torch.Generator(device)
-    if seed is None:
-        generator.seed()
-    else:
-        generator.manual_seed(seed)
-    return generator
+def _taken(probabilities_R_V: Tensor, chance_R: Tensor) -> Tensor:
+    """The inverse of the distribution function: first a block of the vocabulary, then a token.
+
+    A noise for every token, or a sum over a large vocabulary in one go, takes many times longer.
+    Unlike torch.multinomial it can't end the process on a GPU where an adapter makes NaN.
+    """
+    vocabulary = probabilities_R_V.shape[1]
+    padded = functional.pad(probabilities_R_V, (0, -vocabulary % _BLOCK))
+    blocks = padded.unflatten(1, (-1, _BLOCK))
+    block_R, rest_R = _crossing(blocks.sum(-1, dtype=torch.float64), chance_R)
+    rows = torch.arange(len(blocks), device=blocks.device)
+    within_R, _ = _crossing(blocks[rows, block_R].double(), rest_R)
+    return (block_R * _BLOCK + within_R).clamp_(max=vocabulary - 1)
+
+
+def _crossing(weights_R_N: Tensor, chance_R: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each row's running sum passes `chance_R` of its total, and how far within that item.
+
+    An item of weight 0 is never it.
+    """
+    sums = weights_R_N.cumsum(-1)
+    target = (chance_R.clamp(max=_MOST_CHANCE) * sums[:, -1]).unsqueeze(1)
+    index = torch.searchsorted(sums, target, right=True).clamp_(max=sums.shape[1] - 1)
+    weight = weights_R_N.gather(1, index)
+    rest = (target - (sums.gather(1, index) - weight)) / weight
+    return index.squeeze(1), rest.squeeze(1).clamp_(min=0)

@@ -15,6 +15,8 @@ from rpc.errors import DeadlineExceeded
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 
 SERVICE_NAME = rollout_pb2.DESCRIPTOR.services_by_name["RolloutService"].full_name
+# gRPC's retries take a server's word for the pause; balancing makes the next try another replica's.
+_TRY_ANOTHER_SOON = (("grpc-retry-pushback-ms", "10"),)
 
 
 class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
@@ -25,7 +27,7 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
         self._engine = engine
         self._blobs = blobs
         self._model: ModelDescription | None = None
-        self._in_progress = 0
+        self._in_progress = 0  # completions
 
     async def load(self) -> None:
         self._model = await self._engine.load()
@@ -34,7 +36,7 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
         self, request: rollout_pb2.GenerateRequest, context: grpc.aio.ServicerContext
     ) -> rollout_pb2.GenerateResponse:
         check_request(request, self._loaded(), self._settings)
-        with self._admitted():
+        with self._admitted(request.num_completions, context):
             async with _deadline(context, self._settings.request_timeout_seconds):
                 return await self._generate(request)
 
@@ -49,15 +51,19 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
         return self._model
 
     @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        """Counts a call in; beyond the one that is served, `max_waiting_requests` may wait."""
-        if self._in_progress > self._settings.max_waiting_requests:
-            raise TooManyRequests(f"{self._in_progress} requests are in progress; try again later")
-        self._in_progress += 1
+    def _admitted(self, completions: int, context: grpc.aio.ServicerContext) -> Iterator[None]:
+        """Counts a request in, or turns it away; one alone always has room."""
+        most = self._settings.max_batch_completions + self._settings.max_waiting_completions
+        if self._in_progress and self._in_progress + completions > most:
+            context.set_trailing_metadata(_TRY_ANOTHER_SOON)
+            raise TooManyRequests(
+                f"{self._in_progress} completions are in progress; try another replica"
+            )
+        self._in_progress += completions
         try:
             yield
         finally:
-            self._in_progress -= 1
+            self._in_progress -= completions
 
     async def _generate(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
         sampling = request.sampling

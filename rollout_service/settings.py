@@ -77,10 +77,17 @@ class RolloutSettings(ServiceSettings):
     cache_dir: Path | None = Field(
         None,
         description="Folder of the blob cache, for this replica alone; emptied of earlier blobs "
-        "at start. Unset: a new temporary folder, removed at the end.",
+        "at start. Unset: a new folder in /dev/shm or among the temporary files, see "
+        "cache_in_memory; removed at the end, or by the next start.",
+    )
+    cache_in_memory: bool = Field(
+        True,
+        description="Without a cache_dir: keep fetched blobs in /dev/shm where half of its free "
+        "space and a quarter of the memory hold cache_bytes or at least 1 GiB, which then is the "
+        "bound; else on disk.",
     )
     cache_bytes: int = Field(
-        4 * 1024**3, ge=1024, description="Disk space for fetched blobs, in bytes."
+        4 * 1024**3, ge=1024, description="Most space for fetched blobs, in bytes."
     )
     vision_cache_bytes: int = Field(
         256 * 1024**2, ge=0, description="Memory for vision features that are kept, in bytes."
@@ -89,11 +96,14 @@ class RolloutSettings(ServiceSettings):
         4, ge=1, description="Adapters kept in the model; the least recently used one goes first."
     )
     max_lora_rank: int = Field(512, ge=1, description="Largest rank of an adapter.")
-    max_waiting_requests: int = Field(
-        256, ge=0, description="Requests that may wait for the engine; more are turned away."
-    )
     max_batch_completions: int = Field(
         64, ge=1, description="Completions decoded at once when several requests wait."
+    )
+    max_waiting_completions: int = Field(
+        64,
+        ge=0,
+        description="Completions that may wait while as many as max_batch_completions are decoded; "
+        "a request beyond them is turned away at once, for another replica to take.",
     )
     max_completions: int = Field(64, ge=1, description="Largest num_completions of a request.")
     max_new_tokens: int = Field(1024, ge=1, description="Largest max_new_tokens of a request.")

@@ -4,16 +4,25 @@ import asyncio
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
 
+from rollout_service.adapter_file import adaptable_layers
 from rollout_service.adapters import ResidentAdapters
-from rollout_service.decoding import Decoder, Prefilled
+from rollout_service.decoding import Decoder, Prefilled, Prompt
 from rollout_service.engine import Completion, GenerationRequest, ModelDescription
 from rollout_service.errors import EngineNotReady, OutOfMemory
-from rollout_service.model_family import LoadedModel, describe, load_model, warm_up_request
+from rollout_service.language_model import LanguageModel
+from rollout_service.model_family import (
+    LANGUAGE_MODEL,
+    LoadedModel,
+    describe,
+    load_model,
+    warm_up_request,
+)
 from rollout_service.settings import RolloutSettings
 from rollout_service.vision_features import VisionCache
 from rpc.errors import TallyError
@@ -79,7 +88,7 @@ class TransformersEngine:
     async def close(self) -> None:
         self._closed = True
         with self._line_lock:
-            ending = [*self._line, *self._in_progress]
+            ending = [job for job in (*self._line, *self._in_progress) if not job.answer.done()]
             self._line.clear()
         for job in ending:
             job.abandoned.set()
@@ -89,33 +98,35 @@ class TransformersEngine:
 
     def _serve_next(self) -> None:
         """Runs in the torch thread, once per request; a batch leaves nothing for the later runs."""
-        self._in_progress = batch = self._next_batch()
+        batch = self._taken_from_line()
         if not batch or self._sampler is None:
             return
         try:
-            self._sampler.serve(batch)
+            self._sampler.serve(batch, self._taken_from_line)
         except torch.OutOfMemoryError:
-            _log.exception("out of memory with %d requests", len(batch))
+            _log.exception("out of memory with %d requests", len(self._in_progress))
             error = OutOfMemory("not enough memory for this request now; try again later")
-            _deliver_all(batch, error)
+            _deliver_all(self._in_progress, error)
         except Exception as error:
-            _deliver_all(batch, error)
+            _deliver_all(self._in_progress, error)
         finally:
             self._in_progress = []
 
-    def _next_batch(self) -> list[_Job]:
-        """The first in line, and those behind it that sample alike, as far as they fit."""
+    def _taken_from_line(self) -> list[_Job]:
+        """Those that can be decoded with what is in progress, or else the first in line and those
+        behind it that sample alike, as far as they fit."""
         with self._line_lock:
             waiting = [job for job in self._line if not job.abandoned.is_set()]
-            batch: list[_Job] = []
-            room = self._settings.max_batch_completions
+            taken: list[_Job] = []
             for job in waiting:
-                fits = not batch or job.request.num_completions <= room
-                if fits and _kind(job.request) == _kind(waiting[0].request):
-                    batch.append(job)
-                    room -= job.request.num_completions
-            self._line = deque(job for job in waiting if job not in batch)
-        return batch
+                together = [*self._in_progress, *taken, job]
+                rows = sum(one.request.num_completions for one in together)
+                fits = len(together) == 1 or rows <= self._settings.max_batch_completions
+                if fits and _kind(job.request) == _kind(together[0].request):
+                    taken.append(job)
+            self._line = deque(job for job in waiting if job not in taken)
+            self._in_progress = [*self._in_progress, *taken]
+        return taken
 
 
 class _BatchSampler:
@@ -125,20 +136,32 @@ class _BatchSampler:
         self.loaded = loaded
         self.description = describe(loaded, settings, engine="transformers")
         self._vision = VisionCache(loaded, settings.vision_cache_bytes)
+        layers = adaptable_layers(loaded.model)
+        language_model = LanguageModel(loaded.model.get_submodule(LANGUAGE_MODEL), LANGUAGE_MODEL)
         self._adapters = ResidentAdapters(
-            loaded, settings.max_resident_adapters, settings.max_lora_rank
+            layers,
+            language_model.projections,
+            loaded.device,
+            max_resident=settings.max_resident_adapters,
+            max_rank=settings.max_lora_rank,
         )
-        self._decoder = Decoder(loaded)
+        self._decoder = Decoder(loaded, language_model)
 
-    def serve(self, batch: list[_Job]) -> None:
-        """Answers every job of `batch`; a request that is at fault fails alone."""
+    def serve(self, batch: list[_Job], join: Callable[[], list[_Job]]) -> None:
+        """Answers every job of `batch`; a request that is at fault fails alone.
+
+        `join` takes those that came meanwhile and can be decoded together with the batch.
+        """
         try:
             self._adapters.activate(batch[0].request.adapter)
         except TallyError as error:
             _deliver_all(batch, error)
             return
         with torch.inference_mode():
-            ready = [(job, prefilled) for job in batch if (prefilled := self._prefilled(job))]
+            ready: list[tuple[_Job, Prefilled]] = []
+            while batch:
+                ready += self._prefilled(batch)
+                batch = join()
             if not ready:
                 return
             jobs, prompts = zip(*ready, strict=True)
@@ -146,14 +169,19 @@ class _BatchSampler:
         for job, answer in zip(jobs, answers, strict=True):
             job.deliver(answer)
 
-    def _prefilled(self, job: _Job) -> Prefilled | None:
-        """None where nobody waits any more, or where the request was refused."""
+    def _prefilled(self, batch: list[_Job]) -> list[tuple[_Job, Prefilled]]:
+        """Without those for whom nobody waits any more, and those that are refused."""
+        prompts = [(job, prompt) for job in batch if (prompt := self._prompt(job))]
+        prefilled = self._decoder.prefill([prompt for _, prompt in prompts])
+        return [(job, one) for (job, _), one in zip(prompts, prefilled, strict=True)]
+
+    def _prompt(self, job: _Job) -> Prompt | None:
         if job.abandoned.is_set():
             return None
         image = job.request.image
         try:
             vision = self._vision.get(image) if image else None
-            return self._decoder.prefill(job.request, vision)
+            return self._decoder.prompt(job.request, vision)
         except TallyError as error:
             job.deliver(error)
             return None
@@ -165,8 +193,14 @@ def _loaded(settings: RolloutSettings) -> _BatchSampler:
     return _BatchSampler(load_model(settings), settings)
 
 
-def _kind(request: GenerationRequest) -> tuple[str, float, int]:
-    return request.adapter_digest, request.temperature, request.max_new_tokens
+def _kind(request: GenerationRequest) -> tuple[str, float, int, int]:
+    """Requests that are equal in this can be decoded together."""
+    return (
+        request.adapter_digest,
+        request.temperature,
+        request.max_new_tokens,
+        request.num_completions,
+    )
 
 
 def _deliver_all(batch: list[_Job], error: BaseException) -> None:

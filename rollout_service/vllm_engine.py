@@ -7,7 +7,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from rollout_service.model_family import LoadedModel, describe, load_outline, wa
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_adapters import VllmAdapters
 from rollout_service.vllm_options import engine_options, environment
-from rollout_service.vllm_requests import completion, sampling_parameters, vllm_prompt
+from rollout_service.vllm_requests import VllmPrompts, completion, sampling_parameters
 from rpc.errors import Internal
 
 _WATCH_SECONDS = 0.5
@@ -47,6 +47,7 @@ class _Running:
 
     llm: AsyncLLM
     outline: LoadedModel
+    prompts: VllmPrompts
     adapters: VllmAdapters
     description: ModelDescription
 
@@ -98,6 +99,9 @@ class VllmEngine:
             work.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         if self._running is not None:
+            if self._running.llm.output_handler:
+                # It would take the end of vLLM's process for a fault.
+                self._running.llm.output_handler.cancel()
             await asyncio.to_thread(self._running.llm.shutdown)
             self._running = None
         if self._folder is not None:
@@ -116,6 +120,7 @@ class VllmEngine:
         return _Running(
             llm=llm,
             outline=outline,
+            prompts=VllmPrompts(outline),
             adapters=VllmAdapters(
                 llm, self._folder, self._settings.max_resident_adapters, read_structure
             ),
@@ -160,23 +165,30 @@ class _Sampling:
             lora = None
             if request.adapter:
                 lora = await held.enter_async_context(self._running.adapters.hold(request.adapter))
-            prompt = await asyncio.to_thread(vllm_prompt, request, self._running.outline)
             parameters = sampling_parameters(request, self._running.outline)
             with _translated_errors():
-                rendered = await self._rendered(prompt)
                 output = await _last(
                     self._running.llm.generate(
-                        rendered, parameters, str(self._number), lora_request=lora
+                        await self._rendered(), parameters, str(self._number), lora_request=lora
                     )
                 )
         return self._completions(output)
 
-    async def _rendered(self, prompt: TokensPrompt) -> Any:
+    async def _rendered(self) -> Any:
         """The prompt with its image preprocessed, in a thread of vLLM's; raises BadImage."""
+        request, prompts = self._request, self._running.prompts
+        if prompt := prompts.without_pixels(request):
+            with suppress(ValueError):  # vLLM keeps the image no longer
+                return await self._render(prompt)
+        assert request.image
+        prompt = await asyncio.to_thread(prompts.with_pixels, request, request.image)
         try:
-            (rendered,) = await self._running.llm.renderer.render_cmpl_async([prompt])
+            return await self._render(prompt)
         except ValueError as error:
             raise BadImage("image: the engine's processor refuses it") from error
+
+    async def _render(self, prompt: TokensPrompt) -> Any:
+        (rendered,) = await self._running.llm.renderer.render_cmpl_async([prompt])
         return rendered
 
     def _completions(self, output: RequestOutput) -> list[Completion]:

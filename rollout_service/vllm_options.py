@@ -4,11 +4,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from vllm.v1.executor.uniproc_executor import UniProcExecutor
+
 import torch_compat
 from rollout_service.model_family import LoadedModel
-from rollout_service.settings import RolloutSettings
+from rollout_service.settings import RolloutSettings, VllmSettings
 
 _CPU_KV_CACHE_BYTES = 1024**3
+_CPU_BLOCK_TOKENS = 32
 
 
 def engine_options(
@@ -19,9 +22,6 @@ def engine_options(
     vllm = settings.vllm
     longest = outline.model.config.get_text_config().max_position_embeddings
     max_model_len = min(settings.max_sequence_tokens, longest)
-    # On a CPU vLLM samples the base model, amid a batch with adapters, with what is in the last
-    # slot (it is number -1): that one has to stay empty.
-    slots = settings.max_resident_adapters + (0 if on_gpu else 1)
     return {
         "model": settings.model,
         "dtype": _dtype_name(settings, on_gpu=on_gpu),
@@ -37,20 +37,25 @@ def engine_options(
         "enable_prefix_caching": True,
         "logprobs_mode": "processed_logprobs",
         "enable_lora": True,
-        "max_loras": slots,
-        "max_cpu_loras": slots,
+        "max_loras": settings.max_resident_adapters,
+        "max_cpu_loras": settings.max_resident_adapters,
         "max_lora_rank": vllm.max_lora_rank,
         "disable_log_stats": True,
-        **({} if on_gpu else _whole_prefills(max_model_len)),
+        **({} if on_gpu else _cpu_options(vllm, max_model_len)),
     }
 
 
-def _whole_prefills(max_model_len: int) -> dict[str, Any]:
-    """On a CPU a seeded request whose prompt is taken in parts ends vLLM's engine.
-
-    vLLM turns the request's generator back then, and a CPU's generator can't be turned.
-    """
-    return {"enable_chunked_prefill": False, "max_num_batched_tokens": max_model_len}
+def _cpu_options(vllm: VllmSettings, max_model_len: int) -> dict[str, Any]:
+    return {
+        # A seeded request whose prompt is taken in parts ends vLLM's engine here: vLLM turns the
+        # request's generator back then, and a CPU's generator can't be turned.
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max_model_len,
+        # Only whole blocks of a prompt are shared by a group; vLLM's own choice is 128.
+        "block_size": _CPU_BLOCK_TOKENS,
+        # A worker process apart from the engine's would spin while it waits: half of two cores.
+        "distributed_executor_backend": UniProcExecutor if vllm.tensor_parallel_size == 1 else "mp",
+    }
 
 
 def environment(settings: RolloutSettings, present: Mapping[str, str]) -> dict[str, str]:

@@ -1,40 +1,66 @@
 """Requests and completions as vLLM has them."""
 
 import hashlib
+from collections import OrderedDict
 from typing import Any
 
+from PIL import Image
 from vllm import SamplingParams, TokensPrompt
 from vllm.outputs import CompletionOutput
 from vllm.sampling_params import RequestOutputKind
 
-from rollout_service.engine import Completion, FinishReason, GenerationRequest
+from rollout_service.engine import Completion, FinishReason, GenerationRequest, LocalBlob
 from rollout_service.images import check_placeholders, image_token_count, read_image
 from rollout_service.model_family import LoadedModel
 from rollout_service.sampling import check_finite
 
+_MOST_KNOWN_IMAGES = 100_000
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 
 
-def vllm_prompt(request: GenerationRequest, outline: LoadedModel) -> TokensPrompt:
-    """vLLM wants one placeholder for an image, and puts as many as the image has tokens there.
+class VllmPrompts:
+    """Prompts as vLLM takes them: one placeholder an image, which vLLM repeats for its tokens.
 
-    The image goes by its digest, so that vLLM preprocesses and encodes it once. Raises BadImage,
-    and BadRequest where the placeholders are not the image's tokens.
+    An image goes by its digest, so that vLLM preprocesses and encodes it once. Pixels are decoded
+    only where vLLM has not seen the image, or keeps it no longer.
     """
-    placeholder = outline.model.config.image_token_id
-    token_ids = list(request.prompt_token_ids)
-    placeholders = token_ids.count(placeholder)
-    if request.image is None:
-        check_placeholders(placeholders, 0)
-        return TokensPrompt(prompt_token_ids=token_ids)
-    image = read_image(request.image.path, outline.image_processor)
-    check_placeholders(placeholders, image_token_count(image, outline.image_processor))
-    first = token_ids.index(placeholder)
-    return TokensPrompt(
-        prompt_token_ids=token_ids[: first + 1] + token_ids[first + placeholders :],
-        multi_modal_data={"image": [image]},
-        multi_modal_uuids={"image": [request.image.digest]},
-    )
+
+    def __init__(self, outline: LoadedModel) -> None:
+        self._processor = outline.image_processor
+        self._placeholder: int = outline.model.config.image_token_id
+        self._image_tokens: OrderedDict[str, int] = OrderedDict()  # by digest, oldest first
+
+    def without_pixels(self, request: GenerationRequest) -> TokensPrompt | None:
+        """None where the image is not known. Raises BadRequest as `with_pixels` does."""
+        if request.image is None:
+            check_placeholders(self._placeholders(request), 0)
+            return TokensPrompt(prompt_token_ids=list(request.prompt_token_ids))
+        if request.image.digest not in self._image_tokens:
+            return None
+        return self._prompt(request, request.image, None)
+
+    def with_pixels(self, request: GenerationRequest, blob: LocalBlob) -> TokensPrompt:
+        """Decodes the image; raises BadImage, and BadRequest for another count of placeholders."""
+        image = read_image(blob.path, self._processor)
+        self._image_tokens[blob.digest] = image_token_count(image, self._processor)
+        if len(self._image_tokens) > _MOST_KNOWN_IMAGES:
+            self._image_tokens.popitem(last=False)
+        return self._prompt(request, blob, image)
+
+    def _prompt(
+        self, request: GenerationRequest, blob: LocalBlob, image: Image.Image | None
+    ) -> TokensPrompt:
+        placeholders, token_ids = self._placeholders(request), list(request.prompt_token_ids)
+        check_placeholders(placeholders, self._image_tokens[blob.digest])
+        first = token_ids.index(self._placeholder)
+        return TokensPrompt(
+            prompt_token_ids=token_ids[: first + 1] + token_ids[first + placeholders :],
+            multi_modal_data={"image": [image]},
+            multi_modal_uuids={"image": [blob.digest]},
+        )
+
+    def _placeholders(self, request: GenerationRequest) -> int:
+        return request.prompt_token_ids.count(self._placeholder)
 
 
 def sampling_parameters(request: GenerationRequest, outline: LoadedModel) -> SamplingParams:

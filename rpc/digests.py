@@ -8,7 +8,6 @@ from pathlib import Path
 from rpc.errors import InvalidArgument
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_READ_BYTES = 1024**2
 
 
 def check_digest(digest: str, field: str) -> str:
@@ -29,8 +28,5 @@ def vocabulary_fingerprint(vocabulary: Mapping[str, int]) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            hasher.update(block)
-    return hasher.hexdigest()
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,7 @@
 """One way to serve: health, reflection, errors, limits, keepalive, and a drain on SIGTERM."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,6 +16,7 @@ from rpc.tls import server_credentials
 
 _log = logging.getLogger(__name__)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
+_LEAST_PING_MILLISECONDS = 100
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 Register = Callable[[grpc.aio.Server], None]
@@ -46,7 +48,9 @@ class RpcServer:
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
                 ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_MILLISECONDS),
+                # Its end makes a client ask the name again, and so find replicas that joined.
+                ("grpc.max_connection_age_ms", round(1000 * settings.connection_age_seconds)),
                 ("grpc.so_reuseport", 0),
             ],
         )
@@ -100,6 +104,9 @@ async def serve(
     _log.info("listening on %s:%d", settings.host, server.port)
     try:
         if await _ended(load, stopping):
+            # What is loaded stays; walking all of it would hold up calls again and again.
+            gc.collect()
+            gc.freeze()
             await server.set_serving(True)
             _log.info("serving")
             await _ended(watch, stopping)

@@ -50,6 +50,12 @@ class ServerSettings(BaseModel):
     drain_seconds: float = Field(
         20.0, ge=0, description="How long calls in progress may go on after SIGTERM, in seconds."
     )
+    connection_age_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="Age at which a connection is replaced, in seconds, give or take a tenth; its "
+        "calls end on the old one. Clients of a DNS name then find replicas that joined.",
+    )
     tls: TlsSettings = Field(TlsSettings(), description="Mutual TLS; off if unset.")
 
 
@@ -73,6 +79,12 @@ class ClientSettings(BaseModel):
         ge=2,
         le=5,
         description="Tries of an idempotent call, the first included; gRPC's most is 5.",
+    )
+    keepalive_seconds: float = Field(
+        5.0,
+        ge=0.2,
+        description="Silence after which a connection is asked for a sign of life, and how long "
+        "that may take, in seconds; an address that gives none is left until it does.",
     )
     tls: TlsSettings = Field(TlsSettings(), description="Mutual TLS; off if unset.")
 

@@ -60,8 +60,9 @@ class Stack:
     def logs(self) -> str:
         return "\n".join(path.read_text()[-3000:] for path in self.data_dir.rglob("*.log"))
 
-    def rollout_target(self) -> str:
-        log = (self.data_dir / "logs" / "rollout.log").read_text()
+    def target(self, service: str) -> str:
+        """host:port of a service behind the gateway."""
+        log = (self.data_dir / "logs" / f"{service}.log").read_text()
         return re.findall(r"listening on (\S+)", log)[-1]
 
     def pids(self, module: str) -> list[int]:
@@ -101,17 +102,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_stack(data_dir: Path) -> Iterator[Stack]:
-    """A stack on a free port that is healthy, and gone after the block."""
+def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
+    """`tally up` with these options; it must end cleanly and leave no process behind."""
     port = free_port()
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")]),
         "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": "90",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "up", "--port", str(port), "--data-dir", str(data_dir)],
-        env=environment,
-    )
+    command = [sys.executable, "-m", "cli", "up", "--port", str(port), "--data-dir", str(data_dir)]
+    process = subprocess.Popen([*command, *options], env=environment)
     stack = Stack(process, f"http://127.0.0.1:{port}", data_dir)
     try:
         _until_healthy(stack)
@@ -121,7 +120,17 @@ def running_stack(data_dir: Path) -> Iterator[Stack]:
         process.send_signal(signal.SIGTERM)
         code = process.wait(timeout=120)
     assert code in (0, 143, -signal.SIGTERM), stack.logs()
-    assert not [pid for pid in own if Path(f"/proc/{pid}").exists()], "a process was left behind"
+    assert _all_ended(own), "a process was left behind"
+
+
+def _all_ended(pids: set[int]) -> bool:
+    """Within seconds: what Python's multiprocessing starts ends just after its parent."""
+    deadline = time.monotonic() + 10
+    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return not left
 
 
 def _until_healthy(stack: Stack) -> None:

@@ -91,7 +91,7 @@ def service_answers(stack, adapter_digest: str, questions: list[Question]) -> li
     builder = PromptBuilder(tokenizer, tokenizer.convert_tokens_to_ids("<|image_pad|>"))
     sampling = rollout_pb2.SamplingParameters(temperature=0, max_new_tokens=12)
     answers = []
-    with grpc.insecure_channel(stack.rollout_target()) as channel:
+    with grpc.insecure_channel(stack.target("rollout")) as channel:
         stub = rollout_pb2_grpc.RolloutServiceStub(channel)
         for question in questions:
             request = rollout_pb2.GenerateRequest(

@@ -55,7 +55,7 @@ def test_cancel_answers_at_once_and_the_same_settings_go_on_from_there(stack, fi
 def test_a_killed_worker_and_a_killed_learner_lose_at_most_a_checkpoint_interval(
     stack, file_id: str
 ):
-    job_id = stack.train(file_id, **LONG | {"num_epochs": 10, "seed": 44})
+    job_id = stack.train(file_id, **LONG | {"num_epochs": 10, "seed": 44, "staleness": 1})
     stack.wait(job_id, step=8)
     stack.kill("learner_service.worker")
     stack.wait(job_id, step=14)

@@ -19,17 +19,20 @@ class Fault(StrEnum):
     FLIPPED = "flipped"
     MISSING = "missing"
     REORDERED = "reordered"
+    LONGER = "longer"
 
 
 class FakeBlobStore(blob_pb2_grpc.BlobServiceServicer):
-    """Set `fault`, `unavailable_times` or `delay_seconds` before a fetch."""
+    """Set `fault`, `unavailable_times`, `break_off_after` or `delay_seconds` before a fetch."""
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
         self.fetches: Counter[str] = Counter()
         self.fault = Fault.NONE
         self.unavailable_times = 0
+        self.break_off_after = 0  # chunks; the next call goes through
         self.delay_seconds = 0.0
+        self.offsets: list[int] = []
 
     def add(self, data: bytes) -> str:
         digest = digest_of(data)
@@ -52,8 +55,13 @@ class FakeBlobStore(blob_pb2_grpc.BlobServiceServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the store rests")
         if request.digest not in self.blobs:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no blob {request.digest}")
-        for response in self._responses(self.blobs[request.digest], request.offset):
+        self.offsets.append(request.offset)
+        breaking_off, self.break_off_after = self.break_off_after, 0
+        responses = self._responses(self.blobs[request.digest], request.offset)
+        for response in responses[: breaking_off or None]:
             yield response
+        if breaking_off:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the store rests")
 
     def _responses(self, data: bytes, start: int) -> list[blob_pb2.FetchResponse]:
         responses = [
@@ -70,6 +78,9 @@ class FakeBlobStore(blob_pb2_grpc.BlobServiceServicer):
             del responses[len(responses) // 2]
         elif self.fault == Fault.REORDERED:
             responses.reverse()
+        elif self.fault == Fault.LONGER:
+            for response in responses:
+                response.total_size_bytes -= 1
         return responses
 
 

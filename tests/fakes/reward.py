@@ -1,5 +1,7 @@
 """A reward service that fails on purpose."""
 
+import asyncio
+
 import grpc
 
 from tally.reward.v1 import reward_pb2 as pb
@@ -21,6 +23,8 @@ class FakeRewards(reward_pb2_grpc.RewardServiceServicer):
         fault = self._fault if self.calls <= self._times else ""
         if fault == "away":
             await context.abort(grpc.StatusCode.UNAVAILABLE, "ipv4:10.0.0.1:9 refused")
+        if fault == "hangs":
+            await asyncio.sleep(3600)
         reward = float("nan") if fault == "not a number" else 0.85
         scored = pb.ScoredAnswer(parsed_count=pb.ParsedCount(count=2), difference=1, reward=reward)
         number = len(request.answers) - (fault == "one too few")

@@ -1,5 +1,7 @@
 """A rollout service that fails on purpose."""
 
+import asyncio
+
 import grpc
 
 from tally.rollout.v1 import rollout_pb2 as pb
@@ -7,12 +9,18 @@ from tally.rollout.v1 import rollout_pb2_grpc
 
 
 class FakeRollouts(rollout_pb2_grpc.RolloutServiceServicer):
-    """Answers every prompt with its own first token; `fault` says how it misbehaves."""
+    """Answers every prompt with its own first token; `fault` says how it misbehaves.
 
-    def __init__(self, fault: str = "", times: int = 10**9) -> None:
+    It has room for `room` groups at once, each of which takes a moment.
+    """
+
+    def __init__(self, fault: str = "", times: int = 10**9, room: int = 10**9) -> None:
         self._fault = fault
         self._times = times
+        self._room = room
+        self._in_progress = 0
         self.calls = 0
+        self.answers = 0
 
     async def GetModel(
         self, request: pb.GetModelRequest, context: grpc.aio.ServicerContext
@@ -26,6 +34,14 @@ class FakeRollouts(rollout_pb2_grpc.RolloutServiceServicer):
         fault = self._fault if self.calls <= self._times else ""
         if fault == "away":
             await context.abort(grpc.StatusCode.UNAVAILABLE, "ipv4:10.0.0.1:9 refused")
+        if fault == "hangs":
+            await asyncio.sleep(3600)
+        if self._in_progress >= self._room:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no room")
+        self._in_progress += 1
+        await asyncio.sleep(0.01)
+        self._in_progress -= 1
+        self.answers += 1
         digest = "f" * 64 if fault == "another adapter" else request.adapter_digest
         number = request.num_completions - (fault == "one too few")
         logps = [] if fault == "no log-probability" else [-0.5]

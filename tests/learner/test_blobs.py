@@ -69,6 +69,36 @@ async def test_a_fetch_goes_on_from_an_offset(channel: grpc.aio.Channel, store: 
     assert b"".join(chunk.data for chunk in chunks) == DATA[2_000_000:]
 
 
+async def test_chunks_keep_to_the_contract(channel: grpc.aio.Channel, store: BlobStore):
+    stub = blob_pb2_grpc.BlobServiceStub(channel)
+    call = stub.Fetch(blob_pb2.FetchRequest(digest=store.put_bytes(DATA)))
+    responses = [response async for response in call]
+    assert len(responses) > 1
+    assert all(0 < len(response.chunk.data) <= 1024**2 for response in responses)
+    assert {response.total_size_bytes for response in responses} == {len(DATA)}
+
+
+async def test_a_reader_gets_a_blob_to_its_end_that_is_deleted_meanwhile(
+    channel: grpc.aio.Channel, store: BlobStore
+):
+    digest = store.put_bytes(DATA)
+    call = blob_pb2_grpc.BlobServiceStub(channel).Fetch(blob_pb2.FetchRequest(digest=digest))
+    received = b""
+    async for response in call:
+        store.delete(digest)
+        received += response.chunk.data
+    assert received == DATA
+
+
+def test_a_torn_blob_is_replaced_when_it_is_kept_again(store: BlobStore):
+    store.put_bytes(DATA)
+    store.path(DIGEST).write_bytes(b"torn")
+    with store.stage() as path:
+        path.write_bytes(DATA)
+        store.keep(path, DIGEST)
+    assert store.path(DIGEST).read_bytes() == DATA
+
+
 @pytest.mark.parametrize(
     "chunks",
     [
@@ -104,10 +134,13 @@ async def test_a_first_message_without_a_header_is_refused(channel: grpc.aio.Cha
         await put(channel, iter([chunk]))
 
 
-async def test_unknown_malformed_and_beyond_the_end(channel: grpc.aio.Channel, store: BlobStore):
+async def test_unknown_malformed_and_beyond_the_end(
+    channel: grpc.aio.Channel, store: BlobStore, tmp_path: Path
+):
     client = BlobClient(channel)
     with pytest.raises(NotFound):
-        await client.fetch_bytes(digest_of(b"nothing here"))
+        await client.fetch_file(digest_of(b"nothing here"), tmp_path / "target")
+    assert not (tmp_path / "target").exists()
     with pytest.raises(InvalidArgument, match="digest"):
         await client.exists("../../etc/passwd")
     store.put_bytes(DATA)

@@ -1,5 +1,6 @@
 """The worker's two clients against servers that misbehave."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from learner_service.patience import Patience
 from learner_service.rewards import RewardClient, Score
 from learner_service.rollouts import Prompt, RolloutClient, Sampling
 from rpc.channel import open_channel
-from rpc.errors import DataLoss
+from rpc.errors import DataLoss, Unavailable
 from rpc.server import RpcServer
 from rpc.settings import ClientSettings, ServerSettings
 from tally.reward.v1.reward_pb2_grpc import add_RewardServiceServicer_to_server
@@ -27,12 +28,13 @@ SAMPLING = Sampling(num_completions=4, temperature=1.0, max_new_tokens=5)
 
 
 @asynccontextmanager
-async def channel_to(add: object, servicer: object) -> AsyncIterator[grpc.aio.Channel]:
-    settings = ServerSettings()
-    server = RpcServer(settings, service_names=[], register=lambda s: add(servicer, s))
+async def channel_to(
+    add: object, servicer: object, **settings: object
+) -> AsyncIterator[grpc.aio.Channel]:
+    server = RpcServer(ServerSettings(), service_names=[], register=lambda s: add(servicer, s))
     await server.start()
     await server.set_serving(True)
-    client = ClientSettings(target=f"127.0.0.1:{server.port}")
+    client = ClientSettings(target=f"127.0.0.1:{server.port}", **settings)
     try:
         async with open_channel(client, idempotent_methods=()) as channel:
             yield channel
@@ -41,14 +43,18 @@ async def channel_to(add: object, servicer: object) -> AsyncIterator[grpc.aio.Ch
 
 
 @asynccontextmanager
-async def rollouts(servicer: FakeRollouts, waits: list[bool]) -> AsyncIterator[RolloutClient]:
-    async with channel_to(add_RolloutServiceServicer_to_server, servicer) as channel:
-        yield RolloutClient(channel, Patience(1.0, waits.append), concurrency=2)
+async def rollouts(
+    servicer: FakeRollouts, waits: list[bool], concurrency: int = 2, **settings: object
+) -> AsyncIterator[RolloutClient]:
+    async with channel_to(add_RolloutServiceServicer_to_server, servicer, **settings) as channel:
+        yield RolloutClient(channel, Patience(1.0, waits.append), concurrency)
 
 
 @asynccontextmanager
-async def rewards(servicer: FakeRewards, waits: list[bool]) -> AsyncIterator[RewardClient]:
-    async with channel_to(add_RewardServiceServicer_to_server, servicer) as channel:
+async def rewards(
+    servicer: FakeRewards, waits: list[bool], **settings: object
+) -> AsyncIterator[RewardClient]:
+    async with channel_to(add_RewardServiceServicer_to_server, servicer, **settings) as channel:
         yield RewardClient(channel, Patience(1.0, waits.append))
 
 
@@ -74,32 +80,73 @@ async def test_a_replica_that_comes_back_is_waited_for_and_said_so():
     assert (len(groups[0]), servicer.calls, waits) == (4, 2, [True, False])
 
 
-async def test_no_replica_is_an_error_after_the_bound_and_shows_no_address():
-    async with rollouts(FakeRollouts("away"), []) as client:
+@pytest.mark.parametrize("timeout_seconds", [0.3, 3600])
+@pytest.mark.parametrize("fault", ["away", "hangs"])
+async def test_no_replica_is_an_error_after_the_bound_and_shows_no_address(
+    fault: str, timeout_seconds: float
+):
+    async with rollouts(FakeRollouts(fault), [], timeout_seconds=timeout_seconds) as client:
         with pytest.raises(ExceptionGroup) as caught:
             await client.generate(PROMPTS, ADAPTER, SAMPLING)
-    assert caught.group_contains(RolloutsUnavailable)
+    assert caught.group_contains(RolloutsUnavailable, match="no rollout replica answered within")
     assert all("10.0.0.1" not in str(error) for error in caught.value.exceptions)
 
 
-@pytest.mark.parametrize("fault", ["away", "not a number", "one too few"])
+async def test_groups_that_are_turned_away_wait_for_their_turn_without_asking_on_and_on():
+    servicer, waits = FakeRollouts(room=2), []
+    async with rollouts(servicer, waits, concurrency=20) as client:
+        groups = await client.generate(PROMPTS * 10, ADAPTER, SAMPLING)
+    assert [group[0].token_ids for group in groups] == [(0,), (1,), (2,)] * 10
+    assert (servicer.answers, waits) == (30, [])
+    # All but two were turned away at first; from then on every answer let two ask.
+    assert servicer.calls <= 18 + 2 * 30
+
+
+async def test_replicas_without_any_room_are_an_error_after_the_bound():
+    waits = []
+    async with rollouts(FakeRollouts(room=0), waits) as client:
+        with pytest.raises(ExceptionGroup) as caught:
+            await client.generate(PROMPTS, ADAPTER, SAMPLING)
+    assert caught.group_contains(RolloutsUnavailable, match="no rollout replica had room")
+    assert waits == [True]
+
+
+async def test_an_answer_to_one_group_keeps_the_others_waiting():
+    patience = Patience(1.0, lambda _: None)
+    refusals = 3  # the pauses after them are longer than the bound
+
+    async def late() -> int:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise Unavailable("away")
+        return 1
+
+    async def others() -> None:
+        while refusals >= 0:
+            await patience.call(lambda: asyncio.sleep(0.1))
+
+    answer, _ = await asyncio.gather(patience.call(late), others())
+    assert answer == 1
+
+
+@pytest.mark.parametrize("fault", ["away", "hangs", "not a number", "one too few"])
 async def test_a_faulty_reward_is_asked_for_again_never_taken_for_zero(fault: str):
     servicer, waits = FakeRewards(fault, times=1), []
-    async with rewards(servicer, waits) as client:
+    async with rewards(servicer, waits, timeout_seconds=0.3) as client:
         scores = await client.score(["A photo of 2 cups"] * 3, [3, 3, 3])
     assert scores == [Score(count=2, difference=1, reward=0.85)] * 3
     assert (servicer.calls, waits) == (2, [True, False])
 
 
-async def test_a_reward_service_that_stays_away_is_an_error_after_the_bound():
-    async with rewards(FakeRewards("not a number"), []) as client:
+@pytest.mark.parametrize("fault", ["away", "hangs", "not a number"])
+async def test_a_reward_service_that_stays_away_is_an_error_after_the_bound(fault: str):
+    async with rewards(FakeRewards(fault), []) as client:
         with pytest.raises(RewardsUnavailable):
             await client.score(["one"], [1])
 
 
 def test_waiting_ends_as_soon_as_a_stop_is_asked_for():
-    import asyncio
-
     stop = threading.Event()
     loop = BackgroundLoop(stop)
     threading.Timer(0.2, stop.set).start()

@@ -128,4 +128,7 @@ def test_the_nearest_settings_that_fit_the_memory():
         "training.gradient_accumulation_steps": 32,
     }
     (finding,) = findings.of_memory(TrainingSettings(use_4bit=False), memory)
-    assert finding.suggestion == {"training.use_4bit": True}
+    assert finding.suggestion == {
+        "training.gradient_checkpointing": True,
+        "training.use_4bit": True,
+    }

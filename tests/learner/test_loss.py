@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from learner_service.importance import importance_weights
 from learner_service.loss import LossScale, k3_divergence, policy_loss
 from learner_service.spec import LossType
 
@@ -20,12 +21,15 @@ def tensors(seed: int) -> dict[str, Tensor]:
         "logps": -torch.rand(4, 6, generator=generator),
         "old_logps": -torch.rand(4, 6, generator=generator),
         "reference_logps": -torch.rand(4, 6, generator=generator),
+        "sampler_logps": -3 * torch.rand(4, 6, generator=generator),
         "advantages": torch.randn(4, generator=generator),
         "mask": torch.arange(6) < lengths.unsqueeze(1),
     }
 
 
-def ours(data: dict[str, Tensor], loss_type: LossType, beta: float) -> Tensor:
+def ours(
+    data: dict[str, Tensor], loss_type: LossType, beta: float, corrected: bool = False
+) -> Tensor:
     tokens = int(data["mask"].sum())
     scale = LossScale(step_tokens=tokens * 2, forward_passes=2, max_new_tokens=MAX_NEW_TOKENS)
     return policy_loss(
@@ -39,10 +43,17 @@ def ours(data: dict[str, Tensor], loss_type: LossType, beta: float) -> Tensor:
         epsilon_high=0.3,
         beta=beta,
         reference_logps=data["reference_logps"],
+        importance_weights=weights(data) if corrected else None,
     ).loss
 
 
-def trls(data: dict[str, Tensor], loss_type: LossType, beta: float) -> Tensor:
+def weights(data: dict[str, Tensor]) -> Tensor:
+    return importance_weights(data["old_logps"], data["sampler_logps"], cap=1.5).weights
+
+
+def trls(
+    data: dict[str, Tensor], loss_type: LossType, beta: float, corrected: bool = False
+) -> Tensor:
     """TRL's GRPOTrainer._compute_loss itself; only the model's forward pass is given."""
     from trl.trainer.grpo_trainer import GRPOTrainer
 
@@ -59,17 +70,18 @@ def trls(data: dict[str, Tensor], loss_type: LossType, beta: float) -> Tensor:
             gather=lambda x: x,
             gather_for_metrics=lambda x: x,
         ),
-        args=SimpleNamespace(delta=None, use_bias_correction_kl=False, steps_per_generation=2),
+        args=SimpleNamespace(delta=None, use_bias_correction_kl=True, steps_per_generation=2),
         model=SimpleNamespace(training=True),
         aux_loss_enabled=False,
         top_entropy_quantile=1.0,
         off_policy_mask_threshold=None,
-        importance_sampling_level="token",
-        loss_type=loss_type.value,
+        importance_sampling_level="sequence" if loss_type is LossType.GSPO else "token",
+        loss_type="grpo" if loss_type is LossType.GSPO else loss_type.value,
         epsilon_low=0.1,
         epsilon_high=0.3,
         beta=beta,
-        use_vllm=False,
+        use_vllm=corrected,
+        vllm_importance_sampling_correction=corrected,
         current_gradient_accumulation_steps=2,
         max_completion_length=MAX_NEW_TOKENS,
         _entropy_bonus_enabled=False,
@@ -84,19 +96,24 @@ def trls(data: dict[str, Tensor], loss_type: LossType, beta: float) -> Tensor:
         "old_per_token_logps": data["old_logps"],
         "ref_per_token_logps": data["reference_logps"],
         "num_items_in_batch": mask.sum() * 2,
+        # As TRL 1.16 makes it where it samples with vLLM, in the mode token_truncate.
+        "importance_sampling_ratio": torch.clamp(
+            torch.exp((data["old_logps"] - data["sampler_logps"]) * mask), max=1.5
+        ),
     }
     return GRPOTrainer._compute_loss(trainer, None, inputs)
 
 
+@pytest.mark.parametrize("corrected", [False, True])
 @pytest.mark.parametrize("beta", [0.0, 0.04])
 @pytest.mark.parametrize("loss_type", list(LossType))
-def test_equal_to_trl(loss_type: LossType, beta: float):
+def test_equal_to_trl(loss_type: LossType, beta: float, corrected: bool):
     for seed in range(5):
         data = tensors(seed)
         data["logps"].requires_grad_()
-        mine = ours(data, loss_type, beta)
+        mine = ours(data, loss_type, beta, corrected)
         (my_gradient,) = torch.autograd.grad(mine, data["logps"])
-        theirs = trls(data, loss_type, beta)
+        theirs = trls(data, loss_type, beta, corrected)
         (their_gradient,) = torch.autograd.grad(theirs, data["logps"])
         assert mine.item() == pytest.approx(theirs.item(), abs=1e-5)
         assert torch.allclose(my_gradient, their_gradient, atol=1e-6)

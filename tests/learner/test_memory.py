@@ -60,6 +60,13 @@ def test_the_activations_by_hand():
     assert estimate(training).activations_bytes == by_hand
 
 
+def test_checkpointed_activations_by_hand():
+    training = TrainingSettings(num_generations=2, max_new_tokens=10, gradient_checkpointing=True)
+    layers = 120 * (2 * 64 + 12 * 64 + 6 * 16 + 5 * 128) * 4
+    by_hand = layers + 120**2 * 4 + 20 * 1000 * 20
+    assert estimate(training).activations_bytes == by_hand
+
+
 def test_this_machines_memory_is_known():
     device, available_bytes = available_memory("cpu")
     assert device == "cpu"

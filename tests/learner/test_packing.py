@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from learner_service.packing import Group, pack
+from learner_service.packing import Group, GroupSpan, pack
 from learner_service.policy import Policy
 from learner_service.prompts import PromptBuilder
 from samples.scenes import draw_scene
@@ -34,7 +34,7 @@ def draw_groups(policy: Policy) -> tuple[list[Group], list[Image.Image]]:
 
 def packed_logps(policy: Policy, groups: list[Group], images: list[Image.Image]) -> torch.Tensor:
     """All completions' log-probabilities, one after another: [tokens]."""
-    packed = pack(groups, policy.pad_id)
+    packed = pack(groups)
     features = [
         policy.features(str(n), lambda image=image: image) for n, image in enumerate(images)
     ]
@@ -50,7 +50,8 @@ def single_logps(policy: Policy, groups: list[Group], images: list[Image.Image])
         for completion in group.completions:
             ids = torch.tensor([[*group.prompt_ids, *completion]])
             types = (ids == policy.image_token_id).int()
-            logits = policy.model(input_ids=ids, mm_token_type_ids=types, **inputs).logits[0]
+            hidden = policy.model(input_ids=ids, mm_token_type_ids=types, **inputs).logits[0]
+            logits = hidden @ policy.head_V_H.T
             start = len(group.prompt_ids) - 1
             logps = (logits[start:-1] / TEMPERATURE).log_softmax(-1)
             rows.append(logps.gather(-1, torch.tensor(completion).unsqueeze(-1)).squeeze(-1))
@@ -85,31 +86,29 @@ def test_barred_tokens_leave_every_distribution(policy: Policy):
     assert (after > before).all()
 
 
-def test_a_completion_sees_the_prompt_and_itself_only():
-    group = Group(
+def test_groups_stand_one_after_another():
+    two = Group(
         prompt_ids=[1, 2],
         position_ids=torch.arange(2).expand(3, 2),
-        completions=[[3, 4, 5], [6, 7]],
+        completions=[[3, 4, 5], [6], [7, 8]],
     )
-    packed = pack([group], pad_id=0)
-    assert packed.token_ids.tolist() == [[1, 2, 3, 4, 6]]
-    assert packed.position_ids[:, 0].tolist() == [[0, 1, 2, 3, 2]] * 3
-    assert packed.attention_mask[0, 0].int().tolist() == [
-        [1, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0],
-        [1, 1, 1, 0, 0],
-        [1, 1, 1, 1, 0],
-        [1, 1, 0, 0, 1],
-    ]
-    assert packed.source_columns.tolist() == [[1, 2, 3], [1, 4, 4]]
-    assert packed.target_ids.tolist() == [[3, 4, 5], [6, 7, 7]]
-    assert packed.completion_mask.tolist() == [[True, True, True], [True, True, False]]
+    one = Group(prompt_ids=[9], position_ids=torch.zeros(3, 1).long(), completions=[[1, 2]])
+    packed = pack([two, one])
+    assert packed.token_ids.tolist() == [1, 2, 3, 4, 7, 9, 1]
+    assert packed.position_ids.tolist() == [[0, 1, 2, 3, 2, 0, 1]] * 3
+    assert packed.spans == (
+        GroupSpan(start=0, prompt_end=2, completion_ends=(4, 4, 5)),
+        GroupSpan(start=5, prompt_end=6, completion_ends=(7,)),
+    )
+    assert packed.sources.tolist() == [[1, 2, 3], [1, 1, 1], [1, 4, 4], [5, 6, 6]]
+    assert packed.target_ids.tolist() == [[3, 4, 5], [6, 6, 6], [7, 8, 8], [1, 2, 2]]
+    assert packed.completion_mask.int().tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 0]]
 
 
 def test_positions_go_on_after_the_largest_of_the_prompt():
     positions = torch.tensor([[0, 1, 1, 1, 1, 3], [0, 1, 1, 2, 2, 3], [0, 1, 2, 1, 2, 3]])
     group = Group(prompt_ids=[9] * 6, position_ids=positions, completions=[[1, 1, 1]])
-    assert pack([group], pad_id=0).position_ids[0, 0, 6:].tolist() == [4, 5]
+    assert pack([group]).position_ids[0, 6:].tolist() == [4, 5]
 
 
 @pytest.mark.parametrize("completions", [[], [[]], [[1], []]])
@@ -118,4 +117,4 @@ def test_an_empty_completion_is_refused(completions: list[list[int]]):
         prompt_ids=[1], position_ids=torch.zeros(3, 1, dtype=torch.long), completions=completions
     )
     with pytest.raises(ValueError, match="completions"):
-        pack([group], pad_id=0)
+        pack([group])

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 from learner_service.convert import event_to_proto
 from learner_service.dataset import Sample
 from learner_service.events import SamplesShown
@@ -13,10 +15,16 @@ def sample(row: int, question: str = "How many?") -> Sample:
 
 
 def shown(groups: int, size: int, text: str = "3") -> list[dict]:
-    number = groups * size
-    scores = [Score(count=None, difference=None, reward=float(n)) for n in range(number)]
-    samples = [sample(row, "q" * 900) for row in range(2, 2 + groups)]
-    return shown_groups(samples, [text] * number, scores)
+    scores = [Score(count=None, difference=None, reward=float(n)) for n in range(groups * size)]
+    scored = [
+        SimpleNamespace(
+            sample=sample(row, "q" * 900),
+            texts=(text,) * size,
+            scores=tuple(scores[number * size : (number + 1) * size]),
+        )
+        for number, row in enumerate(range(2, 2 + groups))
+    ]
+    return shown_groups(scored)
 
 
 def test_answers_stay_with_their_group():

@@ -152,6 +152,7 @@ class Service:
 async def running_service(engine: Engine, folder: Path, **changes: Any) -> AsyncIterator[Service]:
     """`engine` may be loaded already; its `load` is called once more."""
     async with running_blob_store() as (store, target):
+        changes = {"max_waiting_completions": 1024} | changes
         settings = RolloutSettings(blob=ClientSettings(target=target), **changes)
         async with open_channel(settings.blob, idempotent_methods=IDEMPOTENT_METHODS) as channel:
             blobs = BlobCache(folder, settings.cache_bytes, BlobClient(channel))

@@ -1,12 +1,14 @@
 """The disk cache: one fetch however many ask, bounded, verified, nothing kept of a failure."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
 
 import pytest
 
-from rollout_service.blob_cache import BlobCache
+from rollout_service.blob_cache import BlobCache, _full_disk_named
 from rollout_service.errors import BlobTooLarge, CacheFull
 from rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from rpc.channel import open_channel
@@ -140,6 +142,67 @@ async def test_a_blob_larger_than_the_cache_is_refused(cache, store, tmp_path):
     with pytest.raises(BlobTooLarge):
         await read(cache, store.add(b"x" * 10_001))
     assert blobs_in(tmp_path) == set()
+
+
+async def test_room_is_made_before_the_first_byte_is_written(cache, store, tmp_path):
+    first = store.add(b"a" * 8000)
+    await read(cache, first)
+    store.fault = Fault.FLIPPED
+    with pytest.raises(DataLoss):
+        await read(cache, store.add(b"b" * 8000))
+    assert blobs_in(tmp_path) == set()
+    store.fault = Fault.NONE
+    assert await read(cache, store.add(b"c" * 10_000)) == b"c" * 10_000
+
+
+async def test_two_on_their_way_at_once_share_the_room(cache, store):
+    store.delay_seconds = 0.1
+    digests = [store.add(letter * 6000) for letter in (b"a", b"b")]
+    results = await asyncio.gather(*(read(cache, d) for d in digests), return_exceptions=True)
+    assert {type(result) for result in results} == {bytes, CacheFull}
+    assert [await read(cache, d) for d in digests] == [b"a" * 6000, b"b" * 6000]
+
+
+async def test_a_file_system_with_less_room_than_the_bound_is_respected(
+    cache, store, tmp_path, monkeypatch
+):
+    def free(folder: Path) -> SimpleNamespace:
+        left = 5000 - sum(path.stat().st_size for path in folder.iterdir())
+        return SimpleNamespace(free=left)
+
+    monkeypatch.setattr("rollout_service.blob_cache.shutil.disk_usage", free)
+    first, second = [store.add(letter * 4000) for letter in (b"a", b"b")]
+    await read(cache, first)
+    async with cache.hold(second):
+        with pytest.raises(CacheFull):
+            await read(cache, first)
+    assert blobs_in(tmp_path) == {second}
+
+
+@pytest.fixture
+def full_disk() -> Iterator[BinaryIO]:
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        yield file
+
+
+async def test_a_disk_that_is_full_after_all_says_so(store_and_client, full_disk):
+    store, client = store_and_client
+    with pytest.raises(CacheFull, match="no room"), _full_disk_named():
+        await client.fetch(store.add(b"x" * 50_000), full_disk)
+
+
+async def test_a_blob_that_is_longer_than_announced_is_not_cached(cache, store, tmp_path):
+    store.fault = Fault.LONGER
+    with pytest.raises(DataLoss):
+        await read(cache, store.add(b"x" * 3500))
+    assert blobs_in(tmp_path) == set()
+
+
+async def test_a_fetch_that_breaks_off_goes_on_where_it_was(cache, store):
+    digest = store.add(bytes(range(250)) * 20)
+    store.break_off_after = 2
+    assert await read(cache, digest) == bytes(range(250)) * 20
+    assert store.offsets == [0, 2000]
 
 
 async def test_an_empty_blob_is_a_blob(cache, store):

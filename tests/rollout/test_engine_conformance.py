@@ -161,6 +161,22 @@ async def test_adapters_switch_between_requests_and_leave_when_others_come(servi
         assert c.log_probabilities == pytest.approx(expected, abs=TOLERANCE)
 
 
+async def test_a_warm_prefix_cache_gives_each_adapter_what_a_fresh_engine_would(serving, policy):
+    """A whole forward without a cache is what a fresh engine computes: both engines are compared
+    with it, and so with each other, while one prompt goes through A, B, A, B and the base."""
+    asked = question(policy, seed=2)
+    models = {"A": policy.adapted(4), "B": policy.adapted(5), "base": policy.model}
+    digests = {name: serving.store.add(adapter_of(models[name])) for name in "AB"} | {"base": ""}
+    for name in ("A", "B", "A", "B", "base", "B", "A"):
+        (c, *_) = await answers(serving, asked, adapter_digest=digests[name], temperature=0.0)
+        greedy = policy.greedy(models[name], asked.prompt, asked.image, 12)
+        assert (list(c.token_ids), c.adapter_digest) == (greedy, digests[name])
+        for other, model in models.items():
+            fresh = policy.logps(model, asked.prompt, asked.image, c, temperature=1.0)
+            alike = c.log_probabilities == pytest.approx(fresh, abs=TOLERANCE)
+            assert alike == (other == name)
+
+
 async def test_adapters_at_once(serving, policy):
     asked = question(policy, seed=2)
     models = [policy.adapted(seed) for seed in (1, 2, 3)]
@@ -267,21 +283,21 @@ async def test_a_wrong_digest(serving, policy):
 
 
 def endless(service: Service, policy: Reference) -> rollout_pb2.GenerateRequest:
-    """A request that is far from its end when a test gives it up."""
+    """A request that takes a quarter of a second or more, so that a test can give it up."""
     digest = service.store.add(png())
     return generate_request(policy.prompt(), image_digest=digest, **ENDLESS)
 
 
 async def test_cancelled_calls_leave_the_engine_free(serving, policy):
-    calls = [serving.stub.Generate(endless(serving, policy)) for _ in range(3)]
-    await asyncio.sleep(0.3)
-    assert not any(call.done() for call in calls)
+    calls = [serving.stub.Generate(endless(serving, policy)) for _ in range(12)]
+    await asyncio.sleep(0.2)
+    assert not all(call.done() for call in calls)
     for call in calls:
         call.cancel()
     assert await answers(serving, question(policy))
 
 
 async def test_a_deadline_that_passes_leaves_the_engine_free(serving, policy):
-    code, _ = await refused(serving.stub.Generate(endless(serving, policy), timeout=0.3))
+    code, _ = await refused(serving.stub.Generate(endless(serving, policy), timeout=0.1))
     assert code == Code.DEADLINE_EXCEEDED
     assert await answers(serving, question(policy))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rollout_service.engine import Completion, FinishReason, GenerationRequest
+from rollout_service.kv_cache import GroupCache
 from rollout_service.settings import RolloutSettings
 from rollout_service.transformers_engine import TransformersEngine
 from tests.rollout.support import Reference, adapter_of, local_blob, png
@@ -100,6 +101,31 @@ async def test_requests_that_wait_are_decoded_together_and_right(engine, referen
     for prompt, image, answer in zip(prompts, images, answers, strict=True):
         for c in answer:
             assert_close(c, reference.logps(reference.model, prompt, image, c, 1.0))
+
+
+async def test_rows_that_end_are_dropped_and_the_others_stay_right(
+    engine, reference, tmp_path, monkeypatch
+):
+    kept = []
+    keep = GroupCache.keep
+
+    def spy(cache, prompts, rows):
+        kept.append((len(prompts), rows.shape[1]))
+        keep(cache, prompts, rows)
+
+    monkeypatch.setattr(GroupCache, "keep", spy)
+    prompts = [reference.prompt("How many? " * repeats) for repeats in (1, 3, 5)]
+    changes = {"num_completions": 3, "max_new_tokens": 500, "temperature": 3.0}
+    requests = [
+        request_of(reference, tmp_path, prompt_token_ids=tuple(prompt), seed=seed, **changes)
+        for seed, prompt in enumerate(prompts)
+    ]
+    answers = await asyncio.gather(*map(engine.generate, requests))
+    assert len({shape[0] for shape in kept}) > 1
+    assert len({shape[1] for shape in kept}) > 1
+    for prompt, answer in zip(prompts, answers, strict=True):
+        for c in answer:
+            assert_close(c, reference.logps(reference.model, prompt, png(), c, 3.0))
 
 
 async def test_a_prompt_without_an_image(engine, reference, tmp_path):

@@ -246,18 +246,27 @@ class SlowEngine:
         self.release.set()
 
 
-async def test_too_many_requests_are_turned_away_and_the_others_served(tmp_path):
-    engine = SlowEngine()
-    async with running_service(engine, tmp_path, max_waiting_requests=2) as service:
-        request = generate_request([1])
+async def test_requests_beyond_the_room_are_turned_away_at_once_and_the_others_served(tmp_path):
+    engine, room = SlowEngine(), {"max_batch_completions": 4, "max_waiting_completions": 2}
+    async with running_service(engine, tmp_path, **room) as service:
+        request = generate_request([1], num_completions=2)
         calls = [service.stub.Generate(request) for _ in range(3)]
         for _ in calls:
             await engine.started.acquire()
-        code, _ = await refused(service.stub.Generate(request))
-        assert code == Code.RESOURCE_EXHAUSTED
+        turned_away = service.stub.Generate(request)
+        code, details = await refused(turned_away)
+        assert (code, "6 completions" in details) == (Code.RESOURCE_EXHAUSTED, True)
+        assert (await turned_away.trailing_metadata())["grpc-retry-pushback-ms"] == "10"
         engine.release.set()
         assert [len((await call).completions) for call in calls] == [1, 1, 1]
         assert (await service.stub.Generate(request)).completions
+
+
+async def test_one_request_alone_always_has_room(tmp_path):
+    engine, room = SlowEngine(), {"max_batch_completions": 1, "max_waiting_completions": 0}
+    async with running_service(engine, tmp_path, **room) as service:
+        engine.release.set()
+        assert (await service.stub.Generate(generate_request([1], num_completions=8))).completions
 
 
 async def test_the_service_has_a_deadline_of_its_own(tmp_path):

@@ -17,6 +17,8 @@ from rollout_service.settings import RolloutSettings, VllmSettings
 
 pytest.importorskip("vllm")
 
+from vllm.v1.executor.uniproc_executor import UniProcExecutor
+
 from rollout_service.transformers_engine import TransformersEngine
 from rollout_service.vllm_adapters import VllmAdapters, number_of
 from rollout_service.vllm_engine import VllmEngine
@@ -140,7 +142,14 @@ def test_options_on_a_cpu():
     assert (options["dtype"], options["enforce_eager"]) == ("float32", True)
     assert options["kv_cache_memory_bytes"] == 1024**3
     assert options["enable_chunked_prefill"] is False
-    assert options["max_loras"] == RolloutSettings().max_resident_adapters + 1
+    assert options["max_loras"] == RolloutSettings().max_resident_adapters
+    assert options["distributed_executor_backend"] is UniProcExecutor
+
+
+def test_a_model_over_several_processes_of_a_cpu():
+    settings = RolloutSettings(vllm=VllmSettings(tensor_parallel_size=2))
+    options = engine_options(settings, outline(), on_gpu=False)
+    assert options["distributed_executor_backend"] == "mp"
 
 
 @pytest.mark.parametrize(

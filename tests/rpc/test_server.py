@@ -16,6 +16,7 @@ from rpc.errors import DeadlineExceeded, NotFound, ResourceExhausted, Unavailabl
 from rpc.server import RpcServer, serve
 from rpc.settings import ClientSettings, ServerSettings, TlsSettings
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
+from tests.fakes.name_server import running_name_server
 
 NAME = "tally.blob.v1.BlobService"
 STAT = f"{NAME}/Stat"
@@ -36,6 +37,8 @@ class Blobs(blob_pb2_grpc.BlobServiceServicer):
                 raise ZeroDivisionError("a secret path: /etc")
             case "slow":
                 await asyncio.sleep(60)
+            case "a second":
+                await asyncio.sleep(1)
             case "away once" if self.calls == 1:
                 raise Unavailable("not yet")
         return blob_pb2.StatResponse(exists=True)
@@ -133,6 +136,33 @@ async def test_an_address_that_does_not_serve_gets_no_calls():
         for _ in range(10):
             await stat(channel)
     assert (first.calls, second.calls) == (0, 10)
+
+
+async def test_a_replica_that_joins_behind_a_dns_name_is_found_though_nothing_failed():
+    first, second = Blobs(), Blobs()
+    joined = {"connection_age_seconds": 0.5}
+    async with (
+        running(first, **joined) as one,
+        running(second, host="127.0.0.2", port=one.port),
+        running_name_server(["127.0.0.1"]) as (names, authority),
+    ):
+        settings = ClientSettings(target=f"dns://{authority}/replicas.test:{one.port}")
+        async with open_channel(
+            settings, idempotent_methods=[STAT], health_checked=True
+        ) as channel:
+            await stat(channel)
+            names.addresses = ["127.0.0.1", "127.0.0.2"]
+            while not second.calls:
+                await stat(channel)
+                await asyncio.sleep(0.05)
+    assert first.calls
+
+
+async def test_a_call_in_progress_outlives_the_age_of_its_connection():
+    blobs = Blobs()
+    async with running(blobs, connection_age_seconds=0.2) as server, channel_to(server) as channel:
+        assert (await stat(channel, "a second")).exists
+    assert blobs.calls == 1
 
 
 async def test_an_oversized_message_is_refused():

@@ -36,6 +36,10 @@ class _LossTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LossType.Val
     """Sum over all tokens over completions times max_new_tokens (Dr. GRPO)."""
     LOSS_TYPE_DAPO: _LossType.ValueType  # 4
     """Sum over all tokens of an optimizer step over their number (DAPO)."""
+    LOSS_TYPE_GSPO: _LossType.ValueType  # 5
+    """Ratios and clipping of whole completions: the mean log-ratio of a completion's tokens stands
+    for each of them; then mean over completions (GSPO).
+    """
 
 class LossType(_LossType, metaclass=_LossTypeEnumTypeWrapper):
     """How the token losses of a step are averaged."""
@@ -50,6 +54,10 @@ LOSS_TYPE_DR_GRPO: LossType.ValueType  # 3
 """Sum over all tokens over completions times max_new_tokens (Dr. GRPO)."""
 LOSS_TYPE_DAPO: LossType.ValueType  # 4
 """Sum over all tokens of an optimizer step over their number (DAPO)."""
+LOSS_TYPE_GSPO: LossType.ValueType  # 5
+"""Ratios and clipping of whole completions: the mean log-ratio of a completion's tokens stands
+for each of them; then mean over completions (GSPO).
+"""
 Global___LossType: _TypeAlias = LossType  # noqa: Y015
 
 class _AdvantageScale:
@@ -79,6 +87,68 @@ ADVANTAGE_SCALE_BATCH: AdvantageScale.ValueType  # 2
 ADVANTAGE_SCALE_NONE: AdvantageScale.ValueType  # 3
 """Nothing."""
 Global___AdvantageScale: _TypeAlias = AdvantageScale  # noqa: Y015
+
+class _ImportanceCorrection:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportanceCorrectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportanceCorrection.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORTANCE_CORRECTION_UNSPECIFIED: _ImportanceCorrection.ValueType  # 0
+    """Takes the default, AUTO."""
+    IMPORTANCE_CORRECTION_AUTO: _ImportanceCorrection.ValueType  # 1
+    """Where staleness is above 0, or where learner and replicas hold the base weights in different
+    precision.
+    """
+    IMPORTANCE_CORRECTION_ON: _ImportanceCorrection.ValueType  # 2
+    """Always."""
+    IMPORTANCE_CORRECTION_OFF: _ImportanceCorrection.ValueType  # 3
+    """Never."""
+
+class ImportanceCorrection(_ImportanceCorrection, metaclass=_ImportanceCorrectionEnumTypeWrapper):
+    """Whether token losses are weighted by the ratio of the learner's probability of a sampled token to
+    the engine's, cut off at importance_cap (truncated importance sampling).
+    """
+
+IMPORTANCE_CORRECTION_UNSPECIFIED: ImportanceCorrection.ValueType  # 0
+"""Takes the default, AUTO."""
+IMPORTANCE_CORRECTION_AUTO: ImportanceCorrection.ValueType  # 1
+"""Where staleness is above 0, or where learner and replicas hold the base weights in different
+precision.
+"""
+IMPORTANCE_CORRECTION_ON: ImportanceCorrection.ValueType  # 2
+"""Always."""
+IMPORTANCE_CORRECTION_OFF: ImportanceCorrection.ValueType  # 3
+"""Never."""
+Global___ImportanceCorrection: _TypeAlias = ImportanceCorrection  # noqa: Y015
+
+class _ZeroVarianceGroups:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ZeroVarianceGroupsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ZeroVarianceGroups.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ZERO_VARIANCE_GROUPS_UNSPECIFIED: _ZeroVarianceGroups.ValueType  # 0
+    """Takes the default, SKIP."""
+    ZERO_VARIANCE_GROUPS_SKIP: _ZeroVarianceGroups.ValueType  # 1
+    """No forward and no backward pass where nothing would come of it, that is where beta is 0. The
+    gradient is the same.
+    """
+    ZERO_VARIANCE_GROUPS_REFILL: _ZeroVarianceGroups.ValueType  # 2
+    """Another prompt is sampled in its place, up to refill_rounds times (DAPO's dynamic sampling)."""
+
+class ZeroVarianceGroups(_ZeroVarianceGroups, metaclass=_ZeroVarianceGroupsEnumTypeWrapper):
+    """What is done with a group whose rewards are all equal: its advantages are 0."""
+
+ZERO_VARIANCE_GROUPS_UNSPECIFIED: ZeroVarianceGroups.ValueType  # 0
+"""Takes the default, SKIP."""
+ZERO_VARIANCE_GROUPS_SKIP: ZeroVarianceGroups.ValueType  # 1
+"""No forward and no backward pass where nothing would come of it, that is where beta is 0. The
+gradient is the same.
+"""
+ZERO_VARIANCE_GROUPS_REFILL: ZeroVarianceGroups.ValueType  # 2
+"""Another prompt is sampled in its place, up to refill_rounds times (DAPO's dynamic sampling)."""
+Global___ZeroVarianceGroups: _TypeAlias = ZeroVarianceGroups  # noqa: Y015
 
 class _LearningRateSchedule:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -520,6 +590,12 @@ class TrainingConfig(_message.Message):
     WARMUP_STEPS_FIELD_NUMBER: _builtins.int
     MAX_STEPS_FIELD_NUMBER: _builtins.int
     LEARNING_RATE_SCHEDULE_FIELD_NUMBER: _builtins.int
+    GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
+    STALENESS_FIELD_NUMBER: _builtins.int
+    IMPORTANCE_CORRECTION_FIELD_NUMBER: _builtins.int
+    IMPORTANCE_CAP_FIELD_NUMBER: _builtins.int
+    ZERO_VARIANCE_GROUPS_FIELD_NUMBER: _builtins.int
+    REFILL_ROUNDS_FIELD_NUMBER: _builtins.int
     num_epochs: _builtins.int
     """Passes over the data, 1 to 10,000. 50."""
     learning_rate: _builtins.float
@@ -560,6 +636,27 @@ class TrainingConfig(_message.Message):
     """
     learning_rate_schedule: Global___LearningRateSchedule.ValueType
     """What the learning rate does after warm-up. LEARNING_RATE_SCHEDULE_LINEAR."""
+    gradient_checkpointing: _builtins.bool
+    """Whether backward computes the layers' activations again rather than keeping them: less
+    memory for a third more time. False.
+    """
+    staleness: _builtins.int
+    """How many optimizer steps the adapter that a step's completions are sampled with may be behind,
+    0 to 8. 0 is strictly on-policy; beyond it, later steps are sampled while earlier ones are
+    learnt from. 0.
+    """
+    importance_correction: Global___ImportanceCorrection.ValueType
+    """Whether token losses are weighted by truncated importance ratios.
+    IMPORTANCE_CORRECTION_AUTO.
+    """
+    importance_cap: _builtins.float
+    """Where the ratio of the learner's probability of a token to the engine's is cut off, 1 to
+    1,000. 3.
+    """
+    zero_variance_groups: Global___ZeroVarianceGroups.ValueType
+    """What is done with a group whose rewards are all equal. ZERO_VARIANCE_GROUPS_SKIP."""
+    refill_rounds: _builtins.int
+    """With ZERO_VARIANCE_GROUPS_REFILL, how many other prompts are tried for one group, 1 to 16. 3."""
     def __init__(
         self,
         *,
@@ -582,10 +679,16 @@ class TrainingConfig(_message.Message):
         warmup_steps: _builtins.int | None = ...,
         max_steps: _builtins.int | None = ...,
         learning_rate_schedule: Global___LearningRateSchedule.ValueType = ...,
+        gradient_checkpointing: _builtins.bool | None = ...,
+        staleness: _builtins.int | None = ...,
+        importance_correction: Global___ImportanceCorrection.ValueType = ...,
+        importance_cap: _builtins.float | None = ...,
+        zero_variance_groups: Global___ZeroVarianceGroups.ValueType = ...,
+        refill_rounds: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_save_steps", b"_save_steps", "_seed", b"_seed", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "save_steps", b"save_steps", "seed", b"seed", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_save_steps", b"_save_steps", "_seed", b"_seed", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "save_steps", b"save_steps", "seed", b"seed", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "importance_correction", b"importance_correction", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "zero_variance_groups", b"zero_variance_groups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
@@ -597,6 +700,10 @@ class TrainingConfig(_message.Message):
     _WhichOneofArgType__epsilon_low: _TypeAlias = _typing.Literal["_epsilon_low", b"_epsilon_low"]  # noqa: Y015
     _WhichOneofReturnType__gradient_accumulation_steps: _TypeAlias = _typing.Literal["gradient_accumulation_steps"]  # noqa: Y015
     _WhichOneofArgType__gradient_accumulation_steps: _TypeAlias = _typing.Literal["_gradient_accumulation_steps", b"_gradient_accumulation_steps"]  # noqa: Y015
+    _WhichOneofReturnType__gradient_checkpointing: _TypeAlias = _typing.Literal["gradient_checkpointing"]  # noqa: Y015
+    _WhichOneofArgType__gradient_checkpointing: _TypeAlias = _typing.Literal["_gradient_checkpointing", b"_gradient_checkpointing"]  # noqa: Y015
+    _WhichOneofReturnType__importance_cap: _TypeAlias = _typing.Literal["importance_cap"]  # noqa: Y015
+    _WhichOneofArgType__importance_cap: _TypeAlias = _typing.Literal["_importance_cap", b"_importance_cap"]  # noqa: Y015
     _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
     _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
     _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
@@ -609,10 +716,14 @@ class TrainingConfig(_message.Message):
     _WhichOneofArgType__num_epochs: _TypeAlias = _typing.Literal["_num_epochs", b"_num_epochs"]  # noqa: Y015
     _WhichOneofReturnType__num_generations: _TypeAlias = _typing.Literal["num_generations"]  # noqa: Y015
     _WhichOneofArgType__num_generations: _TypeAlias = _typing.Literal["_num_generations", b"_num_generations"]  # noqa: Y015
+    _WhichOneofReturnType__refill_rounds: _TypeAlias = _typing.Literal["refill_rounds"]  # noqa: Y015
+    _WhichOneofArgType__refill_rounds: _TypeAlias = _typing.Literal["_refill_rounds", b"_refill_rounds"]  # noqa: Y015
     _WhichOneofReturnType__save_steps: _TypeAlias = _typing.Literal["save_steps"]  # noqa: Y015
     _WhichOneofArgType__save_steps: _TypeAlias = _typing.Literal["_save_steps", b"_save_steps"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    _WhichOneofReturnType__staleness: _TypeAlias = _typing.Literal["staleness"]  # noqa: Y015
+    _WhichOneofArgType__staleness: _TypeAlias = _typing.Literal["_staleness", b"_staleness"]  # noqa: Y015
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
     _WhichOneofReturnType__use_4bit: _TypeAlias = _typing.Literal["use_4bit"]  # noqa: Y015
@@ -630,6 +741,10 @@ class TrainingConfig(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gradient_accumulation_steps) -> _WhichOneofReturnType__gradient_accumulation_steps | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gradient_checkpointing) -> _WhichOneofReturnType__gradient_checkpointing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__importance_cap) -> _WhichOneofReturnType__importance_cap | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_image_size) -> _WhichOneofReturnType__max_image_size | None: ...
@@ -642,9 +757,13 @@ class TrainingConfig(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__num_generations) -> _WhichOneofReturnType__num_generations | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__refill_rounds) -> _WhichOneofReturnType__refill_rounds | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__save_steps) -> _WhichOneofReturnType__save_steps | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__staleness) -> _WhichOneofReturnType__staleness | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
     @_typing.overload
@@ -971,7 +1090,11 @@ Global___StepDone: _TypeAlias = StepDone  # noqa: Y015
 
 @_typing.final
 class StepMetrics(_message.Message):
-    """What one optimizer step measured. Means are over the step's completions unless said."""
+    """What one optimizer step measured. Means are over the step's completions unless said: rewards,
+    counts and zero_variance_group_rate over its first groups, not those that refill it; entropy, kl,
+    clip rates, log_probability_gap and importance ratios over the tokens that were learnt from, and
+    not a number where none was.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -996,6 +1119,13 @@ class StepMetrics(_message.Message):
     LEARNING_SECONDS_FIELD_NUMBER: _builtins.int
     STEP_SECONDS_FIELD_NUMBER: _builtins.int
     SAMPLES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    WAITING_SECONDS_FIELD_NUMBER: _builtins.int
+    STALENESS_MEAN_FIELD_NUMBER: _builtins.int
+    IMPORTANCE_RATIO_MEAN_FIELD_NUMBER: _builtins.int
+    IMPORTANCE_TRUNCATED_RATE_FIELD_NUMBER: _builtins.int
+    SKIPPED_GROUP_RATE_FIELD_NUMBER: _builtins.int
+    REFILLED_GROUP_RATE_FIELD_NUMBER: _builtins.int
     epoch: _builtins.float
     """Passes over the data so far, with fractions."""
     loss: _builtins.float
@@ -1029,15 +1159,33 @@ class StepMetrics(_message.Message):
     log_probability_gap: _builtins.float
     """Mean |engine's - learner's log-probability| per token, in nats."""
     rollout_seconds: _builtins.float
-    """Seconds from asking for completions to having them."""
+    """Seconds from asking for completions to having them; with staleness above 0 most of them pass
+    while earlier steps are learnt from.
+    """
     reward_seconds: _builtins.float
-    """Seconds of scoring."""
+    """Seconds from the last completion to the last score; earlier answers are scored meanwhile."""
     learning_seconds: _builtins.float
-    """Seconds of forward, backward and optimizer."""
+    """Seconds of forward, backward and optimizer, without waiting."""
     step_seconds: _builtins.float
     """Seconds of the whole step."""
     samples_per_second: _builtins.float
     """Completions per second of the whole step."""
+    tokens_per_second: _builtins.float
+    """Sampled tokens per second of the whole step."""
+    waiting_seconds: _builtins.float
+    """Seconds in which the learner had nothing to do but wait for completions and scores."""
+    staleness_mean: _builtins.float
+    """Mean number of optimizer steps by which the samples' adapter was behind."""
+    importance_ratio_mean: _builtins.float
+    """Mean ratio of the learner's probability of a token to the engine's, before truncation; 1 where
+    there is no importance correction.
+    """
+    importance_truncated_rate: _builtins.float
+    """Share of tokens whose ratio was cut off at importance_cap, in [0, 1]."""
+    skipped_group_rate: _builtins.float
+    """Share of groups without a forward and backward pass, in [0, 1]."""
+    refilled_group_rate: _builtins.float
+    """Share of groups that another prompt was sampled for, in [0, 1]."""
     def __init__(
         self,
         *,
@@ -1062,10 +1210,17 @@ class StepMetrics(_message.Message):
         learning_seconds: _builtins.float = ...,
         step_seconds: _builtins.float = ...,
         samples_per_second: _builtins.float = ...,
+        tokens_per_second: _builtins.float = ...,
+        waiting_seconds: _builtins.float = ...,
+        staleness_mean: _builtins.float = ...,
+        importance_ratio_mean: _builtins.float = ...,
+        importance_truncated_rate: _builtins.float = ...,
+        skipped_group_rate: _builtins.float = ...,
+        refilled_group_rate: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clip_high_rate", b"clip_high_rate", "clip_low_rate", b"clip_low_rate", "completion_length_mean", b"completion_length_mean", "entropy", b"entropy", "epoch", b"epoch", "exact_rate", b"exact_rate", "gradient_norm", b"gradient_norm", "kl", b"kl", "learning_rate", b"learning_rate", "learning_seconds", b"learning_seconds", "log_probability_gap", b"log_probability_gap", "loss", b"loss", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "reward_mean", b"reward_mean", "reward_seconds", b"reward_seconds", "reward_std", b"reward_std", "rollout_seconds", b"rollout_seconds", "samples_per_second", b"samples_per_second", "step_seconds", b"step_seconds", "zero_variance_group_rate", b"zero_variance_group_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clip_high_rate", b"clip_high_rate", "clip_low_rate", b"clip_low_rate", "completion_length_mean", b"completion_length_mean", "entropy", b"entropy", "epoch", b"epoch", "exact_rate", b"exact_rate", "gradient_norm", b"gradient_norm", "importance_ratio_mean", b"importance_ratio_mean", "importance_truncated_rate", b"importance_truncated_rate", "kl", b"kl", "learning_rate", b"learning_rate", "learning_seconds", b"learning_seconds", "log_probability_gap", b"log_probability_gap", "loss", b"loss", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "refilled_group_rate", b"refilled_group_rate", "reward_mean", b"reward_mean", "reward_seconds", b"reward_seconds", "reward_std", b"reward_std", "rollout_seconds", b"rollout_seconds", "samples_per_second", b"samples_per_second", "skipped_group_rate", b"skipped_group_rate", "staleness_mean", b"staleness_mean", "step_seconds", b"step_seconds", "tokens_per_second", b"tokens_per_second", "waiting_seconds", b"waiting_seconds", "zero_variance_group_rate", b"zero_variance_group_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,116 @@
+"""Real jobs on this machine: reward, rollout and learner as processes, driven over gRPC."""
+
+import asyncio
+import io
+import json
+import os
+import uuid
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import grpc
+
+from bench.scenes import Example
+from cli.services import plan_services
+from cli.supervisor import Supervisor
+from rpc.blobs import BlobClient
+from rpc.digests import digest_of_file
+from tally.learner.v1 import learner_pb2 as pb
+from tally.learner.v1 import learner_pb2_grpc
+
+_SERVICES = ("reward", "rollout", "learner")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Running services: where the learner answers, where its data is, their process ids."""
+
+    learner_target: str
+    data_dir: Path
+    pids: dict[str, int]
+
+    def put(self, path: Path) -> str:
+        """Stores a file in the learner's blob store; returns its digest."""
+        return asyncio.run(self._put(path))
+
+    async def _put(self, path: Path) -> str:
+        digest = digest_of_file(path)
+        async with grpc.aio.insecure_channel(self.learner_target) as channel:
+            await BlobClient(channel).put_file(path, digest)
+        return digest
+
+    def run(self, spec: pb.JobSpec) -> Iterator[tuple[str, pb.JobEvent]]:
+        """Starts a job and yields its id with each event until it has ended.
+
+        Raises RuntimeError where it does not complete.
+        """
+        job_id = str(uuid.uuid4())
+        with grpc.insecure_channel(self.learner_target) as channel:
+            stub = learner_pb2_grpc.LearnerServiceStub(channel)
+            stub.StartJob(pb.StartJobRequest(job_id=job_id, spec=spec))
+            for response in stub.WatchJob(pb.WatchJobRequest(job_id=job_id)):
+                yield job_id, response.event
+        if response.event.job_ended.status != pb.JOB_STATUS_COMPLETED:
+            raise RuntimeError(response.event.job_ended.error_message)
+
+    def checkpoint(self, job_id: str, step: int) -> Path:
+        return self.data_dir / "learner" / "jobs" / job_id / "checkpoints" / f"checkpoint-{step}"
+
+    def worker_pid(self) -> int:
+        """The learner's one child."""
+        learner = self.pids["learner"]
+        children = Path(f"/proc/{learner}/task").glob("*/children")
+        return int(" ".join(path.read_text() for path in children).split()[0])
+
+
+@contextmanager
+def running_stack(folder: Path, model: Path, learner: Mapping[str, str] = {}) -> Iterator[Stack]:
+    """The services over `model`; `learner` holds settings of the learner beside those of a demo."""
+    planned = plan_services(data_dir=folder, model=str(model), host="127.0.0.1", port=0)
+    services = [service for service in planned if service.name in _SERVICES]
+    extra = {f"TALLY_LEARNER_{name}": value for name, value in learner.items()}
+    services = [
+        replace(s, environment={**s.environment, **extra}) if s.name == "learner" else s
+        for s in services
+    ]
+    supervisor = Supervisor(
+        services, folder / "logs", stopped=lambda: False, report=lambda text: None
+    )
+    port = dict(services[-1].environment)["TALLY_LEARNER_SERVER__PORT"]
+    try:
+        supervisor.start()
+        yield Stack(
+            learner_target=f"127.0.0.1:{port}",
+            data_dir=folder,
+            pids={p.service.name: p.pid for p in supervisor.processes},
+        )
+    finally:
+        supervisor.stop()
+
+
+def write_dataset(path: Path, examples: Sequence[Example]) -> None:
+    """A dataset blob as JobSpec describes it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        lines = []
+        for row, example in enumerate(examples):
+            content = io.BytesIO()
+            example.image.save(content, "PNG")
+            archive.writestr(f"images/{row}.png", content.getvalue())
+            fields = {"question": example.question, "true_count": example.true_count}
+            lines.append(json.dumps({"row": row, "image": f"images/{row}.png", **fields}))
+        archive.writestr("samples.jsonl", "\n".join(lines))
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process and all its threads have computed so far."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process that is in RAM."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024

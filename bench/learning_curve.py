@@ -1,0 +1,242 @@
+"""Held-out exact rate over samples and over seconds: Tally beside TRL's GRPOTrainer.
+
+    python -m bench.learning_curve [--quick] [--results FOLDER]
+
+Both teach the small policy, which under-counts from 5 up, with the same LoRA, learning rate, group
+size, temperature, loss, data and number of samples, each with its own generation. Every few steps
+the adapter is set aside; afterwards one and the same greedy decoding answers the held-out scenes
+with all of them. Seconds are those of training, checkpoints included; the first step, in which both
+sides still load libraries, counts as much as the median one. With `--results` every finished run is
+kept there and not done again.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
+from math import sqrt
+from pathlib import Path
+from statistics import NormalDist, fmean, median, pstdev, stdev
+from typing import Any
+
+from peft import get_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import TrainerCallback
+
+from bench.examiner import ALPHA, MAX_TOKENS, RANK, Adapter, Examiner, reward
+from bench.jobs import running_stack, write_dataset
+from bench.report import options, print_json, print_table
+from bench.scenes import Example, examples
+from bench.trl_side import TrlSettings, TrlSide
+from samples.small_policy import POLICY_PATH
+from tally.learner.v1 import learner_pb2 as pb
+
+_GOAL = 0.90
+_SIDE_PIXELS, _TRAINING_IMAGES = 112, 300
+_PROMPTS, _GENERATIONS = 8, 8
+_LEARNING_RATE = 2e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """An adapter after `step` steps and `seconds` of training: which held-out answers are right."""
+
+    step: int
+    seconds: float
+    right: list[bool]
+
+    @property
+    def exact_rate(self) -> float:
+        return fmean(self.right)
+
+
+def tally_adapters(
+    seed: int, steps: int, every: int, data: Sequence[Example], folder: Path
+) -> Iterator[tuple[int, float, Adapter]]:
+    """Step, seconds since training began, adapter."""
+    write_dataset(folder / "data.zip", data)
+    kept = {"CHECKPOINTS_KEPT": str(steps)}
+    with running_stack(folder, POLICY_PATH, learner=kept) as stack:
+        spec = _spec(stack.put(folder / "data.zip"), seed, steps, every)
+        job_id, times = "", []
+        for job_id, event in stack.run(spec):  # noqa: B007 - read after the loop
+            if event.WhichOneof("event") in ("worker_started", "step_done"):
+                times.append(event.time.ToNanoseconds() / 1e9)
+        seconds = training_seconds(times)
+        for step in range(every, steps + 1, every):
+            path = stack.checkpoint(job_id, step) / "adapter_model.safetensors"
+            yield step, seconds[step - 1], load_file(path)
+
+
+def training_seconds(times: Sequence[float]) -> list[float]:
+    """Start and ends of steps → seconds until the end of each, the first taken as the median."""
+    steps = [end - start for start, end in pairwise(times)]
+    return list(accumulate([median(steps), *steps[1:]]))
+
+
+def _spec(dataset_digest: str, seed: int, steps: int, every: int) -> pb.JobSpec:
+    return pb.JobSpec(
+        dataset_digest=dataset_digest,
+        training=pb.TrainingConfig(
+            num_epochs=1000,
+            max_steps=steps,
+            save_steps=every,
+            batch_size=_PROMPTS,
+            gradient_accumulation_steps=1,
+            num_generations=_GENERATIONS,
+            learning_rate=_LEARNING_RATE,
+            learning_rate_schedule=pb.LEARNING_RATE_SCHEDULE_CONSTANT,
+            temperature=1.0,
+            use_4bit=False,
+            max_image_size=_SIDE_PIXELS,
+            max_new_tokens=MAX_TOKENS,
+            seed=seed,
+        ),
+        lora=pb.LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0),
+    )
+
+
+class _Snapshots(TrainerCallback):
+    """Sets the adapter aside every few steps, and notes the time of each."""
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self.times: list[float] = []
+        self.adapters: dict[int, Adapter] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.times.append(time.monotonic())
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.times.append(time.monotonic())
+        if state.global_step % self._every == 0:
+            weights = get_peft_model_state_dict(kwargs["model"])
+            copied = {name: tensor.detach().clone() for name, tensor in weights.items()}
+            self.adapters[state.global_step] = copied
+
+
+def trl_adapters(
+    seed: int, steps: int, every: int, data: Sequence[Example], folder: Path
+) -> Iterator[tuple[int, float, Adapter]]:
+    """As tally_adapters."""
+    settings = TrlSettings(
+        model_path=POLICY_PATH,
+        num_generations=_GENERATIONS,
+        prompts_per_pass=_PROMPTS,
+        max_completion_length=MAX_TOKENS,
+        learning_rate=_LEARNING_RATE,
+        max_steps=steps,
+        lora_r=RANK,
+        lora_alpha=ALPHA,
+        seed=seed,
+    )
+    side, snapshots = TrlSide(settings, data, folder, reward), _Snapshots(every)
+    side.trainer.add_callback(snapshots)
+    side.trainer.train()
+    seconds = training_seconds(snapshots.times)
+    for step, adapter in snapshots.adapters.items():
+        yield step, seconds[step - 1], adapter
+
+
+SIDES = {"Tally": tally_adapters, "TRL": trl_adapters}
+
+
+def curve(
+    name: str, seed: int, *, steps: int, every: int, held_out: Sequence[Example], kept: Path
+) -> list[Point]:
+    """One run of one side; read from `kept` where it is there already."""
+    path = kept / f"{name}-{seed}-{steps}-{every}-{len(held_out)}.json"
+    if not path.exists():
+        data = examples(_TRAINING_IMAGES, _SIDE_PIXELS, seed=1)
+        with tempfile.TemporaryDirectory() as folder:
+            taken = list(SIDES[name](seed, steps, every, data, Path(folder)))
+            examiner = Examiner(held_out, Path(folder))
+            points = [Point(step=n, seconds=s, right=examiner.right(a)) for n, s, a in taken]
+        path.write_text(json.dumps([asdict(point) for point in points]))
+    return [Point(**fields) for fields in json.loads(path.read_text())]
+
+
+def seconds_to_goal(points: Sequence[Point]) -> float:
+    """Infinite where the goal was not reached."""
+    return next((p.seconds for p in points if p.exact_rate >= _GOAL), float("inf"))
+
+
+def difference(
+    tally: Sequence[Point], trl: Sequence[Point], examinations: int
+) -> tuple[float, float]:
+    """Tally's exact rate less TRL's over all seeds at one step, and how much of it may be noise.
+
+    Pairs are the answers of both sides to one scene. The standard error is that of the pairs, or
+    that between the seeds where it is larger: a scene's answers of one run are not independent.
+    With 95% probability none of all `examinations` falls short by more than the noise where the
+    sides are equally good (Bonferroni).
+    """
+    pairs = [
+        a - b
+        for x, y in zip(tally, trl, strict=True)
+        for a, b in zip(x.right, y.right, strict=True)
+    ]
+    by_seed = [x.exact_rate - y.exact_rate for x, y in zip(tally, trl, strict=True)]
+    errors = [pstdev(pairs) / sqrt(len(pairs))]
+    if len(by_seed) > 1:
+        errors.append(stdev(by_seed) / sqrt(len(by_seed)))
+    return fmean(pairs), NormalDist().inv_cdf(1 - 0.05 / examinations) * max(errors)
+
+
+def main() -> None:
+    parser = options((__doc__ or "").split("\n")[0])
+    parser.add_argument("--results", type=Path, help="a folder to keep finished runs in")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[43, 44, 45])
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--every", type=int, default=4, help="steps between two examinations")
+    chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.seeds, chosen.steps = chosen.seeds[:1], 8
+    held_out = examples(64 if chosen.quick else 216, _SIDE_PIXELS, seed=2)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = chosen.results or Path(folder)
+        kept.mkdir(parents=True, exist_ok=True)
+        curves: dict[str, list[list[Point]]] = {name: [] for name in SIDES}
+        for seed in chosen.seeds:
+            for name in SIDES:
+                run = curve(
+                    name,
+                    seed,
+                    steps=chosen.steps,
+                    every=chosen.every,
+                    held_out=held_out,
+                    kept=kept,
+                )
+                curves[name].append(run)
+    _print(curves, vars(chosen) | {"results": None, "held_out": len(held_out)})
+
+
+def _print(curves: dict[str, list[list[Point]]], settings: dict[str, Any]) -> None:
+    rows = []
+    for number, point in enumerate(curves["Tally"][0]):
+        at = {name: [run[number] for run in runs] for name, runs in curves.items()}
+        ahead, noise = difference(at["Tally"], at["TRL"], len(curves["Tally"][0]))
+        rates = [fmean(p.exact_rate for p in points) for points in at.values()]
+        seconds = [fmean(p.seconds for p in points) for points in at.values()]
+        rows.append([point.step, *rates, ahead, noise, *seconds])
+    columns = ["steps", "Tally exact", "TRL exact", "difference", "noise", "Tally s", "TRL s"]
+    print_table(columns, rows)
+    goals = {name: [seconds_to_goal(run) for run in runs] for name, runs in curves.items()}
+    ratios = [trl / tally for tally, trl in zip(goals["Tally"], goals["TRL"], strict=True)]
+    print_table(
+        [f"seconds to {_GOAL}", *(f"seed {seed}" for seed in settings["seeds"])],
+        [*([name, *values] for name, values in goals.items()), ["TRL / Tally", *ratios]],
+    )
+    figures = {
+        "never_below": all(ahead + noise >= 0 for _, _, _, ahead, noise, _, _ in rows),
+        "seconds_to_goal": goals,
+        "ratio": median(ratios),
+        "curve": dict(zip(columns, zip(*rows, strict=True), strict=True)),
+    }
+    print_json("learning_curve", settings, figures)
+
+
+if __name__ == "__main__":
+    main()

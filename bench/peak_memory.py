@@ -1,0 +1,39 @@
+"""Peak memory: of this process on Linux, or of the card."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryFigures:
+    """Bytes held when measuring began, and the most since."""
+
+    rest: int
+    peak: int
+
+
+class PeakMemory:
+    """Counts from where it is made."""
+
+    def __init__(self, device: str) -> None:
+        self._on_card = device == "cuda"
+        if self._on_card:
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+            self._rest = torch.cuda.memory_allocated()
+            return
+        self._rest = _status_bytes("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+
+    def figures(self) -> MemoryFigures:
+        if self._on_card:
+            return MemoryFigures(rest=self._rest, peak=torch.cuda.max_memory_allocated())
+        return MemoryFigures(rest=self._rest, peak=_status_bytes("VmHWM"))
+
+
+def _status_bytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith(f"{name}:")]
+    return int(line.split()[1]) * 1024

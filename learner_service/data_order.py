@@ -1,0 +1,53 @@
+"""Which samples an optimizer step learns from: a function of its number alone. Pure.
+
+Steps can so be sampled ahead of time, over the end of an epoch too, and a resumed worker goes on
+with exactly the samples that come next.
+"""
+
+from functools import lru_cache
+from random import Random
+
+
+class DataOrder:
+    """Every epoch goes over all samples once, in an order of its own."""
+
+    def __init__(
+        self, *, num_samples: int, batch_size: int, batches_per_step: int, seed: int
+    ) -> None:
+        self._num_samples = num_samples
+        self._batch_size = batch_size
+        self._prompts_per_step = batch_size * batches_per_step
+        self._seed = seed
+        self._epoch_order = lru_cache(maxsize=2)(self._shuffled)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self._num_samples // self._prompts_per_step)
+
+    def batches(self, step: int) -> list[list[int]]:
+        """Sample indices of each forward pass of a step, from 0; an epoch's last may be short."""
+        epoch, number = divmod(step, self.steps_per_epoch)
+        start = number * self._prompts_per_step
+        chosen = self._epoch_order(epoch)[start : start + self._prompts_per_step]
+        size = self._batch_size
+        return [chosen[first : first + size] for first in range(0, len(chosen), size)]
+
+    def seed(self, step: int, slot: int) -> int:
+        """Makes a prompt's completions repeatable; below 2**62 and different for each slot."""
+        return ((self._seed * 1_000_003 + step) * self._prompts_per_step + slot) % 2**62
+
+    def others(self, step: int, slot: int, number: int) -> list[int]:
+        """At most `number` samples outside the step, to try in place of its sample `slot`.
+
+        Slots share none as long as there are enough.
+        """
+        taken = [index for batch in self.batches(step) for index in batch]
+        rest = sorted(set(range(self._num_samples)) - set(taken))
+        Random(f"refill {self._seed} {step}").shuffle(rest)
+        places = (slot + round_number * len(taken) for round_number in range(number))
+        return list(dict.fromkeys(rest[place % len(rest)] for place in places)) if rest else []
+
+    def _shuffled(self, epoch: int) -> list[int]:
+        order = list(range(self._num_samples))
+        Random(f"epoch {self._seed} {epoch}").shuffle(order)
+        return order

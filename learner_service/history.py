@@ -1,0 +1,32 @@
+"""What transformers logged of every step, in a file: memory and checkpoints don't grow with it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+class StepHistory:
+    """One line of JSON for each entry of `TrainerState.log_history`, in order."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def rewind(self, step: int) -> None:
+        """Forgets what was logged after `step`: a resumed worker does it again."""
+        kept = [entry for entry in self.entries() if entry["step"] <= step]
+        self._path.write_text("".join(map(_line, kept)))
+
+    def append(self, entry: dict[str, Any]) -> None:
+        with self._path.open("a") as file:
+            file.write(_line(entry))
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Without a last line that a killed worker left unfinished."""
+        if not self._path.exists():
+            return []
+        lines = self._path.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry) + "\n"

@@ -1,0 +1,73 @@
+"""Builds an image's files in a folder, by the Dockerfile's own commands, without an engine."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.deploy.images import ROOT, Stage, context_paths, image, stages
+
+
+class Built:
+    """An image's files under `folder`, as if that were its root."""
+
+    def __init__(self, service: str, folder: Path) -> None:
+        self._service = service
+        self._folder = folder
+        self.app = folder / "app"
+        self.python = folder / "opt" / "venv" / "bin" / "python"
+
+    def build_dependencies(self) -> None:
+        self._run(stages(self._service)[0])
+
+    def build_code(self) -> None:
+        self._run(stages(self._service)[1])
+
+    def _run(self, stage: Stage) -> None:
+        build = self._folder / "build"
+        shutil.rmtree(build, ignore_errors=True)
+        for copied in stage.values("COPY"):
+            *sources, _ = copied.split()
+            for source in context_paths() if sources == ["."] else sources:
+                _copy(ROOT / source, build / (source if sources == ["."] else Path(source).name))
+        arguments = dict(value.split("=") for value in stage.values("ARG"))
+        for command in stage.commands:
+            subprocess.run(
+                ["sh", "-ec", self._relocated(command)],
+                cwd=build,
+                env=_without_tally() | arguments | {"PATH": _path_of_this_python()},
+                check=True,
+                timeout=300,
+            )
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """The image's ENV, its paths in this folder; `changes` as `docker run --env` makes them."""
+        own = {k: self._relocated(v) for k, v in image(self._service).environment.items()}
+        own["PATH"] = own["PATH"].replace("$PATH", os.environ["PATH"])
+        return own | changes
+
+    def command(self, words: list[str]) -> list[str]:
+        assert words[0] == "python"
+        return [str(self.python), *words[1:]]
+
+    def _relocated(self, text: str) -> str:
+        for path in ("/opt/venv", "/app", "/var/lib/tally"):
+            text = text.replace(path, f"{self._folder}{path}")
+        return text
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def _without_tally() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("TALLY", "PYTHON"))}
+
+
+def _path_of_this_python() -> str:
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -1,0 +1,3 @@
+from tests.rpc.test_server import certificates
+
+__all__ = ["certificates"]

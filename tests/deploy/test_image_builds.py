@@ -1,0 +1,74 @@
+"""What an image holds is enough: its files, built in a folder by the Dockerfile's own commands."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.building import Built
+from tests.deploy.images import image
+from tests.fakes.processes import wait_for
+from tests.stack import free_port
+from tests.test_house import MAY_IMPORT
+
+PORT = {"reward": "TALLY_REWARD_SERVER__PORT", "gateway": "TALLY_GATEWAY_PORT"}
+BARRED = {
+    "reward": {"torch", "fastapi", "transformers"},
+    "gateway": {"torch", "transformers", "peft"},
+}
+
+
+def installed(built: Built) -> set[str]:
+    command = [sys.executable, "-m", "pip", "--python", built.python, "list", "--format=freeze"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {line.split("==")[0].lower() for line in listing.splitlines()}
+
+
+def is_healthy(built: Built, service: str, environment: dict[str, str]) -> bool:
+    command = built.command(image(service).health_check)
+    return subprocess.run(command, env=environment, check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("service", sorted(PORT))
+def test_it_starts_is_healthy_and_ends_on_sigterm(service: str, tmp_path: Path):
+    built = Built(service, tmp_path)
+    built.build_dependencies()
+    built.build_code()
+    assert not installed(built) & (BARRED[service] | {"pip", "setuptools"})
+    environment = built.environment(**{PORT[service]: str(free_port())})
+    process = subprocess.Popen(
+        built.command(image(service).entrypoint), cwd=tmp_path, env=environment
+    )
+    try:
+        wait_for(lambda: is_healthy(built, service, environment))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+        assert not is_healthy(built, service, environment)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("service", ["learner", "rollout"])
+def test_its_code_is_enough_beside_its_dependencies(service: str, tmp_path: Path):
+    built = Built(service, tmp_path)
+    built.build_code()
+    module = image(service).entrypoint[2]
+    packages = {path.name for path in built.app.iterdir() if path.suffix != ".dist-info"}
+    assert packages == {module, *MAY_IMPORT[module]}
+    # With -S no .pth file is read, so that an editable install can't stand in for what is missing.
+    site_packages = [path for path in sys.path if path.endswith("site-packages")]
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", module, "--help"],
+        env=built.environment(PYTHONPATH=os.pathsep.join([str(built.app), *site_packages])),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--server.port" in done.stdout

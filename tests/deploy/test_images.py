@@ -1,0 +1,115 @@
+"""The Dockerfiles name only what is there, and keep the rules for images."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from deploy.requirements import requirements
+from tests.deploy.images import (
+    DEPLOY,
+    ROOT,
+    SETTINGS,
+    context_paths,
+    image,
+    read_settings,
+    stages,
+    unknown_settings,
+)
+from tests.test_house import MAY_IMPORT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+services = pytest.mark.parametrize("service", sorted(SETTINGS))
+
+
+def test_hadolint_finds_nothing():
+    files = sorted(map(str, DEPLOY.glob("*.Dockerfile")))
+    assert len(files) == len(SETTINGS)
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@services
+def test_every_stage_starts_from_one_pinned_slim_base_of_the_projects_python(service: str):
+    (base,) = {stage.base for stage in stages(service)}
+    version = re.fullmatch(r"python:(\d+\.\d+)\.\d+-slim-bookworm", base)[1]
+    assert f">={version}" in PROJECT["requires-python"]
+
+
+@services
+def test_it_runs_as_a_numeric_user_who_is_not_root_and_owns_its_folders(service: str):
+    (user,) = image(service).values("USER")
+    number = user.split(":")[0]
+    assert int(number) > 0
+    assert f"install --directory --owner {number}" in " ".join(image(service).commands)
+
+
+@services
+def test_its_environment_is_read_by_its_settings(service: str, monkeypatch):
+    environment = image(service).environment
+    assert not unknown_settings(service, environment)
+    settings = read_settings(service, environment, monkeypatch)
+    server = getattr(settings, "server", settings)
+    assert server.host == "0.0.0.0"
+    assert image(service).values("EXPOSE") == [str(server.port)]
+    default = SETTINGS[service].model_construct()
+    assert server.port == getattr(default, "server", default).port
+
+
+@services
+def test_its_commands_are_modules_that_exist(service: str):
+    for command in (image(service).entrypoint, image(service).health_check):
+        assert command[:2] == ["python", "-m"]
+        assert importlib.util.find_spec(command[2])
+    prefix = SETTINGS[service].model_config["env_prefix"]
+    assert image(service).health_check[3:] in ([], [prefix])
+
+
+@services
+def test_it_holds_what_the_service_may_import_and_no_more(service: str):
+    module = image(service).entrypoint[2]
+    (command,) = stages(service)[1].commands
+    kept = set(re.findall(r"! -name (\S+)", command)) - {'"tally-*.dist-info"'}
+    assert kept == {module, *MAY_IMPORT[module]}
+
+
+@services
+def test_every_copied_path_exists(service: str):
+    allowed = context_paths()
+    for path in allowed:
+        assert (ROOT / path).exists()
+    for stage in stages(service):
+        for value in stage.values("COPY"):
+            sources = [] if value.startswith("--from=") else value.split()[:-1]
+            assert all(source == "." or source in allowed for source in sources)
+
+
+@services
+def test_dependencies_come_before_code(service: str):
+    copied = stages(service)[0].values("COPY")
+    assert copied == ["pyproject.toml deploy/requirements.py ./"]
+    assert image(service).values("COPY")[:2] == [
+        "--from=dependencies /opt/venv /opt/venv",
+        "--from=code /app /app",
+    ]
+
+
+@services
+def test_its_extra_exists(service: str):
+    (command,) = stages(service)[0].commands
+    extra = re.search(r"requirements\.py (\S+)", command)[1]
+    if extra == '"$EXTRA"':
+        (extra,) = (value.removeprefix("EXTRA=") for value in stages(service)[0].values("ARG"))
+    assert extra in PROJECT["optional-dependencies"]
+    assert set(PROJECT["dependencies"]) <= set(requirements(PROJECT, extra))
+
+
+def test_an_extra_of_extras_is_spelt_out():
+    found = requirements(PROJECT, "vllm")
+    assert "torch==2.13.0" in found
+    assert not [line for line in found if line.startswith("tally")]

@@ -1,0 +1,54 @@
+"""A rollout service that counts by its seed: repeatable, in scrambled order, and it can hang."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+import grpc
+
+from tally.rollout.v1 import rollout_pb2 as pb
+from tally.rollout.v1 import rollout_pb2_grpc
+
+
+class CountingRollouts(rollout_pb2_grpc.RolloutServiceServicer):
+    """`same_answers` says of a seed whether all completions of its group are alike."""
+
+    def __init__(
+        self,
+        encode: Callable[[str], list[int]],
+        same_answers: Callable[[int], bool] = lambda seed: seed % 3 == 0,
+    ) -> None:
+        self._encode = encode
+        self._same_answers = same_answers
+        self.requests: list[pb.GenerateRequest] = []
+        self.hangs_after = 10**9
+        self.cancelled = 0
+
+    async def Generate(
+        self, request: pb.GenerateRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GenerateResponse:
+        self.requests.append(request)
+        try:
+            if len(self.requests) > self.hangs_after:
+                await asyncio.sleep(3600)
+            await asyncio.sleep(Random(request.sampling.seed).uniform(0.0, 0.02))
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return pb.GenerateResponse(completions=self._completions(request))
+
+    def _completions(self, request: pb.GenerateRequest) -> list[pb.Completion]:
+        random = Random(request.sampling.seed)
+        counts = [random.randint(1, 12) for _ in range(request.num_completions)]
+        if self._same_answers(request.sampling.seed):
+            counts = [counts[0]] * len(counts)
+        return [self._completion(count, random, request.adapter_digest) for count in counts]
+
+    def _completion(self, count: int, random: Random, adapter_digest: str) -> pb.Completion:
+        token_ids = self._encode(f"A photo of {count} cups")
+        return pb.Completion(
+            token_ids=token_ids,
+            log_probabilities=[-12 * random.random() for _ in token_ids],
+            finish_reason=pb.FINISH_REASON_STOP,
+            adapter_digest=adapter_digest,
+        )
