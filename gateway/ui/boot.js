@@ -1,4 +1,4 @@
-// Runs before the first paint, so that neither theme nor language changes under the reader's eyes.
+// Runs before the first paint, so that theme and language do not change before one's eyes.
 (() => {
 	const root = document.documentElement;
 	root.dataset.theme = localStorage['tally.theme'] ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');

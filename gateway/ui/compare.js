@@ -1,4 +1,4 @@
-// Base against adapter: figures with intervals, the matrix, by count and kind, the worst images.
+// Base against adapter: figures with intervals, the matrix, the worst images.
 
 import { find, get, post, save, sleep } from './api.js';
 import { number, percent, signed, t, when } from './i18n.js';
@@ -8,7 +8,7 @@ const SIDES = ['base', 'adapter'];
 const two = (value) => number(value, 2);
 const share = (value) => percent(value, 1);
 const points = (value) => `${signed(value * 100, 1)} ${t('points')}`;
-/** How each figure and its difference are written. */
+// How each figure and its difference are written.
 const FIGURES = {
 	exact_rate: [share, points], within_one_rate: [share, points], mean_absolute_count_error: [two, signed],
 	root_mean_square_count_error: [two, signed], reward_mean: [two, signed], parse_failure_rate: [share, points],

@@ -1,4 +1,4 @@
-// What the steps measured, as lines that grow.
+// What the steps measured, live.
 
 import { chart, smoothed } from './chart.js';
 import { number, percent, short, t } from './i18n.js';

@@ -23,7 +23,7 @@ export async function show(main, place) {
 	if (job.status === 'training' && !place.signal.aborted) watch(page, head).catch((error) => place.signal.aborted || place.note(error.message));
 }
 
-/** Follows the job from where the metrics end, and tells the view what happens. */
+/** Follows the job from where the metrics end. */
 async function watch({ job, recent, metrics, note, listeners }, head) {
 	await follow(job.job_id, metrics.last_seq ?? 0, (kind, data) => {
 		if (kind === 'step') {

@@ -1,4 +1,4 @@
-// What the model said in the latest steps: each picture with its answers, counts and rewards.
+// What the model said: pictures with answers, counts and rewards.
 
 import { find } from './api.js';
 import { t } from './i18n.js';

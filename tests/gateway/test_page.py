@@ -13,7 +13,7 @@ from gateway.train_models import LoraConfig, TrainingConfig
 from tests.ui.words import LANGUAGES, Words
 
 OWN = files("gateway") / "ui"
-MOST_BYTES = 60 * 1024
+MOST_BYTES = 60_000
 
 
 def test_our_own_code_is_small():
