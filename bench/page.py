@@ -28,6 +28,7 @@ from tests.ui.visitor import chromium, visitor
 
 JOBS = 500
 STEPS = 10_000
+MOST_SECONDS = 30.0
 FIRST_CONTENT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 LISTED = "document.querySelectorAll('.rows .row').length >= 50"
 DRAWN = "document.querySelectorAll('.chart canvas').length >= 6"
@@ -60,7 +61,7 @@ def _job(index: int) -> Job:
         loss=0.1,
         phase=None,
         created_at=now() - timedelta(minutes=index),
-        spec={},
+        spec={"data_file_id": str(uuid.uuid4()), "evaluation_file_id": None},
         dataset_digest="0" * 64,
         request_digest="0" * 64,
         last_seq=STEPS,
@@ -96,7 +97,8 @@ async def milliseconds(browser: Browser, url: str, place: str, usable: str) -> t
     """First content and usable, of one visit."""
     async with visitor(browser, url) as visit:
         await visit.page.goto(f"{url}/ui#{place}", wait_until="commit")
-        ready = await visit.page.evaluate(UNTIL % usable)
+        async with asyncio.timeout(MOST_SECONDS):
+            ready = await visit.page.evaluate(UNTIL % usable)
         return await visit.page.evaluate(FIRST_CONTENT), ready
 
 

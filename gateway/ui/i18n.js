@@ -41,5 +41,5 @@ export function bytes(value) {
 	return write(value / size, { style: 'unit', unit, maximumSignificantDigits: 3 });
 }
 
-/** The API's times are UTC. */
+// The API's times are UTC.
 export const when = (time) => new Date(`${time}Z`).toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });
