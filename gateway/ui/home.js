@@ -1,4 +1,4 @@
-// Data: drop a ZIP, or go on with one that is here.
+// Data: drop a ZIP, or choose one that is here.
 
 import { get, upload } from './api.js';
 import { bytes, percent, t, when } from './i18n.js';
