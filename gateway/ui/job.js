@@ -10,7 +10,7 @@ const VIEWS = ['curves', 'samples', 'compare', 'try'];
 const STEPS_AVERAGED = 20;
 
 export async function show(main, place) {
-	const [job, metrics] = await Promise.all([get(`jobs/${place.id}`), get(`jobs/${place.id}/metrics?max_points=2000`)]);
+	const [job, metrics] = await Promise.all([get(`jobs/${place.id}`), get(`jobs/${place.id}/metrics?max_points=1000`)]);
 	const name = VIEWS.find((one) => one === place.query.get('view')) ?? VIEWS[0];
 	const page = { ...place, job, metrics, recent: metrics.steps.slice(-STEPS_AVERAGED), listeners: [] };
 	const head = heading(page);

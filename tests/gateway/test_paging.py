@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.event_models import StepMetrics
 from gateway.thinning import thinned
 from tests.gateway.packing import good_zip
 
@@ -61,3 +62,8 @@ def test_there_are_never_more_points_than_asked_for(max_points):
     points = thinned(steps, max_points)
     assert len(points) <= max_points
     assert points[-1] == {"step": 10}
+
+
+def test_a_step_of_an_earlier_release_is_still_read():
+    stored = {"step": 1, "loss": 0.5}
+    assert StepMetrics(**stored).model_dump(exclude_none=True) == stored
