@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 
-from bench.memory import MemoryGrowth
+from bench.peak_memory import PeakMemory
 from learner_service.blob_servicer import BlobServicer
 from learner_service.blob_store import BlobStore
 from rpc.blobs import CHUNK_BYTES, keep_freed_buffers
@@ -32,10 +32,10 @@ async def _serve_blobs(pipe: Connection, store: Path, fetches: "Synchronized[int
         register=lambda s: blob_pb2_grpc.add_BlobServiceServicer_to_server(servicer, s),
     )
     await server.start()
-    growth = MemoryGrowth()
+    growth = PeakMemory("cpu")
     pipe.send(server.port)
     await asyncio.to_thread(pipe.recv)
-    pipe.send(growth.bytes())
+    pipe.send(growth.figures().growth)
     await server.stop(0)
 
 

@@ -30,7 +30,7 @@ import grpc
 
 from bench.adapter_servicer import PLAIN, serve_blobs, serve_plainly
 from bench.measure import in_turn, median_ratio, seconds
-from bench.memory import MemoryGrowth
+from bench.peak_memory import PeakMemory
 from bench.report import options, print_json, print_table
 from learner_service.blob_store import BlobStore
 from rollout_service.blob_cache import BlobCache
@@ -168,13 +168,13 @@ class _Replica:
             return state.st_blocks * 512
 
     async def fetch_at_once(self) -> dict[str, Any]:
-        growth = MemoryGrowth()
+        growth = PeakMemory("cpu")
         before = self._fetches.value
         stored_bytes = await self.fetch(_REQUESTS)
         return {
             "requests_at_once": _REQUESTS,
             "fetches_of_them": self._fetches.value - before,
-            "replica_peak_growth_bytes": growth.bytes(),
+            "replica_peak_growth_bytes": growth.figures().growth,
             "stored_bytes": stored_bytes,
             "stored_in_memory": self._folder.is_relative_to(MEMORY_FOLDER),
         }

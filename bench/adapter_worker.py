@@ -13,7 +13,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from bench.measure import seconds
-from bench.memory import MemoryGrowth
+from bench.peak_memory import PeakMemory
 from learner_service.adapters import AdapterPublisher
 from learner_service.blob_store import BlobStore
 from learner_service.policy import LORA_TARGETS
@@ -39,7 +39,7 @@ def publish(store: Path, layers: int, repeats: int) -> dict[str, Any]:
     model = _adapted_7b(layers)
     weight = next(p for name, p in model.named_parameters() if "lora_" in name)
     publisher = AdapterPublisher(BlobStore(store), store / "published.txt")
-    growth = MemoryGrowth()
+    growth = PeakMemory("cpu")
     took = []
     for _ in range(repeats):
         with torch.no_grad():
@@ -50,7 +50,7 @@ def publish(store: Path, layers: int, repeats: int) -> dict[str, Any]:
         "digest": digest,
         "size_bytes": BlobStore(store).size_bytes(digest),
         "seconds": took,
-        "peak_growth_bytes": growth.bytes(),
+        "peak_growth_bytes": growth.figures().growth,
     }
 
 

@@ -13,6 +13,10 @@ class MemoryFigures:
     rest: int
     peak: int
 
+    @property
+    def growth(self) -> int:
+        return max(0, self.peak - self.rest)
+
 
 class PeakMemory:
     """Counts from where it is made."""

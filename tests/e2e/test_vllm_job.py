@@ -4,11 +4,13 @@ import io
 import zipfile
 from pathlib import Path
 
+import grpc
 import pytest
 import requests
 from peft import PeftModel
 
 from samples.small_policy import POLICY_PATH, load_policy
+from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 from tests.stack import running_stack
 
 pytest.importorskip("vllm")
@@ -23,7 +25,9 @@ def test_a_job_through_vllm(tmp_path: Path, training_zip: Path):
         assert stack.wait(job_id)["status"] == "completed", stack.logs()
         steps = stack.get(f"/jobs/{job_id}/metrics")["steps"]
         archive = requests.get(f"{stack.url}/jobs/{job_id}/download", timeout=30).content
-        assert "LoRA" in (stack.data_dir / "logs" / "rollout.log").read_text()
+        with grpc.insecure_channel(stack.target("rollout")) as channel:
+            stub = rollout_pb2_grpc.RolloutServiceStub(channel)
+            assert stub.GetModel(rollout_pb2.GetModelRequest(), timeout=10).engine == "vllm"
     assert [step["step"] for step in steps] == [1, 2, 3]
     assert max(step["log_probability_gap"] for step in steps) < 1e-3
     zipfile.ZipFile(io.BytesIO(archive)).extractall(tmp_path / "adapter")

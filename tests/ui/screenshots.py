@@ -49,7 +49,7 @@ async def pictures(browser: Browser, url: str, job_id: str, file_id: str) -> Non
         await take(visit, "page-train", f"/train?file={file_id}&preset=quick")
         await take(visit, "page-compare", f"/jobs/{job_id}?view=compare")
         await visit.page.locator(".matrix").first.scroll_into_view_if_needed()
-        await visit.page.mouse.wheel(0, 500)
+        await visit.page.mouse.wheel(0, 120)
         await take(visit, "page-compare-matrix")
         await tried(visit, "page-try", job_id)
     async with visitor(browser, url, language="zh-TW", dark=True) as visit:

@@ -12,7 +12,7 @@ from gateway.settings import Settings
 from tests.fakes.learner import FakeLearner
 from tests.gateway.conftest import client_of, running, running_reward
 from tests.stack import Stack
-from tests.ui.journey import start, steps_shown, until_step, upload
+from tests.ui.journey import SETTINGS, start, steps_shown, until_step, upload
 from tests.ui.visitor import PHONE, visitor
 from tests.ui.words import Words
 
@@ -70,6 +70,21 @@ async def test_settings_of_a_form_outlive_a_reload(browser: Browser, stack: Stac
         await expect(epochs).to_have_value("7")
         steps = visit.page.locator('[name="training_config.max_steps"]')
         await expect(steps).to_have_value("40")
+
+
+async def test_preflight_is_told_before_the_start(browser: Browser, stack: Stack, data: Path):
+    async with visitor(browser, stack.url) as visit:
+        file_id = await upload(visit, data / "held_out.zip")
+        jobs = stack.get("/jobs")
+        await visit.open(f"/train?file={file_id}")
+        await visit.fill(SETTINGS)
+        await visit.press(WORDS("train.check"))
+        panel = visit.page.locator("section.panel")
+        await expect(panel.locator("h2")).to_have_text(WORDS("check.ok"))
+        await expect(panel.locator(".histogram li")).to_have_count(9)
+        await expect(panel.get_by_text(WORDS("check.base"))).to_be_visible()
+        assert len(stack.get("/jobs")) == len(jobs)
+        assert visit.complaints == []
 
 
 async def test_the_language_and_the_theme_are_remembered(browser: Browser, stack: Stack):
