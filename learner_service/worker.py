@@ -39,6 +39,7 @@ from learner_service.phases import Phases
 from learner_service.policy import Policy, PolicySettings
 from learner_service.process import end_with_parent
 from learner_service.rollouts_ahead import RolloutsAhead
+from learner_service.trackers import trackers_of
 from learner_service.trainer import GRPOTrainer
 from learner_service.worker_task import WorkerTask
 from rpc.digests import digest_of_file, vocabulary_fingerprint
@@ -181,6 +182,7 @@ class Worker:
             phases=self._phases,
             stop=self._stop,
             attempt=self._task.attempt,
+            trackers=trackers_of(self._task, self.report),
         )
 
     def _train(self, trainer: GRPOTrainer, ahead: RolloutsAhead) -> None:
