@@ -11,7 +11,7 @@ PROTOS := $(shell find protos/tally -name '*.proto')
 # What the tests run beside Python's packages; Debian's packages have the same names.
 PROGRAMS := chromium docker-compose
 
-.PHONY: demo test programs lint protos release-protos clean
+.PHONY: demo test programs lint protos release-protos screenshots clean
 
 demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to end; ENGINE=vllm.
 	$(BIN)/tally demo --engine $(ENGINE)
@@ -46,6 +46,9 @@ protos: $(VENV)/dev.stamp ## Writes the generated code anew after a .proto has c
 
 release-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must not be broken.
 	cd protos && ../$(BIN)/buf build --output released.binpb
+
+screenshots: $(VENV)/dev.stamp ## Writes the pictures of the page under docs/images/.
+	$(BIN)/python -m tests.ui.screenshots
 
 $(VENV)/$(DEMO).stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

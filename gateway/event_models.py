@@ -4,61 +4,76 @@ from pydantic import BaseModel, Field
 
 
 class StepMetrics(BaseModel):
-    """What one optimizer step measured; null where it was not a finite number."""
+    """What one optimizer step measured; null where it was not a finite number.
+
+    A step that was stored before a figure was invented has null there too.
+    """
 
     step: int = Field(description="The step, from 1.", examples=[1])
-    epoch: float | None = Field(description="Passes over the data so far.")
-    loss: float | None = Field(description="The loss.")
-    reward_mean: float | None = Field(description="Mean of the rewards.")
-    reward_std: float | None = Field(description="Standard deviation of the rewards.")
-    exact_rate: float | None = Field(description="Share of answers with the true count.")
+    epoch: float | None = Field(None, description="Passes over the data so far.")
+    loss: float | None = Field(None, description="The loss.")
+    reward_mean: float | None = Field(None, description="Mean of the rewards.")
+    reward_std: float | None = Field(None, description="Standard deviation of the rewards.")
+    exact_rate: float | None = Field(None, description="Share of answers with the true count.")
     mean_absolute_count_error: float | None = Field(
-        description="Mean |count - true count| over the answers that hold a count."
+        None, description="Mean |count - true count| over the answers that hold a count."
     )
-    parse_failure_rate: float | None = Field(description="Share of answers without a count.")
+    parse_failure_rate: float | None = Field(None, description="Share of answers without a count.")
     zero_variance_group_rate: float | None = Field(
-        description="Share of groups whose rewards are all equal."
+        None, description="Share of groups whose rewards are all equal."
     )
-    entropy: float | None = Field(description="Mean entropy of the token distributions, in nats.")
-    kl: float | None = Field(description="Mean estimate of the divergence from the base model.")
-    clip_low_rate: float | None = Field(description="Share of tokens clipped from below.")
-    clip_high_rate: float | None = Field(description="Share of tokens clipped from above.")
-    gradient_norm: float | None = Field(description="Norm of the gradient before clipping.")
-    learning_rate: float | None = Field(description="The learning rate of the step.")
-    completion_length_mean: float | None = Field(description="Mean tokens per completion.")
+    entropy: float | None = Field(
+        None, description="Mean entropy of the token distributions, in nats."
+    )
+    kl: float | None = Field(
+        None, description="Mean estimate of the divergence from the base model."
+    )
+    clip_low_rate: float | None = Field(None, description="Share of tokens clipped from below.")
+    clip_high_rate: float | None = Field(None, description="Share of tokens clipped from above.")
+    gradient_norm: float | None = Field(None, description="Norm of the gradient before clipping.")
+    learning_rate: float | None = Field(None, description="The learning rate of the step.")
+    completion_length_mean: float | None = Field(None, description="Mean tokens per completion.")
     log_probability_gap: float | None = Field(
-        description="Mean |engine's - learner's log-probability| per token, in nats."
+        None, description="Mean |engine's - learner's log-probability| per token, in nats."
     )
-    rollout_seconds: float | None = Field(description="Seconds until the completions were there.")
+    rollout_seconds: float | None = Field(
+        None, description="Seconds until the completions were there."
+    )
     reward_seconds: float | None = Field(
-        description="Seconds from the last completion to the last score."
+        None, description="Seconds from the last completion to the last score."
     )
-    learning_seconds: float | None = Field(description="Seconds of forward, backward, optimizer.")
-    step_seconds: float | None = Field(description="Seconds of the whole step.")
-    samples_per_second: float | None = Field(description="Completions per second.")
-    tokens_per_second: float | None = Field(description="Sampled tokens per second.")
+    learning_seconds: float | None = Field(
+        None, description="Seconds of forward, backward, optimizer."
+    )
+    step_seconds: float | None = Field(None, description="Seconds of the whole step.")
+    samples_per_second: float | None = Field(None, description="Completions per second.")
+    tokens_per_second: float | None = Field(None, description="Sampled tokens per second.")
     waiting_seconds: float | None = Field(
-        description="Seconds in which the learner only waited for completions and scores."
+        None, description="Seconds in which the learner only waited for completions and scores."
     )
     staleness_mean: float | None = Field(
-        description="Mean number of steps by which the samples' adapter was behind."
+        None, description="Mean number of steps by which the samples' adapter was behind."
     )
     importance_ratio_mean: float | None = Field(
-        description="Mean ratio of the learner's to the engine's probability of a token."
+        None, description="Mean ratio of the learner's to the engine's probability of a token."
     )
     importance_truncated_rate: float | None = Field(
-        description="Share of tokens whose importance ratio was cut off."
+        None, description="Share of tokens whose importance ratio was cut off."
     )
     skipped_group_rate: float | None = Field(
-        description="Share of groups without a forward and backward pass."
+        None, description="Share of groups without a forward and backward pass."
     )
     refilled_group_rate: float | None = Field(
-        description="Share of groups that another prompt was sampled for."
+        None, description="Share of groups that another prompt was sampled for."
     )
 
 
 class Metrics(BaseModel):
     job_id: str = Field(description="The job's id.")
+    last_seq: int = Field(
+        description="The steps hold every event up to this one; watch the job from here on.",
+        examples=[240],
+    )
     steps: list[StepMetrics] = Field(
         description="One for each step done, in order; a step done twice shows its last run."
     )
@@ -72,9 +87,117 @@ class EvaluationScores(BaseModel):
     )
     reward_mean: float | None = Field(description="Mean progressive_count reward.")
     parse_failure_rate: float | None = Field(description="Share of answers without a count.")
+    root_mean_square_count_error: float | None = Field(
+        description="Square root of the mean squared error of the answers that hold a count."
+    )
+
+
+class ShownAnswer(BaseModel):
+    """One answer of a group."""
+
+    text: str = Field(description="What the model said.", examples=["A photo of 3 apples"])
+    count: int | None = Field(description="The count in it; null where it holds none.")
+    reward: float | None = Field(description="Its reward.", examples=[1.0])
+
+
+class ShownGroup(BaseModel):
+    """All answers to one question of a step."""
+
+    row: int = Field(description="The row of the upload.", examples=[17])
+    question: str = Field(
+        description="What was asked.", examples=["How many apples are in this image?"]
+    )
+    true_count: int = Field(description="How many objects there are.", examples=[3])
+    answers: list[ShownAnswer] = Field(description="Every completion of the group.")
+
+
+class ShownStep(BaseModel):
+    """Some of a step's answers."""
+
+    step: int = Field(description="The step, from 1.", examples=[150])
+    groups: list[ShownGroup] = Field(description="At most four.")
+
+
+class Samples(BaseModel):
+    """What the model said in the latest steps."""
+
+    job_id: str = Field(description="The job's id.")
+    file_id: str = Field(description="The upload whose rows these are.")
+    steps: list[ShownStep] = Field(description="The newest first.")
+
+
+class IntervalScores(EvaluationScores):
+    """The figures with the ends of their intervals."""
+
+    intervals: dict[str, tuple[float, float] | None] = Field(
+        description="Lower and upper end of each figure's interval; null where there is none."
+    )
+
+
+class IntervalMethod(BaseModel):
+    """A paired bootstrap over images."""
+
+    confidence: float = Field(description="How sure the intervals are.", examples=[0.95])
+    resamples: int = Field(description="How often images were drawn anew.", examples=[10_000])
+    seed: int = Field(description="What the draws follow from.", examples=[43])
+
+
+class EvaluationPart(BaseModel):
+    """The samples of one true count, or of one kind of object."""
+
+    label: str = Field(
+        description="The count, a range of counts, or the objects.", examples=["apples"]
+    )
+    num_samples: int = Field(description="Samples in it.")
+    base: EvaluationScores = Field(description="The base model.")
+    adapter: EvaluationScores = Field(description="The adapter.")
+
+
+class Matrix(BaseModel):
+    """How often each answer was given to each true count: rows of true counts."""
+
+    true_labels: list[str] = Field(description="True counts, one for each row.")
+    answer_labels: list[str] = Field(description="Answers, one for each column; no count last.")
+    base: list[list[int]] = Field(description="The base model's answers.")
+    adapter: list[list[int]] = Field(description="The adapter's answers.")
+
+
+class GivenAnswer(BaseModel):
+    text: str = Field(description="What the model said.", examples=["A photo of 4 apples"])
+    count: int | None = Field(description="The count in it; null where it holds none.")
+    difference: int | None = Field(description="How far the count is off.")
+    reward: float = Field(description="Its progressive_count reward.")
+
+
+class ComparedSample(BaseModel):
+    """A sample with both answers."""
+
+    row: int = Field(description="The row of the upload.")
+    question: str = Field(description="What was asked.")
+    true_count: int = Field(description="How many objects there are.")
+    base: GivenAnswer = Field(description="The base model's answer.")
+    adapter: GivenAnswer = Field(description="The adapter's answer.")
+
+
+class HeldOut(BaseModel):
+    """What was held out of training."""
+
+    share: float = Field(description="evaluation_share.", examples=[0.1])
+    rows: list[int] = Field(description="Rows of the upload.")
 
 
 class Evaluation(BaseModel):
-    num_samples: int = Field(description="Held-out samples.", examples=[120])
-    base: EvaluationScores = Field(description="The base model's scores.")
-    adapter: EvaluationScores = Field(description="The adapter's scores.")
+    """The base model against the adapter, both greedy, on the same samples."""
+
+    num_samples: int = Field(description="Samples that both answered.", examples=[120])
+    base: IntervalScores = Field(description="The base model.")
+    adapter: IntervalScores = Field(description="The adapter.")
+    difference: IntervalScores = Field(description="Adapter minus base, sample by sample.")
+    interval: IntervalMethod = Field(description="How the intervals were made.")
+    by_count: list[EvaluationPart] = Field(description="By true count, above 20 by range.")
+    by_kind: list[EvaluationPart] = Field(description="By what the questions ask to be counted.")
+    matrix: Matrix = Field(description="Answers by true counts.")
+    warnings: list[str] = Field(description="What should be known before the figures are believed.")
+    worst: list[ComparedSample] = Field(description="Where the adapter is furthest off.")
+    held_out: HeldOut | None = Field(description="Null where the data was named.")
+    file_id: str = Field(description="The upload whose rows these are.")

@@ -21,7 +21,7 @@ from learner_service import checkpoints
 from learner_service.adapters import AdapterPublisher
 from learner_service.dataset import Sample
 from learner_service.errors import StopRequested
-from learner_service.events import JobPhase, Notice, Report, StepDone
+from learner_service.events import JobPhase, Notice, Report, SamplesShown, StepDone
 from learner_service.groups import PromptStage, PublishedAdapter
 from learner_service.history import StepHistory
 from learner_service.importance import importance_weights
@@ -31,11 +31,13 @@ from learner_service.passes import ForwardPass, StepPasses, WholeStep
 from learner_service.phases import Phases
 from learner_service.policy import Policy
 from learner_service.rollouts_ahead import RolloutsAhead
+from learner_service.shown import shown_groups
 from learner_service.spec import TrainingSettings
 from learner_service.start_reporter import StartReporter
 from learner_service.step_meter import StepMeter
 from learner_service.trackers import Trackers
 from learner_service.training_arguments import training_arguments
+from learner_service.waiting import Waiting
 
 
 class GRPOTrainer(Trainer):
@@ -121,24 +123,8 @@ class GRPOTrainer(Trainer):
             digest = self._publisher.publish(self._policy.model)
             self._ahead.ask(step, end, PublishedAdapter(digest=digest, step=step))
         rollouts = self._ahead.take()
-
-        def before_waiting(first: int, end: int) -> None:
-            if rollouts.are_there(first, end):
-                return
-            if first == 0:
-                self._phases.enter(JobPhase.ROLLOUT)
-            else:
-                self._phases.stand_still()
-            for sample in rollouts.samples[first:end]:
-                if not rollouts.are_there(first, end):
-                    self._check_stop()
-                    self._stage.features(sample.image_digest)
-
-        def after_waiting() -> None:
-            self._meter.waited_seconds = rollouts.waited_seconds
-            self._phases.enter(JobPhase.LEARNING)
-
-        passes = StepPasses(rollouts, self._training, before_waiting, after_waiting)
+        waiting = Waiting(rollouts, self._stage, self._phases, self._meter, self._check_stop)
+        passes = StepPasses(rollouts, self._training, waiting.before, waiting.after)
         self._meter.learning_begins()
         return passes, None
 
@@ -168,6 +154,8 @@ class GRPOTrainer(Trainer):
         if step.gradient_factor != 1:
             torch._foreach_mul_([p.grad for p in self._trained], step.gradient_factor)
         self._step_groups = step.groups
+        shown = SamplesShown(step=self.state.global_step + 1, groups=shown_groups(step.groups))
+        self._report(shown)
         return loss
 
     def compute_loss(
