@@ -15,15 +15,12 @@ class StepMeter:
 
     def __init__(self) -> None:
         self._sums = TokenSums()
-        self._skipped = 0
+        self.skipped_groups = 0
         self._started = self._learning_started = time.monotonic()
         self.waited_seconds = 0.0  # since learning began
 
     def learning_begins(self) -> None:
         self._learning_started = time.monotonic()
-
-    def add_skipped(self, groups: int) -> None:
-        self._skipped += groups
 
     def add_pass(
         self,
@@ -56,7 +53,7 @@ class StepMeter:
         return {
             **group_metrics(groups, step),
             **self._sums.means(),
-            "skipped_group_rate": self._skipped / len(groups),
+            "skipped_group_rate": self.skipped_groups / len(groups),
             "waiting_seconds": self.waited_seconds,
             "learning_seconds": now - self._learning_started - self.waited_seconds,
             "step_seconds": seconds,

@@ -136,7 +136,7 @@ class GRPOTrainer(Trainer):
     ) -> Tensor:
         """Forward and backward of one pass. The last one returns the loss of the step, others 0."""
         forward_pass = inputs["forward_pass"]
-        self._meter.add_skipped(forward_pass.num_skipped)
+        self._meter.skipped_groups += forward_pass.num_skipped
         if forward_pass.groups:
             self._step_loss += super().training_step(model, inputs, num_items_in_batch)
         if forward_pass.step is None:
