@@ -16,7 +16,7 @@ _MOST_QUESTION_CHARACTERS = 500
 
 def shown_groups(groups: Sequence["ScoredGroup"]) -> list[dict[str, Any]]:
     """The step's first groups, as SamplesShown of learner.proto has them."""
-    size = max((len(group.texts) for group in groups), default=1)
+    size = max([1, *(len(group.texts) for group in groups)])
     number = min(_MOST_GROUPS, max(1, _MOST_ANSWERS // size))
     return [
         {
