@@ -13,7 +13,7 @@ from gateway.bodies import BodyLimits
 from gateway.errors import ErrorBody
 from gateway.guard import Guard
 from gateway.http_errors import add_error_handlers
-from gateway.routes import events, files, info, jobs, results
+from gateway.routes import evaluations, events, files, info, jobs, predict, results
 from gateway.services import open_services
 from gateway.settings import Settings
 
@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses=_ERRORS,
         redirect_slashes=False,
     )
-    for routes in (info, files, jobs, results, events):
+    for routes in (info, files, jobs, results, evaluations, predict, events):
         app.include_router(routes.router)
     add_error_handlers(app)
     app.add_middleware(TokenGate, token=settings.token)

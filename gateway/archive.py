@@ -37,12 +37,19 @@ class Entry:
 class Archive:
     """The files of an upload by name. Raises Unprocessable or TooLarge where it is refused."""
 
-    def __init__(self, path: Path, settings: Settings, encoding: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Settings,
+        encoding: str | None = None,
+        check_layout: Callable[[dict[str, Entry]], None] | None = None,
+    ) -> None:
+        """`check_layout` looks for what must be there: main.csv, unless it is given."""
         self._path = path
         self._settings = settings
         records = read_directory(path, settings.max_entries)
         self.entries = _unwrapped(_judged(records, encoding))
-        _check_layout(self.entries)
+        (check_layout or _check_data_layout)(self.entries)
         _check_sizes(self.entries, settings)
 
     def read(self, name: str, limit_bytes: int) -> bytes:
@@ -211,7 +218,7 @@ def _unwrapped(entries: list[Entry]) -> dict[str, Entry]:
     return {entry.name: entry for entry in inner}
 
 
-def _check_layout(entries: dict[str, Entry]) -> None:
+def _check_data_layout(entries: dict[str, Entry]) -> None:
     if not entries:
         raise Unprocessable.at("file", "is an empty ZIP; pack main.csv and images/")
     tables = [name for name in entries if name.rsplit("/", 1)[-1].lower() == CSV_NAME]

@@ -8,7 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import ApiError, TooLarge, TooSlow, error_body
 from gateway.settings import MIB, Settings
 
-UPLOAD_PATH = "/upload-data"
+MAX_PREDICT_IMAGE_BYTES = 16 * MIB
+_FILE_PATHS = ("/upload-data", "/evaluations")
+_PREDICT_PATH = "/predict"
 _FORM_OVERHEAD_BYTES = 64 * 1024
 _MOST_DISCARDED_BYTES = 256 * MIB
 
@@ -34,8 +36,11 @@ class BodyLimits:
         await self._app(scope, body.receive, send)
 
     def _limit(self, scope: Scope) -> int:
-        if scope["path"].rstrip("/") == UPLOAD_PATH:
+        path = scope["path"].rstrip("/")
+        if path in _FILE_PATHS:
             return self._settings.max_upload_bytes + _FORM_OVERHEAD_BYTES
+        if path == _PREDICT_PATH:
+            return MAX_PREDICT_IMAGE_BYTES + _FORM_OVERHEAD_BYTES
         return self._settings.max_json_bytes
 
 

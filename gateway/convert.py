@@ -22,6 +22,7 @@ _KINDS = {
     "worker_started": "worker",
     "phase_changed": "phase",
     "step_done": "step",
+    "samples_shown": "samples",
     "notice": "notice",
     "evaluation_progress": "evaluation_progress",
     "evaluation_done": "evaluation",
@@ -53,7 +54,10 @@ class LearnerState(NamedTuple):
 
 
 def to_spec(
-    settings: Mapping[str, Any], dataset_digest: str, evaluation_digest: str | None
+    settings: Mapping[str, Any],
+    dataset_digest: str,
+    evaluation_digest: str | None = None,
+    adapter_digest: str | None = None,
 ) -> pb.JobSpec:
     """The job of a validated POST /train; `settings` is TrainRequest.settings()."""
     training = {name: _field(name, value) for name, value in settings["training_config"].items()}
@@ -65,6 +69,8 @@ def to_spec(
         lora=pb.LoraConfig(**settings["lora_config"]),
         rewards=[pb.RewardWeight(**reward) for reward in settings["rewards"]],
         evaluation_dataset_digest=evaluation_digest or "",
+        evaluation_share=settings.get("evaluation_share"),
+        adapter_digest=adapter_digest or "",
     )
 
 
@@ -94,11 +100,14 @@ def _payload(which: str, message: Any) -> dict[str, Any]:
     if which == "step_done":
         steps = {"step": message.step, "total_steps": message.total_steps}
         return {**steps, **_fields(message.metrics)}
+    if which == "samples_shown":
+        return {"step": message.step, "groups": [_group(group) for group in message.groups]}
     if which == "phase_changed":
         return {"phase": phase_name(message.phase)}
     if which == "evaluation_done":
         scores = {"base": _fields(message.base), "adapter": _fields(message.adapter)}
-        return {"num_samples": message.num_samples, **scores}
+        digest = message.report_digest or None
+        return {"num_samples": message.num_samples, **scores, "report_digest": digest}
     if which == "job_ended":
         return {
             "status": _STATUSES.get(message.status, "failed"),
@@ -106,6 +115,91 @@ def _payload(which: str, message: Any) -> dict[str, Any]:
             "result_digest": message.result_digest or None,
         }
     return _fields(message)
+
+
+def _group(group: pb.ShownGroup) -> dict[str, Any]:
+    answers = [
+        {
+            "text": answer.text,
+            "count": answer.count if answer.HasField("count") else None,
+            "reward": _finite(answer.reward),
+        }
+        for answer in group.answers
+    ]
+    return {
+        "row": group.row,
+        "question": group.question,
+        "true_count": group.true_count,
+        "answers": answers,
+    }
+
+
+_SEVERITIES = {pb.SEVERITY_ERROR: "error", pb.SEVERITY_WARNING: "warning"}
+_BODY_FIELDS = {
+    "training": "training_config",
+    "lora": "lora_config",
+    "dataset_digest": "data_file_id",
+}
+
+
+def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
+    """As the models of gateway.preflight_models have it."""
+    findings = [_finding(finding) for finding in response.findings]
+    memory, base = response.memory, None
+    if response.HasField("base"):
+        base = _fields(response.base) | _fields(response.base.scores)
+    return {
+        "ok": all(finding["severity"] != "error" for finding in findings),
+        "findings": findings,
+        "data": {
+            **_fields(response.data),
+            "counts": [_fields(count) for count in response.data.counts],
+            "kinds": [_fields(kind) for kind in response.data.kinds],
+        },
+        "base": base,
+        "steps": _fields(response.steps),
+        "memory": {
+            **_fields(memory),
+            "parts": {
+                "weights": memory.weights_bytes,
+                "adapter": memory.adapter_bytes,
+                "activations": memory.activations_bytes,
+            },
+        },
+        "time": _fields(response.time) if response.HasField("time") else None,
+    }
+
+
+def _finding(finding: pb.Finding) -> dict[str, Any]:
+    suggestion: dict[str, Any] = {}
+    for path, value in finding.suggestion.items():
+        section, _, name = path.partition(".")
+        number = int(value) if value.is_integer() and name != "temperature" else value
+        typed = bool(value) if name in ("use_4bit", "gradient_checkpointing") else number
+        suggestion.setdefault(_BODY_FIELDS[section], {})[name] = typed
+    section, dot, name = finding.where.partition(".")
+    return {
+        "severity": _SEVERITIES.get(finding.severity, "note"),
+        "code": finding.code,
+        "where": _BODY_FIELDS.get(section, section) + dot + name,
+        "message": finding.message,
+        "suggestion": suggestion or None,
+    }
+
+
+def to_answers(response: pb.AnswerResponse) -> dict[str, dict[str, Any] | None]:
+    return {
+        name: _answer(getattr(response, name)) if response.HasField(name) else None
+        for name in ("base", "adapter")
+    }
+
+
+def _answer(answer: pb.ModelAnswer) -> dict[str, Any]:
+    return {
+        "text": answer.text,
+        "count": answer.count if answer.HasField("count") else None,
+        "explanation": answer.explanation or None,
+    }
 
 
 def phase_name(phase: int) -> str | None:

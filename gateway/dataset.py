@@ -52,6 +52,14 @@ def write_dataset(
     return Dataset(len(sources), _unused_warnings(archive, sources))
 
 
+def write_rows(rows: list[Row], path: Path) -> None:
+    """What the dataset leaves out of each row, for those who look at the upload again."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            line = {"row": row.number, "image": row.image, "answer": row.answer}
+            file.write(json.dumps(line) + "\n")
+
+
 def _sources(archive: Archive, rows: list[Row]) -> set[str]:
     """Names of the images that rows name; raises Unprocessable where the ZIP lacks one."""
     problems = [

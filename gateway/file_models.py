@@ -1,5 +1,8 @@
 """An uploaded file: its base, its public face, its table."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 from pydantic import NaiveDatetime
 from sqlalchemy import JSON, Column
 from sqlmodel import Field, SQLModel
@@ -35,6 +38,24 @@ class FilePublic(FileBase):
         description="What was accepted but looks like a mistake.",
         schema_extra={"examples": [["images/spare.jpg: no row names it"]]},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RowPublic:
+    """A row of main.csv; not a model, since a hundred thousand of them may be held."""
+
+    row: Annotated[int, Field(description="As a spreadsheet shows it: the header is row 1.")]
+    image: Annotated[str, Field(description="The image's name in the ZIP.")]
+    question: Annotated[str, Field(description="What is asked.")]
+    answer: Annotated[str, Field(description="The answer as it was uploaded.")]
+    true_count: Annotated[int, Field(description="The count in the answer.")]
+
+
+class RowsPage(SQLModel):
+    file_id: str = Field(description="The upload.")
+    csv_rows: int = Field(description="Rows in all.", schema_extra={"examples": [500]})
+    offset: int = Field(description="Rows before the first one here.")
+    rows: list[RowPublic] = Field(description="In the order of main.csv.")
 
 
 class StoredFile(FileBase, table=True):

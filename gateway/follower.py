@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -99,7 +100,11 @@ class Follower:
             return False
         try:
             state = await self._learner.start(
-                job.job_id, job.spec, job.dataset_digest, job.evaluation_dataset_digest
+                job.job_id,
+                job.spec,
+                job.dataset_digest,
+                job.evaluation_dataset_digest,
+                job.adapter_digest,
             )
         except _REFUSALS as refusal:
             return await self._refused(refusal)
@@ -116,9 +121,12 @@ class Follower:
         return True
 
     async def _put_blobs(self, job: Job) -> bool:
-        """Brings the datasets to the learner; returns whether one is missing here."""
-        for digest in filter(None, (job.dataset_digest, job.evaluation_dataset_digest)):
-            path = self._storage.dataset_path(digest)
+        """Brings what the job names to the learner; returns whether some of it is missing here."""
+        digests = filter(None, (job.dataset_digest, job.evaluation_dataset_digest))
+        blobs = {digest: self._storage.dataset_path(digest) for digest in digests}
+        if job.adapter_digest:
+            blobs[job.adapter_digest] = self._storage.adapter_path(job.job_id)
+        for digest, path in blobs.items():
             if not path.exists():
                 return True
             await self._learner.put(path, digest)
@@ -154,10 +162,15 @@ class Follower:
         await asyncio.to_thread(self._store.apply_state, self._job_id, state)
 
     async def _take(self, batch: list[LearnerEvent], seq_offset: int) -> None:
+        for event in batch:
+            if event.kind == "evaluation" and event.payload["report_digest"]:
+                await self._bring_report(event.payload["report_digest"])
         if batch[-1].kind == "ended":
             await self._append(batch[:-1], seq_offset)
             batch = [await self._with_result(batch[-1])]
         await self._append(batch, seq_offset)
+        if batch[-1].kind == "ended":
+            self._storage.adapter_path(self._job_id).unlink(missing_ok=True)
         if any(event.kind == "worker" for event in batch):
             await self._refresh()
 
@@ -169,13 +182,21 @@ class Follower:
         if last_seq < events[-1].seq + seq_offset:
             raise DataLoss("an event is missing in the learner's stream")
 
+    async def _bring_report(self, digest: str) -> None:
+        """A report that the learner no longer has costs its details, not the job."""
+        try:
+            await fetch(self._learner, self._storage, digest, self._storage.report_path(digest))
+        except (NotFound, InvalidArgument):
+            _log.warning("job %s: the learner lost the report of its comparison", self._job_id)
+
     async def _with_result(self, ended: LearnerEvent) -> LearnerEvent:
         """The event as it is once the result lies here; a result that is gone fails the job."""
         digest = ended.payload["result_digest"]
         if ended.payload["status"] != "completed":
             return ended
+        path = self._storage.result_path(self._job_id)
         try:
-            await fetch_result(self._learner, self._storage, self._job_id, digest or "")
+            await fetch(self._learner, self._storage, digest or "", path)
         except (NotFound, InvalidArgument):
             lost = {
                 "status": "failed",
@@ -201,12 +222,11 @@ class Follower:
         self._wakeups.wake(self._job_id)
 
 
-async def fetch_result(learner: LearnerClient, storage: Storage, job_id: str, digest: str) -> None:
-    """Brings the verified result ZIP to its place; raises as `BlobClient.fetch_file` does."""
-    path = storage.result_path(job_id)
+async def fetch(learner: LearnerClient, storage: Storage, digest: str, path: Path) -> None:
+    """Brings a verified blob to its place; raises as `BlobClient.fetch_file` does."""
     if path.exists():
         return
     with storage.staging() as folder:
-        staged = folder / "result.zip"
+        staged = folder / "blob"
         await learner.fetch(digest, staged)
         await asyncio.to_thread(keep, staged, path)

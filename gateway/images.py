@@ -2,7 +2,7 @@
 
 import io
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gateway.settings import Settings
 
@@ -12,6 +12,7 @@ _SUFFIXES = {
     "JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "GIF": "gif",
     "TIFF": "tiff",
 }  # fmt: skip
+_JPEG_QUALITY = 88
 
 
 def image_problem(data: bytes, settings: Settings) -> str | None:
@@ -34,6 +35,31 @@ def image_suffix(data: bytes) -> str:
     """The ending that fits the format, whatever the file was called."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return _SUFFIXES[image.format or ""]
+
+
+def thumbnail(data: bytes, max_side: int) -> bytes:
+    """An upright JPEG of the first frame, its longest side at most `max_side` pixels."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        image.draft("RGB", (max_side, max_side))
+        small = _rgb(image)
+        small.thumbnail((max_side, max_side))
+        small = ImageOps.exif_transpose(small)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """A copy in 8-bit RGB, transparency on white; it keeps the orientation that EXIF tells."""
+    exif = image.getexif()
+    if image.mode.startswith("I"):
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    rgb = image.convert("RGB")
+    rgb.info["exif"] = exif.tobytes()
+    return rgb
 
 
 def _too_many_pixels(settings: Settings) -> str:

@@ -10,6 +10,9 @@ from gateway.times import Time
 
 JobStatus = Literal["training", "completed", "failed", "cancelled"]
 CANCELLING = "cancelling"
+SAMPLES = "samples"
+TRAINING = "training"
+EVALUATION = "evaluation"
 
 
 class JobBase(SQLModel):
@@ -73,6 +76,14 @@ class JobBase(SQLModel):
 
 
 class JobPublic(JobBase):
+    data_file_id: str = Field(
+        description="The upload it trains on.",
+        schema_extra={"examples": ["7d1f0c2e-5a55-4c56-9f4b-1b9d5c1f3a10"]},
+    )
+    evaluation_file_id: str | None = Field(
+        description="The upload on which base and adapter are compared; null where none was named.",
+        schema_extra={"examples": [None]},
+    )
     progress: float = Field(
         description="Share of the optimizer steps done, in percent.",
         schema_extra={"examples": [75.5]},
@@ -102,6 +113,10 @@ class Job(JobBase, table=True):
     cancel_requested: bool = False
     log_complete: bool = Field(default=False, index=True)
     result_digest: str | None = Field(default=None, max_length=64)
+    # A comparison is a job that trains nothing: of the parent's adapter, or of one that was sent.
+    kind: str = Field(default=TRAINING, max_length=20)
+    parent_job_id: str | None = Field(default=None, max_length=36, index=True)
+    adapter_digest: str | None = Field(default=None, max_length=64)
 
     @property
     def ended(self) -> bool:
@@ -126,6 +141,8 @@ def to_public(job: Job) -> JobPublic:
         fields["phase"] = None
     elif job.cancel_requested:
         fields["phase"] = CANCELLING
+    for name in ("data_file_id", "evaluation_file_id"):
+        fields[name] = job.spec[name]
     return JobPublic(**fields, progress=progress_percent(job))
 
 

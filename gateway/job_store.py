@@ -8,10 +8,12 @@ from sqlmodel import Session, col, select
 
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.database import Database
-from gateway.job_models import Job, JobEvent
+from gateway.job_models import EVALUATION, SAMPLES, Job, JobEvent
 from gateway.times import now
 
 _PAGE = 500
+_SAMPLES_KEPT = 20
+_SAMPLES_MILESTONES = 20
 
 
 class JobStore:
@@ -42,10 +44,13 @@ class JobStore:
         with self._database.reading() as session:
             return session.get(Job, job_id)
 
-    def newest_first(self) -> Sequence[Job]:
+    def newest_first(self, kind: str, parent_job_id: str | None = None) -> Sequence[Job]:
+        query = select(Job).where(Job.kind == kind)
+        if parent_job_id is not None:
+            query = query.where(Job.parent_job_id == parent_job_id)
         order = (col(Job.created_at).desc(), col(Job.job_id))
         with self._database.reading() as session:
-            return session.exec(select(Job).order_by(*order)).all()
+            return session.exec(query.order_by(*order)).all()
 
     def followed(self) -> Sequence[str]:
         """Jobs whose log is not complete."""
@@ -66,6 +71,17 @@ class JobStore:
             query = query.where(JobEvent.kind == kind)
         with self._database.reading() as session:
             return session.exec(query.order_by(col(JobEvent.seq)).limit(limit)).all()
+
+    def samples(self, job_id: str, limit: int) -> list[dict[str, Any]]:
+        """Steps whose answers are kept, the newest first, each once."""
+        query = select(JobEvent.payload).where(JobEvent.job_id == job_id, JobEvent.kind == SAMPLES)
+        with self._database.reading() as session:
+            payloads = session.exec(query.order_by(col(JobEvent.seq).desc())).all()
+        newest: dict[int, dict[str, Any]] = {}
+        for payload in payloads:
+            if payload["groups"] and len(newest) < limit:
+                newest.setdefault(payload["step"], payload)
+        return list(newest.values())
 
     def forget(self, job_id: str) -> None:
         """Removes a job that nobody was told of."""
@@ -150,7 +166,19 @@ def _append(session: Session, job: Job, event: LearnerEvent) -> None:
     values = event._asdict()
     session.add(JobEvent(job_id=job.job_id, **values))
     job.last_seq = event.seq
+    if event.kind == SAMPLES:
+        _let_samples_go(session, job)
     _apply_event(job, event.kind, event.payload)
+
+
+def _let_samples_go(session: Session, job: Job) -> None:
+    """Empties the event that leaves the last ones kept, unless it is one of some 20 that stay."""
+    query = select(JobEvent).where(JobEvent.job_id == job.job_id, JobEvent.kind == SAMPLES)
+    order = col(JobEvent.seq).desc()
+    leaving = session.exec(query.order_by(order).offset(_SAMPLES_KEPT).limit(1)).first()
+    apart = max(1, -(-job.total_steps // _SAMPLES_MILESTONES))
+    if leaving is not None and (leaving.payload["step"] - 1) % apart:
+        leaving.payload = {**leaving.payload, "groups": []}
 
 
 def _apply_event(job: Job, kind: str, payload: dict[str, Any]) -> None:
@@ -162,6 +190,8 @@ def _apply_event(job: Job, kind: str, payload: dict[str, Any]) -> None:
         job.loss = payload["loss"]
     elif kind == "phase":
         job.phase = payload["phase"]
+    elif kind == "evaluation_progress" and job.kind == EVALUATION:
+        job.current_step, job.total_steps = payload["answered"], payload["total"]
     elif kind == "ended":
         _apply_end(job, payload)
 

@@ -4,17 +4,21 @@ import asyncio
 import json
 import uuid
 from collections.abc import Sequence
+from typing import Any
 from weakref import WeakValueDictionary
 
 from gateway.database import Database
 from gateway.errors import Conflict, Missing, Unprocessable
-from gateway.file_models import StoredFile
+from gateway.file_store import stored_file
 from gateway.followers import Followers
-from gateway.job_models import Job, JobEvent
+from gateway.ids import is_uuid
+from gateway.job_models import TRAINING, Job, JobEvent
 from gateway.job_store import JobStore
 from gateway.learner_client import LearnerClient
+from gateway.preflight_models import Preflight
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
+from gateway.storage import Storage
 from gateway.times import now
 from gateway.train_models import TrainRequest
 from gateway.wakeups import Wakeups
@@ -27,6 +31,7 @@ class Jobs:
         self,
         *,
         settings: Settings,
+        storage: Storage,
         database: Database,
         store: JobStore,
         followers: Followers,
@@ -35,6 +40,7 @@ class Jobs:
         wakeups: Wakeups,
     ) -> None:
         self._settings = settings
+        self._storage = storage
         self._database = database
         self._store = store
         self._followers = followers
@@ -62,14 +68,24 @@ class Jobs:
         earlier = await asyncio.to_thread(self._store.with_key, key)
         if earlier is not None:
             return _same(earlier, request_digest)
-        await self._check_choices(request)
+        await self.check_choices(request)
         job = await asyncio.to_thread(self._new_job, request, key, request_digest)
         stored = await asyncio.to_thread(self._store.add, job)
         if stored.job_id != job.job_id:
             return _same(stored, request_digest)
-        return await self._submit(job)
+        return await self.submit(job)
 
-    async def _submit(self, job: Job) -> Job:
+    async def preflight(self, request: TrainRequest) -> Preflight:
+        """What the job would do; writes nothing. Raises as `create` does, and TallyError."""
+        await self.check_choices(request)
+        job = await asyncio.to_thread(self._new_job, request, None, "")
+        digests = job.dataset_digest, job.evaluation_dataset_digest
+        for digest in filter(None, digests):
+            await self._learner.put(self._storage.dataset_path(digest), digest)
+        return Preflight(**await self._learner.preflight(job.spec, *digests))
+
+    async def submit(self, job: Job) -> Job:
+        """Hands a job that is written down to the learner; raises Unprocessable if it refuses."""
         follower = self._followers.start(job.job_id)
         wait_seconds = self._settings.submit_wait_seconds
         refusal = await self._followers.submitted(follower, wait_seconds)
@@ -78,7 +94,8 @@ class Jobs:
             raise Unprocessable.at("job", f"the learner refuses it: {refusal}")
         return await self.get(job.job_id)
 
-    async def _check_choices(self, request: TrainRequest) -> None:
+    async def check_choices(self, request: TrainRequest) -> None:
+        """Raises Unprocessable for a model or a reward that there is not."""
         models = self._settings.models
         if models and request.model is not None and request.model not in models:
             message = f"is not on this server's list; choose one of {', '.join(models)}"
@@ -113,21 +130,19 @@ class Jobs:
         )
 
     def _dataset_digest(self, field: str, file_id: str) -> str:
-        with self._database.reading() as session:
-            file = session.get(StoredFile, file_id) if is_uuid(file_id) else None
-        if file is None:
-            message = "no such file; use a file_id that POST /upload-data answered"
-            raise Missing.at(field, message)
-        return file.dataset_digest
+        return stored_file(self._database, file_id, field).dataset_digest
 
     async def get(self, job_id: str) -> Job:
-        job = await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
+        job = await self.find(job_id)
         if job is None:
             raise Missing.at("job_id", "there is no such job; GET /jobs lists those there are")
         return job
 
+    async def find(self, job_id: str) -> Job | None:
+        return await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
+
     async def newest_first(self) -> Sequence[Job]:
-        return await asyncio.to_thread(self._store.newest_first)
+        return await asyncio.to_thread(self._store.newest_first, TRAINING)
 
     async def cancel(self, job_id: str) -> Job:
         """Ends the job, or keeps the intent for the follower where the learner is away."""
@@ -151,6 +166,10 @@ class Jobs:
         await self.get(job_id)
         return await asyncio.to_thread(self._store.events, job_id, 0, kind, None)
 
+    async def samples(self, job_id: str, limit: int) -> list[dict[str, Any]]:
+        """Answers of the latest steps, the newest first."""
+        return await asyncio.to_thread(self._store.samples, job_id, limit)
+
     async def completed(self, job_id: str) -> Job:
         """The job where it has a result; raises Conflict where it has none."""
         job = await self.get(job_id)
@@ -159,14 +178,6 @@ class Jobs:
         if job.status != "completed":
             raise Conflict(f"the job was {job.status}, so it has no result; start another")
         return job
-
-
-def is_uuid(text: str) -> bool:
-    """Whether `text` is an id as this service writes them."""
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _same(earlier: Job, request_digest: str) -> Job:

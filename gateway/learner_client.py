@@ -4,7 +4,15 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.convert import LearnerEvent, LearnerState, to_event, to_spec, to_state
+from gateway.convert import (
+    LearnerEvent,
+    LearnerState,
+    to_answers,
+    to_event,
+    to_preflight,
+    to_spec,
+    to_state,
+)
 from rpc.blobs import IDEMPOTENT_METHODS as BLOB_METHODS
 from rpc.blobs import BlobClient
 from rpc.channel import open_channel
@@ -15,6 +23,8 @@ from tally.learner.v1 import learner_pb2, learner_pb2_grpc
 _SERVICE = "tally.learner.v1.LearnerService"
 _IDEMPOTENT = tuple(f"{_SERVICE}/{name}" for name in ("StartJob", "GetJob", "CancelJob"))
 _WATCH_SECONDS = 3_600.0
+_ANSWER_SECONDS = 120.0
+_PREFLIGHT_SECONDS = 600.0
 
 
 class LearnerClient:
@@ -32,8 +42,9 @@ class LearnerClient:
         settings: Mapping[str, Any],
         dataset_digest: str,
         evaluation_digest: str | None,
+        adapter_digest: str | None,
     ) -> LearnerState:
-        spec = to_spec(settings, dataset_digest, evaluation_digest)
+        spec = to_spec(settings, dataset_digest, evaluation_digest, adapter_digest)
         request = learner_pb2.StartJobRequest(job_id=job_id, spec=spec)
         async with translated_errors():
             return to_state((await self._stub.StartJob(request)).job)
@@ -48,6 +59,31 @@ class LearnerClient:
         async with translated_errors():
             response = await self._stub.CancelJob(request, timeout=timeout_seconds)
         return to_state(response.job)
+
+    async def preflight(
+        self, settings: Mapping[str, Any], dataset_digest: str, evaluation_digest: str | None
+    ) -> dict[str, Any]:
+        """What POST /train?dry_run=true answers."""
+        spec = to_spec(settings, dataset_digest, evaluation_digest)
+        request = learner_pb2.PreflightRequest(spec=spec)
+        async with translated_errors():
+            response = await self._stub.Preflight(request, timeout=_PREFLIGHT_SECONDS)
+        return to_preflight(response)
+
+    async def answer(
+        self, image: bytes, question: str, job_id: str | None, settings: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any] | None]:
+        """What the base model and the job's adapter say; None for an adapter without a job."""
+        request = learner_pb2.AnswerRequest(
+            image=image,
+            question=question,
+            job_id=job_id or "",
+            base_model=settings.get("model", ""),
+            max_image_size=settings.get("max_image_size"),
+            max_new_tokens=settings.get("max_new_tokens"),
+        )
+        async with translated_errors():
+            return to_answers(await self._stub.Answer(request, timeout=_ANSWER_SECONDS))
 
     async def watch(self, job_id: str, after_seq: int) -> AsyncIterator[LearnerEvent]:
         """The learner's events after `after_seq`, until the one that ends the job."""

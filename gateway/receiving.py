@@ -1,9 +1,9 @@
-"""A multipart upload, streamed to disk while it is hashed."""
+"""A multipart form, its file streamed to disk while it is hashed."""
 
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -16,14 +16,31 @@ from gateway.errors import ApiError, TooLarge, Unprocessable
 from gateway.settings import Settings
 from gateway.text_encoding import check_encoding
 
-_MOST_FIELD_BYTES = 100
 _MOST_HEADER_BYTES = 4_096
 _MOST_PARTS = 8
 _UNPRINTABLE = re.compile(r"[^\w .()\[\]+=@,;~-]")
 
 
+class FormShape(NamedTuple):
+    """What a form holds: one file, and texts with the most bytes of each."""
+
+    file_part: str
+    file_is: str
+    max_file_bytes: int
+    texts: Mapping[str, int]
+
+
+class ReceivedForm(NamedTuple):
+    """A form that has arrived whole; `texts` has those that were sent."""
+
+    path: Path
+    filename: str
+    digest: str
+    texts: dict[str, str]
+
+
 class Upload(NamedTuple):
-    """A file that has arrived whole."""
+    """A ZIP of training data that has arrived whole."""
 
     path: Path
     filename: str
@@ -33,10 +50,19 @@ class Upload(NamedTuple):
 
 async def receive_upload(request: Request, folder: Path, settings: Settings) -> Upload:
     """Streams the part `file` into `folder`; raises Unprocessable or TooLarge."""
-    boundary = _boundary(request)
-    path = folder / "upload.zip"
+    shape = FormShape("file", "the ZIP", settings.max_upload_bytes, {"encoding": 100})
+    form = await receive_form(request, folder, shape)
+    encoding = form.texts.get("encoding")
+    checked = check_encoding(encoding) if encoding else None
+    return Upload(form.path, form.filename, form.digest, checked)
+
+
+async def receive_form(request: Request, folder: Path, shape: FormShape) -> ReceivedForm:
+    """Streams the file of a form into `folder`; raises Unprocessable or TooLarge."""
+    boundary = _boundary(request, shape)
+    path = folder / "upload"
     with path.open("wb") as file:
-        form = _Form(file, settings.max_upload_bytes)
+        form = _Form(file, shape)
         stream = request.stream()
         try:
             await _feed(MultipartParser(boundary, form.callbacks()), form, stream)
@@ -48,20 +74,21 @@ async def receive_upload(request: Request, folder: Path, settings: Settings) -> 
             await _drain(stream)
             raise
     if form.filename is None:
-        raise _missing_file()
-    encoding = check_encoding(form.encoding) if form.encoding else None
-    return Upload(path, form.filename, form.hasher.hexdigest(), encoding)
+        raise _missing_file(shape)
+    texts = {name: value.decode("utf-8", "replace") for name, value in form.texts.items()}
+    return ReceivedForm(path, form.filename, form.hasher.hexdigest(), texts)
 
 
-def _missing_file() -> Unprocessable:
-    message = "is missing: send the ZIP as the part 'file' of a multipart/form-data body"
-    return Unprocessable.at("file", message)
+def _missing_file(shape: FormShape) -> Unprocessable:
+    name = shape.file_part
+    message = f"is missing: send {shape.file_is} as the part '{name}' of a multipart/form-data body"
+    return Unprocessable.at(name, message)
 
 
-def _boundary(request: Request) -> bytes:
+def _boundary(request: Request, shape: FormShape) -> bytes:
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise _missing_file()
+        raise _missing_file(shape)
     return options[b"boundary"]
 
 
@@ -84,11 +111,11 @@ async def _drain(stream: AsyncIterator[bytes]) -> None:
 
 
 class _Form:
-    """The parser's callbacks: the part `file` goes to disk, `encoding` to memory."""
+    """The parser's callbacks: the file goes to disk, texts to memory."""
 
-    def __init__(self, file: BinaryIO, limit_bytes: int) -> None:
+    def __init__(self, file: BinaryIO, shape: FormShape) -> None:
         self._file = file
-        self._limit_bytes = limit_bytes
+        self._shape = shape
         self._size_bytes = 0
         self._parts = 0
         self._blocks: list[bytes] = []
@@ -98,7 +125,7 @@ class _Form:
         self._part = ""
         self.hasher = hashlib.sha256()
         self.filename: str | None = None
-        self.encoding = ""
+        self.texts: dict[str, bytes] = {}
         self.closed = False
 
     def callbacks(self) -> dict[str, Callable]:
@@ -112,8 +139,9 @@ class _Form:
         """Writes and hashes what has come; raises TooLarge beyond the limit."""
         for block in self._blocks:
             self._size_bytes += len(block)
-            if self._size_bytes > self._limit_bytes:
-                raise TooLarge.at("file", f"is larger than {self._limit_bytes:,} bytes; split it")
+            most = self._shape.max_file_bytes
+            if self._size_bytes > most:
+                raise TooLarge.at(self._shape.file_part, f"is larger than {most:,} bytes")
             self.hasher.update(block)
             self._file.write(block)
         self._blocks.clear()
@@ -121,7 +149,8 @@ class _Form:
     def on_part_begin(self) -> None:
         self._parts += 1
         if self._parts > _MOST_PARTS:
-            raise Unprocessable.at("body", "has too many parts; send 'file' and 'encoding'")
+            names = ", ".join((self._shape.file_part, *self._shape.texts))
+            raise Unprocessable.at("body", f"has too many parts; send {names}")
         self._disposition = b""
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -138,22 +167,25 @@ class _Form:
     def on_headers_finished(self) -> None:
         _, options = parse_options_header(self._disposition)
         self._part = options.get(b"name", b"").decode("utf-8", "replace")
-        if self._part == "file":
+        if self._part == self._shape.file_part:
             if self.filename is not None:
-                raise Unprocessable.at("file", "is there twice; send one ZIP")
+                raise Unprocessable.at(self._part, "is there twice; send it once")
             self.filename = _clean(options.get(b"filename", b"").decode("utf-8", "replace"))
-        elif self._part != "encoding":
+        elif self._part not in self._shape.texts:
             raise Unprocessable.at(
                 self._part[:100] or "name", "there is no such field; leave it out"
             )
+        else:
+            self.texts[self._part] = b""
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._part == "file":
+        if self._part == self._shape.file_part:
             self._blocks.append(data[start:end])
             return
-        if len(self.encoding) + end - start > _MOST_FIELD_BYTES:
-            raise Unprocessable.at("encoding", "is too long; send a name such as big5")
-        self.encoding += data[start:end].decode("ascii", "replace")
+        self.texts[self._part] += data[start:end]
+        most = self._shape.texts[self._part]
+        if len(self.texts[self._part]) > most:
+            raise Unprocessable.at(self._part, f"is too long; at most {most} bytes")
 
     def on_end(self) -> None:
         self.closed = True

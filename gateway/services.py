@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlmodel import select
+from sqlmodel import col, select
 
 from gateway.database import Database
+from gateway.evaluations import Evaluations
 from gateway.event_stream import EventStreams
 from gateway.file_models import StoredFile
 from gateway.followers import Followers
+from gateway.job_models import Job
 from gateway.job_store import JobStore
 from gateway.jobs import Jobs
 from gateway.learner_client import LearnerClient
+from gateway.pictures import Pictures
+from gateway.predictions import Predictions
+from gateway.reports import Reports
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
 from gateway.storage import Storage
@@ -35,7 +40,11 @@ class Services:
     storage: Storage
     learner: LearnerClient
     uploads: Uploads
+    pictures: Pictures
     jobs: Jobs
+    reports: Reports
+    evaluations: Evaluations
+    predictions: Predictions
     streams: EventStreams
     wakeups: Wakeups
 
@@ -61,8 +70,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         uploads = Uploads(settings, storage, database, reward)
         stack.callback(uploads.close)
+        pictures = Pictures(storage, database)
+        stack.callback(pictures.close)
         jobs = Jobs(
             settings=settings,
+            storage=storage,
             database=database,
             store=store,
             followers=followers,
@@ -71,7 +83,21 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             wakeups=wakeups,
         )
         streams = EventStreams(settings, store, wakeups)
-        yield Services(settings, database, storage, learner, uploads, jobs, streams, wakeups)
+        evaluations = Evaluations(settings, storage, database, store, jobs)
+        yield Services(
+            settings=settings,
+            database=database,
+            storage=storage,
+            learner=learner,
+            uploads=uploads,
+            pictures=pictures,
+            jobs=jobs,
+            reports=Reports(store, storage, learner),
+            evaluations=evaluations,
+            predictions=Predictions(settings, storage, jobs, learner),
+            streams=streams,
+            wakeups=wakeups,
+        )
 
 
 def _prepare(settings: Settings) -> tuple[Storage, Database]:
@@ -79,7 +105,13 @@ def _prepare(settings: Settings) -> tuple[Storage, Database]:
     database = Database(settings)
     database.migrate()
     with database.reading() as session:
-        storage.sweep(set(session.exec(select(StoredFile.dataset_digest)).all()))
+        files = session.exec(select(StoredFile.dataset_digest, StoredFile.file_id)).all()
+        unfinished = session.exec(select(Job.job_id).where(col(Job.log_complete).is_(False))).all()
+    storage.sweep(
+        datasets={digest for digest, _ in files},
+        files={file_id for _, file_id in files},
+        evaluations=set(unfinished),
+    )
     return storage, database
 
 

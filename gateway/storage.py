@@ -1,4 +1,4 @@
-"""The data folder: staging (swept at start), datasets by digest, results by job."""
+"""The data folder: staging (swept at start), datasets and reports by digest, the rest by id."""
 
 import contextlib
 import fcntl
@@ -17,12 +17,24 @@ class Storage:
     def __init__(self, data_dir: Path) -> None:
         self.staging_dir = data_dir / "staging"
         self.datasets_dir = data_dir / "datasets"
+        self.rows_dir = data_dir / "rows"
         self.results_dir = data_dir / "results"
-        for folder in (self.staging_dir, self.datasets_dir, self.results_dir):
+        self.reports_dir = data_dir / "reports"
+        self.adapters_dir = data_dir / "adapters"
+        for folder in (
+            self.staging_dir, self.datasets_dir, self.rows_dir, self.results_dir,
+            self.reports_dir, self.adapters_dir,
+        ):  # fmt: skip
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = (data_dir / "gateways.lock").open("a")
 
-    def sweep(self, known_datasets: Collection[str]) -> None:
+    def sweep(
+        self,
+        *,
+        datasets: Collection[str],
+        files: Collection[str],
+        evaluations: Collection[str],
+    ) -> None:
         """Removes what a killed gateway left behind, unless another one is using the folder."""
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,9 +43,15 @@ class Storage:
             return
         for leftover in self.staging_dir.iterdir():
             _remove(leftover)
-        for dataset in self.datasets_dir.iterdir():
-            if dataset.stem not in known_datasets:
-                _remove(dataset)
+        owners = (
+            (self.datasets_dir, datasets),
+            (self.rows_dir, files),
+            (self.adapters_dir, evaluations),
+        )
+        for folder, known in owners:
+            for path in folder.iterdir():
+                if path.stem not in known:
+                    _remove(path)
         fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def close(self) -> None:
@@ -51,8 +69,18 @@ class Storage:
     def dataset_path(self, digest: str) -> Path:
         return self.datasets_dir / f"{digest}.zip"
 
+    def rows_path(self, file_id: str) -> Path:
+        return self.rows_dir / f"{file_id}.jsonl"
+
     def result_path(self, job_id: str) -> Path:
         return self.results_dir / f"{job_id}.zip"
+
+    def report_path(self, digest: str) -> Path:
+        return self.reports_dir / f"{digest}.zip"
+
+    def adapter_path(self, evaluation_id: str) -> Path:
+        """The adapter of a comparison that has not ended."""
+        return self.adapters_dir / f"{evaluation_id}.safetensors"
 
     def keep_dataset(self, staged: Path) -> str:
         """Moves a dataset to its place, once for equal bytes; returns its digest."""

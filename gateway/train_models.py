@@ -19,7 +19,7 @@ def _blank() -> str:
     raise ValueError("is blank; give the job a name")
 
 
-def _model_name(name: str) -> str:
+def model_name(name: str) -> str:
     if not _MODEL_NAME.fullmatch(name) or ".." in name:
         raise ValueError("is not a model's name, such as 'Qwen/Qwen2.5-VL-3B-Instruct'")
     return name
@@ -133,7 +133,7 @@ class TrainRequest(_Strict):
         default_factory=TrainingConfig, description="How to train."
     )
     lora_config: LoraConfig = Field(default_factory=LoraConfig, description="What to train.")
-    model: Annotated[str, Field(max_length=200), AfterValidator(_model_name)] | None = Field(
+    model: Annotated[str, Field(max_length=200), AfterValidator(model_name)] | None = Field(
         None,
         description="The base model, one of the server's list; left out: the first of it.",
         examples=["Qwen/Qwen2.5-VL-3B-Instruct"],
@@ -148,6 +148,13 @@ class TrainRequest(_Strict):
         min_length=1,
         max_length=200,
         description="An upload on which base and adapter are compared at the end.",
+    )
+    evaluation_share: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="Without evaluation_file_id: share of the images that training never sees, and "
+        "on which base and adapter are compared; none of fewer than 50 images, 1,000 at most.",
     )
 
     def settings(self) -> dict[str, Any]:

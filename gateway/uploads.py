@@ -11,13 +11,13 @@ from fastapi import Request
 from gateway.archive import CSV_NAME, Archive
 from gateway.csv_table import Row, duplicate_warnings, read_rows
 from gateway.database import Database
-from gateway.dataset import write_dataset
+from gateway.dataset import write_dataset, write_rows
 from gateway.errors import Busy, Problem, refuse
 from gateway.file_models import StoredFile
 from gateway.receiving import Upload, receive_upload
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
-from gateway.storage import Storage
+from gateway.storage import Storage, keep
 from gateway.text_encoding import decode
 from gateway.times import now
 
@@ -73,8 +73,11 @@ class Uploads:
             archive, rows, counts, staged, settings=self._settings, check=self._check
         )
         digest = self._storage.keep_dataset(staged)
+        file_id = str(uuid.uuid4())
+        write_rows(rows, folder / "rows.jsonl")
+        keep(folder / "rows.jsonl", self._storage.rows_path(file_id))
         return StoredFile(
-            file_id=str(uuid.uuid4()),
+            file_id=file_id,
             filename=upload.filename,
             csv_rows=len(rows),
             valid_images=dataset.valid_images,

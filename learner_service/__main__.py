@@ -9,6 +9,7 @@ from learner_service.blob_store import BlobStore
 from learner_service.job_store import JobStore
 from learner_service.jobs import Jobs
 from learner_service.models import ModelList
+from learner_service.on_demand import OnDemand
 from learner_service.process import owned
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
@@ -24,10 +25,12 @@ async def run(settings: LearnerSettings) -> None:
     blobs = BlobStore(settings.data_dir / "blobs")
     blobs.sweep()
     store = JobStore(settings.data_dir / "learner.db")
-    jobs = Jobs(settings, store, blobs, ModelList(settings.models))
+    models = ModelList(settings.models)
+    jobs = Jobs(settings, store, blobs, models)
+    on_demand = OnDemand(settings, models, blobs)
 
     def register(server: grpc.aio.Server) -> None:
-        add_LearnerServiceServicer_to_server(LearnerServicer(jobs), server)
+        add_LearnerServiceServicer_to_server(LearnerServicer(jobs, on_demand), server)
         add_BlobServiceServicer_to_server(BlobServicer(blobs), server)
 
     queue: list[asyncio.Task[None]] = []

@@ -1,8 +1,9 @@
 """learner.v1 messages to the learner's own types, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,13 +16,18 @@ from learner_service.events import (
     JobStatus,
     Notice,
     PhaseChanged,
+    SamplesShown,
     StepDone,
     WorkerStarted,
 )
 from learner_service.job_store import Job, LoggedEvent
-from learner_service.spec import JobSpec, validated_spec
+from learner_service.question import ModelAnswer
+from learner_service.spec import JobSpec, TrainingSettings, validated_spec, validated_training
 from rpc.digests import check_digest
 from tally.learner.v1 import learner_pb2 as pb
+
+if TYPE_CHECKING:
+    from learner_service.preflight import Preflight
 
 _STATUSES = {
     JobStatus.TRAINING: pb.JOB_STATUS_TRAINING,
@@ -51,10 +57,13 @@ _ENUM_FIELDS = {
 def spec_from_proto(message: pb.JobSpec) -> JobSpec:
     """Raises InvalidArgument that names the field; unset fields take their defaults."""
     check_digest(message.dataset_digest, "spec.dataset_digest")
-    if message.evaluation_dataset_digest:
-        check_digest(message.evaluation_dataset_digest, "spec.evaluation_dataset_digest")
+    for name in ("evaluation_dataset_digest", "adapter_digest"):
+        if digest := getattr(message, name):
+            check_digest(digest, f"spec.{name}")
+    share = {"evaluation_share": message.evaluation_share}
     return validated_spec(
         {
+            **(share if message.HasField("evaluation_share") else {}),
             "job_name": message.job_name,
             "dataset_digest": message.dataset_digest,
             "base_model": message.base_model,
@@ -62,6 +71,7 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
             "lora": _set_fields(message.lora),
             "rewards": [{"name": r.name, "weight": r.weight} for r in message.rewards],
             "evaluation_dataset_digest": message.evaluation_dataset_digest,
+            "adapter_digest": message.adapter_digest,
         }
     )
 
@@ -78,7 +88,72 @@ def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
         lora=pb.LoraConfig(**spec.lora.model_dump()),
         rewards=[pb.RewardWeight(name=r.name, weight=r.weight) for r in spec.rewards],
         evaluation_dataset_digest=spec.evaluation_dataset_digest,
+        evaluation_share=spec.evaluation_share,
+        adapter_digest=spec.adapter_digest,
     )
+
+
+def limits_of(message: pb.AnswerRequest, training: TrainingSettings) -> TrainingSettings:
+    """`training` with the limits that the caller set; raises InvalidArgument."""
+    set_limits = {
+        name: getattr(message, name)
+        for name in ("max_image_size", "max_new_tokens")
+        if message.HasField(name)
+    }
+    return validated_training(training.model_dump() | set_limits)
+
+
+def answer_response(answers: Sequence[ModelAnswer]) -> pb.AnswerResponse:
+    messages = [
+        pb.ModelAnswer(text=answer.text, count=answer.count, explanation=answer.explanation)
+        for answer in answers
+    ]
+    return pb.AnswerResponse(**dict(zip(("base", "adapter"), messages, strict=False)))
+
+
+_SEVERITIES = {
+    "error": pb.SEVERITY_ERROR,
+    "warning": pb.SEVERITY_WARNING,
+    "note": pb.SEVERITY_NOTE,
+}
+
+
+def preflight_response(result: "Preflight") -> pb.PreflightResponse:
+    memory, base = result.memory, result.base
+    response = pb.PreflightResponse(
+        findings=[
+            pb.Finding(
+                severity=_SEVERITIES[finding.severity],
+                code=finding.code,
+                where=finding.where,
+                message=finding.message,
+                suggestion=finding.suggestion,
+            )
+            for finding in result.findings
+        ],
+        data=pb.DataSummary(
+            rows=result.rows,
+            images=result.images,
+            training_rows=result.rows - result.held_out_rows,
+            held_out_rows=result.held_out_rows,
+            counts=[pb.CountRows(count=c, rows=r) for c, r in result.counts.items()],
+            kinds=[pb.KindRows(kind=k, rows=r) for k, r in result.kinds.items()],
+        ),
+        steps=pb.StepPlan(**asdict(result.steps)),
+        memory=pb.MemoryEstimate(estimated_bytes=memory.estimated_bytes, **asdict(memory)),
+    )
+    if base is not None:
+        response.base.CopyFrom(
+            pb.BaseSample(
+                num_samples=base.num_samples,
+                scores=pb.EvaluationScores(**base.scores),
+                varied_group_rate=base.varied_group_rate,
+                any_right_rate=base.any_right_rate,
+            )
+        )
+    if result.time is not None:
+        response.time.CopyFrom(pb.TimeEstimate(**asdict(result.time)))
+    return response
 
 
 def job_to_proto(job: Job, output_dir: str) -> pb.Job:
@@ -113,18 +188,23 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
             message.step_done.CopyFrom(
                 pb.StepDone(step=step, total_steps=total, metrics=metrics_message)
             )
+        case SamplesShown(step=step, groups=groups):
+            message.samples_shown.CopyFrom(
+                pb.SamplesShown(step=step, groups=[pb.ShownGroup(**group) for group in groups])
+            )
         case Notice(message=text):
             message.notice.message = text
         case EvaluationProgress(answered=answered, total=total):
             message.evaluation_progress.CopyFrom(
                 pb.EvaluationProgress(answered=answered, total=total)
             )
-        case EvaluationDone(num_samples=number, base=base, adapter=adapter):
+        case EvaluationDone(num_samples=number, base=base, adapter=adapter, report_digest=digest):
             message.evaluation_done.CopyFrom(
                 pb.EvaluationDone(
                     num_samples=number,
                     base=pb.EvaluationScores(**base),
                     adapter=pb.EvaluationScores(**adapter),
+                    report_digest=digest,
                 )
             )
         case JobEnded(status=status, error_message=error, result_digest=digest):

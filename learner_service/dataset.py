@@ -2,9 +2,10 @@
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -31,6 +32,16 @@ class ImageGrid:
         return (width // factor) * (height // factor)
 
 
+def grid_of(image_processor: Any) -> ImageGrid:
+    """What a Qwen-VL image processor of transformers does with sizes."""
+    return ImageGrid(
+        patch_pixels=image_processor.patch_size,
+        merge_size=image_processor.merge_size,
+        min_pixels=image_processor.size["shortest_edge"],
+        max_pixels=image_processor.size["longest_edge"],
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """One question about one image. The size is that of the staged image, in pixels."""
@@ -53,9 +64,15 @@ class _Line(BaseModel):
 
 
 def stage_dataset(
-    path: Path, store: BlobStore, grid: ImageGrid, max_side_pixels: int
+    path: Path,
+    store: BlobStore,
+    grid: ImageGrid,
+    max_side_pixels: int,
+    only_rows: Collection[int] | None = None,
 ) -> list[Sample]:
     """Reads the ZIP, puts every image into the store once, resized, and returns the samples.
+
+    With `only_rows`, the samples of these rows alone.
 
     Raises InvalidDataset that names the line or the entry that is wrong.
     """
@@ -64,6 +81,8 @@ def stage_dataset(
     try:
         with zipfile.ZipFile(path) as archive:
             for line in _lines(archive):
+                if only_rows is not None and line.row not in only_rows:
+                    continue
                 if line.image not in staged:
                     image = decode(_entry(archive, line.image), line.image)
                     staged[line.image] = _stage(image, store, grid, max_side_pixels)
@@ -71,6 +90,18 @@ def stage_dataset(
                 samples.append(_sample(line, digest, width, height))
     except zipfile.BadZipFile as error:
         raise InvalidDataset("the dataset is not a ZIP file") from error
+    if not samples:
+        raise InvalidDataset(f"{SAMPLES_ENTRY} holds no sample")
+    return samples
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """The samples without their images: `image_digest` is the entry's name, and no size is known.
+
+    Raises InvalidDataset that names the line that is wrong.
+    """
+    with zipfile.ZipFile(path) as archive:
+        samples = [_sample(line, line.image, 0, 0) for line in _lines(archive)]
     if not samples:
         raise InvalidDataset(f"{SAMPLES_ENTRY} holds no sample")
     return samples

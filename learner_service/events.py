@@ -56,6 +56,14 @@ class StepDone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SamplesShown:
+    """`groups` have the fields of ShownGroup in learner.proto; none once they are not kept."""
+
+    step: int
+    groups: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluationProgress:
     answered: int
     total: int
@@ -68,6 +76,7 @@ class EvaluationDone:
     num_samples: int
     base: dict[str, float]
     adapter: dict[str, float]
+    report_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +99,7 @@ Event = (
     | WorkerStarted
     | Notice
     | StepDone
+    | SamplesShown
     | EvaluationProgress
     | EvaluationDone
     | JobEnded

@@ -11,9 +11,9 @@ from learner_service.blob_store import BlobStore
 from learner_service.dataset import Sample
 from learner_service.packing import Group
 from learner_service.policy import Policy
-from learner_service.prompts import PromptBuilder
+from learner_service.prompts import Prompter
 from learner_service.rewards import RewardClient, Score
-from learner_service.rollouts import Completion, Prompt, RolloutClient, Sampling
+from learner_service.rollouts import Prompt, RolloutClient, Sampling
 from learner_service.scoring import BatchScorer
 from learner_service.spec import RewardWeight, TrainingSettings, ZeroVarianceGroups
 
@@ -64,25 +64,16 @@ class ScoredGroup:
         return sum(len(completion) for completion in self.group.completions)
 
 
-class PromptStage:
+class PromptStage(Prompter):
     """Turns samples into prompts, and opens their staged images."""
 
     def __init__(self, policy: Policy, store: BlobStore) -> None:
-        self._builder = PromptBuilder(policy.tokenizer, policy.image_token_id)
-        self._grid = policy.image_grid
+        super().__init__(policy.tokenizer, policy.image_token_id, policy.image_grid)
         self._store = store
         self._policy = policy
 
-    def prompt(self, sample: Sample, seed: int) -> Prompt:
-        tokens = self._grid.tokens(sample.width, sample.height)
-        return Prompt(
-            token_ids=tuple(self._builder.prompt_ids(sample.question, tokens)),
-            image_digest=sample.image_digest,
-            seed=seed,
-        )
-
     def position_ids(self, prompt: Prompt, sample: Sample) -> Tensor:
-        patch = self._grid.patch_pixels
+        patch = self.grid.patch_pixels
         grid_thw = (1, sample.height // patch, sample.width // patch)
         return self._policy.position_ids(prompt.token_ids, grid_thw)
 
@@ -93,9 +84,6 @@ class PromptStage:
     def _open(self, digest: str) -> Image.Image:
         with Image.open(self._store.path(digest)) as image:
             return image.convert("RGB")
-
-    def answer(self, completion: Completion) -> str:
-        return self._policy.tokenizer.decode(completion.token_ids, skip_special_tokens=True)
 
 
 class GroupSampler:

@@ -4,6 +4,7 @@ import io
 import warnings
 
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from learner_service.errors import InvalidDataset
@@ -61,7 +62,7 @@ def fit_to_grid(
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def to_png(image: Image.Image) -> bytes:
+def to_png(image: Image.Image, note: PngInfo | None = None) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=1)
+    image.save(buffer, format="PNG", compress_level=1, pnginfo=note)
     return buffer.getvalue()

@@ -15,11 +15,13 @@ from learner_service.events import (
     JobPhase,
     JobStatus,
     PhaseChanged,
+    SamplesShown,
     StepDone,
     WorkerStarted,
     from_json,
     to_json,
 )
+from learner_service.retention import STEPS_KEPT, is_milestone
 from learner_service.spec import JobSpec
 from rpc.errors import ResourceExhausted
 
@@ -149,12 +151,15 @@ class JobStore:
         """
         with self._lock:
             job = _job(self._one(job_id))
-            if job.status.ended or (isinstance(event, StepDone) and event.step <= job.current_step):
+            done = isinstance(event, StepDone | SamplesShown) and event.step <= job.current_step
+            if job.status.ended or done:
                 return False
             changed = _after(job, event)
             with self._transaction():
                 self._insert_event(changed, event)
                 self._update(changed)
+                if isinstance(event, SamplesShown):
+                    self._let_samples_go(changed)
         return True
 
     def events(self, job_id: str, after_seq: int, limit: int = 1000) -> list[LoggedEvent]:
@@ -203,6 +208,22 @@ class JobStore:
             "INSERT INTO events (job_id, seq, time, event) VALUES (?, ?, ?, ?)",
             (job.job_id, job.last_seq, _now().isoformat(), to_json(event)),
         )
+
+    def _let_samples_go(self, job: Job) -> None:
+        """Empties the event that leaves the last STEPS_KEPT, unless it is to stay for good."""
+        row = self._connection.execute(
+            "SELECT seq, event FROM events WHERE job_id = ? AND event LIKE ?"
+            " ORDER BY seq DESC LIMIT 1 OFFSET ?",
+            (job.job_id, '{"type": "SamplesShown"%', STEPS_KEPT),
+        ).fetchone()
+        if row is None:
+            return
+        leaving = from_json(row["event"])
+        if isinstance(leaving, SamplesShown) and not is_milestone(leaving.step, job.total_steps):
+            self._connection.execute(
+                "UPDATE events SET event = ? WHERE job_id = ? AND seq = ?",
+                (to_json(replace(leaving, groups=[])), job.job_id, row["seq"]),
+            )
 
     def _update(self, job: Job) -> None:
         self._connection.execute(

@@ -10,17 +10,19 @@ from pathlib import Path
 from learner_service import checkpoints
 from learner_service.blob_store import BlobStore
 from learner_service.errors import JobExists, MissingDataset
-from learner_service.events import Event, JobEnded, JobStatus, Notice
+from learner_service.events import Event, JobEnded, JobStatus, Notice, StepDone
 from learner_service.job_store import Job, JobStore, LoggedEvent
 from learner_service.models import ModelList
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec
+from learner_service.split_record import adopt_split
 from learner_service.supervisor import WorkerExit, WorkerProcess
 from learner_service.worker_task import WorkerTask
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
 _PAUSE_SECONDS = 5
+_EARLIER_EVENTS = 200
 
 
 class Jobs:
@@ -39,23 +41,49 @@ class Jobs:
 
     async def start(self, job_id: str, spec: JobSpec) -> Job:
         """Raises JobExists, MissingDataset, UnknownModel. Idempotent by id and spec."""
-        spec = spec.model_copy(update={"base_model": spec.base_model or self._models.default})
+        spec = self._named(spec)
         existing = self._store.find(job_id)
         if existing:
             if existing.spec != spec:
                 raise JobExists("job_id: there is a job with this id and another spec")
             return existing
-        self._models.source(spec.base_model)
-        self._check_dataset(spec.dataset_digest, "dataset_digest")
-        if spec.evaluation_dataset_digest:
-            self._check_dataset(spec.evaluation_dataset_digest, "evaluation_dataset_digest")
+        self._check(spec)
         job = self._store.create(job_id, spec)
         await self._notify()
         return job
 
-    def _check_dataset(self, digest: str, field: str) -> None:
+    def startable(self, spec: JobSpec) -> JobSpec:
+        """The spec as it would be started; raises as `start` does."""
+        spec = self._named(spec)
+        self._check(spec)
+        return spec
+
+    def earlier_steps(self, base_model: str) -> list[dict[str, float]]:
+        """Metrics of the last steps of the newest job that trained this model."""
+        for job in self._store.all():
+            if job.spec.base_model == base_model and job.current_step:
+                events = self._store.events(job.job_id, max(0, job.last_seq - _EARLIER_EVENTS))
+                steps = [e.event.metrics for e in events if isinstance(e.event, StepDone)]
+                if steps:
+                    return steps
+        return []
+
+    def _named(self, spec: JobSpec) -> JobSpec:
+        return spec.model_copy(update={"base_model": spec.base_model or self._models.default})
+
+    def _check(self, spec: JobSpec) -> None:
+        self._models.source(spec.base_model)
+        for name in ("dataset_digest", "evaluation_dataset_digest", "adapter_digest"):
+            if digest := getattr(spec, name):
+                self._check_blob(digest, name)
+
+    def _check_blob(self, digest: str, field: str) -> None:
         if self._blobs.size_bytes(digest) is None:
             raise MissingDataset(f"{field}: put this blob first")
+
+    @property
+    def default_model(self) -> str:
+        return self._models.default
 
     def get(self, job_id: str) -> Job:
         return self._store.get(job_id)
@@ -174,6 +202,7 @@ class Jobs:
             if found.path:
                 checkpoint_folder.mkdir(parents=True)
                 checkpoints.adopt(found.path, checkpoint_folder)
+                adopt_split(self.folder(earlier.job_id), folder)
                 self._adopt_history(self.folder(earlier.job_id), folder)
                 self._store.set_resumed_from(job.job_id, earlier.job_id)
         checkpoint_folder.mkdir(parents=True, exist_ok=True)

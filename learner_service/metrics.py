@@ -69,12 +69,3 @@ def count_metrics(scores: Sequence[Score]) -> dict[str, float]:
         "mean_absolute_count_error": fmean(differences) if differences else 0.0,
         "parse_failure_rate": fmean(score.count is None for score in scores),
     }
-
-
-def evaluation_scores(scores: Sequence[Score]) -> dict[str, float]:
-    """Names as in EvaluationScores of learner.proto."""
-    return {
-        **count_metrics(scores),
-        "within_one_rate": fmean(s.difference is not None and s.difference <= 1 for s in scores),
-        "reward_mean": fmean(score.reward for score in scores),
-    }

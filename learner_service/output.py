@@ -7,8 +7,10 @@ from pathlib import Path
 
 from transformers import TrainerState
 
+from learner_service.blob_store import BlobStore
 from learner_service.policy import Policy
 from learner_service.spec import JobSpec
+from rpc.digests import digest_of_file
 
 OUTPUT_FILES = (
     "adapter_config.json",
@@ -36,11 +38,20 @@ def write_output(folder: Path, policy: Policy, spec: JobSpec, state: TrainerStat
             path.unlink()
 
 
-def zip_output(folder: Path, path: Path) -> None:
-    """The weights are random to a compressor, so they are stored as they are."""
+def store_output(folder: Path, archive: Path, store: BlobStore) -> str:
+    """Puts the ZIP of the folder into the store; returns its digest. `archive` is its place."""
+    _zip(folder, archive)
+    digest = digest_of_file(archive)
+    store.put_file(archive, digest)
+    archive.unlink()
+    return digest
+
+
+def _zip(folder: Path, path: Path) -> None:
+    """The weights are random to a compressor, so everything is stored as it is."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in OUTPUT_FILES:
-            archive.write(folder / name, name)
+        for file in sorted(folder.iterdir()):
+            archive.write(file, file.name)
 
 
 def _training_args(spec: JobSpec) -> dict[str, object]:

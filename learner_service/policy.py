@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from learner_service.attention import PACKED_ATTENTION, PackedAttention
-from learner_service.dataset import ImageGrid
+from learner_service.dataset import ImageGrid, grid_of
 from learner_service.errors import UnknownModel
 from learner_service.features import FeatureCache, FeatureFolder, tower_fingerprint
 from learner_service.last_layer import shorten
@@ -78,13 +78,7 @@ class Policy:
 
     @property
     def image_grid(self) -> ImageGrid:
-        processor = self.image_processor
-        return ImageGrid(
-            patch_pixels=processor.patch_size,
-            merge_size=processor.merge_size,
-            min_pixels=processor.size["shortest_edge"],
-            max_pixels=processor.size["longest_edge"],
-        )
+        return grid_of(self.image_processor)
 
     def bar(self, token_ids: Sequence[int]) -> None:
         """Takes these ids out of every distribution, as the rollout replicas do."""

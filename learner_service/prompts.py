@@ -1,6 +1,11 @@
-"""Questions to prompt token ids, by the model's own chat template."""
+"""Questions to prompt token ids, by the model's own chat template, and answers back to text."""
 
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedTokenizerBase
+
+from learner_service.dataset import ImageGrid, Sample, grid_of
+from learner_service.rollouts import Completion, Prompt, RolloutModel
+from rpc.digests import vocabulary_fingerprint
+from rpc.errors import FailedPrecondition
 
 _IMAGE_PLACEHOLDER = "<|image_pad|>"
 
@@ -27,3 +32,43 @@ class PromptBuilder:
         for token in (*self._tokenizer.all_special_tokens, _IMAGE_PLACEHOLDER):
             question = question.replace(token, " ")
         return question
+
+
+class Prompter:
+    """Samples to prompts, completions to text; needs no weights of the model."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, image_token_id: int, grid: ImageGrid
+    ) -> None:
+        self.grid = grid
+        self._tokenizer = tokenizer
+        self._builder = PromptBuilder(tokenizer, image_token_id)
+
+    @classmethod
+    def of_model(cls, source: str) -> "Prompter":
+        """`source` is a folder or a hub name."""
+        return cls(
+            AutoTokenizer.from_pretrained(source),
+            AutoConfig.from_pretrained(source).image_token_id,
+            grid_of(AutoImageProcessor.from_pretrained(source, backend="pil")),
+        )
+
+    def prompt(self, sample: Sample, seed: int) -> Prompt:
+        tokens = self.grid.tokens(sample.width, sample.height)
+        return Prompt(
+            token_ids=tuple(self._builder.prompt_ids(sample.question, tokens)),
+            image_digest=sample.image_digest,
+            seed=seed,
+        )
+
+    def answer(self, completion: Completion) -> str:
+        return self._tokenizer.decode(completion.token_ids, skip_special_tokens=True)
+
+    def agree_on_tokens(self, served: RolloutModel, base_model: str) -> None:
+        """Raises FailedPrecondition for replicas whose token ids mean something else."""
+        own = vocabulary_fingerprint(self._tokenizer.get_vocab())
+        if served.vocabulary_fingerprint != own:
+            raise FailedPrecondition(
+                f"the rollout replicas serve {served.base_model}, whose tokens are not those of "
+                f"{base_model}; start replicas of the same model"
+            )

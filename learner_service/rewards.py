@@ -18,11 +18,12 @@ _MOST_ANSWERS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """An answer's count (None where it holds none), how far off it is, and its reward."""
+    """An answer's count, or why it holds none; how far off it is, and its reward."""
 
     count: int | None
     difference: int | None
     reward: float
+    explanation: str = ""
 
 
 class RewardClient:
@@ -74,4 +75,5 @@ def _converted(answer: reward_pb2.ScoredAnswer) -> Score:
         count=parsed.count if parsed.HasField("count") else None,
         difference=answer.difference if answer.HasField("difference") else None,
         reward=answer.reward,
+        explanation="" if parsed.HasField("count") else parsed.explanation,
     )

@@ -31,6 +31,10 @@ class RolloutModel:
     vocabulary_fingerprint: str
     barred_token_ids: tuple[int, ...]
     use_4bit: bool
+    # Limits of a request; 0 where a replica tells none.
+    max_sequence_tokens: int = 0
+    max_new_tokens: int = 0
+    max_completions: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,9 @@ class RolloutClient:
             vocabulary_fingerprint=response.vocabulary_fingerprint,
             barred_token_ids=tuple(response.barred_token_ids),
             use_4bit=response.use_4bit,
+            max_sequence_tokens=response.max_sequence_tokens,
+            max_new_tokens=response.max_new_tokens,
+            max_completions=response.max_completions,
         )
 
     async def generate(

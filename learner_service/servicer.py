@@ -5,17 +5,28 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from learner_service.convert import event_to_proto, job_to_proto, spec_from_proto
+from learner_service.convert import (
+    answer_response,
+    event_to_proto,
+    job_to_proto,
+    limits_of,
+    preflight_response,
+    spec_from_proto,
+)
 from learner_service.job_store import Job
 from learner_service.jobs import Jobs
+from learner_service.on_demand import OnDemand
+from learner_service.question import Question, published_adapter
+from learner_service.spec import TrainingSettings
 from rpc.errors import InvalidArgument
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
 
 
 class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, on_demand: OnDemand) -> None:
         self._jobs = jobs
+        self._on_demand = on_demand
 
     async def StartJob(
         self, request: pb.StartJobRequest, context: grpc.aio.ServicerContext
@@ -44,6 +55,36 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     ) -> AsyncIterator[pb.WatchJobResponse]:
         async for event in self._jobs.watch(request.job_id, request.after_seq):
             yield pb.WatchJobResponse(event=event_to_proto(event))
+
+    async def Answer(
+        self, request: pb.AnswerRequest, context: grpc.aio.ServicerContext
+    ) -> pb.AnswerResponse:
+        answers = await self._on_demand.answer(self._question(request))
+        return answer_response(answers)
+
+    async def Preflight(
+        self, request: pb.PreflightRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PreflightResponse:
+        spec = self._jobs.startable(spec_from_proto(request.spec))
+        earlier_steps = self._jobs.earlier_steps(spec.base_model)
+        return preflight_response(await self._on_demand.preflight(spec, earlier_steps))
+
+    def _question(self, request: pb.AnswerRequest) -> Question:
+        """The request with what it leaves out: the job's settings, or the defaults."""
+        job = self._jobs.get(request.job_id) if request.job_id else None
+        training = job.spec.training if job else TrainingSettings()
+        base_model = job.spec.base_model if job else self._jobs.default_model
+        if job and request.base_model not in ("", base_model):
+            raise InvalidArgument(f"base_model: the job's is {base_model}; leave it out")
+        limits = limits_of(request, training)
+        return Question(
+            base_model=request.base_model or base_model,
+            adapter_digest=published_adapter(self._jobs.folder(job.job_id)) if job else "",
+            image=request.image,
+            text=request.question,
+            max_image_size=limits.max_image_size,
+            max_new_tokens=limits.max_new_tokens,
+        )
 
     def _message(self, job: Job) -> pb.Job:
         return job_to_proto(job, str(self._jobs.folder(job.job_id) / "output"))

@@ -1,6 +1,8 @@
 """What a job trains, on what, and how: the documented settings with the documented defaults."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -113,17 +115,37 @@ class JobSpec(_Settings):
     lora: LoraSettings = LoraSettings()
     rewards: tuple[RewardWeight, ...] = ()
     evaluation_dataset_digest: str = ""
+    evaluation_share: float = Field(0.1, ge=0, le=0.5)
+    adapter_digest: str = ""
+
+    @property
+    def held_out_share(self) -> float:
+        """Share of the images that training never sees."""
+        return 0.0 if self.evaluation_dataset_digest else self.evaluation_share
 
     def fingerprint(self) -> str:
         """Equal for jobs that train the same thing: a later one may go on from an earlier one."""
+        trained = self.model_copy(update={"evaluation_share": self.held_out_share})
         named = {"job_name", "evaluation_dataset_digest"}
-        return digest_of(self.model_dump_json(exclude=named).encode())
+        return digest_of(trained.model_dump_json(exclude=named).encode())
 
 
 def validated_spec(fields: dict[str, object]) -> JobSpec:
     """Builds a spec; raises InvalidSpec that names the first field that is wrong."""
-    try:
+    with _named_faults():
         return JobSpec.model_validate(fields)
+
+
+def validated_training(fields: dict[str, object]) -> TrainingSettings:
+    """As validated_spec, for the training settings alone."""
+    with _named_faults():
+        return TrainingSettings.model_validate(fields)
+
+
+@contextmanager
+def _named_faults() -> Iterator[None]:
+    try:
+        yield
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

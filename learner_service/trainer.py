@@ -22,7 +22,14 @@ from learner_service import checkpoints
 from learner_service.adapters import AdapterPublisher
 from learner_service.dataset import Sample
 from learner_service.errors import StopRequested
-from learner_service.events import JobPhase, Notice, Report, StepDone, WorkerStarted
+from learner_service.events import (
+    JobPhase,
+    Notice,
+    Report,
+    SamplesShown,
+    StepDone,
+    WorkerStarted,
+)
 from learner_service.groups import PromptStage, PublishedAdapter, ScoredGroup
 from learner_service.history import StepHistory
 from learner_service.importance import importance_weights
@@ -33,6 +40,7 @@ from learner_service.passes import ForwardPass, StepPasses, WholeStep
 from learner_service.phases import Phases
 from learner_service.policy import Policy
 from learner_service.rollouts_ahead import RolloutsAhead
+from learner_service.shown import shown_groups
 from learner_service.spec import TrainingSettings
 
 
@@ -153,6 +161,8 @@ class GRPOTrainer(Trainer):
         if step.gradient_factor != 1:
             torch._foreach_mul_([p.grad for p in self._trained], step.gradient_factor)
         self._step_groups = step.groups
+        shown = SamplesShown(step=self.state.global_step + 1, groups=shown_groups(step.groups))
+        self._report(shown)
         return loss
 
     def compute_loss(

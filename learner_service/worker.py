@@ -13,16 +13,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-import torch
-
 from learner_service import checkpoints
 from learner_service.adapters import AdapterPublisher
 from learner_service.background import BackgroundLoop
 from learner_service.blob_store import BlobStore
 from learner_service.clients import open_clients
+from learner_service.comparing import Comparing
 from learner_service.dataset import Sample, stage_dataset
 from learner_service.errors import StopRequested
-from learner_service.evaluation import Evaluator
+from learner_service.evaluation_job import run_evaluation_job
 from learner_service.events import (
     Event,
     JobEnded,
@@ -34,15 +33,16 @@ from learner_service.events import (
 )
 from learner_service.failures import failure_of
 from learner_service.groups import GroupSampler, PromptStage
-from learner_service.output import write_output, zip_output
+from learner_service.held_out import split_samples
+from learner_service.output import store_output, write_output
 from learner_service.phases import Phases
-from learner_service.policy import Policy, PolicySettings
+from learner_service.policy import Policy
+from learner_service.policy_choice import chosen_policy
 from learner_service.process import end_with_parent
+from learner_service.report import PAGE_NAME
 from learner_service.rollouts_ahead import RolloutsAhead
 from learner_service.trainer import GRPOTrainer
 from learner_service.worker_task import WorkerTask
-from rpc.digests import digest_of_file, vocabulary_fingerprint
-from rpc.errors import FailedPrecondition
 from rpc.logs import configure_logging
 
 
@@ -62,22 +62,47 @@ class Worker:
 
     def run(self) -> None:
         """Ends the job with a result; raises StopRequested, or what went wrong."""
-        self._phases.enter(JobPhase.LOADING)
         self._rollouts, self._rewards = self._loop.run(
             open_clients(self._task.settings, self.report, self._phases)
         )
-        policy = self._policy()
-        precision_differs = self._agree_on_tokens(policy)
+        self._comparing = Comparing(
+            task=self._task,
+            store=self._store,
+            loop=self._loop,
+            rollouts=self._rollouts,
+            rewards=self._rewards,
+            report=self.report,
+            phases=self._phases,
+        )
+        if self._spec.adapter_digest:
+            run_evaluation_job(self._comparing)
+        else:
+            self._run_training()
+
+    def _run_training(self) -> None:
+        self._phases.enter(JobPhase.LOADING)
+        policy = chosen_policy(self._task)
         stage = PromptStage(policy, self._store)
-        samples = self._staged(policy, self._spec.dataset_digest)
+        precision_differs = self._agree_on_tokens(policy, stage)
+        staged = self._staged(policy, self._spec.dataset_digest)
+        samples, held_out = split_samples(self._task.folder, staged, self._spec)
         training, ledger = self._spec.training, self._task.folder / "published.txt"
         publisher = AdapterPublisher(self._store, ledger, kept=2 + training.staleness)
         ahead, corrected = self._ahead(stage, samples), training.is_corrected(precision_differs)
         trainer = self._trainer(policy, stage, ahead, publisher, samples, corrected)
         self._train(trainer, ahead)
         self._phases.enter(JobPhase.SAVING)
-        digest = self._result(policy, trainer)
-        self._evaluate(policy, stage, publisher)
+        trainer.save_where_it_stands()
+        adapter_digest = publisher.publish(policy.model)
+        named = self._spec.evaluation_dataset_digest
+        page = self._comparing.page(
+            stage,
+            lambda: self._staged(policy, named) if named else held_out,
+            adapter_digest,
+            held_out=not named,
+        )
+        self._phases.enter(JobPhase.SAVING)
+        digest = self._result(policy, trainer, page)
         self.report(JobEnded(status=JobStatus.COMPLETED, result_digest=digest))
 
     def report(self, event: Event) -> None:
@@ -93,44 +118,13 @@ class Worker:
             self._events.write(to_json(event) + "\n")
             self._events.flush()
 
-    def _policy(self) -> Policy:
-        settings = self._task.settings
-        if settings.torch_threads:
-            torch.set_num_threads(settings.torch_threads)
-        device = settings.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = settings.dtype
-        if dtype == "auto":
-            dtype = "bfloat16" if device == "cuda" else "float32"
-        return Policy(
-            PolicySettings(
-                source=self._task.model_source,
-                device=device,
-                dtype=getattr(torch, dtype),
-                use_4bit=self._spec.training.use_4bit,
-                seed=self._spec.training.seed,
-                feature_cache_bytes=settings.feature_cache_bytes,
-                feature_folder=(settings.feature_folder or settings.data_dir / "features")
-                if settings.feature_folder_bytes
-                else None,
-                feature_folder_bytes=settings.feature_folder_bytes,
-                gradient_checkpointing=self._spec.training.gradient_checkpointing,
-            ),
-            self._spec.lora,
-        )
-
-    def _agree_on_tokens(self, policy: Policy) -> bool:
+    def _agree_on_tokens(self, policy: Policy, stage: PromptStage) -> bool:
         """Refuses replicas whose token ids mean something else.
 
         Returns whether they hold the base weights in another precision than this job.
         """
         served = self._loop.run(self._rollouts.model())
-        if served.vocabulary_fingerprint != vocabulary_fingerprint(policy.tokenizer.get_vocab()):
-            raise FailedPrecondition(
-                f"the rollout replicas serve {served.base_model}, whose tokens are not those of "
-                f"{self._spec.base_model}; start replicas of the same model"
-            )
+        stage.agree_on_tokens(served, self._spec.base_model)
         policy.bar(served.barred_token_ids)
         differs = served.use_4bit != self._spec.training.use_4bit
         if differs:
@@ -194,31 +188,12 @@ class Worker:
             trainer.save_where_it_stands()
             raise
 
-    def _result(self, policy: Policy, trainer: GRPOTrainer) -> str:
-        trainer.save_where_it_stands()
+    def _result(self, policy: Policy, trainer: GRPOTrainer, page: bytes | None) -> str:
         folder = self._task.folder / "output"
         write_output(folder, policy, self._spec, trainer.state_with_history())
-        archive = self._task.folder / "result.zip"
-        zip_output(folder, archive)
-        digest = digest_of_file(archive)
-        self._store.put_file(archive, digest)
-        archive.unlink()
-        return digest
-
-    def _evaluate(self, policy: Policy, stage: PromptStage, publisher: AdapterPublisher) -> None:
-        if not self._spec.evaluation_dataset_digest:
-            return
-        self._phases.enter(JobPhase.EVALUATING)
-        evaluator = Evaluator(
-            stage=stage,
-            rollouts=self._rollouts,
-            rewards=self._rewards,
-            loop=self._loop,
-            max_new_tokens=self._spec.training.max_new_tokens,
-            report=self.report,
-        )
-        held_out = self._staged(policy, self._spec.evaluation_dataset_digest)
-        self.report(evaluator.compare(held_out, publisher.publish(policy.model)))
+        if page is not None:
+            (folder / PAGE_NAME).write_bytes(page)
+        return store_output(folder, self._task.folder / "result.zip", self._store)
 
 
 def main() -> None:

@@ -1,11 +1,16 @@
 """The same settings have the same names, defaults and ranges wherever they are checked."""
 
+import json
+
 import pytest
 from pydantic import BaseModel
 
-from gateway.train_models import LoraConfig, TrainingConfig
-from learner_service.spec import LoraSettings, TrainingSettings
+from gateway.event_models import Evaluation, EvaluationScores
+from gateway.train_models import LoraConfig, TrainingConfig, TrainRequest
+from learner_service.comparison import SCORES, comparison
+from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
 from tally.learner.v1 import learner_pb2 as pb
+from tests.learner.test_comparison import FOUR
 
 PAIRS = [(TrainingConfig, TrainingSettings, pb.TrainingConfig)]
 PAIRS += [(LoraConfig, LoraSettings, pb.LoraConfig)]
@@ -23,3 +28,18 @@ def described(model: type[BaseModel]) -> dict[str, tuple[object, ...]]:
 def test_gateway_learner_and_contract_agree(outer: type, inner: type, message: type):
     assert described(outer) == described(inner)
     assert set(outer.model_fields) == set(message.DESCRIPTOR.fields_by_name)
+
+
+def test_the_share_that_is_held_out_is_the_same_everywhere():
+    outer, inner = (m.model_fields["evaluation_share"] for m in (TrainRequest, JobSpec))
+    assert (outer.default, outer.metadata) == (inner.default, inner.metadata)
+    assert pb.JobSpec.DESCRIPTOR.fields_by_name["evaluation_share"].number == 8
+
+
+def test_the_gateway_reads_the_comparison_that_the_learner_writes():
+    written = comparison(FOUR, seed=43)
+    read = Evaluation(**json.loads(json.dumps(written)), held_out=None, file_id="x")
+    shown = json.loads(read.model_dump_json(exclude={"held_out", "file_id"}))
+    assert shown == json.loads(json.dumps(written))
+    names = {field.name for field in pb.EvaluationScores.DESCRIPTOR.fields}
+    assert names == set(SCORES) == set(EvaluationScores.model_fields)

@@ -1,6 +1,9 @@
 """The rules of the house: who may import whom, and where protobuf types may be."""
 
 import ast
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -88,3 +91,13 @@ def test_no_file_grows_beyond_its_noun():
 
 # Longer than 250 lines for a reason: the step of an algorithm reads best in one place.
 REASONED = {"learner_service/trainer.py", "samples/pretrain.py", "learner_service/job_store.py"}
+
+
+def test_the_learners_own_process_starts_without_torch():
+    """Only its workers hold a model; what the service itself asks is brought in on demand."""
+    code = "import sys, learner_service.__main__; sys.exit('torch' in sys.modules)"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "protos")])
+    environment = os.environ | {"PYTHONPATH": paths}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )

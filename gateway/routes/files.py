@@ -1,10 +1,12 @@
 """Uploads."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
 from sqlmodel import col, select
 
 from gateway.errors import ErrorBody
-from gateway.file_models import FilePublic, StoredFile
+from gateway.file_models import FilePublic, RowsPage, StoredFile
 from gateway.services import ServicesDep
 
 router = APIRouter(tags=["data"])
@@ -33,6 +35,22 @@ _FORM = {
     },
 }
 
+FileId = Annotated[
+    str,
+    Path(
+        description="The file_id that POST /upload-data answered.",
+        examples=["7d1f0c2e-5a55-4c56-9f4b-1b9d5c1f3a10"],
+    ),
+]
+_NO_SUCH_FILE = {404: {"model": ErrorBody, "description": "There is no such file."}}
+_MOST = 2**31 - 1
+# What a stranger uploaded is shown as a picture and never run.
+_PICTURE_HEADERS = {
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
+
 
 @router.post(
     "/upload-data",
@@ -52,3 +70,39 @@ def list_files(services: ServicesDep) -> list[FilePublic]:
     with services.database.reading() as session:
         files = session.exec(select(StoredFile).order_by(*order)).all()
     return [FilePublic.model_validate(file) for file in files]
+
+
+@router.get("/files/{file_id}/rows", summary="Rows of an upload", responses=_NO_SUCH_FILE)
+async def list_rows(
+    file_id: FileId,
+    services: ServicesDep,
+    offset: Annotated[int, Query(ge=0, le=_MOST, description="Rows to pass over.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Rows to answer at most.")] = 100,
+) -> RowsPage:
+    """Rows in the order of main.csv, each with the name of its image."""
+    rows = await services.pictures.rows(file_id)
+    page = list(rows[offset : offset + limit])
+    return RowsPage(file_id=file_id, csv_rows=len(rows), offset=offset, rows=page)
+
+
+@router.get(
+    "/files/{file_id}/images/{row}",
+    summary="Picture of a row",
+    response_class=Response,
+    responses={
+        200: {"description": "The picture.", "content": {"image/*": {}}},
+        404: {"model": ErrorBody, "description": "There is no such file, or no such row."},
+    },
+)
+async def get_picture(
+    file_id: FileId,
+    row: Annotated[int, Path(ge=0, le=_MOST, description="The row.", examples=[2])],
+    services: ServicesDep,
+    max_side: Annotated[
+        int | None,
+        Query(ge=16, le=2048, description="Longest side of a JPEG in pixels; left out: as it is."),
+    ] = None,
+) -> Response:
+    """The picture that a row names, as it was uploaded, or as a JPEG that any browser shows."""
+    picture = await services.pictures.picture(file_id, row, max_side)
+    return Response(picture.data, media_type=picture.content_type, headers=_PICTURE_HEADERS)

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path
+from fastapi import APIRouter, Header, Path, Query
 
 from gateway.errors import ErrorBody
 from gateway.job_models import JobPublic, to_public
+from gateway.preflight_models import Preflight
 from gateway.services import ServicesDep
 from gateway.train_models import TrainRequest
 
@@ -38,12 +39,20 @@ NO_SUCH_JOB = {404: {"model": ErrorBody, "description": "There is no such job."}
     responses={404: {"model": ErrorBody, "description": "There is no such file."}},
 )
 async def train(
-    body: TrainRequest, services: ServicesDep, idempotency_key: IdempotencyKey = None
-) -> JobPublic:
+    body: TrainRequest,
+    services: ServicesDep,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: Annotated[
+        bool, Query(description="Answers what the job would do, and starts none.")
+    ] = False,
+) -> JobPublic | Preflight:
     """Writes a training job down and starts it when its turn comes.
 
-    The settings and data of a cancelled or failed job go on from its last checkpoint.
+    The settings and data of a cancelled or failed job go on from its last checkpoint. With
+    `dry_run`, nothing is written: the data, the base model on a sample, memory, steps and time.
     """
+    if dry_run:
+        return await services.jobs.preflight(body)
     return to_public(await services.jobs.create(body, idempotency_key))
 
 
@@ -57,6 +66,12 @@ async def list_jobs(services: ServicesDep) -> list[JobPublic]:
 async def get_job(job_id: JobId, services: ServicesDep) -> JobPublic:
     """Where a job stands."""
     return to_public(await services.jobs.get(job_id))
+
+
+@router.get("/jobs/{job_id}/settings", summary="Settings of a job", responses=NO_SUCH_JOB)
+async def get_settings(job_id: JobId, services: ServicesDep) -> TrainRequest:
+    """What POST /train was sent, every default filled in; it can be sent again."""
+    return TrainRequest(**(await services.jobs.get(job_id)).spec)
 
 
 @router.delete("/jobs/{job_id}", summary="Cancel a job", responses=NO_SUCH_JOB)

@@ -4,18 +4,24 @@ import re
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import FileResponse, Response
 
-from gateway.errors import ApiError, Conflict, ErrorBody
-from gateway.event_models import Evaluation, Metrics
-from gateway.follower import fetch_result
+from gateway.errors import ApiError, ErrorBody
+from gateway.event_models import Evaluation, Metrics, Samples
+from gateway.follower import fetch
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
 from gateway.services import ServicesDep
 
 router = APIRouter(tags=["results"])
 _RANGE = re.compile(r"\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 _UNSAFE = re.compile(r'[\\/:*?"<>|]')
+# What a model said is shown and never run.
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+_PAGE_HEADERS = {
+    "Content-Security-Policy": _PAGE_POLICY,
+    "X-Content-Type-Options": "nosniff",
+}
 _NOT_YET = {409: {"model": ErrorBody, "description": "There is none, or none yet."}}
 
 
@@ -31,17 +37,59 @@ async def get_metrics(job_id: JobId, services: ServicesDep) -> Metrics:
     return Metrics(job_id=job_id, steps=[steps[step] for step in sorted(steps)])
 
 
+@router.get("/jobs/{job_id}/samples", summary="Answers of the latest steps", responses=NO_SUCH_JOB)
+async def get_samples(
+    job_id: JobId,
+    services: ServicesDep,
+    steps: Annotated[int, Query(ge=1, le=100, description="Steps to answer at most.")] = 100,
+) -> Samples:
+    """What the model said, of some groups of the latest steps and of steps before."""
+    job = await services.jobs.get(job_id)
+    shown = await services.jobs.samples(job_id, steps)
+    return Samples(job_id=job_id, file_id=job.spec["data_file_id"], steps=shown)
+
+
 @router.get(
     "/jobs/{job_id}/evaluation",
     summary="Base against adapter",
     responses={**NO_SUCH_JOB, **_NOT_YET},
 )
 async def get_evaluation(job_id: JobId, services: ServicesDep) -> Evaluation:
-    """The scores of the base model and of the adapter on `evaluation_file_id`."""
-    events = await services.jobs.events(job_id, "evaluation")
-    if not events:
-        raise Conflict("there is no evaluation, or none yet; ask for one with evaluation_file_id")
-    return Evaluation(**events[-1].payload)
+    """On `evaluation_file_id`, or on the images that were held out of training."""
+    return await services.reports.evaluation(await services.jobs.get(job_id))
+
+
+@router.get(
+    "/jobs/{job_id}/evaluation.csv",
+    summary="Every answer of the comparison",
+    response_class=Response,
+    responses={
+        200: {"description": "A table.", "content": {"text/csv": {}}},
+        **NO_SUCH_JOB,
+        **_NOT_YET,
+    },
+)
+async def get_evaluation_csv(job_id: JobId, services: ServicesDep) -> Response:
+    """One line for each sample and model."""
+    data = await services.reports.file(await services.jobs.get(job_id), "evaluation.csv")
+    headers = {"Content-Disposition": 'attachment; filename="evaluation.csv"'}
+    return Response(data, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get(
+    "/jobs/{job_id}/evaluation.html",
+    summary="The comparison as a page",
+    response_class=Response,
+    responses={
+        200: {"description": "A page.", "content": {"text/html": {}}},
+        **NO_SUCH_JOB,
+        **_NOT_YET,
+    },
+)
+async def get_evaluation_page(job_id: JobId, services: ServicesDep) -> Response:
+    """With its pictures in it: it opens from disk, without a network."""
+    data = await services.reports.file(await services.jobs.get(job_id), "evaluation.html")
+    return Response(data, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
 
 
 @router.get(
@@ -66,8 +114,8 @@ async def download(
 ) -> FileResponse:
     """The trained adapter with its configuration, named after the job; may be fetched in parts."""
     job = await services.jobs.completed(job_id)
-    await fetch_result(services.learner, services.storage, job_id, job.result_digest or "")
     path = services.storage.result_path(job_id)
+    await fetch(services.learner, services.storage, job.result_digest or "", path)
     stat = path.stat()
     _check_range(byte_range, stat.st_size)
     name = _UNSAFE.sub("_", job.job_name).strip(". ") or job_id

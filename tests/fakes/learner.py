@@ -11,6 +11,8 @@ await learner.stop()
 import asyncio
 import hashlib
 import io
+import json
+import struct
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -36,7 +38,35 @@ from tally.learner.v1 import learner_pb2_grpc
 
 _CHUNK_BYTES = 64 * 1024
 _ENDED = (pb.JOB_STATUS_COMPLETED, pb.JOB_STATUS_FAILED, pb.JOB_STATUS_CANCELLED)
-RESULT_FILES = ("adapter_config.json", "adapter_model.safetensors", "training_args.json")
+ADAPTER_CONFIG = {
+    "peft_type": "LORA",
+    "r": 2,
+    "lora_alpha": 4,
+    "target_modules": ["q_proj"],
+    "base_model_name_or_path": "/home/somebody/model",
+}
+_SCORES = {
+    "exact_rate": 0.25,
+    "within_one_rate": 0.5,
+    "mean_absolute_count_error": None,
+    "root_mean_square_count_error": None,
+    "reward_mean": 0.5,
+    "parse_failure_rate": 1.0,
+}
+_REPORT = {
+    "num_samples": 4,
+    **{
+        side: {**_SCORES, "intervals": {"exact_rate": [0.1, 0.4], "reward_mean": None}}
+        for side in ("base", "adapter", "difference")
+    },
+    "interval": {"confidence": 0.95, "resamples": 10, "seed": 43},
+    "by_count": [{"label": "3", "num_samples": 4, "base": _SCORES, "adapter": _SCORES}],
+    "by_kind": [{"label": "apples", "num_samples": 4, "base": _SCORES, "adapter": _SCORES}],
+    "matrix": {"true_labels": ["3"], "answer_labels": ["3"], "base": [[4]], "adapter": [[4]]},
+    "warnings": [],
+    "worst": [],
+    "held_out": None,
+}
 
 
 class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobServiceServicer):
@@ -52,6 +82,8 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self.base_models: tuple[str, ...] = ()
         self.faults: dict[str, list[TallyError]] = defaultdict(list)
         self.answers_lost = 0
+        self.shows_samples = False
+        self.questions: list[pb.AnswerRequest] = []
         self.calls: Counter[str] = Counter()
         self.jobs: dict[str, pb.Job] = {}
         self.logs: dict[str, list[pb.JobEvent]] = {}
@@ -113,8 +145,9 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
 
     def _admit(self, request: pb.StartJobRequest) -> None:
         spec = request.spec
-        if spec.dataset_digest not in self.blobs:
-            raise FailedPrecondition("dataset_digest: that blob is not here; put it first")
+        for digest in filter(None, (spec.dataset_digest, spec.adapter_digest)):
+            if digest not in self.blobs:
+                raise FailedPrecondition("that blob is not here; put it first")
         if self.base_models and spec.base_model and spec.base_model not in self.base_models:
             raise FailedPrecondition("base_model: not on this learner's list")
         self.jobs[request.job_id] = pb.Job(
@@ -148,6 +181,34 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             await self._end(job, pb.JOB_STATUS_CANCELLED)
         return pb.CancelJobResponse(job=job)
 
+    async def Preflight(self, request, context):
+        self._called("Preflight")
+        if request.spec.dataset_digest not in self.blobs:
+            raise FailedPrecondition("that blob is not here; put it first")
+        finding = pb.Finding(
+            severity=pb.SEVERITY_ERROR,
+            code="not_enough_memory",
+            where="training.batch_size",
+            message="an estimated 9.0 GB are needed",
+            suggestion={"training.batch_size": 4, "training.use_4bit": 1, "lora.lora_alpha": 0.5},
+        )
+        return pb.PreflightResponse(
+            findings=[finding],
+            data=pb.DataSummary(rows=2, images=2, training_rows=2),
+            steps=pb.StepPlan(total_steps=50),
+            memory=pb.MemoryEstimate(device="cpu", estimated_bytes=9, weights_bytes=4),
+        )
+
+    async def Answer(self, request, context):
+        self._called("Answer")
+        self.questions.append(request)
+        base = pb.ModelAnswer(text="many", explanation="holds no number")
+        if not request.job_id:
+            return pb.AnswerResponse(base=base)
+        if self._job(request.job_id).current_step == 0 and not self.logs[request.job_id]:
+            raise FailedPrecondition("the job has no adapter yet")
+        return pb.AnswerResponse(base=base, adapter=pb.ModelAnswer(text="3 apples", count=3))
+
     async def WatchJob(self, request, context) -> AsyncIterator[pb.WatchJobResponse]:
         self._called("WatchJob")
         job, seq = self._job(request.job_id), request.after_seq
@@ -178,28 +239,37 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         started = pb.WorkerStarted(attempt=1, resumed_from_step=0, total_steps=self.steps)
         await self.log(job_id, worker_started=started)
         await self.log(job_id, phase_changed=pb.PhaseChanged(phase=pb.JOB_PHASE_LEARNING))
-        for step in range(1, self.steps + 1):
+        for step in range(1, 1 + (0 if job.spec.adapter_digest else self.steps)):
             await asyncio.sleep(self.step_seconds)
             await self.hold.wait()
+            if self.shows_samples:
+                await self.log(job_id, samples_shown=_samples(step))
             metrics = pb.StepMetrics(epoch=step / self.steps, loss=self.loss(step), reward_mean=0.5)
             done = pb.StepDone(step=step, total_steps=self.steps, metrics=metrics)
             await self.log(job_id, step_done=done)
-        if job.spec.evaluation_dataset_digest:
-            await self._evaluate(job_id)
+        digest = self._stored(_result_zip(self.result_padding))
+        if job.spec.evaluation_dataset_digest or job.spec.adapter_digest:
+            await self.hold.wait()
+            report = await self._evaluate(job_id)
+            digest = report if job.spec.adapter_digest else digest
         if self.fail_with:
             await self._end(job, pb.JOB_STATUS_FAILED, error_message=self.fail_with)
             return
-        result = _result_zip(self.result_padding)
-        digest = hashlib.sha256(result).hexdigest()
-        self.blobs[digest] = result
         await self._end(job, pb.JOB_STATUS_COMPLETED, result_digest=digest)
 
-    async def _evaluate(self, job_id: str) -> None:
+    def _stored(self, blob: bytes) -> str:
+        digest = hashlib.sha256(blob).hexdigest()
+        self.blobs[digest] = blob
+        return digest
+
+    async def _evaluate(self, job_id: str) -> str:
         await self.log(job_id, evaluation_progress=pb.EvaluationProgress(answered=2, total=4))
         base = pb.EvaluationScores(exact_rate=0.25, reward_mean=0.5)
         adapter = pb.EvaluationScores(exact_rate=0.75, reward_mean=0.9)
-        scores = pb.EvaluationDone(num_samples=4, base=base, adapter=adapter)
-        await self.log(job_id, evaluation_done=scores)
+        report = self._stored(_report_zip(job_id))
+        done = pb.EvaluationDone(num_samples=4, base=base, adapter=adapter, report_digest=report)
+        await self.log(job_id, evaluation_done=done)
+        return report
 
     async def _end(self, job: pb.Job, status, *, error_message="", result_digest="") -> None:
         job.status = status
@@ -249,9 +319,33 @@ def _now() -> Timestamp:
     return timestamp
 
 
+def _samples(step: int) -> pb.SamplesShown:
+    answers = [pb.ShownAnswer(text="3 apples", count=3, reward=1.0), pb.ShownAnswer(text="many")]
+    group = pb.ShownGroup(row=2, question="How many?", true_count=3, answers=answers)
+    return pb.SamplesShown(step=step, groups=[group])
+
+
 def _result_zip(padding: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name in RESULT_FILES:
-            archive.writestr(name, b"{}" + padding)
+        archive.writestr("adapter_config.json", json.dumps(ADAPTER_CONFIG))
+        archive.writestr("adapter_model.safetensors", safetensors_bytes())
+        archive.writestr("training_args.json", b"{}" + padding)
+    return buffer.getvalue()
+
+
+def safetensors_bytes(data: bytes = b"\0" * 16, **header: object) -> bytes:
+    """One tensor of four numbers; `header` replaces parts of its header."""
+    name = "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_A.weight"
+    tensor = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
+    text = json.dumps({name: tensor | header}).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def _report_zip(job_id: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("evaluation.json", json.dumps(_REPORT))
+        archive.writestr("evaluation.csv", f"row,answer\r\n2,{job_id}\r\n")
+        archive.writestr("evaluation.html", "<!doctype html>")
     return buffer.getvalue()

@@ -134,6 +134,43 @@ async def test_the_evaluation_is_there_once_it_is(gateway):
     job = (await gateway.train(upload, evaluation_file_id=upload)).json()
     await gateway.until(job["job_id"], "completed")
     body = (await gateway.client.get(f"/jobs/{job['job_id']}/evaluation")).json()
-    assert set(body) == {"num_samples", "base", "adapter"}
     assert (body["num_samples"], body["base"]["exact_rate"]) == (4, 0.25)
-    assert body["adapter"]["exact_rate"] == 0.75
+    assert body["base"]["intervals"] == {"exact_rate": [0.1, 0.4], "reward_mean": None}
+    assert (body["file_id"], body["held_out"]) == (upload, None)
+
+
+async def test_samples_are_streamed_and_the_latest_kept(gateway, learner):
+    learner.shows_samples, learner.steps, learner.step_seconds = True, 100, 0.0
+    job_id = await start_job(gateway)
+    await gateway.until(job_id, "completed")
+    body = (await gateway.client.get(f"/jobs/{job_id}/samples")).json()
+    # The last 20, and every fifth of a hundred from the first on.
+    assert [step["step"] for step in body["steps"]] == [*range(100, 80, -1), *range(76, 0, -5)]
+    assert body["file_id"] == (await gateway.job(job_id))["data_file_id"]
+    assert body["steps"][0]["groups"] == [
+        {
+            "row": 2,
+            "question": "How many?",
+            "true_count": 3,
+            "answers": [
+                {"text": "3 apples", "count": 3, "reward": 1.0},
+                {"text": "many", "count": None, "reward": 0.0},
+            ],
+        }
+    ]
+    events = parse((await gateway.client.get(f"/jobs/{job_id}/events")).text)
+    assert [seq for seq, _, _ in events] == list(range(1, len(events) + 1))
+    shown = [data for _, kind, data in events if kind == "samples"]
+    assert [bool(data["groups"]) for data in shown[:7]] == [True, *[False] * 4, True, False]
+    few = (await gateway.client.get(f"/jobs/{job_id}/samples?steps=2")).json()
+    assert [step["step"] for step in few["steps"]] == [100, 99]
+
+
+async def test_the_settings_of_a_job_start_the_same_again(gateway):
+    job_id = await start_job(gateway)
+    settings = (await gateway.client.get(f"/jobs/{job_id}/settings")).json()
+    assert settings["training_config"]["num_epochs"] == 50
+    again = await gateway.client.post("/train", json=settings)
+    assert again.status_code == 200
+    second = (await gateway.client.get(f"/jobs/{again.json()['job_id']}/settings")).json()
+    assert second == settings

@@ -168,3 +168,34 @@ async def test_the_same_key_with_another_body_is_refused(gateway):
     response = await gateway.train(file_id, job_name="other", headers=headers)
     assert response.status_code == 422
     assert response.json()["errors"][0]["where"] == "Idempotency-Key"
+
+
+async def test_a_dry_run_answers_what_the_job_would_do_and_writes_none(gateway, learner):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    body = {"job_name": "apples", "data_file_id": file_id, "evaluation_share": 0.2}
+    response = await gateway.client.post("/train?dry_run=true", json=body)
+    result = response.json()
+    assert (result["ok"], result["base"], result["time"]) == (False, None, None)
+    assert result["findings"] == [
+        {
+            "severity": "error",
+            "code": "not_enough_memory",
+            "where": "training_config.batch_size",
+            "message": "an estimated 9.0 GB are needed",
+            "suggestion": {
+                "training_config": {"batch_size": 4, "use_4bit": True},
+                "lora_config": {"lora_alpha": 0.5},
+            },
+        }
+    ]
+    assert result["memory"]["parts"]["weights"] == 4
+    assert (await gateway.client.get("/jobs")).json() == []
+    assert learner.jobs == {}
+
+
+async def test_a_dry_run_refuses_what_a_job_would_be_refused_for(gateway):
+    body = {"job_name": "apples", "data_file_id": "nothing"}
+    assert (await gateway.client.post("/train?dry_run=true", json=body)).status_code == 404
+    response = await gateway.client.post("/train?dry_run=true", json={**body, "model": "/etc"})
+    assert response.status_code == 422
+    assert (await gateway.client.post("/train?dry_run=maybe", json=body)).status_code == 422

@@ -12,6 +12,7 @@ from learner_service.events import (
     JobStatus,
     Notice,
     PhaseChanged,
+    SamplesShown,
     StepDone,
     WorkerFailed,
     WorkerStarted,
@@ -26,6 +27,7 @@ EVENTS: list[Event] = [
     PhaseChanged(phase=JobPhase.WAITING_FOR_ROLLOUT),
     WorkerStarted(attempt=1, resumed_from_step=0, total_steps=9),
     StepDone(step=1, total_steps=9, metrics={"loss": 0.5}),
+    SamplesShown(step=1, groups=[{"row": 2, "answers": [{"text": "三", "count": None}]}]),
     Notice(message="數"),
     EvaluationProgress(answered=1, total=2),
     EvaluationDone(num_samples=1, base={"exact_rate": 0.0}, adapter={"exact_rate": 1.0}),
@@ -69,6 +71,19 @@ def test_a_step_done_again_after_a_resume_is_not_logged_again(store: JobStore):
     assert not store.append("one", StepDone(step=2, total_steps=9, metrics={}))
     assert store.append("one", StepDone(step=4, total_steps=9, metrics={}))
     assert store.get("one").current_step == 4
+
+
+def test_only_the_latest_samples_and_milestones_are_kept(store: JobStore):
+    store.create("one", SPEC)
+    store.append("one", WorkerStarted(attempt=1, resumed_from_step=0, total_steps=60))
+    for step in range(1, 61):
+        assert store.append("one", SamplesShown(step=step, groups=[{"row": step}]))
+        store.append("one", StepDone(step=step, total_steps=60, metrics={}))
+    events = [logged.event for logged in store.events("one", 0)]
+    shown = [event for event in events if isinstance(event, SamplesShown)]
+    assert [event.step for event in shown] == list(range(1, 61))
+    assert [event.step for event in shown if event.groups] == [*range(1, 41, 3), *range(41, 61)]
+    assert not store.append("one", SamplesShown(step=60, groups=[{"row": 1}]))
 
 
 def test_an_ended_job_stays_as_it_ended(store: JobStore):

@@ -254,6 +254,34 @@ JOB_PHASE_WAITING_FOR_ROLLOUT: JobPhase.ValueType  # 7
 """No rollout replica answers; the job waits for one."""
 Global___JobPhase: _TypeAlias = JobPhase  # noqa: Y015
 
+class _Severity:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Severity.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEVERITY_UNSPECIFIED: _Severity.ValueType  # 0
+    """Never sent."""
+    SEVERITY_ERROR: _Severity.ValueType  # 1
+    """The job would fail."""
+    SEVERITY_WARNING: _Severity.ValueType  # 2
+    """The job would go badly."""
+    SEVERITY_NOTE: _Severity.ValueType  # 3
+    """Worth knowing."""
+
+class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
+    """How bad a finding is."""
+
+SEVERITY_UNSPECIFIED: Severity.ValueType  # 0
+"""Never sent."""
+SEVERITY_ERROR: Severity.ValueType  # 1
+"""The job would fail."""
+SEVERITY_WARNING: Severity.ValueType  # 2
+"""The job would go badly."""
+SEVERITY_NOTE: Severity.ValueType  # 3
+"""Worth knowing."""
+Global___Severity: _TypeAlias = Severity  # noqa: Y015
+
 @_typing.final
 class StartJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -482,6 +510,8 @@ class JobSpec(_message.Message):
     LORA_FIELD_NUMBER: _builtins.int
     REWARDS_FIELD_NUMBER: _builtins.int
     EVALUATION_DATASET_DIGEST_FIELD_NUMBER: _builtins.int
+    EVALUATION_SHARE_FIELD_NUMBER: _builtins.int
+    ADAPTER_DIGEST_FIELD_NUMBER: _builtins.int
     job_name: _builtins.str
     """A name for people; not unique, not part of a job's identity when it resumes."""
     dataset_digest: _builtins.str
@@ -492,6 +522,14 @@ class JobSpec(_message.Message):
     """The base model, one of the learner's list; empty means the first of it."""
     evaluation_dataset_digest: _builtins.str
     """A dataset blob on which base and adapter are compared when training has ended; empty for none."""
+    evaluation_share: _builtins.float
+    """Share of the dataset's images that training never sees and that base and adapter are compared
+    on, where there is no evaluation_dataset_digest; 0 to 0.5. 0.1.
+    """
+    adapter_digest: _builtins.str
+    """An adapter blob: the job trains nothing, but compares this adapter with the base model on all
+    of the dataset; its result is the report of EvaluationDone. Empty for a job that trains.
+    """
     @_builtins.property
     def training(self) -> Global___TrainingConfig:
         """The documented training settings, and those beyond the document."""
@@ -514,12 +552,16 @@ class JobSpec(_message.Message):
         lora: Global___LoraConfig | None = ...,
         rewards: _abc.Iterable[Global___RewardWeight] | None = ...,
         evaluation_dataset_digest: _builtins.str = ...,
+        evaluation_share: _builtins.float | None = ...,
+        adapter_digest: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lora", b"lora", "training", b"training"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "evaluation_share", b"evaluation_share", "lora", b"lora", "training", b"training"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluation_dataset_digest", b"evaluation_dataset_digest", "job_name", b"job_name", "lora", b"lora", "rewards", b"rewards", "training", b"training"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "adapter_digest", b"adapter_digest", "base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluation_dataset_digest", b"evaluation_dataset_digest", "evaluation_share", b"evaluation_share", "job_name", b"job_name", "lora", b"lora", "rewards", b"rewards", "training", b"training"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__evaluation_share: _TypeAlias = _typing.Literal["evaluation_share"]  # noqa: Y015
+    _WhichOneofArgType__evaluation_share: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluation_share) -> _WhichOneofReturnType__evaluation_share | None: ...
 
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
 
@@ -885,6 +927,7 @@ class JobEvent(_message.Message):
     JOB_ENDED_FIELD_NUMBER: _builtins.int
     WORKER_STARTED_FIELD_NUMBER: _builtins.int
     EVALUATION_PROGRESS_FIELD_NUMBER: _builtins.int
+    SAMPLES_SHOWN_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """1, 2, 3, …: no gap within a job."""
     @_builtins.property
@@ -919,6 +962,10 @@ class JobEvent(_message.Message):
     def evaluation_progress(self) -> Global___EvaluationProgress:
         """A part of the held-out comparison is done."""
 
+    @_builtins.property
+    def samples_shown(self) -> Global___SamplesShown:
+        """Some of a step's answers, before the step is done."""
+
     def __init__(
         self,
         *,
@@ -931,12 +978,13 @@ class JobEvent(_message.Message):
         job_ended: Global___JobEnded | None = ...,
         worker_started: Global___WorkerStarted | None = ...,
         evaluation_progress: Global___EvaluationProgress | None = ...,
+        samples_shown: Global___SamplesShown | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "samples_shown", b"samples_shown", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "seq", b"seq", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "samples_shown", b"samples_shown", "seq", b"seq", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["phase_changed", "step_done", "notice", "evaluation_done", "job_ended", "worker_started", "evaluation_progress"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["phase_changed", "step_done", "notice", "evaluation_done", "job_ended", "worker_started", "evaluation_progress", "samples_shown"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -1209,8 +1257,11 @@ class EvaluationDone(_message.Message):
     NUM_SAMPLES_FIELD_NUMBER: _builtins.int
     BASE_FIELD_NUMBER: _builtins.int
     ADAPTER_FIELD_NUMBER: _builtins.int
+    REPORT_DIGEST_FIELD_NUMBER: _builtins.int
     num_samples: _builtins.int
     """Held-out samples."""
+    report_digest: _builtins.str
+    """The report blob: a ZIP of evaluation.json, evaluation.csv and evaluation.html."""
     @_builtins.property
     def base(self) -> Global___EvaluationScores:
         """The base model's scores."""
@@ -1225,10 +1276,11 @@ class EvaluationDone(_message.Message):
         num_samples: _builtins.int = ...,
         base: Global___EvaluationScores | None = ...,
         adapter: Global___EvaluationScores | None = ...,
+        report_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base", "num_samples", b"num_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base", "num_samples", b"num_samples", "report_digest", b"report_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1243,6 +1295,7 @@ class EvaluationScores(_message.Message):
     MEAN_ABSOLUTE_COUNT_ERROR_FIELD_NUMBER: _builtins.int
     REWARD_MEAN_FIELD_NUMBER: _builtins.int
     PARSE_FAILURE_RATE_FIELD_NUMBER: _builtins.int
+    ROOT_MEAN_SQUARE_COUNT_ERROR_FIELD_NUMBER: _builtins.int
     exact_rate: _builtins.float
     """Share of answers with the true count, in [0, 1]."""
     within_one_rate: _builtins.float
@@ -1253,6 +1306,8 @@ class EvaluationScores(_message.Message):
     """Mean progressive_count reward."""
     parse_failure_rate: _builtins.float
     """Share of answers without a count, in [0, 1]."""
+    root_mean_square_count_error: _builtins.float
+    """Square root of the mean squared count error over the answers that hold a count."""
     def __init__(
         self,
         *,
@@ -1261,14 +1316,564 @@ class EvaluationScores(_message.Message):
         mean_absolute_count_error: _builtins.float = ...,
         reward_mean: _builtins.float = ...,
         parse_failure_rate: _builtins.float = ...,
+        root_mean_square_count_error: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact_rate", b"exact_rate", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "reward_mean", b"reward_mean", "within_one_rate", b"within_one_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact_rate", b"exact_rate", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "reward_mean", b"reward_mean", "root_mean_square_count_error", b"root_mean_square_count_error", "within_one_rate", b"within_one_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EvaluationScores: _TypeAlias = EvaluationScores  # noqa: Y015
+
+@_typing.final
+class SamplesShown(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """The step, from 1."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShownGroup]:
+        """At most four; none where the step's answers are no longer kept."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        groups: _abc.Iterable[Global___ShownGroup] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SamplesShown: _TypeAlias = SamplesShown  # noqa: Y015
+
+@_typing.final
+class ShownGroup(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    TRUE_COUNT_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    row: _builtins.int
+    """The row of the dataset."""
+    question: _builtins.str
+    """The question, cut after 500 characters."""
+    true_count: _builtins.int
+    """How many objects there are."""
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShownAnswer]:
+        """Every completion of the group."""
+
+    def __init__(
+        self,
+        *,
+        row: _builtins.int = ...,
+        question: _builtins.str = ...,
+        true_count: _builtins.int = ...,
+        answers: _abc.Iterable[Global___ShownAnswer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "question", b"question", "row", b"row", "true_count", b"true_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShownGroup: _TypeAlias = ShownGroup  # noqa: Y015
+
+@_typing.final
+class ShownAnswer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    REWARD_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """What the model said, cut after 200 characters."""
+    count: _builtins.int
+    """The count in it; unset where it holds none."""
+    reward: _builtins.float
+    """Its reward."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        count: _builtins.int | None = ...,
+        reward: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "reward", b"reward", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
+    _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
+
+Global___ShownAnswer: _TypeAlias = ShownAnswer  # noqa: Y015
+
+@_typing.final
+class AnswerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_MODEL_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    MAX_IMAGE_SIZE_FIELD_NUMBER: _builtins.int
+    MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    base_model: _builtins.str
+    """The base model, one of the learner's list; empty means that of the job, or the first."""
+    image: _builtins.bytes
+    """The image file, as it is; at most 16 MiB."""
+    question: _builtins.str
+    """What to ask, at most 4,000 characters."""
+    job_id: _builtins.str
+    """The job whose adapter answers too, the last one that it published; empty for none."""
+    max_image_size: _builtins.int
+    """As in TrainingConfig; unset means that of the job, or 512."""
+    max_new_tokens: _builtins.int
+    """As in TrainingConfig; unset means that of the job, or 64."""
+    def __init__(
+        self,
+        *,
+        base_model: _builtins.str = ...,
+        image: _builtins.bytes = ...,
+        question: _builtins.str = ...,
+        job_id: _builtins.str = ...,
+        max_image_size: _builtins.int | None = ...,
+        max_new_tokens: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "base_model", b"base_model", "image", b"image", "job_id", b"job_id", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
+    _WhichOneofArgType__max_image_size: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size"]  # noqa: Y015
+    _WhichOneofReturnType__max_new_tokens: _TypeAlias = _typing.Literal["max_new_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_new_tokens: _TypeAlias = _typing.Literal["_max_new_tokens", b"_max_new_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_image_size) -> _WhichOneofReturnType__max_image_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_new_tokens) -> _WhichOneofReturnType__max_new_tokens | None: ...
+
+Global___AnswerRequest: _TypeAlias = AnswerRequest  # noqa: Y015
+
+@_typing.final
+class AnswerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def base(self) -> Global___ModelAnswer:
+        """What the base model says."""
+
+    @_builtins.property
+    def adapter(self) -> Global___ModelAnswer:
+        """What the adapter says; unset without a job_id."""
+
+    def __init__(
+        self,
+        *,
+        base: Global___ModelAnswer | None = ...,
+        adapter: Global___ModelAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "base", b"base"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerResponse: _TypeAlias = AnswerResponse  # noqa: Y015
+
+@_typing.final
+class ModelAnswer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The answer."""
+    count: _builtins.int
+    """The count in it; unset where it holds none."""
+    explanation: _builtins.str
+    """Why it holds none; empty otherwise."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        count: _builtins.int | None = ...,
+        explanation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "explanation", b"explanation", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
+    _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
+
+Global___ModelAnswer: _TypeAlias = ModelAnswer  # noqa: Y015
+
+@_typing.final
+class PreflightRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spec(self) -> Global___JobSpec:
+        """The job that might be started."""
+
+    def __init__(
+        self,
+        *,
+        spec: Global___JobSpec | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreflightRequest: _TypeAlias = PreflightRequest  # noqa: Y015
+
+@_typing.final
+class PreflightResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    MEMORY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """What is worth knowing, errors first."""
+
+    @_builtins.property
+    def data(self) -> Global___DataSummary:
+        """What the dataset holds."""
+
+    @_builtins.property
+    def base(self) -> Global___BaseSample:
+        """How the base model does on a sample; unset where no replica answers."""
+
+    @_builtins.property
+    def steps(self) -> Global___StepPlan:
+        """The steps there would be."""
+
+    @_builtins.property
+    def memory(self) -> Global___MemoryEstimate:
+        """What the worker would need; unset where the base model's configuration does not say."""
+
+    @_builtins.property
+    def time(self) -> Global___TimeEstimate:
+        """How long it would take; unset where there is nothing to go by."""
+
+    def __init__(
+        self,
+        *,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
+        data: Global___DataSummary | None = ...,
+        base: Global___BaseSample | None = ...,
+        steps: Global___StepPlan | None = ...,
+        memory: Global___MemoryEstimate | None = ...,
+        time: Global___TimeEstimate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "memory", b"memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "findings", b"findings", "memory", b"memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreflightResponse: _TypeAlias = PreflightResponse  # noqa: Y015
+
+@_typing.final
+class Finding(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SuggestionEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    WHERE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SUGGESTION_FIELD_NUMBER: _builtins.int
+    severity: Global___Severity.ValueType
+    """How bad it is."""
+    code: _builtins.str
+    """A name for programs, such as unbalanced_counts."""
+    where: _builtins.str
+    """The field of the spec, such as training.batch_size."""
+    message: _builtins.str
+    """A sentence for a person."""
+    @_builtins.property
+    def suggestion(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Fields with the nearest values that fit; empty where there are none."""
+
+    def __init__(
+        self,
+        *,
+        severity: Global___Severity.ValueType = ...,
+        code: _builtins.str = ...,
+        where: _builtins.str = ...,
+        message: _builtins.str = ...,
+        suggestion: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "severity", b"severity", "suggestion", b"suggestion", "where", b"where"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
+class DataSummary(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    TRAINING_ROWS_FIELD_NUMBER: _builtins.int
+    HELD_OUT_ROWS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """Rows in all."""
+    images: _builtins.int
+    """Different images in all."""
+    training_rows: _builtins.int
+    """Rows that are trained on."""
+    held_out_rows: _builtins.int
+    """Rows that are held out."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CountRows]:
+        """Rows of each true count, in their order."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___KindRows]:
+        """Rows of each kind of object, the most frequent first."""
+
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        images: _builtins.int = ...,
+        training_rows: _builtins.int = ...,
+        held_out_rows: _builtins.int = ...,
+        counts: _abc.Iterable[Global___CountRows] | None = ...,
+        kinds: _abc.Iterable[Global___KindRows] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "held_out_rows", b"held_out_rows", "images", b"images", "kinds", b"kinds", "rows", b"rows", "training_rows", b"training_rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DataSummary: _TypeAlias = DataSummary  # noqa: Y015
+
+@_typing.final
+class CountRows(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """The true count."""
+    rows: _builtins.int
+    """Rows that have it."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountRows: _TypeAlias = CountRows  # noqa: Y015
+
+@_typing.final
+class KindRows(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """The objects."""
+    rows: _builtins.int
+    """Rows that ask for them."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KindRows: _TypeAlias = KindRows  # noqa: Y015
+
+@_typing.final
+class BaseSample(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_SAMPLES_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    VARIED_GROUP_RATE_FIELD_NUMBER: _builtins.int
+    ANY_RIGHT_RATE_FIELD_NUMBER: _builtins.int
+    num_samples: _builtins.int
+    """Samples that were asked, each answered num_generations times at the job's temperature."""
+    varied_group_rate: _builtins.float
+    """Share of groups whose answers differ in reward, in [0, 1]."""
+    any_right_rate: _builtins.float
+    """Share of groups with at least one right answer, in [0, 1]."""
+    @_builtins.property
+    def scores(self) -> Global___EvaluationScores:
+        """The scores of all answers."""
+
+    def __init__(
+        self,
+        *,
+        num_samples: _builtins.int = ...,
+        scores: Global___EvaluationScores | None = ...,
+        varied_group_rate: _builtins.float = ...,
+        any_right_rate: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scores", b"scores"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_right_rate", b"any_right_rate", "num_samples", b"num_samples", "scores", b"scores", "varied_group_rate", b"varied_group_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BaseSample: _TypeAlias = BaseSample  # noqa: Y015
+
+@_typing.final
+class StepPlan(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_PER_EPOCH_FIELD_NUMBER: _builtins.int
+    TOTAL_STEPS_FIELD_NUMBER: _builtins.int
+    COMPLETIONS_PER_STEP_FIELD_NUMBER: _builtins.int
+    steps_per_epoch: _builtins.int
+    """Optimizer steps of a pass over the data."""
+    total_steps: _builtins.int
+    """Optimizer steps in all."""
+    completions_per_step: _builtins.int
+    """Completions of a step."""
+    def __init__(
+        self,
+        *,
+        steps_per_epoch: _builtins.int = ...,
+        total_steps: _builtins.int = ...,
+        completions_per_step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completions_per_step", b"completions_per_step", "steps_per_epoch", b"steps_per_epoch", "total_steps", b"total_steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepPlan: _TypeAlias = StepPlan  # noqa: Y015
+
+@_typing.final
+class MemoryEstimate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_FIELD_NUMBER: _builtins.int
+    ESTIMATED_BYTES_FIELD_NUMBER: _builtins.int
+    AVAILABLE_BYTES_FIELD_NUMBER: _builtins.int
+    WEIGHTS_BYTES_FIELD_NUMBER: _builtins.int
+    ADAPTER_BYTES_FIELD_NUMBER: _builtins.int
+    ACTIVATIONS_BYTES_FIELD_NUMBER: _builtins.int
+    device: _builtins.str
+    """cpu or cuda."""
+    estimated_bytes: _builtins.int
+    """The sum of the parts."""
+    available_bytes: _builtins.int
+    """What there is; 0 where that is not known."""
+    weights_bytes: _builtins.int
+    """The frozen model."""
+    adapter_bytes: _builtins.int
+    """The adapter, its gradients and its optimizer's state."""
+    activations_bytes: _builtins.int
+    """What one forward pass keeps for its backward pass."""
+    def __init__(
+        self,
+        *,
+        device: _builtins.str = ...,
+        estimated_bytes: _builtins.int = ...,
+        available_bytes: _builtins.int = ...,
+        weights_bytes: _builtins.int = ...,
+        adapter_bytes: _builtins.int = ...,
+        activations_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations_bytes", b"activations_bytes", "adapter_bytes", b"adapter_bytes", "available_bytes", b"available_bytes", "device", b"device", "estimated_bytes", b"estimated_bytes", "weights_bytes", b"weights_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemoryEstimate: _TypeAlias = MemoryEstimate  # noqa: Y015
+
+@_typing.final
+class TimeEstimate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECONDS_FIELD_NUMBER: _builtins.int
+    SECONDS_PER_STEP_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    seconds: _builtins.float
+    """Seconds of all steps."""
+    seconds_per_step: _builtins.float
+    """Seconds of one step."""
+    basis: _builtins.str
+    """What it is estimated from, for a person."""
+    def __init__(
+        self,
+        *,
+        seconds: _builtins.float = ...,
+        seconds_per_step: _builtins.float = ...,
+        basis: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "seconds", b"seconds", "seconds_per_step", b"seconds_per_step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeEstimate: _TypeAlias = TimeEstimate  # noqa: Y015
 
 @_typing.final
 class JobEnded(_message.Message):

@@ -60,6 +60,16 @@ class LearnerServiceStub:
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobRequest.SerializeToString,
                 response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobResponse.FromString,
                 _registered_method=True)
+        self.Answer = channel.unary_unary(
+                '/tally.learner.v1.LearnerService/Answer',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerResponse.FromString,
+                _registered_method=True)
+        self.Preflight = channel.unary_unary(
+                '/tally.learner.v1.LearnerService/Preflight',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.PreflightRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.PreflightResponse.FromString,
+                _registered_method=True)
 
 
 class LearnerServiceServicer:
@@ -108,6 +118,24 @@ class LearnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Answer(self, request, context):
+        """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
+        INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
+        job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
+        list, or the replicas serve another one. UNAVAILABLE: no replica answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Preflight(self, request, context):
+        """What a job would do: nothing is written down. The base model answers a sample of the data.
+        Errors as StartJob's, but for those of an id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LearnerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -135,6 +163,16 @@ def add_LearnerServiceServicer_to_server(servicer, server):
                     servicer.WatchJob,
                     request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobRequest.FromString,
                     response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobResponse.SerializeToString,
+            ),
+            'Answer': grpc.unary_unary_rpc_method_handler(
+                    servicer.Answer,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerResponse.SerializeToString,
+            ),
+            'Preflight': grpc.unary_unary_rpc_method_handler(
+                    servicer.Preflight,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.PreflightRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.PreflightResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -273,6 +311,60 @@ class LearnerService:
             '/tally.learner.v1.LearnerService/WatchJob',
             tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobRequest.SerializeToString,
             tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Answer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/Answer',
+            tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.AnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Preflight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/Preflight',
+            tally_dot_learner_dot_v1_dot_learner__pb2.PreflightRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.PreflightResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,16 @@ class LearnerServiceStub:
     """The job's events after after_seq, in order, without a gap: those that are logged, then those
     to come. Ends after the event that ends the job. NOT_FOUND: no such job.
     """
+    Answer: _grpc.UnaryUnaryMultiCallable[_learner_pb2.AnswerRequest, _learner_pb2.AnswerResponse]
+    """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
+    INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
+    job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
+    list, or the replicas serve another one. UNAVAILABLE: no replica answers.
+    """
+    Preflight: _grpc.UnaryUnaryMultiCallable[_learner_pb2.PreflightRequest, _learner_pb2.PreflightResponse]
+    """What a job would do: nothing is written down. The base model answers a sample of the data.
+    Errors as StartJob's, but for those of an id.
+    """
 
 @_typing.type_check_only
 class LearnerServiceAsyncStub(LearnerServiceStub):
@@ -78,6 +88,16 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     WatchJob: _aio.UnaryStreamMultiCallable[_learner_pb2.WatchJobRequest, _learner_pb2.WatchJobResponse]  # type: ignore[assignment]
     """The job's events after after_seq, in order, without a gap: those that are logged, then those
     to come. Ends after the event that ends the job. NOT_FOUND: no such job.
+    """
+    Answer: _aio.UnaryUnaryMultiCallable[_learner_pb2.AnswerRequest, _learner_pb2.AnswerResponse]  # type: ignore[assignment]
+    """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
+    INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
+    job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
+    list, or the replicas serve another one. UNAVAILABLE: no replica answers.
+    """
+    Preflight: _aio.UnaryUnaryMultiCallable[_learner_pb2.PreflightRequest, _learner_pb2.PreflightResponse]  # type: ignore[assignment]
+    """What a job would do: nothing is written down. The base model answers a sample of the data.
+    Errors as StartJob's, but for those of an id.
     """
 
 class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -131,6 +151,28 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_learner_pb2.WatchJobResponse], _abc.AsyncIterator[_learner_pb2.WatchJobResponse]]:
         """The job's events after after_seq, in order, without a gap: those that are logged, then those
         to come. Ends after the event that ends the job. NOT_FOUND: no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def Answer(
+        self,
+        request: _learner_pb2.AnswerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learner_pb2.AnswerResponse, _abc.Awaitable[_learner_pb2.AnswerResponse]]:
+        """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
+        INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
+        job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
+        list, or the replicas serve another one. UNAVAILABLE: no replica answers.
+        """
+
+    @_abc_1.abstractmethod
+    def Preflight(
+        self,
+        request: _learner_pb2.PreflightRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learner_pb2.PreflightResponse, _abc.Awaitable[_learner_pb2.PreflightResponse]]:
+        """What a job would do: nothing is written down. The base model answers a sample of the data.
+        Errors as StartJob's, but for those of an id.
         """
 
 def add_LearnerServiceServicer_to_server(servicer: LearnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,113 @@
+"""Comparisons that are asked for: of a job's adapter, or of one that comes as a ZIP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+
+from gateway.errors import ErrorBody
+from gateway.evaluation_models import (
+    EvaluateRequest,
+    EvaluationPublic,
+    EvaluationSummary,
+    to_summary,
+)
+from gateway.follower import fetch
+from gateway.job_models import Job
+from gateway.routes.jobs import NO_SUCH_JOB, JobId
+from gateway.services import Services, ServicesDep
+
+router = APIRouter(tags=["evaluations"])
+
+EvaluationId = Annotated[
+    str,
+    Path(
+        description="The evaluation_id that was answered.",
+        examples=["0c5a6c52-4df8-4c08-8b62-54a0d6e4b8ae"],
+    ),
+]
+_NO_SUCH_EVALUATION = {404: {"model": ErrorBody, "description": "There is no such comparison."}}
+_FORM = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["adapter", "file_id"],
+                "properties": {
+                    "adapter": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "A ZIP with adapter_config.json, adapter_model.safetensors.",
+                    },
+                    "file_id": {"type": "string", "description": "The upload to compare on."},
+                    "model": {"type": "string", "description": "The base model."},
+                    "max_image_size": {"type": "integer", "default": 512},
+                    "max_new_tokens": {"type": "integer", "default": 64},
+                },
+            }
+        }
+    },
+}
+
+
+@router.post(
+    "/jobs/{job_id}/evaluate",
+    summary="Compare on another upload",
+    responses={
+        **NO_SUCH_JOB,
+        409: {"model": ErrorBody, "description": "The job has no adapter, or none yet."},
+    },
+)
+async def evaluate_job(
+    job_id: JobId, body: EvaluateRequest, services: ServicesDep
+) -> EvaluationPublic:
+    """Compares a completed job's adapter with the base model, when its turn comes."""
+    job = await services.jobs.completed(job_id)
+    path = services.storage.result_path(job_id)
+    await fetch(services.learner, services.storage, job.result_digest or "", path)
+    return await _public(services, await services.evaluations.of_job(job, body.file_id, path))
+
+
+@router.post(
+    "/evaluations",
+    summary="Compare any adapter",
+    responses={
+        404: {"model": ErrorBody, "description": "There is no such file."},
+        413: {"model": ErrorBody, "description": "Beyond a limit of this server."},
+    },
+    openapi_extra={"requestBody": _FORM},
+)
+async def evaluate_adapter(request: Request, services: ServicesDep) -> EvaluationPublic:
+    """Compares the adapter of a ZIP with the base model, when its turn comes."""
+    return await _public(services, await services.evaluations.of_upload(request))
+
+
+@router.get("/evaluations", summary="List comparisons")
+async def list_evaluations(
+    services: ServicesDep,
+    job_id: Annotated[str | None, Query(max_length=200, description="Only this job's.")] = None,
+) -> list[EvaluationSummary]:
+    """Every comparison that was asked for, newest first."""
+    return [to_summary(job) for job in await services.evaluations.newest_first(job_id)]
+
+
+@router.get(
+    "/evaluations/{evaluation_id}", summary="Look at a comparison", responses=_NO_SUCH_EVALUATION
+)
+async def get_evaluation(evaluation_id: EvaluationId, services: ServicesDep) -> EvaluationPublic:
+    """Where it stands and, once it is completed, what it found."""
+    return await _public(services, await services.evaluations.get(evaluation_id))
+
+
+@router.delete(
+    "/evaluations/{evaluation_id}", summary="Cancel a comparison", responses=_NO_SUCH_EVALUATION
+)
+async def cancel_evaluation(evaluation_id: EvaluationId, services: ServicesDep) -> EvaluationPublic:
+    """Asks it to stop; one that has ended stays as it ended."""
+    await services.evaluations.get(evaluation_id)
+    return await _public(services, await services.jobs.cancel(evaluation_id))
+
+
+async def _public(services: Services, job: Job) -> EvaluationPublic:
+    found = await services.reports.evaluation(job) if job.status == "completed" else None
+    return EvaluationPublic(**to_summary(job).model_dump(), evaluation=found)

@@ -1,0 +1,48 @@
+"""Try it."""
+
+from fastapi import APIRouter, Request
+
+from gateway.errors import ErrorBody
+from gateway.predictions import Prediction
+from gateway.services import ServicesDep
+
+router = APIRouter(tags=["predictions"])
+
+_FORM = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image", "question"],
+                "properties": {
+                    "image": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "A picture of at most 16 MiB.",
+                    },
+                    "question": {"type": "string", "examples": ["How many apples are there?"]},
+                    "job_id": {"type": "string", "description": "The job whose adapter answers."},
+                    "model": {"type": "string", "description": "The base model."},
+                    "max_image_size": {"type": "integer", "default": 512},
+                    "max_new_tokens": {"type": "integer", "default": 64},
+                },
+            }
+        }
+    },
+}
+
+
+@router.post(
+    "/predict",
+    summary="Try it",
+    responses={
+        404: {"model": ErrorBody, "description": "There is no such job."},
+        409: {"model": ErrorBody, "description": "The job has no adapter yet."},
+        413: {"model": ErrorBody, "description": "The picture is too large."},
+    },
+    openapi_extra={"requestBody": _FORM},
+)
+async def predict(request: Request, services: ServicesDep) -> Prediction:
+    """Asks the base model and, with a `job_id`, that job's adapter about one picture."""
+    return await services.predictions.predict(request)

@@ -1,0 +1,37 @@
+"""Settings that need less memory, from those that cost the least learning on. Pure."""
+
+from collections.abc import Callable, Sequence
+
+from learner_service.spec import TrainingSettings
+
+
+def nearest_that_fits(
+    training: TrainingSettings, fits: Callable[[TrainingSettings], bool]
+) -> dict[str, float]:
+    """The first of ever smaller settings that fit: what costs the least learning goes first."""
+    changed: dict[str, float] = {}
+    for name, value in _savings(training):
+        changed[name] = value
+        tried = training.model_copy(update=changed)
+        if fits(tried):
+            return {f"training.{name}": value for name, value in changed.items()}
+    return {}
+
+
+def _savings(training: TrainingSettings) -> Sequence[tuple[str, float]]:
+    """Changes in turn, each on top of those before."""
+    steps: list[tuple[str, float]] = []
+    batch, accumulation = training.batch_size, training.gradient_accumulation_steps
+    while batch > 1:
+        batch, accumulation = batch // 2, min(4096, accumulation * 2)
+        steps += [("gradient_accumulation_steps", accumulation), ("batch_size", batch)]
+    if not training.gradient_checkpointing:
+        steps.append(("gradient_checkpointing", True))
+    if not training.use_4bit:
+        steps.append(("use_4bit", True))
+    for name, lowest in (("max_new_tokens", 32), ("max_image_size", 224), ("num_generations", 4)):
+        value = getattr(training, name)
+        while value // 2 >= lowest:
+            value //= 2
+            steps.append((name, value))
+    return steps

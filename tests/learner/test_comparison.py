@@ -1,0 +1,167 @@
+"""The comparison, by hand: its figures, its intervals, its matrix, its warnings."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from learner_service.bootstrap import RatioScores, paired_intervals
+from learner_service.comparison import Answered, Compared, comparison, count_label, ratio_scores
+from learner_service.dataset import Sample
+from learner_service.rewards import Score
+
+REWARDS = {0: 1.0, 1: 0.85, 2: 0.7, 3: 0.4, 4: 0.3, 5: 0.2}
+
+
+def score(count: int | None, true: int) -> Score:
+    difference = None if count is None else abs(count - true)
+    return Score(count=count, difference=difference, reward=REWARDS.get(difference, 0.0))
+
+
+def compared(
+    row: int, true: int, base: int | None, adapter: int | None, *, kind="apples", image=None
+) -> Compared:
+    sample = Sample(
+        row=row,
+        question=f"How many {kind} are there?",
+        true_count=true,
+        image_digest=f"{row if image is None else image:064x}",
+        width=56,
+        height=56,
+    )
+    return Compared(
+        sample=sample,
+        base=Answered(text=f"{base} {kind}", score=score(base, true)),
+        adapter=Answered(text=f"{adapter} {kind}", score=score(adapter, true)),
+    )
+
+
+FOUR = [
+    compared(2, 3, 3, 3),
+    compared(3, 3, 2, 3),
+    compared(4, 5, None, 5, kind="cars"),
+    compared(5, 7, 4, 6, kind="cars"),
+]
+
+
+def test_the_figures_of_four_answers():
+    result = comparison(FOUR, seed=43)
+    base, adapter, difference = (result[key] for key in ("base", "adapter", "difference"))
+    assert (base["exact_rate"], base["within_one_rate"]) == (0.25, 0.5)
+    assert base["mean_absolute_count_error"] == pytest.approx((0 + 1 + 3) / 3)
+    assert base["root_mean_square_count_error"] == pytest.approx(math.sqrt((0 + 1 + 9) / 3))
+    assert base["reward_mean"] == pytest.approx((1.0 + 0.85 + 0.0 + 0.4) / 4)
+    assert base["parse_failure_rate"] == 0.25
+    assert (adapter["exact_rate"], adapter["mean_absolute_count_error"]) == (0.75, 0.25)
+    assert difference["exact_rate"] == 0.5
+    assert difference["mean_absolute_count_error"] == pytest.approx(0.25 - 4 / 3)
+
+
+def test_the_parts_by_count_and_by_kind():
+    result = comparison(FOUR, seed=43)
+    assert [(part["label"], part["num_samples"]) for part in result["by_count"]] == [
+        ("3", 2),
+        ("5", 1),
+        ("7", 1),
+    ]
+    assert [part["label"] for part in result["by_kind"]] == ["apples", "cars"]
+    cars = result["by_kind"][1]
+    assert (cars["base"]["exact_rate"], cars["adapter"]["exact_rate"]) == (0.0, 0.5)
+    nothing_said = result["by_count"][1]["base"]
+    assert nothing_said["mean_absolute_count_error"] is None
+    assert nothing_said["parse_failure_rate"] == 1.0
+
+
+def test_the_matrix_has_a_row_for_each_true_count_and_a_column_for_each_answer():
+    matrix = comparison(FOUR, seed=43)["matrix"]
+    assert matrix["true_labels"] == ["3", "5", "7"]
+    assert matrix["answer_labels"] == ["2", "3", "4", "5", "6", "7", "no count"]
+    assert matrix["base"] == [
+        [1, 1, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 1, 0, 0, 0, 0],
+    ]
+    assert np.sum(matrix["adapter"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("count", "label"), [(0, "0"), (20, "20"), (21, "21–30"), (50, "31–50"), (10**9, "101+")]
+)
+def test_counts_above_twenty_share_a_label(count: int, label: str):
+    assert count_label(count) == label
+
+
+def test_the_worst_come_first_and_right_answers_never():
+    worst = comparison([*FOUR, compared(6, 4, 4, None), compared(7, 9, 9, 2)], seed=43)["worst"]
+    assert [one["row"] for one in worst] == [6, 7, 5]
+    assert worst[1]["adapter"] == {
+        "text": "2 apples",
+        "count": 2,
+        "difference": 7,
+        "reward": 0.0,
+    }
+
+
+def test_the_interval_is_that_of_all_resamples_there_are():
+    """Of three images there are 27 equally likely resamples: their quantiles are counted out."""
+    both = [compared(2, 3, 3, 3), compared(3, 3, 2, 3), compared(4, 3, 1, 2)]
+    base = ratio_scores([one.base.score for one in both])
+    adapter = ratio_scores([one.adapter.score for one in both])
+    found = paired_intervals(base, adapter, ["a", "b", "c"], seed=1)
+    exact = np.array([[1, 0, 0], [1, 1, 0]])
+    draws = list(itertools.product(range(3), repeat=3))
+    differences = [np.mean(exact[1, list(d)]) - np.mean(exact[0, list(d)]) for d in draws]
+    # P(0) = 8/27 and P(1) = 1/27 are both beyond 2.5 %, so the ends are exact.
+    assert found.difference[:, 0] == pytest.approx([min(differences), max(differences)])
+    assert found.resamples == 10_000
+
+
+def test_the_ends_cut_off_two_and_a_half_percent():
+    """Of 100 images with 30 right, the mean's interval is near the binomial's 0.21 to 0.39."""
+    scores = [score(3 if number < 30 else 2, 3) for number in range(100)]
+    figures = ratio_scores(scores)
+    found = paired_intervals(figures, figures, [str(n) for n in range(100)], seed=7)
+    assert found.base[:, 0] == pytest.approx([0.21, 0.39], abs=0.011)
+    assert found.difference[:, 0] == pytest.approx([0, 0])
+
+
+def test_rows_of_one_image_are_drawn_together():
+    scores = [score(3, 3)] * 5 + [score(2, 3)] * 5
+    figures = ratio_scores(scores)
+    two_images = paired_intervals(figures, figures, ["a"] * 5 + ["b"] * 5, seed=1)
+    assert two_images.base[:, 0] == pytest.approx([0.0, 1.0])
+
+
+def test_a_score_that_no_resample_has_gets_no_interval():
+    silent = ratio_scores([score(None, 3)] * 4)
+    ends = paired_intervals(silent, silent, list("abcd"), seed=1).base
+    assert np.isnan(ends[:, 2:4]).all()
+    assert ends[:, 5] == pytest.approx([1.0, 1.0])
+
+
+def test_weights_count_a_sample_as_often_as_they_say():
+    scores = RatioScores(
+        numerators=np.array([[4.0], [9.0]]),
+        denominators=np.array([[1.0], [1.0]]),
+        is_root=np.array([True]),
+    )
+    weighted = scores.values(np.array([[2.0, 0.0], [1.0, 1.0]]))
+    assert weighted[:, 0] == pytest.approx([2.0, math.sqrt(6.5)])
+
+
+def test_a_model_that_gives_few_answers_is_named():
+    spread = [compared(2 + n, 1 + n % 9, 1 + n % 9, 4 + n % 2) for n in range(45)]
+    warnings = comparison(spread, seed=1)["warnings"]
+    collapsed = next(warning for warning in warnings if "collapsed" in warning)
+    assert collapsed.startswith("the adapter has collapsed to a few answers: 100% of them are 4 or")
+    assert collapsed.endswith("4 or 5, which is true of 22% of the samples")
+
+
+def test_no_difference_and_silence_are_named():
+    warnings = comparison([compared(2 + n, 3, 3, None if n < 2 else 3) for n in range(30)], 1)
+    assert "7% of the answers of the adapter hold no count" in warnings["warnings"]
+    sure = comparison([compared(2 + n, 3 + n % 5, 2, 3 + n % 5) for n in range(30)], 1)
+    assert not [w for w in sure["warnings"] if "interval" in w]
+    same = comparison(FOUR[:1] * 30, 1)
+    assert any("holds 0" in warning for warning in same["warnings"])

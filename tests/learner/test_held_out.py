@@ -1,0 +1,79 @@
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learner_service.dataset import Sample
+from learner_service.held_out import held_out_rows
+from learner_service.spec import JobSpec
+
+
+def samples_of(counts: list[int], images: list[int] | None = None) -> list[Sample]:
+    """Rows from 2 on; `images` numbers the image of each, by default one of its own."""
+    numbers = images or list(range(len(counts)))
+    return [
+        Sample(
+            row=row,
+            question="How many?",
+            true_count=count,
+            image_digest=f"{image:064x}",
+            width=56,
+            height=56,
+        )
+        for row, (count, image) in enumerate(zip(counts, numbers, strict=True), start=2)
+    ]
+
+
+def test_each_count_gives_its_share():
+    samples = samples_of([1] * 100 + [2] * 50 + [3] * 10)
+    rows = held_out_rows(samples, 0.1, seed=43)
+    counts = Counter(samples[row - 2].true_count for row in rows)
+    assert counts == {1: 10, 2: 5, 3: 1}
+
+
+def test_the_seed_decides_and_nothing_else():
+    samples = samples_of([1, 2, 3] * 40)
+    assert held_out_rows(samples, 0.1, 43) == held_out_rows(samples, 0.1, 43)
+    assert held_out_rows(samples, 0.1, 43) != held_out_rows(samples, 0.1, 44)
+
+
+def test_an_image_is_held_out_with_all_its_rows():
+    samples = samples_of([1, 2] * 60, images=[number // 2 for number in range(120)])
+    held_out = set(held_out_rows(samples, 0.2, seed=1))
+    assert len(held_out) == 24
+    images = {s.image_digest for s in samples if s.row in held_out}
+    assert not images & {s.image_digest for s in samples if s.row not in held_out}
+
+
+def test_little_data_and_a_share_of_nothing_hold_nothing_out():
+    assert held_out_rows(samples_of([1, 2] * 24 + [3]), 0.5, seed=1) == []
+    assert len(held_out_rows(samples_of([1, 2] * 25), 0.1, seed=1)) == 5
+    assert held_out_rows(samples_of([1, 2] * 50), 0.0, seed=1) == []
+
+
+def test_a_large_upload_gives_a_thousand():
+    assert len(held_out_rows(samples_of([1, 2, 3] * 5000), 0.1, seed=1)) == 1000
+
+
+@given(
+    st.lists(st.integers(0, 12), min_size=50, max_size=200),
+    st.floats(0, 0.5),
+    st.integers(0, 2**32 - 1),
+)
+def test_what_is_held_out_is_a_part_and_every_count_stays_in_training(counts, share, seed):
+    samples = samples_of(counts)
+    rows = held_out_rows(samples, share, seed)
+    assert len(set(rows)) == len(rows) <= round(share * len(samples))
+    assert {s.true_count for s in samples if s.row not in set(rows)} == set(counts)
+    every_count_often = min(Counter(counts).values()) > 1
+    assert not every_count_often or len(rows) == round(share * len(samples))
+
+
+def test_jobs_that_train_on_other_images_are_not_the_same():
+    spec = JobSpec(dataset_digest="a" * 64, base_model="small")
+    assert spec.fingerprint() != spec.model_copy(update={"evaluation_share": 0.2}).fingerprint()
+    given = spec.model_copy(update={"evaluation_dataset_digest": "b" * 64})
+    assert given.fingerprint() != spec.fingerprint()
+    other_share = given.model_copy(update={"evaluation_share": 0.2, "job_name": "x"})
+    other_data = given.model_copy(update={"evaluation_dataset_digest": "c" * 64})
+    assert other_share.fingerprint() == other_data.fingerprint() == given.fingerprint()
