@@ -76,7 +76,7 @@ class JobState:
     def describe(self) -> str:
         """One line: step, reward, exact rate, loss, seconds a step, time left."""
         if self.phase == "evaluating" and self.answers:
-            return f"held-out comparison {self.answered}/{self.answers}"
+            return f"comparison {self.answered}/{self.answers}"
         if not self.step:
             return self.phase
         parts = [f"step {self.step}/{self.total_steps or '?'}"]

@@ -53,7 +53,7 @@ def test_the_token_is_sent(gateway: FakeGateway) -> None:
     gateway.token = "secret"
     with ApiClient(gateway.url, "secret") as client:
         assert client.jobs()
-    with ApiClient(gateway.url) as client, pytest.raises(RequestRefused, match="a token is needed"):
+    with ApiClient(gateway.url) as client, pytest.raises(RequestRefused, match="asks for a token"):
         client.jobs()
 
 
