@@ -52,16 +52,16 @@ def resume(
             raise CliError(f"Job {job_id} has not ended; `tally watch {job_id}` shows it.")
         if status == "completed":
             raise CliError(f"Job {job_id} is completed, so there is nothing to go on with.")
-        _start(client, client.settings(job_id), watch, as_json)
+        _start(client, client.settings(job_id), watch, as_json, f", to go on from {job_id}")
 
 
-def _start(client: ApiClient, request: Json, watch: bool, as_json: bool) -> None:
+def _start(client: ApiClient, request: Json, watch: bool, as_json: bool, why: str = "") -> None:
     answer = client.train(request)
-    job_id, earlier = answer["job_id"], answer.get("resumed_from_job_id")
+    job_id = answer["job_id"]
     if as_json:
         print_json(answer)
     else:
-        say(f"Started job {job_id}" + (f", which goes on from {earlier}" if earlier else ""))
+        say(f"Started job {job_id}{why}")
     if watch and as_json:
         watch_as_json(client, job_id)
     elif watch:

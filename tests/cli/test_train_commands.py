@@ -67,7 +67,7 @@ def test_settings_of_a_job_is_a_table(tally: Tally) -> None:
 
 def test_resume_sends_the_same_again(tally: Tally, gateway: FakeGateway) -> None:
     gateway.job["status"] = "cancelled"
-    assert tally("resume", "job-1").stdout == "Started job job-1\n"
+    assert tally("resume", "job-1").stdout == "Started job job-1, to go on from job-1\n"
     assert json.loads(tally("resume", "job-1", "--json").stdout)["job_id"] == "job-1"
     same = {"job_name": "apples", "data_file_id": "file-1", "lora_config": {"r": 8}}
     assert gateway.trained == [same, same]
