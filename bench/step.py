@@ -6,6 +6,9 @@ Model, LoRA, images, questions, group size, precision and limits are the same, a
 that both sample from: the learning rate is too small to change it. Answers have their natural
 length; the table shows each side's mean.
 
+Only steps of Tally's that learn from all their groups count: a group whose rewards are all equal
+is skipped, which TRL doesn't do. The table shows how many there were.
+
 The sides take turns: a job of Tally's, then steps of TRL's on the same images, and again. A step
 of Tally's in its job's first epoch makes the images' vision features; a later one has them.
 """
@@ -26,6 +29,7 @@ from reward_service.score import DEFAULT_REWARDS, Answer, score_answer
 
 _LEARNING_RATE = 1e-6
 _MAX_NEW_TOKENS = 16
+_TRL_STEPS = 3
 _LORA = {"r": 16, "lora_alpha": 32.0, "lora_dropout": 0.0}
 
 
@@ -49,6 +53,7 @@ class Figures:
     trl_length: float
     tally_length: float
     tally_parts: dict[str, float]
+    tally_steps: int
 
     def ratio(self) -> float:
         return self.trl / self.tally_later
@@ -61,7 +66,7 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=8, help="completions of a prompt")
     parser.add_argument("--sides", type=int, nargs="+", default=[504, 112], help="pixels")
     chosen = parser.parse_args()
-    rounds, steps = (1, 2) if chosen.quick else (3, 3)
+    rounds, steps = (1, 8) if chosen.quick else (4, 8)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = policy_folder(chosen.model, folder / "policy")
@@ -75,18 +80,18 @@ def main() -> None:
 
 
 def _measured(case: Case, stack: TallyStack, model: Path, rounds: int, steps: int) -> Figures:
-    """`steps` steps of TRL's and 3 × `steps` of Tally's in each round, on images of its own."""
+    """A few steps of TRL's and 3 × `steps` of Tally's in each round, on images of its own."""
     first, later, trl, trl_lengths = [], [], [], []
     for number in range(rounds):
         shown = examples((steps + 1) * case.prompts, case.side_pixels, seed=number)
         taken = stack.steps(shown, _training(case, steps), _LORA)
-        first += taken[:steps]
-        later += taken[steps + 1 :]
+        first += _learnt(taken[:steps])
+        later += _learnt(taken[steps + 1 :])
         with tempfile.TemporaryDirectory() as folder:
             side = TrlSide(_trl_settings(case, model), shown, Path(folder), _reward)
             side.step()  # the first one makes the optimizer and warms up
-            trl += [seconds(side.step) for _ in range(steps)]
-        trl_lengths += side.trainer._metrics["train"]["completions/mean_length"][-steps:]
+            trl += [seconds(side.step) for _ in range(_TRL_STEPS)]
+        trl_lengths += side.trainer._metrics["train"]["completions/mean_length"][-_TRL_STEPS:]
     return Figures(
         trl=median(trl),
         tally_first_epoch=median(step.seconds for step in first),
@@ -94,7 +99,12 @@ def _measured(case: Case, stack: TallyStack, model: Path, rounds: int, steps: in
         trl_length=mean(trl_lengths),
         tally_length=mean(step.metrics.completion_length_mean for step in later),
         tally_parts=_parts(later),
+        tally_steps=len(first) + len(later),
     )
+
+
+def _learnt(taken: Sequence[Step]) -> list[Step]:
+    return [step for step in taken if step.metrics.skipped_group_rate == 0]
 
 
 def _parts(taken: Sequence[Step]) -> dict[str, float]:
@@ -142,10 +152,10 @@ def _reward(text: str, true_count: int) -> float:
 def _report(cases: Sequence[Case], figures: Sequence[Figures], **settings: int) -> None:
     print_table(
         ["model", "px", "P", "G", "TRL s", "Tally s, 1st epoch", "Tally s, later", "ratio 1st",
-         "ratio later", "TRL tokens", "Tally tokens"],
+         "ratio later", "TRL tokens", "Tally tokens", "steps"],
         [
             [c.model, c.side_pixels, c.prompts, c.group, f.trl, f.tally_first_epoch, f.tally_later,
-             f.trl / f.tally_first_epoch, f.ratio(), f.trl_length, f.tally_length]
+             f.trl / f.tally_first_epoch, f.ratio(), f.trl_length, f.tally_length, f.tally_steps]
             for c, f in zip(cases, figures, strict=True)
         ],
     )  # fmt: skip

@@ -13,11 +13,15 @@ _MOST_DISCARDED_BYTES = 16 * MIB
 
 
 class TokenGate:
-    """Answers 401 to a request without `Authorization: Bearer <token>`; lets all in without one."""
+    """Answers 401 to a request without `Authorization: Bearer <token>`; lets all in without one.
 
-    def __init__(self, app: ASGIApp, token: SecretStr | None) -> None:
+    What lies under `open_prefix` needs none: the page, which then asks for the token.
+    """
+
+    def __init__(self, app: ASGIApp, token: SecretStr | None, open_prefix: str) -> None:
         self._app = app
         self._expected = token.get_secret_value().encode() if token else None
+        self._open_prefix = open_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._expected is None or self._is_allowed(scope):
@@ -31,6 +35,8 @@ class TokenGate:
         await send_error(send, refusal)
 
     def _is_allowed(self, scope: Scope) -> bool:
+        if f"{scope['path']}/".startswith(f"{self._open_prefix}/"):
+            return True
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(given) != 1:
             return False

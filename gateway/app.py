@@ -14,6 +14,8 @@ from gateway.errors import ErrorBody
 from gateway.guard import Guard
 from gateway.http_errors import add_error_handlers
 from gateway.routes import evaluations, events, files, info, jobs, predict, results
+from gateway.routes.ui import PREFIX as PAGE_PREFIX
+from gateway.routes.ui import page_router
 from gateway.services import open_services
 from gateway.settings import Settings
 
@@ -36,8 +38,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for routes in (info, files, jobs, results, evaluations, predict, events):
         app.include_router(routes.router)
+    app.include_router(page_router())
     add_error_handlers(app)
-    app.add_middleware(TokenGate, token=settings.token)
+    app.add_middleware(TokenGate, token=settings.token, open_prefix=PAGE_PREFIX)
     app.add_middleware(BodyLimits, settings=settings)
     app.add_middleware(Guard)
     if settings.token is not None:

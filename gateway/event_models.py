@@ -4,61 +4,76 @@ from pydantic import BaseModel, Field
 
 
 class StepMetrics(BaseModel):
-    """What one optimizer step measured; null where it was not a finite number."""
+    """What one optimizer step measured; null where it was not a finite number.
+
+    A step that was stored before a figure was invented has null there too.
+    """
 
     step: int = Field(description="The step, from 1.", examples=[1])
-    epoch: float | None = Field(description="Passes over the data so far.")
-    loss: float | None = Field(description="The loss.")
-    reward_mean: float | None = Field(description="Mean of the rewards.")
-    reward_std: float | None = Field(description="Standard deviation of the rewards.")
-    exact_rate: float | None = Field(description="Share of answers with the true count.")
+    epoch: float | None = Field(None, description="Passes over the data so far.")
+    loss: float | None = Field(None, description="The loss.")
+    reward_mean: float | None = Field(None, description="Mean of the rewards.")
+    reward_std: float | None = Field(None, description="Standard deviation of the rewards.")
+    exact_rate: float | None = Field(None, description="Share of answers with the true count.")
     mean_absolute_count_error: float | None = Field(
-        description="Mean |count - true count| over the answers that hold a count."
+        None, description="Mean |count - true count| over the answers that hold a count."
     )
-    parse_failure_rate: float | None = Field(description="Share of answers without a count.")
+    parse_failure_rate: float | None = Field(None, description="Share of answers without a count.")
     zero_variance_group_rate: float | None = Field(
-        description="Share of groups whose rewards are all equal."
+        None, description="Share of groups whose rewards are all equal."
     )
-    entropy: float | None = Field(description="Mean entropy of the token distributions, in nats.")
-    kl: float | None = Field(description="Mean estimate of the divergence from the base model.")
-    clip_low_rate: float | None = Field(description="Share of tokens clipped from below.")
-    clip_high_rate: float | None = Field(description="Share of tokens clipped from above.")
-    gradient_norm: float | None = Field(description="Norm of the gradient before clipping.")
-    learning_rate: float | None = Field(description="The learning rate of the step.")
-    completion_length_mean: float | None = Field(description="Mean tokens per completion.")
+    entropy: float | None = Field(
+        None, description="Mean entropy of the token distributions, in nats."
+    )
+    kl: float | None = Field(
+        None, description="Mean estimate of the divergence from the base model."
+    )
+    clip_low_rate: float | None = Field(None, description="Share of tokens clipped from below.")
+    clip_high_rate: float | None = Field(None, description="Share of tokens clipped from above.")
+    gradient_norm: float | None = Field(None, description="Norm of the gradient before clipping.")
+    learning_rate: float | None = Field(None, description="The learning rate of the step.")
+    completion_length_mean: float | None = Field(None, description="Mean tokens per completion.")
     log_probability_gap: float | None = Field(
-        description="Mean |engine's - learner's log-probability| per token, in nats."
+        None, description="Mean |engine's - learner's log-probability| per token, in nats."
     )
-    rollout_seconds: float | None = Field(description="Seconds until the completions were there.")
+    rollout_seconds: float | None = Field(
+        None, description="Seconds until the completions were there."
+    )
     reward_seconds: float | None = Field(
-        description="Seconds from the last completion to the last score."
+        None, description="Seconds from the last completion to the last score."
     )
-    learning_seconds: float | None = Field(description="Seconds of forward, backward, optimizer.")
-    step_seconds: float | None = Field(description="Seconds of the whole step.")
-    samples_per_second: float | None = Field(description="Completions per second.")
-    tokens_per_second: float | None = Field(description="Sampled tokens per second.")
+    learning_seconds: float | None = Field(
+        None, description="Seconds of forward, backward, optimizer."
+    )
+    step_seconds: float | None = Field(None, description="Seconds of the whole step.")
+    samples_per_second: float | None = Field(None, description="Completions per second.")
+    tokens_per_second: float | None = Field(None, description="Sampled tokens per second.")
     waiting_seconds: float | None = Field(
-        description="Seconds in which the learner only waited for completions and scores."
+        None, description="Seconds in which the learner only waited for completions and scores."
     )
     staleness_mean: float | None = Field(
-        description="Mean number of steps by which the samples' adapter was behind."
+        None, description="Mean number of steps by which the samples' adapter was behind."
     )
     importance_ratio_mean: float | None = Field(
-        description="Mean ratio of the learner's to the engine's probability of a token."
+        None, description="Mean ratio of the learner's to the engine's probability of a token."
     )
     importance_truncated_rate: float | None = Field(
-        description="Share of tokens whose importance ratio was cut off."
+        None, description="Share of tokens whose importance ratio was cut off."
     )
     skipped_group_rate: float | None = Field(
-        description="Share of groups without a forward and backward pass."
+        None, description="Share of groups without a forward and backward pass."
     )
     refilled_group_rate: float | None = Field(
-        description="Share of groups that another prompt was sampled for."
+        None, description="Share of groups that another prompt was sampled for."
     )
 
 
 class Metrics(BaseModel):
     job_id: str = Field(description="The job's id.")
+    last_seq: int = Field(
+        description="The steps hold every event up to this one; watch the job from here on.",
+        examples=[240],
+    )
     steps: list[StepMetrics] = Field(
         description="One for each step done, in order; a step done twice shows its last run."
     )

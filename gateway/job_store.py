@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.database import Database
@@ -14,6 +14,9 @@ from gateway.times import now
 _PAGE = 500
 _SAMPLES_KEPT = 20
 _SAMPLES_MILESTONES = 20
+
+
+_NEWEST_FIRST = (col(Job.created_at).desc(), col(Job.job_id))
 
 
 class JobStore:
@@ -44,13 +47,28 @@ class JobStore:
         with self._database.reading() as session:
             return session.get(Job, job_id)
 
+    def page(self, kind: str, limit: int | None, offset: int) -> tuple[Sequence[Job], int]:
+        """Some of the jobs of a kind, newest first, and how many there are."""
+        query = select(Job).where(Job.kind == kind).order_by(*_NEWEST_FIRST)
+        count = select(func.count(col(Job.job_id))).where(Job.kind == kind)
+        with self._database.reading() as session:
+            jobs = session.exec(query.limit(limit).offset(offset)).all()
+            return jobs, session.exec(count).one()
+
     def newest_first(self, kind: str, parent_job_id: str | None = None) -> Sequence[Job]:
         query = select(Job).where(Job.kind == kind)
         if parent_job_id is not None:
             query = query.where(Job.parent_job_id == parent_job_id)
-        order = (col(Job.created_at).desc(), col(Job.job_id))
         with self._database.reading() as session:
-            return session.exec(query.order_by(*order)).all()
+            return session.exec(query.order_by(*_NEWEST_FIRST)).all()
+
+    def steps(self, job_id: str) -> list[dict[str, Any]]:
+        """What each step measured, in order; of a step done twice, its last run."""
+        query = select(JobEvent.payload).where(JobEvent.job_id == job_id, JobEvent.kind == "step")
+        with self._database.reading() as session:
+            payloads = session.exec(query.order_by(col(JobEvent.seq))).all()
+        steps = {payload["step"]: payload for payload in payloads}
+        return [steps[step] for step in sorted(steps)]
 
     def followed(self) -> Sequence[str]:
         """Jobs whose log is not complete."""

@@ -141,8 +141,13 @@ class Jobs:
     async def find(self, job_id: str) -> Job | None:
         return await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
 
-    async def newest_first(self) -> Sequence[Job]:
-        return await asyncio.to_thread(self._store.newest_first, TRAINING)
+    async def newest_first(self, limit: int | None, offset: int) -> tuple[Sequence[Job], int]:
+        """Some of the jobs, and how many there are."""
+        return await asyncio.to_thread(self._store.page, TRAINING, limit, offset)
+
+    async def steps(self, job_id: str) -> list[dict[str, Any]]:
+        """What each step measured, in order."""
+        return await asyncio.to_thread(self._store.steps, job_id)
 
     async def cancel(self, job_id: str) -> Job:
         """Ends the job, or keeps the intent for the follower where the learner is away."""

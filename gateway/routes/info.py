@@ -16,6 +16,7 @@ router = APIRouter(tags=["about"])
 
 _ENDPOINTS = {
     "GET /": "this page",
+    "GET /ui": "the page for a browser",
     "GET /data-format": "what a ZIP of training data holds",
     "POST /upload-data": "upload a ZIP of training data",
     "GET /files": "uploads, newest first",

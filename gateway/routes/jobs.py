@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Response
 
 from gateway.errors import ErrorBody
 from gateway.job_models import JobPublic, to_public
@@ -29,6 +29,13 @@ IdempotencyKey = Annotated[
         description="Your name for this request: the same key and body again is the same job.",
         examples=["apples-2025-01-20"],
     ),
+]
+Limit = Annotated[
+    int | None,
+    Query(ge=1, le=10_000, description="Jobs to answer at most; all if left out.", examples=[50]),
+]
+Offset = Annotated[
+    int, Query(ge=0, le=2**31, description="Jobs to pass over, the newest.", examples=[0])
 ]
 NO_SUCH_JOB = {404: {"model": ErrorBody, "description": "There is no such job."}}
 
@@ -57,9 +64,13 @@ async def train(
 
 
 @router.get("/jobs", summary="List jobs")
-async def list_jobs(services: ServicesDep) -> list[JobPublic]:
-    """Every job, newest first."""
-    return [to_public(job) for job in await services.jobs.newest_first()]
+async def list_jobs(
+    services: ServicesDep, response: Response, limit: Limit = None, offset: Offset = 0
+) -> list[JobPublic]:
+    """Every job, newest first; or `limit` of them. The header X-Total-Count says how many."""
+    jobs, total = await services.jobs.newest_first(limit, offset)
+    response.headers["X-Total-Count"] = str(total)
+    return [to_public(job) for job in jobs]
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=NO_SUCH_JOB)

@@ -12,10 +12,20 @@ from gateway.event_models import Evaluation, Metrics, Samples
 from gateway.follower import fetch
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
 from gateway.services import ServicesDep
+from gateway.thinning import thinned
 
 router = APIRouter(tags=["results"])
 _RANGE = re.compile(r"\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 _UNSAFE = re.compile(r'[\\/:*?"<>|]')
+MaxPoints = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=100_000,
+        description="Beyond as many steps, means of neighbours are answered, and the last step.",
+        examples=[1000],
+    ),
+]
 # What a model said is shown and never run.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 _PAGE_HEADERS = {
@@ -30,11 +40,14 @@ class _RangeNotSatisfiable(ApiError):
 
 
 @router.get("/jobs/{job_id}/metrics", summary="Metrics of every step", responses=NO_SUCH_JOB)
-async def get_metrics(job_id: JobId, services: ServicesDep) -> Metrics:
-    """What each optimizer step measured so far."""
-    events = await services.jobs.events(job_id, "step")
-    steps = {event.payload["step"]: event.payload for event in events}
-    return Metrics(job_id=job_id, steps=[steps[step] for step in sorted(steps)])
+async def get_metrics(
+    job_id: JobId, services: ServicesDep, max_points: MaxPoints = None
+) -> Metrics:
+    """What each optimizer step measured so far, or a curve of `max_points` through it."""
+    job = await services.jobs.get(job_id)
+    steps = await services.jobs.steps(job_id)
+    shown = steps if max_points is None else thinned(steps, max_points)
+    return Metrics(job_id=job_id, last_seq=job.last_seq, steps=shown)
 
 
 @router.get("/jobs/{job_id}/samples", summary="Answers of the latest steps", responses=NO_SUCH_JOB)

@@ -10,8 +10,8 @@ from pathlib import Path
 from rpc.server import RpcServer
 from rpc.settings import ServerSettings, TlsSettings
 from tests.deploy.images import ROOT, image
-from tests.e2e.conftest import free_port
 from tests.rpc.test_server import tls
+from tests.stack import free_port
 
 
 async def check(service: str, **environment: str) -> tuple[int, str]:

@@ -10,8 +10,8 @@ import pytest
 
 from tests.deploy.building import Built
 from tests.deploy.images import image
-from tests.e2e.conftest import free_port
 from tests.fakes.processes import wait_for
+from tests.stack import free_port
 from tests.test_house import MAY_IMPORT
 
 PORT = {"reward": "TALLY_REWARD_SERVER__PORT", "gateway": "TALLY_GATEWAY_PORT"}

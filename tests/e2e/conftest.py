@@ -1,156 +1,18 @@
-"""The whole stack as a user starts it: `tally up`, four processes, the small policy."""
+"""One stack for the session, and data to train on."""
 
-import os
-import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import requests
 
 from samples.dataset import write_dataset
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Stack:
-    """A running stack, and where it answers and writes."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    data_dir: Path
-
-    def get(self, path: str) -> dict:
-        response = requests.get(self.url + path, timeout=30)
-        response.raise_for_status()
-        return response.json()
-
-    def upload(self, path: Path) -> str:
-        with path.open("rb") as file:
-            response = requests.post(f"{self.url}/upload-data", files={"file": file}, timeout=60)
-        response.raise_for_status()
-        return response.json()["file_id"]
-
-    def train(self, file_id: str, **training_config: object) -> str:
-        body = {
-            "job_name": "e2e",
-            "data_file_id": file_id,
-            "training_config": {"max_image_size": 112, "max_new_tokens": 12} | training_config,
-            "lora_config": {"r": 8, "lora_alpha": 16, "lora_dropout": 0.0},
-        }
-        response = requests.post(f"{self.url}/train", json=body, timeout=30)
-        response.raise_for_status()
-        return response.json()["job_id"]
-
-    def wait(self, job_id: str, *, step: int | None = None, seconds: float = 300) -> dict:
-        """The job once it has ended, or once it has done `step` steps."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            job = self.get(f"/jobs/{job_id}")
-            if job["status"] != "training" or (step and job["current_step"] >= step):
-                return job
-            time.sleep(0.1)
-        pytest.fail(f"{job} after {seconds} s; logs: {self.logs()}")
-
-    def logs(self) -> str:
-        return "\n".join(path.read_text()[-3000:] for path in self.data_dir.rglob("*.log"))
-
-    def target(self, service: str) -> str:
-        """host:port of a service behind the gateway."""
-        log = (self.data_dir / "logs" / f"{service}.log").read_text()
-        return re.findall(r"listening on (\S+)", log)[-1]
-
-    def pids(self, module: str) -> list[int]:
-        """Processes of this stack that run `module`."""
-        listing = subprocess.run(
-            ["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True
-        )
-        own = _descendants(self.process.pid)
-        rows = [line.split(maxsplit=1) for line in listing.stdout.splitlines()[1:]]
-        return [
-            int(pid) for pid, command in rows if re.search(rf"-m {module}\b", command)
-            and int(pid) in own
-        ]  # fmt: skip
-
-    def kill(self, module: str) -> None:
-        for pid in self.pids(module):
-            os.kill(pid, signal.SIGKILL)
-
-
-def _descendants(pid: int) -> set[int]:
-    listing = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True)
-    children: dict[int, list[int]] = {}
-    for line in listing.stdout.splitlines()[1:]:
-        child, parent = map(int, line.split())
-        children.setdefault(parent, []).append(child)
-    found, queue = set(), [pid]
-    while queue:
-        queue += children.get(current := queue.pop(), [])
-        found.add(current)
-    return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
-
-
-@contextmanager
-def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
-    """`tally up` with these options; it must end cleanly and leave no process behind."""
-    port = free_port()
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")]),
-        "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": "90",
-    }
-    command = [sys.executable, "-m", "cli", "up", "--port", str(port), "--data-dir", str(data_dir)]
-    process = subprocess.Popen([*command, *options], env=environment)
-    stack = Stack(process, f"http://127.0.0.1:{port}", data_dir)
-    try:
-        _until_healthy(stack)
-        yield stack
-    finally:
-        own = _descendants(process.pid)
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(timeout=120)
-    assert code in (0, 143, -signal.SIGTERM), stack.logs()
-    assert _all_ended(own), "a process was left behind"
-
-
-def _all_ended(pids: set[int]) -> bool:
-    """Within seconds: what Python's multiprocessing starts ends just after its parent."""
-    deadline = time.monotonic() + 10
-    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return not left
-
-
-def _until_healthy(stack: Stack) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and stack.process.poll() is None:
-        try:
-            if requests.get(f"{stack.url}/healthz", timeout=2).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    pytest.fail(f"the stack did not start: {stack.logs()}")
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ import pytest
 
 from cli.services import DEFAULT_MODEL
 from samples.dataset import write_dataset
-from tests.e2e.conftest import ROOT, Stack
 from tests.fakes.processes import wait_for
+from tests.stack import ROOT, Stack
 
 DOCUMENT = (ROOT / "docs" / "direct-use.md").read_text()
 PORTS = {"50051": "reward", "50052": "rollout", "50053": "learner"}

@@ -11,7 +11,7 @@ from peft import PeftModel
 
 from samples.small_policy import POLICY_PATH, load_policy
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
-from tests.e2e.conftest import running_stack
+from tests.stack import running_stack
 
 pytest.importorskip("vllm")
 

@@ -93,8 +93,9 @@ async def learner() -> AsyncIterator[FakeLearner]:
     await fake.close()
 
 
-@pytest.fixture
-async def reward_port() -> AsyncIterator[int]:
+@asynccontextmanager
+async def running_reward() -> AsyncIterator[int]:
+    """A reward service; → its port."""
     server = RpcServer(
         ServerSettings(),
         service_names=[SERVICE_NAME],
@@ -106,6 +107,12 @@ async def reward_port() -> AsyncIterator[int]:
     await server.set_serving(True)
     yield server.port
     await server.stop(0)
+
+
+@pytest.fixture
+async def reward_port() -> AsyncIterator[int]:
+    async with running_reward() as port:
+        yield port
 
 
 def client_of(port: int) -> ClientSettings:

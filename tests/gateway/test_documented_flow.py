@@ -20,6 +20,8 @@ JOB_TYPES = {
     "output_dir": str,
     "phase": type(None),
     "resumed_from_job_id": type(None),
+    "data_file_id": str,
+    "evaluation_file_id": type(None),
 }
 
 

@@ -1,0 +1,105 @@
+// Requests to the gateway: the token, lost connections, errors in its own words.
+
+const TOKEN = 'tally.token';
+const root = new URL('..', import.meta.url);
+
+export const url = (path) => new URL(path, root).href;
+/** Set by app.js: asks for a token, tells of the connection, ends reads with their page. */
+export const shell = {};
+export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+export const token = () => sessionStorage.getItem(TOKEN);
+export const authorization = () => (token() ? { Authorization: `Bearer ${token()}` } : {});
+
+/** An answer that refuses: `message` is one sentence, `errors` are [{where, message}]. */
+const refusal = (status, body) => Object.assign(new Error(body?.detail ?? `HTTP ${status}`), { status, errors: body?.errors });
+
+let asking;
+/** Asks once, however many were refused with the same token. */
+export async function renewToken(refused) {
+	if (token() !== refused) return;
+	asking ??= shell.askForToken(refused !== null).finally(() => (asking = null));
+	sessionStorage.setItem(TOKEN, await asking);
+}
+
+let recovery;
+/** Tells that there was no answer; resolves once there is one again. */
+export function restored() {
+	recovery ??= untilAnswered().finally(() => (recovery = null));
+	return recovery;
+}
+
+async function untilAnswered() {
+	shell.onConnection(true);
+	for (let wait = 500; ; wait = Math.min(5000, wait * 1.5)) {
+		await sleep(wait);
+		const answer = await fetch(url('ui/mark.svg'), { cache: 'no-store' }).catch(() => null);
+		if (answer) return shell.onConnection(false);
+	}
+}
+
+/** A response that is ok; tried again after a lost connection and with a new token. */
+export async function send(path, options = {}) {
+	for (;;) {
+		const used = token();
+		try {
+			const response = await fetch(url(path), { ...options, headers: { ...options.headers, ...authorization() } });
+			if (response.ok) return response;
+			if (response.status !== 401) throw refusal(response.status, await response.json().catch(() => null));
+			await renewToken(used);
+		} catch (error) {
+			if (error.status || options.signal?.aborted) throw error;
+			await restored();
+		}
+	}
+}
+
+/** Reads, for as long as the page is shown that asks. */
+export const read = (path) => send(path, { signal: shell.signal });
+export const get = async (path) => (await read(path)).json();
+
+/** Null where there is nothing yet (409) or no such address (404). */
+export const find = (path) =>
+	get(path).catch((error) => {
+		if (error.status === 404 || error.status === 409) return null;
+		throw error;
+	});
+
+export async function post(path, body, headers) {
+	const json = { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } };
+	return (await send(path, { method: 'POST', ...json })).json();
+}
+
+/** Sends a form; `progress` hears the share sent, in [0, 1]. */
+export function upload(path, form, progress) {
+	return new Promise((resolve, reject) => {
+		const used = token();
+		const again = () => upload(path, form, progress).then(resolve, reject);
+		const request = new XMLHttpRequest();
+		request.open('POST', url(path));
+		if (used) request.setRequestHeader('Authorization', authorization().Authorization);
+		request.responseType = 'json';
+		request.upload.onprogress = (event) => progress(event.loaded / event.total);
+		request.onload = () => {
+			if (request.status === 401) renewToken(used).then(again);
+			else if (request.status < 300) resolve(request.response);
+			else reject(refusal(request.status, request.response));
+		};
+		request.onerror = () => restored().then(again);
+		request.send(form);
+		shell.signal.addEventListener('abort', () => request.abort());
+	});
+}
+
+/** What the browser can load by itself, though it sends no token. */
+const address = async (path) => (token() ? URL.createObjectURL(await (await send(path)).blob()) : url(path));
+
+export async function showImage(image, path) {
+	image.src = await address(path);
+}
+
+export async function save(path, filename) {
+	const link = document.createElement('a');
+	link.download = filename;
+	link.href = await address(path);
+	link.click();
+}

@@ -1,0 +1,105 @@
+// The shell: routes, navigation, language, theme, the token, the connection.
+
+import { shell } from './api.js';
+import { fill, h, say } from './dom.js';
+import { LANGUAGES, language, loadLanguage, t } from './i18n.js';
+
+const ROUTES = [
+	[/^\/$/, 'home', 'data'],
+	[/^\/data\/([^/]+)$/, 'dataset', 'data'],
+	[/^\/train$/, 'train', 'data'],
+	[/^\/jobs$/, 'jobs', 'jobs'],
+	[/^\/jobs\/([^/]+)$/, 'job', 'jobs'],
+];
+const element = (id) => document.getElementById(id);
+const main = element('main');
+let leaving;
+let shown;
+
+/** Shows the page that the address names, which also holds its state: see `keep`. */
+async function route() {
+	shown = location.hash;
+	const [path, search] = (shown.slice(1) || '/').split('?');
+	const query = new URLSearchParams(search);
+	leaving?.abort();
+	leaving = new AbortController();
+	const { signal } = leaving;
+	shell.signal = signal;
+	const [pattern, name, section] = ROUTES.find(([candidate]) => candidate.test(path)) ?? [];
+	if (!name) return fill(main, h('h1', t('missing.title')));
+	for (const link of document.querySelectorAll('#nav a')) link.ariaCurrent = link.dataset.section === section ? 'page' : null;
+	const keep = (changes) => {
+		for (const [key, value] of Object.entries(changes)) {
+			if (value == null || value === '') query.delete(key);
+			else query.set(key, value);
+		}
+		shown = `#${path}${query.size ? `?${query}` : ''}`;
+		history.replaceState(null, '', shown);
+	};
+	try {
+		const page = await import(`./${name}.js`);
+		if (signal.aborted) return;
+		document.title = `${t(page.title)} · Tally`;
+		await page.show(main, { id: pattern.exec(path)[1], query, keep, signal, note });
+	} catch (error) {
+		if (signal.aborted) return;
+		fill(main, h('h1', t('failed.title')), h('p', error.message), h('p', h('button.button', { onclick: route }, t('retry'))));
+		if (!error.status) console.error(error);
+	}
+}
+
+async function follow() {
+	if (location.hash === shown) return;
+	await route();
+	scrollTo(0, 0);
+	main.focus({ preventScroll: true });
+}
+
+function note(text) {
+	const line = h('p.note', text);
+	element('notes').append(line);
+	setTimeout(() => line.remove(), 8000);
+}
+
+/** The words of index.html, and its two buttons. */
+function drawShell() {
+	for (const node of document.querySelectorAll('[data-text]')) say(node, t(node.dataset.text));
+	const [words, theme] = [element('language'), element('theme')];
+	words.lang = Object.keys(LANGUAGES).find((name) => name !== language());
+	say(words, LANGUAGES[words.lang]);
+	words.onclick = async () => {
+		localStorage['tally.language'] = words.lang;
+		await loadLanguage(words.lang);
+		drawShell();
+		await route();
+	};
+	theme.title = theme.ariaLabel = t('theme');
+	theme.onclick = () => {
+		const { dataset } = document.documentElement;
+		dataset.theme = localStorage['tally.theme'] = dataset.theme === 'dark' ? 'light' : 'dark';
+		dispatchEvent(new Event('themechange'));
+	};
+}
+
+shell.askForToken = (refused) =>
+	new Promise((resolve) => {
+		const dialog = element('token');
+		const input = dialog.querySelector('input');
+		say(element('token-why'), t(refused ? 'token.refused' : 'token.help'));
+		input.value = '';
+		dialog.oncancel = (event) => event.preventDefault();
+		dialog.onclose = () => resolve(input.value.trim());
+		dialog.showModal();
+	});
+
+shell.onConnection = (lost) => {
+	element('lost').hidden = !lost;
+	if (!lost) note(t('connection.back'));
+};
+
+addEventListener('hashchange', follow);
+// A file that is dropped beside its field must not replace the page.
+for (const kind of ['dragover', 'drop']) addEventListener(kind, (event) => event.preventDefault());
+await loadLanguage(language());
+drawShell();
+await route();

@@ -1,0 +1,45 @@
+// Words and numbers in the reader's language.
+
+export const LANGUAGES = { en: 'English', 'zh-TW': '繁體中文' };
+let words = {};
+
+export const language = () => document.documentElement.lang;
+
+export async function loadLanguage(name) {
+	words = await (await fetch(new URL(`${name}.json`, import.meta.url))).json();
+	document.documentElement.lang = name;
+}
+
+export const knows = (key) => key in words;
+
+/** Replaces `{name}`; `n` also chooses between key.one and key.other. */
+export function t(key, values = {}) {
+	const plural = `${key}.${new Intl.PluralRules(language()).select(values.n)}`;
+	const text = words[plural] ?? words[key] ?? key;
+	return text.replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === 'number' ? number(values[name]) : values[name]));
+}
+
+function write(value, options) {
+	return value == null || !Number.isFinite(value) ? '–' : new Intl.NumberFormat(language(), options).format(value);
+}
+
+const places = (digits) => ({ minimumFractionDigits: digits, maximumFractionDigits: digits });
+export const number = (value, digits = 0) => write(value, places(digits));
+export const percent = (value, digits = 0) => write(value, { style: 'percent', ...places(digits) });
+export const signed = (value, digits = 2) => write(value, { signDisplay: 'exceptZero', ...places(digits) });
+export const short = (value) => write(value, { maximumSignificantDigits: 3, notation: value && Math.abs(value) < 1e-3 ? 'scientific' : 'standard' });
+
+export function duration(seconds) {
+	if (!(seconds >= 0)) return '–';
+	const [big, small] = seconds < 3600 ? ['minutes', 'seconds'] : ['hours', 'minutes'];
+	const whole = Math.round(seconds / (seconds < 3600 ? 1 : 60));
+	return new Intl.DurationFormat(language(), { style: 'short' }).format({ [big]: Math.floor(whole / 60), [small]: whole % 60 });
+}
+
+export function bytes(value) {
+	const [size, unit] = value < 1e9 ? [1e6, 'megabyte'] : [1e9, 'gigabyte'];
+	return write(value / size, { style: 'unit', unit, maximumSignificantDigits: 3 });
+}
+
+// The API's times are UTC.
+export const when = (time) => new Date(`${time}Z`).toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });

@@ -1,0 +1,67 @@
+// What several pages are built of.
+
+import { showImage } from './api.js';
+import { h } from './dom.js';
+import { number, signed, t } from './i18n.js';
+
+export * from './dom.js';
+
+export const muted = (...children) => h('p.muted', ...children);
+
+export const status = (job) =>
+	h('span.status', { 'data-status': job.status }, t(job.phase ? `phase.${job.phase}` : `status.${job.status}`));
+
+/** `set` takes a share in [0, 1]. */
+export function progressBar(label) {
+	const inner = h('span');
+	const bar = h('div.progress', { role: 'progressbar', ariaLabel: label }, inner);
+	const set = (share) => {
+		inner.style.transform = `scaleX(${share})`;
+		bar.ariaValueNow = Math.round(share * 100);
+	};
+	set(0);
+	return { bar, set };
+}
+
+/** The picture of a row; its box has its size before it is there. */
+export function picture(fileId, row) {
+	const image = h('img', { alt: t('picture', { row }), loading: 'lazy', width: 320, height: 320 });
+	image.onerror = () => image.remove();
+	showImage(image, `files/${fileId}/images/${row}?max_side=320`).catch(image.onerror);
+	return h('div.picture', image);
+}
+
+/** A place to drop a file on, or to choose one by. */
+export function dropZone(key, accept, take) {
+	const input = h('input', { type: 'file', accept, onchange: () => input.files[0] && take(input.files[0]) });
+	const zone = h('label.drop', input, h('strong', t(key)), h('span', t(`${key}Hint`)));
+	zone.ondragover = () => zone.classList.add('over');
+	zone.ondragleave = () => zone.classList.remove('over');
+	zone.ondrop = (event) => {
+		zone.ondragleave();
+		if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+	};
+	return zone;
+}
+
+export function problems({ message, errors = [] }) {
+	const many = errors.length > 1;
+	return h('div.callout.bad', { role: 'alert' }, h('p', many ? t('problems', { n: errors.length }) : message),
+		many && h('ul', errors.map((fault) => h('li', h('b', fault.where), ' ', fault.message))));
+}
+
+export const field = (label, ...more) => h('label.field', h('span.label', label), ...more);
+
+export const figure = (key, value, hint) => h('div.figure', h('dt', t(key)), h('dd', value, hint && h('small', hint)));
+
+export const fileOptions = (files, chosen) => files.map((file) => h('option', { value: file.file_id, selected: file.file_id === chosen }, file.filename));
+
+export const back = (href, text) => h('a.back', { href }, '← ', text);
+
+/** An answer: its count, how far off that is, its reward. */
+export function answer({ count, text, reward }, truth, who) {
+	const off = count === null ? null : count - truth;
+	const mark = off === null ? t('noCount') : off ? signed(off, 0) : '✓';
+	return h('li.answer', { 'data-off': String(off) }, who && h('small', who), h('b', off === null ? '?' : number(count)),
+		h('span.mark', mark), h('small', { title: t('reward') }, number(reward, 2)), h('q', text));
+}

@@ -1,0 +1,124 @@
+// A job before it starts: preset, settings, preflight. The address holds it all.
+
+import { get, post } from './api.js';
+import { bytes, duration, knows, number, percent, t } from './i18n.js';
+import { back, field, fileOptions, figure, fill, h, problems } from './parts.js';
+
+export const title = 'train.title';
+const GROUPS = { training_config: 'TrainingConfig', lora_config: 'LoraConfig' };
+
+export async function show(main, place) {
+	const [files, schema, choices] = await Promise.all(['files', 'openapi.json', 'ui/presets.json'].map(get));
+	const { query, keep } = place;
+	const file = files.find((one) => one.file_id === query.get('file'));
+	if (!file) throw new Error(t('dataset.missing'));
+	const form = { ...place, choices, fields: fieldsOf(schema.components.schemas), settings: h('div'), outcome: h('div', { ariaLive: 'polite' }) };
+	const name = h('input', { maxLength: 200, required: true, value: query.get('name') ?? file.filename.replace(/\.zip$/i, ''), oninput: () => keep({ name: name.value }) });
+	const heldOut = h('select', { onchange: () => keep({ evaluation: heldOut.value }) }, h('option', { value: '' }, t('train.heldOutAuto')),
+		fileOptions(files, query.get('evaluation')));
+	const body = () => ({
+		job_name: name.value, data_file_id: file.file_id, ...(heldOut.value && { evaluation_file_id: heldOut.value }), ...config(form),
+	});
+	const start = h('button.button.main', t('train.start'));
+	const check = h('button.button', { type: 'button', onclick: () => check.form.reportValidity() && busy(check, form, () => preflight(form, body())) }, t('train.check'));
+	const begin = (event) => {
+		event.preventDefault();
+		// A request that is sent again after a lost connection must not be a second job.
+		const key = { 'Idempotency-Key': `${Date.now()}-${Math.random()}` };
+		busy(start, form, async () => (location.hash = `#/jobs/${(await post('train', body(), key)).job_id}`));
+	};
+	fill(main, back(`#/data/${file.file_id}`, file.filename), h('h1', t('train.title')),
+		h('form.train', { onsubmit: begin }, field(t('train.name'), name), presets(form), field(t('train.heldOut'), heldOut, h('small', t('train.heldOutHelp'))),
+			form.settings, form.outcome, h('div.actions', start, check)));
+	drawSettings(form);
+}
+
+async function busy(button, form, work) {
+	button.disabled = true;
+	await work().catch((error) => fill(form.outcome, problems(error)));
+	button.disabled = false;
+}
+
+/** Settings, defaults and ranges, as the server tells them. */
+const fieldsOf = (schemas) =>
+	Object.entries(GROUPS).flatMap(([group, model]) => Object.entries(schemas[model].properties).map(([name, schema]) => ({ group, name, key: `${group}.${name}`, schema })));
+
+const preset = (form) => form.query.get('preset') ?? 'balanced';
+const startOf = (form, { group, name, schema }) => form.choices.presets[preset(form)]?.[group]?.[name] ?? schema.default;
+
+function valueOf(form, one) {
+	const text = form.query.get(one.key);
+	if (text === null) return startOf(form, one);
+	return one.schema.type === 'boolean' ? text === 'true' : one.schema.enum ? text : Number(text);
+}
+
+function config(form) {
+	const groups = {};
+	for (const one of form.fields) (groups[one.group] ??= {})[one.name] = valueOf(form, one);
+	return groups;
+}
+
+function presets(form) {
+	const choose = (name) => () => {
+		form.keep({ ...Object.fromEntries(form.fields.map((one) => [one.key, null])), preset: name });
+		drawSettings(form);
+	};
+	return h('fieldset.presets', h('legend', t('train.presets')), Object.keys(form.choices.presets).map((name) =>
+		h('label.preset', h('input', { type: 'radio', name: 'preset', checked: preset(form) === name, onchange: choose(name) }), h('strong', t(`preset.${name}`)), h('span', t(`preset.${name}.help`)))));
+}
+
+function drawSettings(form) {
+	const [documented, others] = [true, false].map((wanted) => form.fields.filter((one) => form.choices.documented.includes(one.name) === wanted));
+	const open = others.some((one) => form.query.has(one.key));
+	fill(form.settings, h('h2', t('train.settings')), h('div.fields', documented.map((one) => setting(form, one))),
+		h('details', { open }, h('summary', t('train.more')), h('div.fields', others.map((one) => setting(form, one)))));
+}
+
+function setting(form, one) {
+	const { key, name, schema } = one;
+	const value = valueOf(form, one);
+	const low = schema.minimum ?? schema.exclusiveMinimum;
+	const high = schema.maximum ?? schema.exclusiveMaximum;
+	const input = schema.enum
+		? h('select', schema.enum.map((choice) => h('option', { selected: choice === value }, choice)))
+		: schema.type === 'boolean'
+			? h('input', { type: 'checkbox', checked: value })
+			: h('input', { type: 'number', required: true, value, min: low, max: high, step: schema.type === 'integer' ? 1 : 'any' });
+	input.name = key;
+	const words = (kind, otherwise) => (knows(`${kind}.${name}`) ? t(`${kind}.${name}`) : otherwise);
+	const row = field([words('set', name), h('code', name)], input,
+		h('small', words('help', schema.description), ' ', low != null && t('train.range', { low: `${low}`, high: `${high}`, start: `${schema.default}` })));
+	const mark = () => row.classList.toggle('changed', form.query.has(key));
+	input.onchange = () => {
+		const text = String(schema.type === 'boolean' ? input.checked : input.value);
+		form.keep({ [key]: text === String(startOf(form, one)) ? null : text });
+		mark();
+	};
+	mark();
+	return row;
+}
+
+async function preflight(form, body) {
+	fill(form.outcome, h('p.callout', h('span.spinner'), t('check.running')));
+	const { ok, findings, data, base, steps, memory, time } = await post('train?dry_run=true', body);
+	const most = Math.max(...data.counts.map(({ rows }) => rows));
+	fill(form.outcome, h('section.panel', h('h2', t(ok ? 'check.ok' : 'check.bad')), h('ul', findings.map((one) => findingLine(form, one))),
+		h('dl.figures',
+			figure('check.rows', number(data.training_rows), t('check.heldOut', { n: data.held_out_rows })),
+			figure('check.steps', number(steps.total_steps), t('check.each', { n: steps.completions_per_step })),
+			figure('check.time', duration(time?.seconds), time?.basis),
+			memory && figure('check.memory', bytes(memory.estimated_bytes), t('check.of', { size: bytes(memory.available_bytes) })),
+			base && figure('check.base', percent(base.exact_rate), t('check.sample', { n: base.num_samples }))),
+		h('figure', h('figcaption.muted', t('check.counts')), h('ol.histogram', data.counts.map(({ count, rows }) =>
+			h('li', { title: t('rows', { n: rows }), style: { '--share': rows / most } }, number(count)))))));
+}
+
+function findingLine(form, { severity, message, suggestion }) {
+	const apply = () => {
+		for (const [group, values] of Object.entries(suggestion)) for (const [name, value] of Object.entries(values)) form.keep({ [`${group}.${name}`]: value });
+		drawSettings(form);
+		form.note(t('check.applied'));
+	};
+	return h('li', { 'data-severity': severity }, h('b', t(`severity.${severity}`)), ' ', message, ' ',
+		suggestion && h('button.button', { type: 'button', onclick: apply }, t('check.apply')));
+}

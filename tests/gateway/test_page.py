@@ -1,0 +1,76 @@
+"""The files of the page: their size, their words, and how they are served."""
+
+import base64
+import hashlib
+import re
+from importlib.resources import files
+
+import pytest
+from pydantic import SecretStr
+
+from gateway.page import load_assets
+from gateway.train_models import LoraConfig, TrainingConfig
+from tests.ui.words import LANGUAGES, Words
+
+OWN = files("gateway") / "ui"
+MOST_BYTES = 60_000
+
+
+def test_our_own_code_is_small():
+    own = [file for file in OWN.iterdir() if file.name.endswith((".js", ".css"))]
+    assert len(own) > 10
+    assert sum(len(file.read_bytes()) for file in own) <= MOST_BYTES
+
+
+def test_both_languages_say_the_same_things():
+    english, chinese = (Words(language).keys() for language in LANGUAGES)
+    assert english == chinese
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_setting_is_explained(language):
+    words = Words(language)
+    for name in (*TrainingConfig.model_fields, *LoraConfig.model_fields):
+        assert words(f"set.{name}")
+        assert words(f"help.{name}")
+
+
+def test_the_chart_library_is_the_one_that_index_names():
+    assets = load_assets()
+    named = re.search(r'integrity="sha384-([^"]+)"', assets["index.html"].content.decode())
+    digest = base64.b64encode(hashlib.sha384(assets["uplot.js"].content).digest()).decode()
+    assert named
+    assert named[1] == digest
+
+
+@pytest.mark.parametrize("path", ["/ui", "/ui/", "/ui/app.js", "/ui/zh-TW.json", "/ui/uplot.js"])
+async def test_the_page_is_served_under_a_strict_policy(gateway, path):
+    response = await gateway.client.get(path)
+    assert response.status_code == 200
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-encoding"] == "gzip"
+
+
+async def test_what_a_browser_has_is_not_sent_again(gateway):
+    tag = (await gateway.client.get("/ui/app.js")).headers["etag"]
+    again = await gateway.client.get("/ui/app.js", headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    other = await gateway.client.get("/ui/app.js", headers={"If-None-Match": '"x"'})
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "..%2fapp.py", "%2e%2e%2fapp.py", "page.py"])
+async def test_nothing_else_is_served(gateway, name):
+    assert (await gateway.client.get(f"/ui/{name}")).status_code == 404
+
+
+async def test_the_page_needs_no_token_and_its_data_does(start_gateway, settings):
+    guarded = settings.model_copy(update={"token": SecretStr("s3cret")})
+    async with start_gateway(guarded) as gateway:
+        assert (await gateway.client.get("/ui")).status_code == 200
+        assert (await gateway.client.get("/ui/app.js")).status_code == 200
+        for path in ("/jobs", "/uix", "/ui/../jobs", "/openapi.json"):
+            assert (await gateway.client.get(path)).status_code == 401, path

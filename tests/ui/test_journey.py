@@ -1,0 +1,95 @@
+"""From a ZIP to an adapter in a real browser: wide and on a phone, in both languages."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, expect
+
+from tests.stack import Stack
+from tests.ui.journey import download, start, steps_shown, until_step, upload
+from tests.ui.visitor import PHONE, WIDE, Visitor, visitor
+from tests.ui.words import Words
+
+WAYS = [(WIDE, "en"), (PHONE, "zh-TW")]
+OTHER_WAYS = [(WIDE, "zh-TW"), (PHONE, "en")]
+
+
+@pytest.mark.parametrize(("size", "language"), WAYS)
+async def test_a_visitor_goes_all_the_way(
+    browser: Browser, stack: Stack, data: Path, *, size, language, tmp_path
+):
+    words = Words(language)
+    async with visitor(browser, stack.url, size=size, language=language) as visit:
+        held_out_id = await upload(visit, data / "held_out.zip")
+        file_id = await upload(visit, data / "training_data.zip")
+        cancelled_id = await start(visit, words, file_id, held_out_id)
+        await watch_the_curve_move(visit)
+        await visit.press(words("job.cancel"))
+        await expect(visit.by_text(words("status.cancelled"))).to_be_visible()
+        await visit.press(words("job.resume"))
+        await visit.page.wait_for_url(lambda url: "jobs/" in url and cancelled_id not in url)
+        job_id = visit.place.rpartition("/")[2]
+        await expect(visit.by_text(words("status.completed"))).to_be_visible()
+        assert stack.get(f"/jobs/{job_id}")["resumed_from_job_id"] == cancelled_id
+        await compare(visit, words)
+        await try_it(visit, words)
+        saved = await download(visit, words)
+        await saved.save_as(tmp_path / "adapter.zip")
+        assert "adapter_model.safetensors" in zipfile.ZipFile(tmp_path / "adapter.zip").namelist()
+        assert visit.complaints == []
+
+
+async def watch_the_curve_move(visit: Visitor) -> None:
+    await until_step(visit, 1)
+    reward = visit.page.locator(".chart").first
+    await expect(reward.locator("canvas")).to_be_visible()
+    before = await reward.locator("canvas").screenshot()
+    step = await steps_shown(visit)
+    await until_step(visit, step + 2)
+    await visit.page.wait_for_timeout(200)
+    assert await reward.locator("canvas").screenshot() != before
+
+
+async def compare(visit: Visitor, words: Words) -> None:
+    await visit.press(words("view.compare"))
+    await expect(visit.page.locator(".matrix")).to_have_count(2)
+    await expect(visit.page.locator(".whisker")).to_have_count(2)
+    await expect(visit.page.locator(".card img").first).to_be_visible()
+    await expect(visit.by_text(words("compare.exact", n=18))).to_be_visible()
+
+
+async def try_it(visit: Visitor, words: Words) -> None:
+    await visit.press(words("compare.try"))
+    await visit.press(words("try.ask"))
+    await expect(visit.page.locator(".sides strong")).to_have_count(2)
+
+
+@pytest.mark.parametrize(("size", "language"), [*WAYS, *OTHER_WAYS])
+@pytest.mark.parametrize("dark", [False, True])
+async def test_every_page_is_accessible_and_fits(
+    browser: Browser, stack: Stack, *, size, language, dark
+):
+    job = next(job for job in stack.get("/jobs") if job["status"] == "completed")
+    path = f"/jobs/{job['job_id']}"
+    file_id = job["data_file_id"]
+    async with visitor(browser, stack.url, size=size, language=language, dark=dark) as visit:
+        views = [f"{path}?view={view}" for view in ("curves", "samples", "compare", "try")]
+        for place in ("/", f"/data/{file_id}", f"/train?file={file_id}", "/jobs", *views):
+            await visit.open(place)
+            await visit.page.wait_for_timeout(250)
+            await check_accessibility(visit, place)
+            wider = "document.documentElement.scrollWidth - window.innerWidth"
+            assert await visit.page.evaluate(wider) <= 0, place
+        assert visit.complaints == []
+
+
+async def check_accessibility(visit: Visitor, place: str) -> None:
+    results = await Axe().run(visit.page)
+    found = [
+        (violation["id"], [node["target"] for node in violation["nodes"]][:3])
+        for violation in results.response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert found == [], place
