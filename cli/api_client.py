@@ -75,8 +75,9 @@ class ApiClient:
         timeout = _ANSWER_TIMEOUT_SECONDS
         return self._call("POST", "/train", json=request, params=asked, timeout=timeout)
 
-    def jobs(self) -> list[Json]:
-        return self._call("GET", "/jobs")
+    def jobs(self, limit: int | None = None) -> list[Json]:
+        """The newest first."""
+        return self._call("GET", "/jobs", params={} if limit is None else {"limit": limit})
 
     def job(self, job_id: str) -> Json:
         return self._call("GET", f"/jobs/{_part(job_id)}")

@@ -23,10 +23,16 @@ def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> Non
             watch_and_report(client, job_id)
 
 
-def jobs(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the jobs."""
+def jobs(
+    context: typer.Context,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Jobs to list at most; all if unset.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs, the newest first."""
     with open_client(context) as client:
-        listed = client.jobs()
+        listed = client.jobs(limit)
     if as_json:
         print_json(listed)
         return

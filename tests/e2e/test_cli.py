@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from samples.dataset import write_dataset
-from tests.e2e.conftest import ROOT, free_port
+from tests.stack import ROOT, free_port
 
 TOKEN = "a secret"
 SETTINGS = (
@@ -140,8 +140,9 @@ def test_data_is_listed_and_looked_at(tally: Tally, file_id: str, tmp_path: Path
 
 
 def test_preflight_ends_by_severity(tally: Tally, file_id: str):
-    found = answer(tally("preflight", file_id, *setting_options(), "--json"))
-    assert (found["ok"], found["steps"]["total_steps"]) == (True, 2)
+    found = answer(tally("preflight", file_id, "--preset", "quick", *setting_options(), "--json"))
+    planned = {"steps_per_epoch": 12, "total_steps": 2, "completions_per_step": 16}
+    assert (found["ok"], found["steps"]) == (True, planned)
     too_much = ("num_generations=64", "batch_size=1024", "max_new_tokens=512")
     ended = tally("preflight", file_id, *setting_options(*too_much), code=1)
     assert "what fits: --set training_config." in ended.stdout
@@ -156,6 +157,7 @@ def test_settings_are_the_gateways(tally: Tally, job_id: str):
 
 
 def test_a_job_is_shown(tally: Tally, job_id: str, tmp_path: Path):
+    assert len(answer(tally("jobs", "--limit", 1, "--json"))) == 1
     assert job_id in tally("jobs").stdout
     assert answer(tally("job", job_id, "--json"))["evaluation"]["num_samples"] == 5
     steps = answer(tally("metrics", job_id, "--curves", tmp_path / "c.png", "--json"))
