@@ -51,11 +51,11 @@ class ApiClient:
     def rows(self, file_id: str, offset: int, limit: int) -> Json:
         """→ csv_rows, offset, rows."""
         asked = {"offset": offset, "limit": limit}
-        return self._call("GET", f"/files/{_part(file_id)}/rows", params=asked)
+        return self._call("GET", f"/files/{path_part(file_id)}/rows", params=asked)
 
     def picture(self, file_id: str, row: int, max_side: int | None) -> bytes:
         asked = {} if max_side is None else {"max_side": max_side}
-        return self._content(f"/files/{_part(file_id)}/images/{row}", params=asked)
+        return self._content(f"/files/{path_part(file_id)}/images/{row}", params=asked)
 
     def openapi(self) -> Json:
         """What the gateway says of its own routes and their bodies."""
@@ -80,35 +80,35 @@ class ApiClient:
         return self._call("GET", "/jobs", params={} if limit is None else {"limit": limit})
 
     def job(self, job_id: str) -> Json:
-        return self._call("GET", f"/jobs/{_part(job_id)}")
+        return self._call("GET", f"/jobs/{path_part(job_id)}")
 
     def settings(self, job_id: str) -> Json:
         """The body of /train that started the job, every default filled in."""
-        return self._call("GET", f"/jobs/{_part(job_id)}/settings")
+        return self._call("GET", f"/jobs/{path_part(job_id)}/settings")
 
     def cancel(self, job_id: str) -> Json:
-        return self._call("DELETE", f"/jobs/{_part(job_id)}")
+        return self._call("DELETE", f"/jobs/{path_part(job_id)}")
 
     def metrics(self, job_id: str) -> list[Json]:
         """→ one object a step: "step", and its metrics beside it."""
-        answer = self._call("GET", f"/jobs/{_part(job_id)}/metrics")
+        answer = self._call("GET", f"/jobs/{path_part(job_id)}/metrics")
         return [flat_step(step) for step in answer["steps"]]
 
     def samples(self, job_id: str, steps: int) -> Json:
         """→ file_id, steps: the newest first, each with its groups."""
-        return self._call("GET", f"/jobs/{_part(job_id)}/samples", params={"steps": steps})
+        return self._call("GET", f"/jobs/{path_part(job_id)}/samples", params={"steps": steps})
 
     def evaluation(self, job_id: str) -> Json:
         """→ num_samples, base, adapter, difference, by_count, by_kind, matrix, worst."""
-        return self._call("GET", f"/jobs/{_part(job_id)}/evaluation")
+        return self._call("GET", f"/jobs/{path_part(job_id)}/evaluation")
 
     def evaluation_file(self, job_id: str, kind: str) -> bytes:
         """`csv` or `html`; the id may also be a comparison's."""
-        return self._content(f"/jobs/{_part(job_id)}/evaluation.{kind}")
+        return self._content(f"/jobs/{path_part(job_id)}/evaluation.{kind}")
 
     def evaluate(self, job_id: str, file_id: str) -> Json:
         """→ at least evaluation_id."""
-        return self._call("POST", f"/jobs/{_part(job_id)}/evaluate", json={"file_id": file_id})
+        return self._call("POST", f"/jobs/{path_part(job_id)}/evaluate", json={"file_id": file_id})
 
     def evaluate_adapter(self, adapter: BinaryIO, filename: str, settings: Json) -> Json:
         """`settings` has file_id and may have model, max_image_size, max_new_tokens."""
@@ -121,7 +121,7 @@ class ApiClient:
 
     def comparison(self, evaluation_id: str) -> Json:
         """→ status, job_id, file_id and, once completed, evaluation."""
-        return self._call("GET", f"/evaluations/{_part(evaluation_id)}")
+        return self._call("GET", f"/evaluations/{path_part(evaluation_id)}")
 
     def predict(self, image: BinaryIO, filename: str, settings: Json) -> Json:
         """→ question, base, adapter. `settings` has question and may have job_id, model, ….
@@ -204,7 +204,7 @@ def upload_path(client: ApiClient, path: Path) -> Json:
         return client.upload(file, path.name)
 
 
-def _part(identifier: str) -> str:
+def path_part(identifier: str) -> str:
     """An id as one part of a path, whatever it holds."""
     return quote(identifier, safe="")
 
@@ -213,8 +213,8 @@ def _refusal(response: httpx.Response) -> str:
     """The server's `detail` and one line for each of its `errors`."""
     try:
         answer = response.json()
-        lines = [str(answer["detail"])]
-        lines += [f"  {e['where']}: {e['message']}" for e in answer.get("errors") or []]
+        detail = str(answer["detail"])
+        faults = [f"{e['where']}: {e['message']}" for e in answer.get("errors") or []]
     except (ValueError, KeyError, TypeError):
         return f"The gateway answered {response.status_code} {response.reason_phrase}."
-    return "\n".join(lines)
+    return "\n".join([detail, *(f"  {fault}" for fault in faults if fault != detail)])

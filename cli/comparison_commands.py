@@ -93,7 +93,7 @@ def comparisons(
     if as_json:
         print_json(listed)
         return
-    names = ["evaluation_id", "job_id", "file_id", "status", "progress", "created_at"]
+    names = ["evaluation_id", "job_id", "status", "progress", "created_at"]
     print_table(names, [[one[name] for name in names] for one in listed])
 
 

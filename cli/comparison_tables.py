@@ -84,7 +84,7 @@ def _cell(scores: Json, name: str, *, signed: bool = False) -> str:
         value = None  # no answer held a count, so there is no error to take the mean of
     if value is None:
         return _NONE
-    form = "+.2f" if signed else ".2f"
+    form = "+z.2f" if signed else "z.2f"
     interval = scores.get("intervals", {}).get(name)
     if interval is None:
         return f"{value:{form}}"

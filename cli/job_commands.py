@@ -95,5 +95,5 @@ def _describe_cancelled(job: Json) -> str:
 def _job_row(job: Json) -> list[object]:
     step = f"{job['current_step']}/{job['total_steps']}"
     loss = job.get("loss")
-    loss = None if loss is None else f"{loss:.4f}"
+    loss = None if loss is None else f"{loss:z.4f}"
     return [job["job_id"], job["job_name"], job["status"], step, loss, job["created_at"]]

@@ -34,7 +34,8 @@ def print_table(columns: list[str], rows: list[list[Any]]) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(Text(column), overflow="fold")
+        # An id is there to be copied.
+        table.add_column(Text(column), overflow="fold", no_wrap=column.endswith("_id"))
     for row in cells:
         table.add_row(*map(Text, row))
     console.print(table)

@@ -51,10 +51,19 @@ def full_name(name: str, settings: list[Setting]) -> str:
     for whole in names:
         if whole.rpartition(".")[2] == name:
             return whole
-    by_end = {whole.rpartition(".")[2]: whole for whole in names}
-    close = difflib.get_close_matches(name.rpartition(".")[2], by_end, n=1, cutoff=0.5)
-    hint = f"did you mean {by_end[close[0]]}? " if close else ""
+    meant = _closest(name.rpartition(".")[2], names)
+    hint = f"did you mean {meant}? " if meant else ""
     raise CliError(f"There is no setting {name}; {hint}`tally settings` explains them all.")
+
+
+def _closest(name: str, whole_names: list[str]) -> str | None:
+    """The one that is spelt alike, or whose initials these are: lr, learning_rate."""
+    by_end = {whole.rpartition(".")[2]: whole for whole in whole_names}
+    for end, whole in by_end.items():
+        if len(name) > 1 and name == "".join(word[0] for word in end.split("_")):
+            return whole
+    close = difflib.get_close_matches(name, by_end, n=1, cutoff=0.5)
+    return by_end[close[0]] if close else None
 
 
 def describe(setting: Setting) -> str:
@@ -85,5 +94,5 @@ def _range(field: Json) -> str:
     if field.get("type") == "boolean":
         return "true | false"
     return ", ".join(
-        text.format(f"{field[key]:,}") for key, text in _BOUNDS.items() if key in field
+        text.format(f"{field[key]:,.10g}") for key, text in _BOUNDS.items() if key in field
     )

@@ -106,6 +106,8 @@ def test_download_writes_the_file(tally: Tally, tmp_path: Path) -> None:
         (("train", "--data", "missing.zip"), "There is no file missing.zip."),
         (("train", "--data", "file-1", "--set", "num_epochs"), "is not of the form"),
         (("train", "--data", "f", "--set", "num_epoch=3"), "mean training_config.num_epochs?"),
+        (("train", "--data", "f", "--set", "lr=3"), "mean training_config.learning_rate?"),
+        (("train", "--data", "f", "--set", "zzz=3"), "There is no setting zzz; `tally settings`"),
         (("train", "--set", "seed=3"), "What is it to train on? Name it: --data"),
         (("train", "--data", "f", "--preset", "fast"), "there are quick, balanced."),
         (("job", "job-9"), "there is no job job-9"),

@@ -103,7 +103,7 @@ def test_a_comparison_is_waited_for(tally: Tally, gateway: FakeGateway) -> None:
 
 
 def test_comparisons_are_listed(tally: Tally) -> None:
-    assert "eval-1\tjob-1\tfile-1\tcompleted" in tally("comparisons", "--job", "job-1").stdout
+    assert "eval-1\tjob-1\tcompleted" in tally("comparisons", "--job", "job-1").stdout
     assert json.loads(tally("comparisons", "--json").stdout)[0]["evaluation_id"] == "eval-1"
 
 

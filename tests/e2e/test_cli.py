@@ -150,6 +150,7 @@ def test_preflight_ends_by_severity(tally: Tally, file_id: str):
 
 def test_settings_are_the_gateways(tally: Tally, job_id: str):
     known = {one["name"]: one for one in answer(tally("settings", "--json"))}
+    assert known["training_config.num_epochs"]["range"] == "from 1, up to 10,000"
     assert known["training_config.loss_type"]["range"] == "grpo | bnpo | dr_grpo | dapo | gspo"
     assert answer(tally("settings", job_id, "--json"))["training_config"]["max_steps"] == 2
     ended = tally("train", "--data", "x", "--set", "num_epoch=3", code=1)
