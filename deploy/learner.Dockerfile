@@ -5,10 +5,12 @@
 # The base is the plain one: torch's and bitsandbytes' packages bring the CUDA libraries they were
 # built with, so a CUDA base would hold them twice. The host gives the driver.
 FROM python:3.11.14-slim-bookworm AS dependencies
+# learner, or trackers for a learner that can record jobs in TensorBoard, MLflow or W&B
+ARG EXTRA=learner
 WORKDIR /build
 COPY pyproject.toml deploy/requirements.py ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python requirements.py learner > requirements.txt \
+    python requirements.py "$EXTRA" > requirements.txt \
     && python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv install --requirement requirements.txt
 

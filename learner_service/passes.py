@@ -28,6 +28,14 @@ class ForwardPass:
     kept_share: float
     step: "WholeStep | None"
 
+    def sampler_logps(self, shape: torch.Size) -> Tensor:
+        """The engine's log-probabilities of the completions, 0 beyond their ends; [N, T]."""
+        logps = torch.zeros(shape)
+        rows = [row for group in self.groups for row in group.sampler_logps]
+        for number, row in enumerate(rows):
+            logps[number, : len(row)] = torch.tensor(row)
+        return logps
+
 
 @dataclass(frozen=True, kw_only=True)
 class WholeStep:

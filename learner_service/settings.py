@@ -1,12 +1,23 @@
 """Settings of the learner service: environment variables TALLY_LEARNER_… or the command line."""
 
+import os
+from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from rpc.settings import ClientSettings, ServerSettings, ServiceSettings
+
+
+class Tracker(StrEnum):
+    """The values are the names of the packages, too."""
+
+    TENSORBOARD = "tensorboard"
+    MLFLOW = "mlflow"
+    WANDB = "wandb"
 
 
 class LearnerSettings(ServiceSettings):
@@ -71,3 +82,20 @@ class LearnerSettings(ServiceSettings):
         8 * 1024**3, ge=0, description="Room of that folder, in bytes; 0 keeps nothing there."
     )
     checkpoints_kept: int = Field(2, ge=2, description="Checkpoints kept of each job.")
+    report_to: list[Tracker] = Field(
+        [],
+        description="Trackers that record every job: tensorboard, mlflow, wandb. Their own "
+        "variables say where: TENSORBOARD_LOGGING_DIR, MLFLOW_TRACKING_URI, WANDB_API_KEY, ….",
+    )
+
+    @field_validator("report_to")
+    @classmethod
+    def _usable(cls, trackers: list[Tracker]) -> list[Tracker]:
+        for tracker in trackers:
+            spec = find_spec(tracker.value)
+            # A folder of that name, where the service was started, is no package.
+            if spec is None or spec.origin is None:
+                raise ValueError(f"{tracker} is not installed; pip install 'tally[trackers]'")
+        if Tracker.MLFLOW in trackers and not os.getenv("MLFLOW_TRACKING_URI"):
+            raise ValueError("mlflow needs MLFLOW_TRACKING_URI, such as http://mlflow:5000")
+        return list(dict.fromkeys(trackers))

@@ -8,7 +8,6 @@ backward for each pass as soon as its groups are sampled and scored (`training_s
 import math
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,25 +15,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerState
 
 from learner_service import checkpoints
 from learner_service.adapters import AdapterPublisher
 from learner_service.dataset import Sample
 from learner_service.errors import StopRequested
-from learner_service.events import (
-    JobPhase,
-    Notice,
-    Report,
-    SamplesShown,
-    StepDone,
-    WorkerStarted,
-)
-from learner_service.groups import PromptStage, PublishedAdapter, ScoredGroup
+from learner_service.events import JobPhase, Notice, Report, SamplesShown, StepDone
+from learner_service.groups import PromptStage, PublishedAdapter
 from learner_service.history import StepHistory
 from learner_service.importance import importance_weights
 from learner_service.loss import policy_loss
-from learner_service.metrics import TokenSums, group_metrics
 from learner_service.packing import PackedGroups, pack
 from learner_service.passes import ForwardPass, StepPasses, WholeStep
 from learner_service.phases import Phases
@@ -42,6 +33,11 @@ from learner_service.policy import Policy
 from learner_service.rollouts_ahead import RolloutsAhead
 from learner_service.shown import shown_groups
 from learner_service.spec import TrainingSettings
+from learner_service.start_reporter import StartReporter
+from learner_service.step_meter import StepMeter
+from learner_service.trackers import Trackers
+from learner_service.training_arguments import training_arguments
+from learner_service.waiting import Waiting
 
 
 class GRPOTrainer(Trainer):
@@ -66,6 +62,7 @@ class GRPOTrainer(Trainer):
         phases: Phases,
         stop: threading.Event,
         attempt: int,
+        trackers: Trackers | None = None,
     ) -> None:
         self._history = StepHistory(folder / "history.jsonl")
         super().__init__(
@@ -73,7 +70,10 @@ class GRPOTrainer(Trainer):
             args=training_arguments(training, folder / "staging", policy.device),
             train_dataset=samples,
             data_collator=list,
-            callbacks=[_StartReporter(report, attempt, self._history)],
+            callbacks=[
+                StartReporter(report, attempt, self._history),
+                *([trackers] if trackers else []),
+            ],
         )
         self.remove_callback(PrinterCallback)
         # The loss is already divided over the passes of a step.
@@ -90,15 +90,24 @@ class GRPOTrainer(Trainer):
         self._report = report
         self._phases = phases
         self._stop = stop
+        self._trackers = trackers
         self._trained = [p for p in policy.model.parameters() if p.requires_grad]
         self._begin_step()
 
     def _begin_step(self) -> None:
-        self._sums = TokenSums()
+        self._meter = StepMeter()
         self._step_loss = torch.zeros((), device=self._policy.device)
-        self._skipped = 0
-        self._waited_seconds = 0.0
-        self._step_started = self._learning_started = time.monotonic()
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """As transformers', and closes the trackers however it ends."""
+        finished = False
+        try:
+            output = super().train(*args, **kwargs)
+            finished = True
+        finally:
+            if self._trackers:
+                self._trackers.close(finished)
+        return output
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[list[Sample]], num_batches: int, device: torch.device
@@ -114,25 +123,9 @@ class GRPOTrainer(Trainer):
             digest = self._publisher.publish(self._policy.model)
             self._ahead.ask(step, end, PublishedAdapter(digest=digest, step=step))
         rollouts = self._ahead.take()
-
-        def before_waiting(first: int, end: int) -> None:
-            if rollouts.are_there(first, end):
-                return
-            if first == 0:
-                self._phases.enter(JobPhase.ROLLOUT)
-            else:
-                self._phases.stand_still()
-            for sample in rollouts.samples[first:end]:
-                if not rollouts.are_there(first, end):
-                    self._check_stop()
-                    self._stage.features(sample.image_digest)
-
-        def after_waiting() -> None:
-            self._waited_seconds = rollouts.waited_seconds
-            self._phases.enter(JobPhase.LEARNING)
-
-        passes = StepPasses(rollouts, self._training, before_waiting, after_waiting)
-        self._learning_started = time.monotonic()
+        waiting = Waiting(rollouts, self._stage, self._phases, self._meter, self._check_stop)
+        passes = StepPasses(rollouts, self._training, waiting.before, waiting.after)
+        self._meter.learning_begins()
         return passes, None
 
     def training_step(
@@ -143,7 +136,7 @@ class GRPOTrainer(Trainer):
     ) -> Tensor:
         """Forward and backward of one pass. The last one returns the loss of the step, others 0."""
         forward_pass = inputs["forward_pass"]
-        self._skipped += forward_pass.num_skipped
+        self._meter.skipped_groups += forward_pass.num_skipped
         if forward_pass.groups:
             self._step_loss += super().training_step(model, inputs, num_items_in_batch)
         if forward_pass.step is None:
@@ -183,7 +176,7 @@ class GRPOTrainer(Trainer):
         device = tokens.logps.device
         mask = packed.completion_mask.to(device)
         old_logps = tokens.logps.detach()
-        sampler_logps = _sampler_logps(groups, packed).to(device)
+        sampler_logps = forward_pass.sampler_logps(packed.target_ids.shape).to(device)
         importance = importance_weights(old_logps, sampler_logps, self._training.importance_cap)
         parts = policy_loss(
             tokens.logps,
@@ -198,17 +191,12 @@ class GRPOTrainer(Trainer):
             reference_logps=self._reference_logps(model, packed, features),
             importance_weights=importance.weights if self._corrected else None,
         )
-        self._sums.add(
-            mask.sum(),
-            {
-                "entropy": _masked_mean(tokens.entropies, mask),
-                "kl": parts.kl_mean,
-                "clip_low_rate": parts.clip_low_rate,
-                "clip_high_rate": parts.clip_high_rate,
-                "log_probability_gap": _masked_mean((old_logps - sampler_logps).abs(), mask),
-                "importance_ratio_mean": _masked_mean(importance.ratios, mask),
-                "importance_truncated_rate": _masked_mean(importance.truncated, mask),
-            },
+        self._meter.add_pass(
+            mask=mask,
+            entropies=tokens.entropies,
+            gaps=(old_logps - sampler_logps).abs(),
+            parts=parts,
+            importance=importance,
         )
         return parts.loss * forward_pass.kept_share
 
@@ -226,7 +214,9 @@ class GRPOTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds what this step measured to transformers' own record, and reports the step."""
         is_step = "loss" in logs
-        metrics = self._step_metrics() if is_step else {}
+        metrics = (
+            self._meter.metrics(self._step_groups, self.state.global_step - 1) if is_step else {}
+        )
         logs |= {name: value for name, value in metrics.items() if math.isfinite(value)}
         super().log(logs, start_time)
         entry = self.state.log_history.pop()
@@ -240,21 +230,6 @@ class GRPOTrainer(Trainer):
         self._report(
             StepDone(step=self.state.global_step, total_steps=self.state.max_steps, metrics=metrics)
         )
-
-    def _step_metrics(self) -> dict[str, float]:
-        now, groups = time.monotonic(), self._step_groups
-        seconds = now - self._step_started
-        completions = sum(len(g.group.completions) * (1 + g.refills) for g in groups)
-        return {
-            **group_metrics(groups, self.state.global_step - 1),
-            **self._sums.means(),
-            "skipped_group_rate": self._skipped / len(groups),
-            "waiting_seconds": self._waited_seconds,
-            "learning_seconds": now - self._learning_started - self._waited_seconds,
-            "step_seconds": seconds,
-            "samples_per_second": completions / seconds,
-            "tokens_per_second": sum(g.sampled_tokens for g in groups) / seconds,
-        }
 
     def state_with_history(self) -> TrainerState:
         """What transformers would have kept in memory."""
@@ -286,58 +261,3 @@ class GRPOTrainer(Trainer):
     def _check_stop(self) -> None:
         if self._stop.is_set():
             raise StopRequested
-
-
-class _StartReporter(TrainerCallback):
-    def __init__(self, report: Report, attempt: int, history: StepHistory) -> None:
-        self._report = report
-        self._attempt = attempt
-        self._history = history
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._history.rewind(state.global_step)
-        self._report(
-            WorkerStarted(
-                attempt=self._attempt,
-                resumed_from_step=state.global_step,
-                total_steps=state.max_steps,
-            )
-        )
-
-
-def training_arguments(
-    training: TrainingSettings, staging: Path, device: torch.device
-) -> TrainingArguments:
-    schedule = {"constant": "constant_with_warmup"}
-    name = training.learning_rate_schedule.value
-    return TrainingArguments(
-        output_dir=str(staging),
-        num_train_epochs=training.num_epochs,
-        max_steps=training.max_steps or -1,
-        per_device_train_batch_size=training.batch_size,
-        gradient_accumulation_steps=training.gradient_accumulation_steps,
-        learning_rate=training.learning_rate,
-        lr_scheduler_type=schedule.get(name, name),
-        warmup_steps=training.warmup_steps,
-        seed=training.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_steps=training.save_steps,
-        remove_unused_columns=False,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-        use_cpu=device.type == "cpu",
-    )
-
-
-def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask).sum() / mask.sum()
-
-
-def _sampler_logps(groups: list[ScoredGroup], packed: PackedGroups) -> Tensor:
-    logps = torch.zeros(packed.target_ids.shape)
-    rows = [row for group in groups for row in group.sampler_logps]
-    for number, row in enumerate(rows):
-        logps[number, : len(row)] = torch.tensor(row)
-    return logps

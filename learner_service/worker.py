@@ -41,6 +41,7 @@ from learner_service.policy_choice import chosen_policy
 from learner_service.process import end_with_parent
 from learner_service.report import PAGE_NAME
 from learner_service.rollouts_ahead import RolloutsAhead
+from learner_service.trackers import trackers_of
 from learner_service.trainer import GRPOTrainer
 from learner_service.worker_task import WorkerTask
 from rpc.logs import configure_logging
@@ -175,6 +176,7 @@ class Worker:
             phases=self._phases,
             stop=self._stop,
             attempt=self._task.attempt,
+            trackers=trackers_of(self._task, self.report),
         )
 
     def _train(self, trainer: GRPOTrainer, ahead: RolloutsAhead) -> None:

@@ -108,6 +108,7 @@ def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")]),
         "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": "90",
+        "TALLY_LEARNER_REPORT_TO": '["tensorboard"]',
     }
     command = [sys.executable, "-m", "cli", "up", "--port", str(port), "--data-dir", str(data_dir)]
     process = subprocess.Popen([*command, *options], env=environment)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import TrainerState
 
 # The example of the document; only the host is another.
 EXAMPLE = """
@@ -110,9 +112,20 @@ def test_the_download_holds_the_seven_documented_files(stack, completed: dict, t
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
         assert set(archive.namelist()) == OUTPUT_FILES
         arguments = json.loads(archive.read("training_args.json"))
-        state = json.loads(archive.read("trainer_state.json"))
+        state = TrainerState.load_from_json(archive.extract("trainer_state.json", tmp_path))
     assert arguments["training_config"]["use_4bit"] is True
     assert arguments["lora_config"] == {"r": 64, "lora_alpha": 128.0, "lora_dropout": 0.05}
-    assert state["global_step"] == 90
-    assert len([row for row in state["log_history"] if "reward_mean" in row]) == 90
+    assert state.global_step == 90
+    assert len([row for row in state.log_history if "reward_mean" in row]) == 90
     assert {path.name for path in Path(completed["output_dir"]).iterdir()} == OUTPUT_FILES
+
+
+def test_the_operators_tracker_has_every_step(stack, completed: dict):
+    recorded = EventAccumulator(
+        str(stack.data_dir / "learner" / "tensorboard" / completed["job_id"])
+    )
+    recorded.Reload()
+    values = {scalar.step: scalar.value for scalar in recorded.Scalars("train/reward_mean")}
+    steps = stack.get(f"/jobs/{completed['job_id']}/metrics")["steps"]
+    assert values == pytest.approx({step["step"]: step["reward_mean"] for step in steps})
+    assert "apple_counting_model" in str(recorded.Tensors("args/text_summary"))

@@ -31,11 +31,11 @@ def test_the_gradient_is_that_of_all_groups(
 ):
     with training(random_policy_path, tmp_path, loss_type=loss_type) as running:
         skipped = gradients_of_a_step(running)
-        assert running.trainer._skipped == 1
+        assert running.trainer._meter.skipped_groups == 1
     monkeypatch.setattr(ScoredGroup, "has_variance", True)
     with training(random_policy_path, tmp_path, loss_type=loss_type) as running:
         whole = gradients_of_a_step(running)
-        assert running.trainer._skipped == 0
+        assert running.trainer._meter.skipped_groups == 0
     assert (skipped - whole).norm() / whole.norm() < 1e-5
 
 
@@ -46,7 +46,7 @@ def test_with_a_kl_penalty_no_group_is_skipped(random_policy_path: Path, tmp_pat
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.1)
         assert gradients_of_a_step(running).norm() > 0
-        assert running.trainer._skipped == 0
+        assert running.trainer._meter.skipped_groups == 0
 
 
 def adapter_after_a_step_without_variance(path: Path, folder: Path) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """A trainer on the random policy, with the real reward service and rollouts that are made up."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,10 @@ from learner_service.policy import Policy, PolicySettings
 from learner_service.rewards import RewardClient
 from learner_service.rollouts import RolloutClient
 from learner_service.rollouts_ahead import RolloutsAhead
-from learner_service.spec import LoraSettings, TrainingSettings
+from learner_service.settings import Tracker
+from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
+from learner_service.tracker_runs import RunIdentity
+from learner_service.trackers import Trackers
 from learner_service.trainer import GRPOTrainer
 from reward_service.servicer import RewardServicer
 from rpc.channel import open_channel
@@ -92,6 +95,7 @@ def training(
     kind: type[RolloutsAhead] = RolloutsAhead,
     same_answers: Callable[[int], bool] = lambda seed: seed % 3 == 0,
     corrected: bool = False,
+    report_to: Sequence[Tracker] = (),
     **changes: object,
 ) -> Iterator[Training]:
     """Everything but the worker process around it."""
@@ -132,6 +136,7 @@ def training(
         phases=Phases(events.append),
         stop=stop,
         attempt=1,
+        trackers=trackers(report_to, folder, events, training=chosen),
     )
     try:
         yield Training(
@@ -142,6 +147,16 @@ def training(
         ahead.cancel()
         loop.run(_ended(servers))
         loop.close()
+
+
+def trackers(
+    chosen: Sequence[Tracker], folder: Path, events: list[Event], **spec: object
+) -> Trackers:
+    identity = RunIdentity(
+        job_id="job", name="a job", folder=folder, tensorboard_folder=folder / "tensorboard"
+    )
+    spec = JobSpec(dataset_digest="a" * 64, base_model="small", **spec)
+    return Trackers(list(chosen), identity, spec, events.append)
 
 
 def _policy(path: Path) -> Policy:
