@@ -1,15 +1,16 @@
-"""`tally upload` and `tally files`."""
+"""`tally upload`, `files`, `rows`, `picture`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
-from cli.api_client import ApiClient, Json, upload_path
-from cli.context import AsJson, open_client
+from cli.api_client import ApiClient, Json
+from cli.bars import sending
+from cli.context import AsJson, FileId, open_client
 from cli.errors import CliError
-from cli.output import error_console, print_json, print_table, say, say_error
+from cli.files import write_file
+from cli.output import print_json, print_table, say, say_error
 
 
 def upload(
@@ -17,11 +18,14 @@ def upload(
     path: Annotated[
         Path, typer.Argument(metavar="ZIP", exists=True, dir_okay=False, help="The data.")
     ],
+    encoding: Annotated[
+        str | None, typer.Option(help="The encoding of main.csv where it is not UTF-8.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Upload a ZIP with main.csv and images/."""
     with open_client(context) as client:
-        answer = upload_with_bar(client, path)
+        answer = upload_with_bar(client, path, encoding)
     if as_json:
         print_json(answer)
     else:
@@ -39,26 +43,72 @@ def files(context: typer.Context, as_json: AsJson = False) -> None:
     print_table(names, [[file.get(name) for name in names] for file in listed])
 
 
+def rows(
+    context: typer.Context,
+    file_id: FileId,
+    offset: Annotated[int, typer.Option(min=0, help="Rows to pass over.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Rows to show at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the rows of an upload."""
+    with open_client(context) as client:
+        page = client.rows(file_id, offset, limit)
+    if as_json:
+        print_json(page)
+        return
+    names = ["row", "true_count", "image", "question", "answer"]
+    print_table(names, [[row[name] for name in names] for row in page["rows"]])
+    if (end := offset + len(page["rows"])) < page["csv_rows"]:
+        say_error(f"{page['csv_rows'] - end} more rows; --offset {end} goes on.")
+
+
+def picture(
+    context: typer.Context,
+    file_id: FileId,
+    row: Annotated[int, typer.Argument(min=0, help="A row, as `tally rows` numbers them.")],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="Where the picture goes.")
+    ],
+    max_side: Annotated[
+        int | None,
+        typer.Option(min=16, max=2048, help="A JPEG of at most so many pixels a side."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save the picture of a row."""
+    with open_client(context) as client:
+        content = client.picture(file_id, row, max_side)
+    write_file(output, content)
+    if as_json:
+        print_json({"path": str(output), "size_bytes": len(content)})
+    else:
+        say(f"{output}: {len(content):,} bytes")
+
+
 def file_id_of(client: ApiClient, file_id_or_zip: str) -> str:
     """A file id as it is; a ZIP is uploaded first."""
-    path = Path(file_id_or_zip)
+    path = existing_file(file_id_or_zip)
+    if path is None:
+        return file_id_or_zip
+    answer = upload_with_bar(client, path)
+    say_error(describe_upload(answer))
+    return answer["file_id"]
+
+
+def existing_file(id_or_path: str) -> Path | None:
+    """The file that is meant, or None for an id. Raises CliError for a file that isn't there."""
+    path = Path(id_or_path)
     if path.is_file():
-        answer = upload_with_bar(client, path)
-        say_error(describe_upload(answer))
-        return answer["file_id"]
-    if path.suffix.lower() == ".zip" or path.name != file_id_or_zip:
-        raise CliError(f"There is no file {file_id_or_zip}.")
-    return file_id_or_zip
+        return path
+    if path.suffix.lower() == ".zip" or path.name != id_or_path:
+        raise CliError(f"There is no file {id_or_path}.")
+    return None
 
 
-def upload_with_bar(client: ApiClient, path: Path) -> Json:
-    if not error_console.is_terminal:
-        return upload_path(client, path)
-    with (
-        Progress(console=error_console, transient=True) as progress,
-        progress.open(path, "rb", description=f"Uploading {path.name}") as file,
-    ):
-        return client.upload(file, path.name)
+def upload_with_bar(client: ApiClient, path: Path, encoding: str | None = None) -> Json:
+    with sending(path) as file:
+        return client.upload(file, path.name, encoding)
 
 
 def describe_upload(answer: Json) -> str:

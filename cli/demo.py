@@ -12,10 +12,11 @@ import typer
 
 from cli import demo_settings as settings
 from cli.api_client import ApiClient, Json, upload_path
+from cli.comparison_tables import print_comparison
 from cli.data_commands import describe_upload
 from cli.download import download
 from cli.errors import CliError, Interrupted, JobNotCompleted, RequestRefused, StackFailed
-from cli.output import print_comparison, say
+from cli.output import say
 from cli.services import DEFAULT_MODEL, free_ports
 from cli.stack import EngineOption, running_stack
 from cli.stop_request import StopRequest, stop_on_signals

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import httpx
 
-from cli.api_client import ApiClient
+from cli.api_client import ApiClient, path_part
 from cli.errors import CliError, GatewayUnreachable, RequestRefused
 
 _TRIES = 5
@@ -52,9 +52,10 @@ def _fetch_rest(client: ApiClient, job_id: str, partial: Path, on_progress: OnPr
 def _open(client: ApiClient, job_id: str, had: int) -> AbstractContextManager[httpx.Response]:
     # Compression on the way would make the range one of other bytes than those in the file.
     headers = {"Accept-Encoding": "identity"}
+    path = f"/jobs/{path_part(job_id)}/download"
     if had:
         headers["Range"] = f"bytes={had}-"
-    return client.stream(f"/jobs/{job_id}/download", headers, timeout_seconds=_SILENCE_SECONDS)
+    return client.stream(path, headers, timeout_seconds=_SILENCE_SECONDS)
 
 
 def _save(response: httpx.Response, file: BinaryIO, had: int, on_progress: OnProgress) -> None:

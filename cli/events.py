@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from cli.api_client import ApiClient, Json
+from cli.api_client import ApiClient, Json, path_part
 from cli.errors import GatewayUnreachable, RequestRefused
 
 # Longer than a gateway stays silent while a job is at work; a dead connection ends here.
@@ -87,7 +87,7 @@ def _connection(client: ApiClient, job_id: str, last_seq: int) -> Iterator[Event
     headers = {"Accept": "text/event-stream"}
     if last_seq:
         headers["Last-Event-ID"] = str(last_seq)
-    path = f"/jobs/{job_id}/events"
+    path = f"/jobs/{path_part(job_id)}/events"
     with client.stream(path, headers, timeout_seconds=_SILENCE_SECONDS) as response:
         yield from parse_events(response.iter_lines())
 

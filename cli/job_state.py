@@ -76,14 +76,14 @@ class JobState:
     def describe(self) -> str:
         """One line: step, reward, exact rate, loss, seconds a step, time left."""
         if self.phase == "evaluating" and self.answers:
-            return f"held-out comparison {self.answered}/{self.answers}"
+            return f"comparison {self.answered}/{self.answers}"
         if not self.step:
             return self.phase
         parts = [f"step {self.step}/{self.total_steps or '?'}"]
         labels = {"reward": "reward_mean", "exact": "exact_rate", "loss": "loss"}
         for label, name in labels.items():
             if (value := self.metrics.get(name)) is not None:
-                parts.append(f"{label} {value:.{4 if name == 'loss' else 2}f}")
+                parts.append(f"{label} {value:z.{4 if name == 'loss' else 2}f}")
         if self.step_seconds is not None:
             decimals = 2 if self.step_seconds < 1 else 1
             parts.append(f"{self.step_seconds:.{decimals}f} s/step")

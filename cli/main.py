@@ -5,11 +5,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli import data_commands, job_commands
-from cli.context import DEFAULT_URL, Connection
+from cli import (
+    comparison_commands,
+    data_commands,
+    job_commands,
+    setting_commands,
+    step_commands,
+    train_commands,
+)
+from cli.api_client import DEFAULT_URL
+from cli.context import Connection
 from cli.demo import demo
 from cli.errors import CliError, StackFailed
 from cli.output import say_error
+from cli.predict import predict
+from cli.preflight import preflight
 from cli.stack import up
 
 
@@ -32,7 +42,6 @@ app = typer.Typer(
     cls=ErrorShowingGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -49,13 +58,30 @@ def tally(
     context.obj = Connection(url=url, token=token)
 
 
-app.command()(up)
-app.command()(demo)
-app.command()(data_commands.upload)
-app.command()(data_commands.files)
-app.command()(job_commands.train)
-app.command()(job_commands.watch)
-app.command()(job_commands.jobs)
-app.command()(job_commands.job)
-app.command()(job_commands.cancel)
-app.command()(job_commands.download)
+_COMMANDS = {
+    "Run it": (up, demo),
+    "Data": (data_commands.upload, data_commands.files, data_commands.rows, data_commands.picture),
+    "Training": (
+        setting_commands.settings,
+        preflight,
+        train_commands.train,
+        train_commands.resume,
+        job_commands.watch,
+        job_commands.jobs,
+        job_commands.job,
+        job_commands.cancel,
+        step_commands.metrics,
+        step_commands.samples,
+    ),
+    "Results": (
+        job_commands.download,
+        comparison_commands.compare,
+        comparison_commands.comparisons,
+        comparison_commands.comparison,
+        comparison_commands.report,
+        predict,
+    ),
+}
+for panel, commands in _COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)

@@ -6,18 +6,19 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 console = Console(highlight=False)
 error_console = Console(stderr=True, highlight=False)
 
 
-def say(text: str) -> None:
+def say(text: str, shown_on: Console = console) -> None:
     """One line as it is: no markup, no wrapping."""
-    console.print(text, markup=False, soft_wrap=True)
+    shown_on.print(text, markup=False, soft_wrap=True)
 
 
 def say_error(text: str) -> None:
-    error_console.print(text, markup=False, soft_wrap=True)
+    say(text, error_console)
 
 
 def print_json(value: Any) -> None:
@@ -26,37 +27,21 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: list[str], rows: list[list[Any]]) -> None:
     """A table; None is an empty cell. Standard output that is no terminal gets plain columns."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
     if not console.is_terminal:
         for line in [columns, *cells]:
             typer.echo("\t".join(line))
         return
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        # An id is there to be copied.
+        table.add_column(Text(column), overflow="fold", no_wrap=column.endswith("_id"))
     for row in cells:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console.print(table)
 
 
-def comparison_rows(evaluation: dict[str, Any]) -> list[list[str]]:
-    """A held-out comparison as rows of label, base, adapter."""
-    labels = {
-        "exact rate": "exact_rate",
-        "within one": "within_one_rate",
-        "mean error": "mean_absolute_count_error",
-        "reward": "reward_mean",
-        "no count": "parse_failure_rate",
-    }
-    base, adapter = evaluation["base"], evaluation["adapter"]
-    return [[label, _number(base, name), _number(adapter, name)] for label, name in labels.items()]
-
-
-def print_comparison(evaluation: dict[str, Any]) -> None:
-    heading = f"held-out, n={evaluation['num_samples']}"
-    print_table([heading, "base", "adapter"], comparison_rows(evaluation))
-
-
-def _number(scores: dict[str, Any], name: str) -> str:
-    value = scores.get(name)
-    if name == "mean_absolute_count_error" and scores.get("parse_failure_rate") == 1:
-        value = None  # no answer held a count, so there is no error to take the mean of
-    return "–" if value is None else f"{value:.2f}"
+def one_line(text: str) -> str:
+    """What a model or a stranger wrote, without line breaks and terminal codes."""
+    words = "".join(mark if mark.isprintable() else " " for mark in text).split()
+    return " ".join(words)

@@ -66,7 +66,10 @@ class LiveDisplay:
 class PlainDisplay:
     """A line every ten seconds at most, and one for the last step and the last answer."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, shown_on: Console = console, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = shown_on
         self._clock = clock
         self._said_at = -_LINE_EVERY_SECONDS
         self._line = ""
@@ -85,7 +88,7 @@ class PlainDisplay:
             self._line, self._said_at = line, self._clock()
 
     def remark(self, text: str) -> None:
-        say(text)
+        say(text, self._console)
 
 
 def _is_complete(state: JobState) -> bool:
@@ -95,5 +98,5 @@ def _is_complete(state: JobState) -> bool:
     return state.step == state.total_steps > 0
 
 
-def job_display() -> JobDisplay:
-    return LiveDisplay() if console.is_terminal else PlainDisplay()
+def job_display(shown_on: Console = console) -> JobDisplay:
+    return LiveDisplay(shown_on) if shown_on.is_terminal else PlainDisplay(shown_on)

@@ -164,10 +164,15 @@ def _grpc_check(target: str) -> Callable[[], bool]:
 
 
 def _http_check(url: str) -> Callable[[], bool]:
+    # The gateway takes its token from the same variable, and asks for it here too.
+    token = os.environ.get("TALLY_GATEWAY_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+
     def is_healthy() -> bool:
         try:
-            return httpx.get(url, timeout=_CHECK_SECONDS, trust_env=False).is_success
+            answer = httpx.get(url, headers=headers, timeout=_CHECK_SECONDS, trust_env=False)
         except httpx.TransportError:
             return False
+        return answer.is_success
 
     return is_healthy

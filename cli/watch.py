@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from cli.api_client import ApiClient
-from cli.errors import Interrupted, JobNotCompleted
+from cli.api_client import ApiClient, Json
+from cli.comparison_tables import print_comparison
+from cli.errors import Interrupted, JobNotCompleted, RequestRefused
 from cli.events import Event, follow
 from cli.job_state import JobState
-from cli.output import print_comparison, print_json, say
+from cli.output import error_console, print_json, say
 from cli.progress import JobDisplay, job_display
 
 
@@ -15,6 +16,7 @@ def watch_job(
     job_id: str,
     display: JobDisplay | None = None,
     *,
+    noun: str = "Job",
     stopped: Callable[[], bool] = lambda: False,
 ) -> JobState:
     """Shows the job's progress until it has ended → where it then stands.
@@ -36,7 +38,7 @@ def watch_job(
             stop_if_asked()
             state.apply(event)
             _show(shown, state, event)
-    raise_unless_completed(job_id, state)
+    raise_unless_completed(job_id, state, noun)
     return state
 
 
@@ -57,15 +59,32 @@ def watch_and_report(client: ApiClient, job_id: str) -> None:
         message = f"The job goes on; `tally watch {job_id}` shows it again."
         raise Interrupted(message) from None
     say(f"Completed after {state.step} steps; `tally download {job_id}` fetches the adapter.")
-    if state.evaluation is not None:
-        print_comparison(state.evaluation)
+    if (evaluation := evaluation_of(client, client.job(job_id))) is not None:
+        print_comparison(evaluation)
 
 
-def raise_unless_completed(job_id: str, state: JobState) -> None:
+def watch_comparison(client: ApiClient, evaluation_id: str) -> None:
+    """Shows the progress on standard error, so that standard output holds the result alone."""
+    watch_job(client, evaluation_id, job_display(error_console), noun="Comparison")
+
+
+def evaluation_of(client: ApiClient, job: Json) -> Json | None:
+    """What the job's own comparison found; None where there is none."""
+    if job["status"] != "completed":
+        return None
+    try:
+        return client.evaluation(job["job_id"])
+    except RequestRefused as error:
+        if error.status in (404, 409):
+            return None
+        raise
+
+
+def raise_unless_completed(job_id: str, state: JobState, noun: str = "Job") -> None:
     if state.status == "completed":
         return
     why = f": {state.error_message}" if state.error_message else "."
-    raise JobNotCompleted(f"Job {job_id} ended as {state.status}{why}")
+    raise JobNotCompleted(f"{noun} {job_id} ended as {state.status}{why}")
 
 
 def _show(display: JobDisplay, state: JobState, event: Event) -> None:

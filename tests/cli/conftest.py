@@ -1,6 +1,7 @@
 """A fake gateway, and the command line pointed at it."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -31,3 +32,10 @@ def tally(gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> Tally:
     monkeypatch.setattr(events, "_FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setenv("TALLY_URL", gateway.url)
     return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def data_zip(tmp_path: Path) -> Path:
+    path = tmp_path / "apples.zip"
+    path.write_bytes(b"PK data")
+    return path

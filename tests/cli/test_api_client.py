@@ -26,6 +26,19 @@ def test_a_refusal_shows_detail_and_errors(client: ApiClient, gateway: FakeGatew
     assert str(caught.value) == "2 rows are wrong\n  main.csv row 3: answer holds no number"
 
 
+def test_a_refusal_is_said_once(client: ApiClient, gateway: FakeGateway) -> None:
+    problem = {"where": "model", "message": "is unknown"}
+    gateway.refusal = (422, {"detail": "model: is unknown", "errors": [problem]})
+    with pytest.raises(RequestRefused, match=r"^model: is unknown$"):
+        client.jobs()
+
+
+def test_an_id_is_one_part_of_a_path(client: ApiClient) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        client.job("../files")
+    assert caught.value.status == 404
+
+
 def test_an_error_without_json_shows_its_status(client: ApiClient, gateway: FakeGateway) -> None:
     gateway.refusal = (502, {})
     with pytest.raises(RequestRefused, match="answered 502 Bad Gateway"):
@@ -53,7 +66,7 @@ def test_the_token_is_sent(gateway: FakeGateway) -> None:
     gateway.token = "secret"
     with ApiClient(gateway.url, "secret") as client:
         assert client.jobs()
-    with ApiClient(gateway.url) as client, pytest.raises(RequestRefused, match="a token is needed"):
+    with ApiClient(gateway.url) as client, pytest.raises(RequestRefused, match="asks for a token"):
         client.jobs()
 
 

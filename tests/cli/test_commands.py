@@ -11,13 +11,6 @@ from tests.cli.conftest import Tally
 from tests.fakes.gateway import EVALUATION, RESULT, FakeGateway
 
 
-@pytest.fixture
-def data_zip(tmp_path: Path) -> Path:
-    path = tmp_path / "apples.zip"
-    path.write_bytes(b"PK data")
-    return path
-
-
 def test_upload_prints_the_file_id_and_warnings(tally: Tally, data_zip: Path) -> None:
     ended = tally("upload", data_zip)
     assert ended.exit_code == 0
@@ -35,7 +28,7 @@ def test_train_sends_settings_and_uploads_zips(
     ended = tally(
         *("train", "--data", data_zip, "--evaluate", "file-7", "--name", "apples"),
         *("--config", config, "--set", "training_config.num_epochs=3"),
-        *("--set", "training_config.loss_type=grpo"),
+        *("--set", "loss_type=grpo"),
     )
     assert ended.stdout == "Started job job-1\n"
     assert gateway.trained == [
@@ -54,7 +47,7 @@ def test_train_and_watch_shows_steps_and_the_comparison(tally: Tally) -> None:
     assert ended.exit_code == 0
     assert "step 3/3  reward 0.80  exact 0.50" in ended.stdout
     assert "A broken checkpoint was passed over." in ended.stdout
-    assert "exact rate\t0.43\t0.96" in ended.stdout
+    assert "exact rate\t0.43 [0.36, 0.50]\t0.96 [0.93, 0.98]\t+0.53" in ended.stdout
 
 
 def test_watch_goes_on_after_a_lost_connection(tally: Tally, gateway: FakeGateway) -> None:
@@ -112,7 +105,11 @@ def test_download_writes_the_file(tally: Tally, tmp_path: Path) -> None:
     [
         (("train", "--data", "missing.zip"), "There is no file missing.zip."),
         (("train", "--data", "file-1", "--set", "num_epochs"), "is not of the form"),
-        (("train", "--data", "f", "--set", "a=1", "--set", "a.b=2"), "a holds a value"),
+        (("train", "--data", "f", "--set", "num_epoch=3"), "mean training_config.num_epochs?"),
+        (("train", "--data", "f", "--set", "lr=3"), "mean training_config.learning_rate?"),
+        (("train", "--data", "f", "--set", "zzz=3"), "There is no setting zzz; `tally settings`"),
+        (("train", "--set", "seed=3"), "What is it to train on? Name it: --data"),
+        (("train", "--data", "f", "--preset", "fast"), "there are quick, balanced."),
         (("job", "job-9"), "there is no job job-9"),
     ],
 )
@@ -133,4 +130,4 @@ def test_url_and_token_are_options_too(gateway: FakeGateway) -> None:
     refused = CliRunner().invoke(app, ["--url", gateway.url, "jobs"])
     taken = CliRunner().invoke(app, ["--url", gateway.url, "--token", "secret", "jobs"])
     assert (refused.exit_code, taken.exit_code) == (1, 0)
-    assert "a token is needed" in refused.stderr
+    assert "asks for a token; give it with --token or TALLY_TOKEN" in refused.stderr

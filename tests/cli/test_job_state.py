@@ -45,7 +45,7 @@ def test_a_completed_log_ends_with_an_evaluation() -> None:
 
 def test_the_comparison_is_counted() -> None:
     state = _after(("evaluation_progress", {"answered": 5, "total": 432}))
-    assert state.describe() == "held-out comparison 5/432"
+    assert state.describe() == "comparison 5/432"
 
 
 @pytest.mark.parametrize(

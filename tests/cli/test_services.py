@@ -129,3 +129,14 @@ def test_an_interrupted_start_ends_what_it_started(
 
 def _interrupted(self: object) -> None:
     raise Interrupted("Interrupted.")
+
+
+def test_a_gateway_with_a_token_is_seen_to_be_healthy(
+    gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.token = "secret"
+    port = int(gateway.url.rpartition(":")[2])
+    plan = {"data_dir": tmp_path, "model": "some/model", "host": "127.0.0.1", "port": port}
+    assert not plan_services(**plan)[-1].is_healthy()
+    monkeypatch.setenv("TALLY_GATEWAY_TOKEN", "secret")
+    assert plan_services(**plan)[-1].is_healthy()

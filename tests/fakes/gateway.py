@@ -9,19 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request, UploadFile
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from gateway.train_models import TrainRequest
+from tests.fakes.gateway_answers import EVALUATION, PREDICTION, PREFLIGHT, SAMPLES
 
 RESULT = b"PK" + bytes(range(256)) * 400
 TRAINING = {"status": "training", "phase": "learning", "loss": None, "error_message": None}
-SCORES = {
-    "exact_rate": 0.43,
-    "within_one_rate": 0.9,
-    "mean_absolute_count_error": 0.7,
-    "reward_mean": 0.88,
-    "parse_failure_rate": 0.0,
-}
-EVALUATION = {"num_samples": 216, "base": SCORES, "adapter": SCORES | {"exact_rate": 0.96}}
 
 
 def step_data(step: int, total_steps: int) -> dict[str, Any]:
@@ -54,8 +49,16 @@ class FakeGateway:
     token: str | None = None
     job: dict[str, Any] = field(default_factory=lambda: _job("completed"))
     url: str = ""
+    status_after_cancel: str = "cancelled"
+    comparison_status: str = "completed"
+    preflight: dict[str, Any] = field(default_factory=lambda: dict(PREFLIGHT))
+    prediction: dict[str, Any] = field(default_factory=lambda: dict(PREDICTION))
+    has_page: bool = True
     uploads: list[tuple[str, bytes]] = field(default_factory=list)
+    forms: list[dict[str, str]] = field(default_factory=list)
     trained: list[dict[str, Any]] = field(default_factory=list)
+    dry_runs: list[dict[str, Any]] = field(default_factory=list)
+    evaluated: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     last_event_ids: list[str | None] = field(default_factory=list)
     ranges: list[str | None] = field(default_factory=list)
@@ -93,11 +96,11 @@ def _app(fake: FakeGateway) -> FastAPI:
         return {"status": "ok"}
 
     @app.post("/upload-data")
-    async def upload(file: UploadFile) -> dict[str, Any]:
-        fake.uploads.append((file.filename or "", await file.read()))
+    async def upload(request: Request) -> dict[str, Any]:
+        filename = await _received(fake, request, "file")
         return {
             "file_id": f"file-{len(fake.uploads)}",
-            "filename": file.filename,
+            "filename": filename,
             "upload_time": "2025-01-20T10:30:00",
             "csv_rows": 9,
             "valid_images": 9,
@@ -109,7 +112,10 @@ def _app(fake: FakeGateway) -> FastAPI:
         return [{"file_id": "file-1", "filename": "a.zip", "csv_rows": 9, "valid_images": 9}]
 
     @app.post("/train")
-    async def train(request: Request) -> dict[str, str]:
+    async def train(request: Request, dry_run: bool = False) -> dict[str, Any]:
+        if dry_run:
+            fake.dry_runs.append(await request.json())
+            return fake.preflight
         fake.trained.append(await request.json())
         return {"job_id": "job-1", "status": "training"}
 
@@ -126,16 +132,20 @@ def _app(fake: FakeGateway) -> FastAPI:
     @app.delete("/jobs/{job_id}")
     def cancel(job_id: str) -> dict[str, str]:
         fake.cancelled.append(job_id)
-        return {"job_id": job_id, "status": "cancelled"}
+        return {"job_id": job_id, "status": fake.status_after_cancel}
 
     @app.get("/jobs/{job_id}/metrics")
     def metrics(job_id: str) -> dict[str, Any]:
         steps = [data for kind, data in fake.events if kind == "step"]
         return {"job_id": job_id, "steps": [s["metrics"] | {"step": s["step"]} for s in steps]}
 
-    @app.get("/jobs/{job_id}/evaluation")
-    def evaluation(job_id: str) -> Response:
-        return JSONResponse(EVALUATION)
+    @app.get("/jobs/{job_id}/settings")
+    def settings(job_id: str) -> dict[str, Any]:
+        return {"job_name": "apples", "data_file_id": "file-1", "lora_config": {"r": 8}}
+
+    @app.get("/jobs/{job_id}/samples")
+    def samples(job_id: str, steps: int) -> dict[str, Any]:
+        return SAMPLES | {"steps": SAMPLES["steps"][:steps]}
 
     @app.get("/jobs/{job_id}/events")
     async def events(job_id: str, request: Request) -> Response:
@@ -149,7 +159,89 @@ def _app(fake: FakeGateway) -> FastAPI:
     async def download(job_id: str, request: Request) -> Response:
         return _download(fake, request.headers.get("Range"))
 
+    _add_data_routes(app)
+    _add_comparison_routes(app, fake)
+    _add_page_routes(app, fake)
     return app
+
+
+def _add_data_routes(app: FastAPI) -> None:
+    @app.get("/files/{file_id}/rows")
+    def rows(file_id: str, offset: int, limit: int) -> dict[str, Any]:
+        asked = {"image": "images/a.jpg", "question": "How many?", "answer": "3", "true_count": 3}
+        listed = [{"row": row, **asked} for row in range(2, 11)]
+        page = listed[offset : offset + limit]
+        return {"file_id": file_id, "csv_rows": 9, "offset": offset, "rows": page}
+
+    @app.get("/files/{file_id}/images/{row}")
+    def picture(file_id: str, row: int, max_side: int | None = None) -> Response:
+        if row > 10:
+            return JSONResponse({"detail": f"there is no row {row}", "errors": []}, 404)
+        return Response(f"{file_id} {row} {max_side}".encode(), media_type="image/jpeg")
+
+
+def _add_comparison_routes(app: FastAPI, fake: FakeGateway) -> None:
+    def summary(evaluation_id: str) -> dict[str, Any]:
+        status = fake.comparison_status
+        own = {"evaluation_id": evaluation_id, "job_id": "job-1", "file_id": "file-1"}
+        return own | {"status": status, "progress": 0.0, "created_at": "2025-01-20T10:30:00"}
+
+    @app.get("/jobs/{job_id}/evaluation")
+    def evaluation(job_id: str) -> Response:
+        if job_id == "job-0":
+            return JSONResponse({"detail": "there is no comparison", "errors": []}, 409)
+        return JSONResponse(EVALUATION)
+
+    @app.get("/jobs/{job_id}/evaluation.{kind}")
+    def file(job_id: str, kind: str) -> Response:
+        return Response(f"{kind} of {job_id}")
+
+    @app.post("/jobs/{job_id}/evaluate")
+    async def evaluate(job_id: str, request: Request) -> dict[str, Any]:
+        fake.evaluated.append(await request.json())
+        return summary("eval-1") | {"status": "running", "evaluation": None}
+
+    @app.post("/evaluations")
+    async def evaluate_adapter(request: Request) -> dict[str, Any]:
+        await _received(fake, request, "adapter")
+        return summary("eval-1") | {"status": "running", "evaluation": None}
+
+    @app.get("/evaluations")
+    def listed(job_id: str | None = None) -> list[dict[str, Any]]:
+        return [summary("eval-1")]
+
+    @app.get("/evaluations/{evaluation_id}")
+    def one(evaluation_id: str) -> dict[str, Any]:
+        found = EVALUATION if fake.comparison_status == "completed" else None
+        return summary(evaluation_id) | {"evaluation": found}
+
+    @app.post("/predict")
+    async def predict(request: Request) -> dict[str, Any]:
+        await _received(fake, request, "image")
+        return fake.prediction
+
+
+def _add_page_routes(app: FastAPI, fake: FakeGateway) -> None:
+    @app.get("/ui/presets.json")
+    def presets() -> Response:
+        if not fake.has_page:
+            return JSONResponse({"detail": "Not Found"}, 404)
+        quick = {"training_config": {"num_epochs": 5, "seed": 7}, "lora_config": {"r": 16}}
+        return JSONResponse({"presets": {"quick": quick, "balanced": {}}})
+
+    schema = TrainRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = {**schema.pop("$defs"), "TrainRequest": schema}
+    app.openapi = lambda: {"components": {"schemas": schemas}}  # type: ignore[method-assign]
+
+
+async def _received(fake: FakeGateway, request: Request, part: str) -> str:
+    """Keeps the form's file and its texts → the file's name."""
+    async with request.form() as form:
+        file = form[part]
+        name = file.filename or ""
+        fake.uploads.append((name, await file.read()))
+        fake.forms.append({key: value for key, value in form.items() if key != part})
+    return name
 
 
 def _event_stream(
