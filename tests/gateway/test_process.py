@@ -71,7 +71,7 @@ async def test_kill_in_the_middle_of_an_upload_leaves_nothing(tmp_path, settings
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head + body[: len(body) // 2])
         await writer.drain()
-        await eventually(lambda: list((data_dir / "staging").glob("*/upload.zip")))
+        await eventually(lambda: list((data_dir / "staging").glob("*/upload")))
         running.kill()
         await running.wait()
         writer.close()
