@@ -39,6 +39,7 @@ def measure(steps: int, folder: Path) -> list[Moment]:
     with running_stack(folder, POLICY_PATH) as stack:
         spec = pb.JobSpec(
             dataset_digest=stack.put(folder / "data.zip"),
+            evaluation_share=0,
             training=pb.TrainingConfig(
                 num_epochs=10_000,
                 max_steps=steps,

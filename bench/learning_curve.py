@@ -79,6 +79,7 @@ def training_seconds(times: Sequence[float]) -> list[float]:
 def _spec(dataset_digest: str, seed: int, steps: int, every: int) -> pb.JobSpec:
     return pb.JobSpec(
         dataset_digest=dataset_digest,
+        evaluation_share=0,
         training=pb.TrainingConfig(
             num_epochs=1000,
             max_steps=steps,

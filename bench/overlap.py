@@ -37,6 +37,7 @@ def measure(
     epoch = _IMAGES // (shape[0] * shape[1])
     spec = pb.JobSpec(
         dataset_digest=dataset_digest,
+        evaluation_share=0,
         training=pb.TrainingConfig(
             num_epochs=10_000,
             max_steps=epoch + steps,

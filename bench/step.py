@@ -16,16 +16,18 @@ of Tally's in its job's first epoch makes the images' vision features; a later o
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
 
+from bench.jobs import Stack, running_stack, write_dataset
 from bench.measure import seconds
 from bench.models import policy_folder
 from bench.report import options, print_json, print_table
-from bench.scenes import examples
-from bench.tally_stack import Step, TallyStack, running_stack
+from bench.scenes import Example, examples
 from bench.trl_side import TrlSettings, TrlSide
 from reward_service.score import DEFAULT_REWARDS, Answer, score_answer
+from tally.learner.v1 import learner_pb2 as pb
 
 _LEARNING_RATE = 1e-6
 _MAX_NEW_TOKENS = 16
@@ -41,6 +43,14 @@ class Case:
     side_pixels: int
     prompts: int
     group: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """An optimizer step of a job: from the end of the one before to its own, and its metrics."""
+
+    seconds: float
+    metrics: pb.StepMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +89,12 @@ def main() -> None:
     _report(cases, figures, rounds=rounds, steps=steps)
 
 
-def _measured(case: Case, stack: TallyStack, model: Path, rounds: int, steps: int) -> Figures:
+def _measured(case: Case, stack: Stack, model: Path, rounds: int, steps: int) -> Figures:
     """A few steps of TRL's and 3 × `steps` of Tally's in each round, on images of its own."""
     first, later, trl, trl_lengths = [], [], [], []
     for number in range(rounds):
         shown = examples((steps + 1) * case.prompts, case.side_pixels, seed=number)
-        taken = stack.steps(shown, _training(case, steps), _LORA)
+        taken = _steps(stack, shown, _training(case))
         first += _learnt(taken[:steps])
         later += _learnt(taken[steps + 1 :])
         with tempfile.TemporaryDirectory() as folder:
@@ -103,6 +113,26 @@ def _measured(case: Case, stack: TallyStack, model: Path, rounds: int, steps: in
     )
 
 
+def _steps(stack: Stack, shown: Sequence[Example], training: pb.TrainingConfig) -> list[Step]:
+    """Those of a job on `shown` but the first, whose beginning is not in the log."""
+    dataset = stack.data_dir / "dataset.zip"
+    write_dataset(dataset, shown)
+    spec = pb.JobSpec(
+        dataset_digest=stack.put(dataset),
+        evaluation_share=0,
+        training=training,
+        lora=pb.LoraConfig(**_LORA),
+    )
+    done = [event for _, event in stack.run(spec) if event.HasField("step_done")]
+    return [
+        Step(
+            seconds=(after.time.ToNanoseconds() - before.time.ToNanoseconds()) / 1e9,
+            metrics=after.step_done.metrics,
+        )
+        for before, after in pairwise(done)
+    ]
+
+
 def _learnt(taken: Sequence[Step]) -> list[Step]:
     return [step for step in taken if step.metrics.skipped_group_rate == 0]
 
@@ -117,20 +147,20 @@ def _parts(taken: Sequence[Step]) -> dict[str, float]:
     return parts | {"other": whole - sum(parts.values())}
 
 
-def _training(case: Case, steps: int) -> dict[str, object]:
-    """Three epochs of `steps` + 1: the first makes features, the others have them."""
-    return {
-        "num_epochs": 3,
-        "learning_rate": _LEARNING_RATE,
-        "batch_size": case.prompts,
-        "gradient_accumulation_steps": 1,
-        "num_generations": case.group,
-        "temperature": 1.0,
-        "use_4bit": False,
-        "max_image_size": case.side_pixels,
-        "max_new_tokens": _MAX_NEW_TOKENS,
-        "save_steps": 1_000_000,
-    }
+def _training(case: Case) -> pb.TrainingConfig:
+    """Three epochs: the first makes features, the others have them."""
+    return pb.TrainingConfig(
+        num_epochs=3,
+        learning_rate=_LEARNING_RATE,
+        batch_size=case.prompts,
+        gradient_accumulation_steps=1,
+        num_generations=case.group,
+        temperature=1.0,
+        use_4bit=False,
+        max_image_size=case.side_pixels,
+        max_new_tokens=_MAX_NEW_TOKENS,
+        save_steps=1_000_000,
+    )
 
 
 def _trl_settings(case: Case, model: Path) -> TrlSettings:
