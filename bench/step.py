@@ -84,7 +84,7 @@ def main() -> None:
             Case(model=chosen.model, side_pixels=side, prompts=chosen.prompts, group=chosen.group)
             for side in chosen.sides
         ]
-        with running_stack(model, folder / "tally") as stack:
+        with running_stack(folder / "tally", model) as stack:
             figures = [_measured(case, stack, model, rounds, steps) for case in cases]
     _report(cases, figures, rounds=rounds, steps=steps)
 
