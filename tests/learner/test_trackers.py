@@ -22,6 +22,13 @@ from tests.learner.training import Training, trackers, training
 LOCAL = [Tracker.TENSORBOARD, Tracker.MLFLOW]
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not decide a test."""
+    monkeypatch.setattr(trackers_module, "CLOSE_SECONDS", 120.0)
+    monkeypatch.setattr(trackers_module, "STOP_SECONDS", 120.0)
+
+
 @pytest.fixture
 def mlflow_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
