@@ -28,7 +28,7 @@ from vllm.lora.request import LoRARequest
 from bench import services
 from bench.measure import in_turn, median_ratio, seconds
 from bench.report import options, print_json, print_table
-from learner_service.adapters import adapter_bytes
+from learner_service.adapters import AdapterPublisher
 from learner_service.background import BackgroundLoop
 from learner_service.blob_servicer import BlobServicer
 from learner_service.blob_store import BlobStore
@@ -51,14 +51,15 @@ from samples.small_policy import POLICY_PATH
 from tally.blob.v1 import blob_pb2_grpc
 
 _LORA = LoraSettings(r=16, lora_alpha=32, lora_dropout=0)
+_MOST_WAITING = 1024
 _SAMPLING = Sampling(num_completions=8, temperature=1.0, max_new_tokens=12)
 
 
 class Work:
     """The groups that both sides sample: prompts, staged images and one adapter, in `store`."""
 
-    def __init__(self, model: str, groups: int, image_pixels: int, store: BlobStore) -> None:
-        self.store = store
+    def __init__(self, model: str, groups: int, image_pixels: int, folder: Path) -> None:
+        self.store = BlobStore(folder / "blobs")
         policy = Policy(
             PolicySettings(
                 source=model,
@@ -70,7 +71,8 @@ class Work:
             ),
             _LORA,
         )
-        self.adapter_digest = store.put_bytes(adapter_bytes(policy.model))
+        publisher = AdapterPublisher(self.store, folder / "published.txt")
+        self.adapter_digest = publisher.publish(policy.model)
         self._builder = PromptBuilder(policy.tokenizer, policy.image_token_id)
         self._grid = policy.image_grid
         self._size = (image_pixels, image_pixels)
@@ -171,6 +173,8 @@ async def _client(settings: RolloutSettings, store: BlobStore) -> AsyncIterator[
                 *("--engine", "vllm", "--model", settings.model),
                 *("--torch-threads", str(settings.torch_threads)),
                 *("--blob.target", f"127.0.0.1:{blobs.port}"),
+                # A replica that is alone has nobody to turn a group away to.
+                *("--max-waiting-completions", str(_MOST_WAITING)),
             )
         )
         channel = open_channel(
@@ -189,10 +193,9 @@ def _sides(arguments: Namespace, groups: int) -> Iterator[tuple[Service, Offline
     )
     loop, serving = BackgroundLoop(threading.Event()), AsyncExitStack()
     with tempfile.TemporaryDirectory() as folder:
-        store = BlobStore(Path(folder) / "blobs")
-        work = Work(arguments.model, groups, arguments.image_pixels, store)
+        work = Work(arguments.model, groups, arguments.image_pixels, Path(folder))
         try:
-            client = loop.run(serving.enter_async_context(_client(settings, store)))
+            client = loop.run(serving.enter_async_context(_client(settings, work.store)))
             yield Service(loop, client, work), Offline(settings, work, Path(folder))
         finally:
             loop.run(serving.aclose())
@@ -204,7 +207,7 @@ def main() -> None:
     parser.add_argument("--image-pixels", type=int, default=112)
     parser.add_argument("--torch-threads", type=int, default=1)
     arguments = parser.parse_args()
-    groups, repeats = (8, 2) if arguments.quick else (64, 7)
+    groups, repeats = (8, 2) if arguments.quick else (64, 15)
     with _sides(arguments, groups) as (service, offline):
         service_rounds, offline_rounds = itertools.count(), itertools.count()
         taken = in_turn(
@@ -234,6 +237,7 @@ def _report(arguments: Namespace, groups: int, taken: dict[str, list[float]]) ->
     )
     settings = {key: value for key, value in vars(arguments).items() if key != "model"}
     settings |= {"groups": groups, "completions_per_group": _SAMPLING.num_completions}
+    settings |= {"max_waiting_completions": _MOST_WAITING}
     settings |= {"model": model_name(arguments.model), "vllm": vllm.__version__}
     print_json("rollout_overhead", settings, {"completions_per_second": rates, "ratio": ratio})
 
