@@ -47,7 +47,7 @@ class RpcServer:
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
                 ("grpc.keepalive_permit_without_calls", 1),
-                # Every caller is one of ours; pings that a busy machine delivers late come in bursts.
+                # The callers are our own, and pings that are delivered late come in bursts.
                 ("grpc.http2.max_ping_strikes", 0),
                 # Its end makes a client ask the name again, and so find replicas that joined.
                 ("grpc.max_connection_age_ms", round(1000 * settings.connection_age_seconds)),

@@ -54,5 +54,6 @@ class OnDemand:
         return self._asking
 
     async def _module(self, name: str):
+        path = f"learner_service.on_demand.{name}"
         async with self._lock:
-            return await asyncio.to_thread(importlib.import_module, f"learner_service.on_demand.{name}")
+            return await asyncio.to_thread(importlib.import_module, path)
