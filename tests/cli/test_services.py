@@ -74,32 +74,6 @@ def test_replicas_share_what_gpus_there_are_too_few_of(
         assert "CUDA_VISIBLE_DEVICES" not in service.environment
 
 
-def test_replicas_stand_behind_one_list_and_share_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
-    place = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": 8000}
-    plan = {service.name: service for service in plan_services(**place, replicas=3)}
-    assert list(plan) == ["reward", "rollout-1", "rollout-2", "rollout-3", "learner", "gateway"]
-    replicas = [plan[f"rollout-{number}"] for number in (1, 2, 3)]
-    assert {replica.command[-1] for replica in replicas} == {"rollout_service"}
-    ports = [replica.environment["TALLY_ROLLOUT_SERVER__PORT"] for replica in replicas]
-    listed = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
-    assert plan["learner"].environment["TALLY_LEARNER_ROLLOUT__TARGET"] == listed
-    assert len({replica.environment["TALLY_ROLLOUT_CACHE_DIR"] for replica in replicas}) == 3
-    assert [r.environment["CUDA_VISIBLE_DEVICES"] for r in replicas] == ["4", "5", "6"]
-
-
-@pytest.mark.parametrize("replicas", [1, 3])
-def test_replicas_share_what_gpus_there_are_too_few_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replicas: int
-) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
-    place = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": 8000}
-    for service in plan_services(**place, replicas=replicas):
-        assert "CUDA_VISIBLE_DEVICES" not in service.environment
-
-
 def test_a_gateway_that_answers_is_healthy(tmp_path: Path, gateway: FakeGateway) -> None:
     port = int(gateway.url.rpartition(":")[2])
     services = plan_services(data_dir=tmp_path, model="m", host="0.0.0.0", port=port)
