@@ -16,18 +16,18 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import accumulate, pairwise
-from math import sqrt
 from pathlib import Path
-from statistics import NormalDist, fmean, median, pstdev, stdev
+from statistics import fmean, median
 from typing import Any
 
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
+from bench.curves import GOAL, Point, difference, seconds_to_goal
 from bench.examiner import ALPHA, MAX_TOKENS, RANK, Adapter, Examiner, reward
 from bench.jobs import running_stack, write_dataset
 from bench.report import options, print_json, print_table
@@ -36,23 +36,9 @@ from bench.trl_side import TrlSettings, TrlSide
 from samples.small_policy import POLICY_PATH
 from tally.learner.v1 import learner_pb2 as pb
 
-_GOAL = 0.90
 _SIDE_PIXELS, _TRAINING_IMAGES = 112, 300
 _PROMPTS, _GENERATIONS = 8, 8
 _LEARNING_RATE = 2e-4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """An adapter after `step` steps and `seconds` of training: which held-out answers are right."""
-
-    step: int
-    seconds: float
-    right: list[bool]
-
-    @property
-    def exact_rate(self) -> float:
-        return fmean(self.right)
 
 
 def tally_adapters(
@@ -174,33 +160,6 @@ def curve(
     return [Point(**fields) for fields in json.loads(path.read_text())]
 
 
-def seconds_to_goal(points: Sequence[Point]) -> float:
-    """Infinite where the goal was not reached."""
-    return next((p.seconds for p in points if p.exact_rate >= _GOAL), float("inf"))
-
-
-def difference(
-    tally: Sequence[Point], trl: Sequence[Point], examinations: int
-) -> tuple[float, float]:
-    """Tally's exact rate less TRL's over all seeds at one step, and how much of it may be noise.
-
-    Pairs are the answers of both sides to one scene. The standard error is that of the pairs, or
-    that between the seeds where it is larger: a scene's answers of one run are not independent.
-    With 95% probability none of all `examinations` falls short by more than the noise where the
-    sides are equally good (Bonferroni).
-    """
-    pairs = [
-        a - b
-        for x, y in zip(tally, trl, strict=True)
-        for a, b in zip(x.right, y.right, strict=True)
-    ]
-    by_seed = [x.exact_rate - y.exact_rate for x, y in zip(tally, trl, strict=True)]
-    errors = [pstdev(pairs) / sqrt(len(pairs))]
-    if len(by_seed) > 1:
-        errors.append(stdev(by_seed) / sqrt(len(by_seed)))
-    return fmean(pairs), NormalDist().inv_cdf(1 - 0.05 / examinations) * max(errors)
-
-
 def main() -> None:
     parser = options((__doc__ or "").split("\n")[0])
     parser.add_argument("--results", type=Path, help="a folder to keep finished runs in")
@@ -238,7 +197,7 @@ def _print(curves: dict[str, list[list[Point]]], settings: dict[str, Any]) -> No
         ratios = [trl / tally for tally, trl in zip(goals[name], goals[TRL], strict=True)]
         figures[name]["ratio"] = median(ratios)
         rows.append([f"{TRL} / {name}", *ratios])
-    print_table([f"seconds to {_GOAL}", *(f"seed {seed}" for seed in settings["seeds"])], rows)
+    print_table([f"seconds to {GOAL}", *(f"seed {seed}" for seed in settings["seeds"])], rows)
     print_json("learning_curve", settings, figures)
 
 
