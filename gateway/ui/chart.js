@@ -43,12 +43,15 @@ export function chart(title, lines, write) {
 		signal.addEventListener('abort', () => size.disconnect());
 	});
 	const set = async (curve, smooth) => {
+		// Who has zoomed in, or points at a step, stays there.
+		const zoomed = plot && (plot.scales.x.min > data[0][0] || plot.scales.x.max < data[0].at(-1));
 		data = [curve.step, ...lines.map((line) => line.of(curve, smooth))];
-		tell();
+		tell(plot?.cursor.idx);
 		host.ariaLabel = `${title}: ${now.textContent}`;
 		await library();
-		if (plot) plot.setData(data);
-		else if (host.isConnected) draw();
+		if (!plot) return host.isConnected && draw();
+		plot.setData(data, !zoomed);
+		if (zoomed) plot.redraw();
 	};
 	return { card, set };
 }
