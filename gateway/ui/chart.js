@@ -49,7 +49,7 @@ export function chart(title, lines, write) {
 		tell(plot?.cursor.idx);
 		host.ariaLabel = `${title}: ${now.textContent}`;
 		await library();
-		if (!plot) return host.isConnected && draw();
+		if (!plot) return host.isConnected && curve.step.length && draw();
 		plot.setData(data, !zoomed);
 		if (zoomed) plot.redraw();
 	};

@@ -28,7 +28,7 @@ export function open(host, { metrics, listeners, query, keep }) {
 	const smooth = h('input', { type: 'checkbox', checked: query.has('smooth'), onchange: () => update(keep({ smooth: smooth.checked || null })) });
 	let frame;
 	const update = () => {
-		// At most once a frame, however quickly the steps come.
+		// At most once a frame.
 		frame ??= requestAnimationFrame(() => {
 			frame = null;
 			for (const { set } of charts) set(curve, smooth.checked);

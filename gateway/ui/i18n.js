@@ -10,7 +10,7 @@ export async function loadLanguage(name) {
 	document.documentElement.lang = name;
 }
 
-/** Names that have words: those of `set.` are settings. */
+/** What has words under `prefix`. */
 export const named = (prefix) => Object.keys(words).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
 
 /** Replaces `{name}`; `n` also chooses between key.one and key.other. */

@@ -29,7 +29,6 @@ export function picture(fileId, row) {
 	return h('div.picture', image);
 }
 
-/** A row of an upload. */
 export const card = (fileId, { row, true_count: count }, note, ...more) =>
 	h('li.card', picture(fileId, row), h('p.truth', h('b', number(count)), h('small', note)), ...more);
 

@@ -47,6 +47,7 @@ class ScriptedJob:
     learner: FakeLearner
     job_id: str
     file_id: str
+    dataset: Path
     at: int = 0
 
     @property
@@ -100,4 +101,4 @@ async def scripted_job(data_dir: Path, dataset: Path) -> AsyncIterator[ScriptedJ
         body = {"job_name": "apples", "evaluation_file_id": file_id}
         job_id = (await gateway.train(file_id, **body)).json()["job_id"]
         await gateway.until(job_id, "training", phase="learning")
-        yield ScriptedJob(gateway, learner, job_id, file_id)
+        yield ScriptedJob(gateway, learner, job_id, file_id, dataset)
