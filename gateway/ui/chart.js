@@ -20,6 +20,7 @@ export function chart(title, lines, write) {
 	const card = h('section.chart', h('header', h('h2', title), now), host, legend.length > 0 && h('p.legend', legend));
 	let plot;
 	let data;
+	let end;
 	const tell = (index) => {
 		const values = data.at(-1);
 		const value = values[index ?? values.length - 1];
@@ -44,8 +45,9 @@ export function chart(title, lines, write) {
 	});
 	const set = async (curve, smooth) => {
 		// Who has zoomed in, or points at a step, stays there.
-		const zoomed = plot && (plot.scales.x.min > data[0][0] || plot.scales.x.max < data[0].at(-1));
+		const zoomed = plot && (plot.scales.x.min > curve.step[0] || plot.scales.x.max < end);
 		data = [curve.step, ...lines.map((line) => line.of(curve, smooth))];
+		end = curve.step.at(-1);
 		tell(plot?.cursor.idx);
 		host.ariaLabel = `${title}: ${now.textContent}`;
 		await library();

@@ -56,7 +56,7 @@ function heading(page) {
 		fill(failure, job.error_message && h('p.callout.bad', job.error_message));
 	};
 	page.update();
-	return h('header.job-head', h('div.head', h('div', h('h1', job.job_name), h('p', h('small', when(job.created_at)), state.node)), actions), bar, line, failure);
+	return h('header.job-head', h('h1', job.job_name), h('div.head', h('p', h('small', when(job.created_at)), state.node), actions), bar, line, failure);
 }
 
 function progress({ status, phase, current_step: step, total_steps: total, answered }, recent) {

@@ -1,7 +1,7 @@
 // Try it: an image and a question, the base model and the adapter side by side.
 
 import { read, upload } from './api.js';
-import { dropZone, field, fill, h, muted, number, problems, t } from './parts.js';
+import { dropZone, field, fill, h, measured, muted, problems, t } from './parts.js';
 
 export async function open(host, { job, query, keep }) {
 	const preview = h('img', { alt: t('try.preview') });
@@ -33,4 +33,4 @@ export async function open(host, { job, query, keep }) {
 }
 
 const side = (name, { count, text, explanation }) =>
-	h('section.panel', { 'data-side': name }, h('h2', t(name)), h('strong', count === null ? t('noCount') : number(count)), h('blockquote', text), explanation && muted(explanation));
+	h('section.panel', { 'data-side': name }, h('h2', t(name)), h('strong', count === null ? t('noCount') : measured(count, 0)), h('blockquote', text), explanation && muted(explanation));

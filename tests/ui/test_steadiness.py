@@ -151,12 +151,28 @@ async def test_where_a_reader_points_and_zooms_stays(browser: Browser, job: Scri
         await visit.page.mouse.move(*await at(over, 200, 50), steps=4)
         await visit.page.mouse.up()
         pointed = await output.inner_text()
-        assert pointed != await last_reward(visit, job)
+        assert pointed != last_reward(job)
         for _ in range(3):
             await show_step(visit, job, Words("en"))
         await expect(output).to_have_text(pointed)
-        await visit.page.mouse.move(5, 5)
-        await expect(output).not_to_have_text(pointed)
+        await visit.page.mouse.dblclick(*await at(over, 100, 50))
+        await until_step(visit, await job.step())
+        box = await over.bounding_box()
+        await over.hover(position={"x": box["width"] - 1, "y": 50})
+        await expect(output).to_have_text(last_reward(job))
+
+
+async def test_curves_reach_the_latest_step(browser: Browser, job: ScriptedJob):
+    async with visitor(browser, job.url) as visit:
+        await visit.open(f"/jobs/{job.job_id}")
+        over = visit.page.locator(".chart .u-over").first
+        output = visit.page.locator(".chart output").first
+        for _ in range(5):
+            await until_step(visit, await job.step())
+            await expect(output).to_have_text(last_reward(job))
+        box = await over.bounding_box()
+        await over.hover(position={"x": box["width"] / 2, "y": 50})
+        await expect(output).to_have_text(f"{1 - 1 / 3:.2f}")
 
 
 async def at(box: Locator, x: float, y: float) -> tuple[float, float]:
@@ -165,7 +181,7 @@ async def at(box: Locator, x: float, y: float) -> tuple[float, float]:
     return place["x"] + x, place["y"] + y
 
 
-async def last_reward(visit: Visitor, job: ScriptedJob) -> str:
+def last_reward(job: ScriptedJob) -> str:
     return f"{1 - 1 / job.at:.2f}"
 
 
