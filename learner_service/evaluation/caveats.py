@@ -57,7 +57,8 @@ def _collapse(model: str, scores: Sequence[Score], true_counts: Sequence[int]) -
 def _absurd(model: str, scores: Sequence[Score], largest: int) -> list[str]:
     """Whether a few answers of no sense decide what the mean error is."""
     counts = [score.count for score in scores if score.count is not None]
-    others = [s.difference for s in scores if s.count is not None and not _is_absurd(s, largest)]
+    bound = _ABSURD_FACTOR * max(largest, 1)
+    others = [s.difference or 0 for s in scores if s.count is not None and s.count <= bound]
     absurd = len(counts) - len(others)
     if not absurd or not others:
         return []
@@ -68,10 +69,6 @@ def _absurd(model: str, scores: Sequence[Score], largest: int) -> list[str]:
         f"{mean:.2f}"
     )
     return [message]
-
-
-def _is_absurd(score: Score, largest: int) -> bool:
-    return score.count > _ABSURD_FACTOR * max(largest, 1)
 
 
 def _variety(counts: Counter[int]) -> float:
