@@ -6,10 +6,10 @@ import zipfile
 from pathlib import Path
 
 from gateway.errors import Conflict
-from gateway.event_models import Evaluation
-from gateway.follower import fetch
-from gateway.job_models import Job
-from gateway.job_store import JobStore
+from gateway.events.event_models import Evaluation
+from gateway.jobs.follower import fetch
+from gateway.jobs.job_models import Job
+from gateway.jobs.job_store import JobStore
 from gateway.learner_client import LearnerClient
 from gateway.storage import Storage
 from rpc.errors import NotFound

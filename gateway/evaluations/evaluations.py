@@ -8,19 +8,19 @@ from typing import Any
 
 from fastapi import Request
 
-from gateway.adapter_archive import write_adapter
 from gateway.database import Database
 from gateway.errors import Missing, Unprocessable
-from gateway.file_store import stored_file
-from gateway.form_settings import SETTING_TEXTS, form_settings
-from gateway.job_models import EVALUATION, Job
-from gateway.job_store import JobStore
-from gateway.jobs import Jobs
-from gateway.receiving import FormShape, receive_form
+from gateway.evaluations.adapter_archive import write_adapter
+from gateway.http.form_settings import SETTING_TEXTS, form_settings
+from gateway.http.receiving import FormShape, receive_form
+from gateway.jobs.job_models import EVALUATION, Job
+from gateway.jobs.job_store import JobStore
+from gateway.jobs.jobs import Jobs
+from gateway.jobs.train_models import TrainingConfig, TrainRequest
 from gateway.settings import Settings
 from gateway.storage import Storage, keep
 from gateway.times import now
-from gateway.train_models import TrainingConfig, TrainRequest
+from gateway.uploads.file_store import stored_file
 
 _TEXTS = {"file_id": 200, **SETTING_TEXTS}
 

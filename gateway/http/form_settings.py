@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.errors import Problem, refuse
-from gateway.train_models import TrainingConfig, model_name
+from gateway.jobs.train_models import TrainingConfig, model_name
 
 # The most bytes of each.
 SETTING_TEXTS = {"model": 200, "max_image_size": 20, "max_new_tokens": 20}

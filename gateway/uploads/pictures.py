@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from gateway.database import Database
 from gateway.errors import Missing
-from gateway.file_models import RowPublic
-from gateway.file_store import stored_file
-from gateway.images import thumbnail
 from gateway.storage import Storage
+from gateway.uploads.file_models import RowPublic
+from gateway.uploads.file_store import stored_file
+from gateway.uploads.images import thumbnail
 
 _INDEXES_KEPT = 4
 _THREADS = 2
@@ -106,7 +106,7 @@ def _read_index(dataset: Path, rows_path: Path) -> _Index:
 
 
 def _stored_bytes(path: Path, header_offset: int, size_bytes: int) -> bytes:
-    """The bytes of an entry, which `gateway.dataset` stores uncompressed."""
+    """The bytes of an entry, which `gateway.uploads.dataset` stores uncompressed."""
     with path.open("rb") as file:
         file.seek(header_offset)
         name_bytes, extra_bytes = struct.unpack("<HH", file.read(_LOCAL_HEADER_BYTES)[26:])

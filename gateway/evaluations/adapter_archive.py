@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.archive import Archive, Entry
 from gateway.errors import Unprocessable
 from gateway.settings import MIB, Settings
+from gateway.uploads.archive import Archive, Entry
 
 _CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"

@@ -2,8 +2,8 @@
 
 from gateway.database import Database
 from gateway.errors import Missing
-from gateway.file_models import StoredFile
 from gateway.ids import is_uuid
+from gateway.uploads.file_models import StoredFile
 
 
 def stored_file(database: Database, file_id: str, field: str) -> StoredFile:

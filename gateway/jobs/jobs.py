@@ -9,19 +9,19 @@ from weakref import WeakValueDictionary
 
 from gateway.database import Database
 from gateway.errors import Conflict, Missing, Unprocessable
-from gateway.file_store import stored_file
-from gateway.followers import Followers
+from gateway.events.wakeups import Wakeups
 from gateway.ids import is_uuid
-from gateway.job_models import TRAINING, Job, JobEvent
-from gateway.job_store import JobStore
+from gateway.jobs.followers import Followers
+from gateway.jobs.job_models import TRAINING, Job, JobEvent
+from gateway.jobs.job_store import JobStore
+from gateway.jobs.preflight_models import Preflight
+from gateway.jobs.train_models import TrainRequest
 from gateway.learner_client import LearnerClient
-from gateway.preflight_models import Preflight
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
 from gateway.storage import Storage
 from gateway.times import now
-from gateway.train_models import TrainRequest
-from gateway.wakeups import Wakeups
+from gateway.uploads.file_store import stored_file
 from rpc.digests import digest_of
 from rpc.errors import TallyError
 

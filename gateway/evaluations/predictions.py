@@ -5,15 +5,15 @@ import asyncio
 from fastapi import Request
 from pydantic import BaseModel, Field
 
-from gateway.bodies import MAX_PREDICT_IMAGE_BYTES
 from gateway.errors import Unprocessable
-from gateway.form_settings import SETTING_TEXTS, form_settings
-from gateway.images import image_problem
-from gateway.jobs import Jobs
+from gateway.http.bodies import MAX_PREDICT_IMAGE_BYTES
+from gateway.http.form_settings import SETTING_TEXTS, form_settings
+from gateway.http.receiving import FormShape, receive_form
+from gateway.jobs.jobs import Jobs
 from gateway.learner_client import LearnerClient
-from gateway.receiving import FormShape, receive_form
 from gateway.settings import Settings
 from gateway.storage import Storage
+from gateway.uploads.images import image_problem
 
 _TEXTS = {"question": 16_000, "job_id": 200, **SETTING_TEXTS}
 _MOST_QUESTION_CHARACTERS = 4_000

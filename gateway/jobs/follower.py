@@ -6,14 +6,14 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.batching import batches
 from gateway.convert import LearnerEvent
-from gateway.job_models import Job
-from gateway.job_store import JobStore
+from gateway.events.batching import batches
+from gateway.events.wakeups import Wakeups
+from gateway.jobs.job_models import Job
+from gateway.jobs.job_store import JobStore
 from gateway.learner_client import LearnerClient
 from gateway.settings import Settings
 from gateway.storage import Storage, keep
-from gateway.wakeups import Wakeups
 from rpc.errors import (
     AlreadyExists,
     DataLoss,

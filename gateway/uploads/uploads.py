@@ -8,18 +8,18 @@ from pathlib import Path
 
 from fastapi import Request
 
-from gateway.archive import CSV_NAME, Archive
-from gateway.csv_table import Row, duplicate_warnings, read_rows
 from gateway.database import Database
-from gateway.dataset import write_dataset, write_rows
 from gateway.errors import Busy, Problem, refuse
-from gateway.file_models import StoredFile
-from gateway.receiving import Upload, receive_upload
+from gateway.http.receiving import Upload, receive_upload
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
 from gateway.storage import Storage, keep
-from gateway.text_encoding import decode
 from gateway.times import now
+from gateway.uploads.archive import CSV_NAME, Archive
+from gateway.uploads.csv_table import Row, duplicate_warnings, read_rows
+from gateway.uploads.dataset import write_dataset, write_rows
+from gateway.uploads.file_models import StoredFile
+from gateway.uploads.text_encoding import decode
 
 
 class Uploads:

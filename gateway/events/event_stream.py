@@ -9,11 +9,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from gateway.errors import Busy
-from gateway.job_models import JobEvent
-from gateway.job_store import JobStore
+from gateway.events.wakeups import Wakeups
+from gateway.jobs.job_models import JobEvent
+from gateway.jobs.job_store import JobStore
 from gateway.settings import Settings
 from gateway.times import to_milliseconds
-from gateway.wakeups import Wakeups
 
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 

@@ -6,9 +6,9 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gateway.archive import IMAGES_FOLDER
 from gateway.errors import MAX_PROBLEMS, Problem, TooLarge, Unprocessable, refuse
 from gateway.settings import Settings
+from gateway.uploads.archive import IMAGES_FOLDER
 
 COLUMNS = ("images_path", "question", "answer")
 _MOST_LISTED = 1_000

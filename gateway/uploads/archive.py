@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from gateway.errors import Problem, TooLarge, Unprocessable, refuse
 from gateway.settings import MIB, Settings
-from gateway.zip_directory import DirectoryEntry, read_directory
+from gateway.uploads.zip_directory import DirectoryEntry, read_directory
 
 CSV_NAME = "main.csv"
 IMAGES_FOLDER = "images/"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.job_store import JobStore
+from gateway.jobs.job_store import JobStore
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import hmac
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.bodies import send_error
 from gateway.errors import ApiError, Unauthorized
+from gateway.http.bodies import send_error
 from gateway.settings import MIB
 
 _MOST_DISCARDED_BYTES = 16 * MIB

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from gateway.errors import ApiError, TooLarge, Unprocessable
 from gateway.settings import Settings
-from gateway.text_encoding import check_encoding
+from gateway.uploads.text_encoding import check_encoding
 
 _MOST_HEADER_BYTES = 4_096
 _MOST_PARTS = 8

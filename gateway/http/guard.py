@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import ApiError
-from gateway.http_errors import unexpected
+from gateway.http.http_errors import unexpected
 
 _log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.archive import IMAGES_FOLDER, Archive
-from gateway.csv_table import Row, shortened
 from gateway.errors import Problem, refuse
-from gateway.images import image_problem, image_suffix
 from gateway.settings import Settings
+from gateway.uploads.archive import IMAGES_FOLDER, Archive
+from gateway.uploads.csv_table import Row, shortened
+from gateway.uploads.images import image_problem, image_suffix
 from rpc.digests import digest_of
 
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)

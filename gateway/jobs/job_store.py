@@ -8,7 +8,7 @@ from sqlmodel import Session, col, func, select
 
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.database import Database
-from gateway.job_models import EVALUATION, SAMPLES, Job, JobEvent
+from gateway.jobs.job_models import EVALUATION, SAMPLES, Job, JobEvent
 from gateway.times import now
 
 _PAGE = 500

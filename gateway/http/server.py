@@ -6,7 +6,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
-from gateway.http_protocol import protocol_class
+from gateway.http.http_protocol import protocol_class
 from gateway.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.follower import Follower
-from gateway.job_store import JobStore
+from gateway.events.wakeups import Wakeups
+from gateway.jobs.follower import Follower
+from gateway.jobs.job_store import JobStore
 from gateway.learner_client import LearnerClient
 from gateway.settings import Settings
 from gateway.storage import Storage
-from gateway.wakeups import Wakeups
 from rpc.errors import TallyError
 
 _log = logging.getLogger(__name__)
