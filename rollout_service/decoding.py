@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -47,6 +48,8 @@ class Decoder:
         self._device = loaded.device
         self._image_token_id = loaded.model.config.image_token_id
         self._rope_index = loaded.model.model.get_rope_index
+        # Prompts of one data set differ little in where their image stands and in its size.
+        self._positions = lru_cache(maxsize=256)(self._computed_positions)
         self._language_model = language_model
         self._lm_head = loaded.model.lm_head
         self._embed = loaded.model.get_input_embeddings()
@@ -59,15 +62,24 @@ class Decoder:
         ids_P = torch.tensor([request.prompt_token_ids])  # [1, prompt tokens]
         is_image_P = ids_P == self._image_token_id
         check_placeholders(int(is_image_P.sum()), 0 if vision is None else len(vision.features))
-        positions, _ = self._rope_index(
-            ids_P,
-            mm_token_type_ids=is_image_P.int(),
-            image_grid_thw=None if vision is None else vision.grid_thw,
-        )
+        grid = None if vision is None else tuple(vision.grid_thw[0].tolist())
+        positions = self._positions(tuple(is_image_P[0].tolist()), grid)
         embeds = self._embed(ids_P[0].to(self._device))
         if vision is not None:
             embeds[is_image_P[0].to(self._device)] = vision.features.to(embeds.dtype)
         return Prompt(request=request, embeds=embeds, positions=positions)
+
+    def _computed_positions(
+        self, is_image: tuple[bool, ...], grid_thw: tuple[int, ...] | None
+    ) -> Tensor:
+        """M-RoPE positions of a prompt, [3, 1, prompt tokens]; not to be changed."""
+        types = torch.tensor([is_image]).int()
+        positions, _ = self._rope_index(
+            torch.zeros_like(types, dtype=torch.long),
+            mm_token_type_ids=types,
+            image_grid_thw=None if grid_thw is None else torch.tensor([grid_thw]),
+        )
+        return positions
 
     def prefill(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
         return [

@@ -25,8 +25,8 @@ class Move:
 class Prefixes:
     """What P × G rows have sampled, by prompt, and where the model's batch holds each.
 
-    The batch is [held prompts, places]. A prompt with fewer beginnings than another fills its places
-    with one of its own again; what stands where no row goes on counts for nothing.
+    The batch is [held prompts, places]. A prompt with fewer beginnings than another fills its
+    places with one of its own again; what stands where no row goes on counts for nothing.
     """
 
     def __init__(self, prompts: int, group: int, stop_ids: Collection[int]) -> None:

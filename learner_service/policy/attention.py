@@ -3,7 +3,8 @@
 A dense mask over the packed sequence would be mostly false. Instead each group is two calls of
 `scaled_dot_product_attention`: its prompt, causal and without a mask, which every device has a
 fast kernel for; and its completions' few queries against the prompt and what each goes on from,
-under a small mask. Nothing is computed across groups, and nothing is padded. Exact, and so is its gradient.
+under a small mask. Nothing is computed across groups, and nothing is padded. Exact, and so is its
+gradient.
 """
 
 from collections.abc import Sequence
