@@ -65,9 +65,10 @@ def _attention_flops(shape: Shape, spans: tuple[GroupSpan, ...]) -> float:
     flops = 0.0
     for span in spans:
         prompt = span.prompt_end - span.start
-        starts = (span.prompt_end, *span.completion_ends)
-        lengths = [end - s for s, end in zip(starts, span.completion_ends, strict=False)]
-        completions = sum(length * prompt + length * (length + 1) / 2 for length in lengths)
+        seen: list[int] = []  # by each token of the completions, itself among them
+        for parent in span.parents:
+            seen.append(1 + (prompt if parent < 0 else seen[parent]))
+        completions = sum(seen)
         pairs = (shape.layers - 1) * (prompt * (prompt + 1) / 2 + completions)
         flops += 12 * shape.hidden_size * (pairs + prompt + completions)
     return flops

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from rollout_service.images import check_placeholders
 from rollout_service.kv_cache import GroupCache, PromptCache
 from rollout_service.language_model import LanguageModel, Rotation
 from rollout_service.model_family import LoadedModel
+from rollout_service.prefixes import Prefixes
 from rollout_service.sampling import Sampler, chances, check_finite
 from rollout_service.vision_features import VisionFeatures
 
@@ -18,8 +20,6 @@ Stopped = Callable[[], bool]
 
 # Prompts of one pass: enough to fill the products, few enough to stay in a CPU's caches.
 _PREFILL_TOKENS = 512
-# Dropping rows copies their own keys and values: worth it for a part of them, not for each.
-_SHRINK_BELOW = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +48,12 @@ class Decoder:
         self._device = loaded.device
         self._image_token_id = loaded.model.config.image_token_id
         self._rope_index = loaded.model.model.get_rope_index
+        # Prompts of one data set differ little in where their image stands and in its size.
+        self._positions = lru_cache(maxsize=256)(self._computed_positions)
         self._language_model = language_model
         self._lm_head = loaded.model.lm_head
         self._embed = loaded.model.get_input_embeddings()
         self._stop_ids = frozenset(loaded.stop_token_ids)
-        self._stop_V = torch.zeros(loaded.vocabulary_size, dtype=torch.bool, device=loaded.device)
-        self._stop_V[list(loaded.stop_token_ids)] = True
         self._barred_V = torch.zeros(loaded.vocabulary_size, device=loaded.device)
         self._barred_V[list(loaded.barred_token_ids)] = -torch.inf
 
@@ -62,15 +62,24 @@ class Decoder:
         ids_P = torch.tensor([request.prompt_token_ids])  # [1, prompt tokens]
         is_image_P = ids_P == self._image_token_id
         check_placeholders(int(is_image_P.sum()), 0 if vision is None else len(vision.features))
-        positions, _ = self._rope_index(
-            ids_P,
-            mm_token_type_ids=is_image_P.int(),
-            image_grid_thw=None if vision is None else vision.grid_thw,
-        )
+        grid = None if vision is None else tuple(vision.grid_thw[0].tolist())
+        positions = self._positions(tuple(is_image_P[0].tolist()), grid)
         embeds = self._embed(ids_P[0].to(self._device))
         if vision is not None:
             embeds[is_image_P[0].to(self._device)] = vision.features.to(embeds.dtype)
         return Prompt(request=request, embeds=embeds, positions=positions)
+
+    def _computed_positions(
+        self, is_image: tuple[bool, ...], grid_thw: tuple[int, ...] | None
+    ) -> Tensor:
+        """M-RoPE positions of a prompt, [3, 1, prompt tokens]; not to be changed."""
+        types = torch.tensor([is_image]).int()
+        positions, _ = self._rope_index(
+            torch.zeros_like(types, dtype=torch.long),
+            mm_token_type_ids=types,
+            image_grid_thw=None if grid_thw is None else torch.tensor([grid_thw]),
+        )
+        return positions
 
     def prefill(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
         return [
@@ -113,31 +122,41 @@ class Decoder:
     def _decode_rows(
         self, prompts: Sequence[Prefilled], stopped: Sequence[Stopped]
     ) -> tuple[list[list[int]], list[list[float]]]:
-        """Tokens and log-probabilities, [rows, tokens] each; nothing counts after a stop."""
+        """Tokens and log-probabilities, [rows, tokens] each, up to where each row ended."""
         request = prompts[0].request
         group, steps = request.num_completions, request.max_new_tokens
         sampler = Sampler(request.temperature, self._barred_V)
         chance_T_R = torch.cat(
             [chances(prompt.request.seed, steps, group) for prompt in prompts], dim=1
-        ).to(self._device)
-        logits_R_V = torch.stack([p.logits for p in prompts]).repeat_interleave(group, dim=0)
-        cache = GroupCache([prompt.cache for prompt in prompts], group)
+        )
+        logits_N_V = torch.stack([prompt.logits for prompt in prompts])
+        cache = GroupCache([prompt.cache for prompt in prompts])
         rotation = self._own_rotation(prompts, steps)
-        rows = _Rows(len(prompts), group, steps, self._device)
+        rows, sampled = Prefixes(len(prompts), group, self._stop_ids), _Sampled()
         for step in range(steps):
-            tokens_R, logps_R = sampler.sample(logits_R_V, chance_T_R[step, rows.held])
-            rows.add(step, tokens_R, logps_R, ended_R=self._stop_V[tokens_R])
-            rows.end_stopped(stopped)
-            if rows.all_ended() or step == steps - 1:
-                break
-            if kept := rows.shrink():
-                cache.keep(*kept)
-                rotation = rotation.of(kept[0])
-            hidden = self._language_model.decode(
-                self._embed(rows.tokens_R_T[rows.held, step]), rotation.at(step), cache
+            tokens_R, logps_R = sampler.sample(
+                logits_N_V,
+                chance_T_R[step, rows.going].to(self._device),
+                self._tensor(rows.places),
             )
-            logits_R_V = self._lm_head(hidden)
-        return rows.tokens_R_T[:, : step + 1].tolist(), rows.logps_R_T[:, : step + 1].tolist()
+            sampled.add(rows.going, logps_R)
+            rows.add(tokens_R.tolist())
+            _end_stopped(rows, stopped)
+            if not rows.going or step == steps - 1:
+                break
+            tokens, move = rows.advance()
+            if move:
+                prompts_P = self._tensor(move.prompts)
+                cache.keep(prompts_P, self._tensor(move.places))
+                rotation = rotation.of(prompts_P)
+            hidden = self._language_model.decode(
+                self._embed(self._tensor(tokens)), rotation.at(step), cache
+            )
+            logits_N_V = self._lm_head(hidden)
+        return rows.tokens, sampled.by_row(len(rows.tokens))
+
+    def _tensor(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+        return torch.tensor(numbers, device=self._device)
 
     def _own_rotation(self, prompts: Sequence[Prefilled], steps: int) -> Rotation:
         """Of every prompt's next `steps` tokens: [P, 1, steps, 1, head size]."""
@@ -149,61 +168,38 @@ class Decoder:
     def _completion(
         self, tokens_T: list[int], logps_T: list[float], adapter_digest: str
     ) -> Completion:
-        closing = next((i for i, token in enumerate(tokens_T) if token in self._stop_ids), None)
-        length = len(tokens_T) if closing is None else closing + 1
-        check_finite(logps_T[:length], adapter_digest)
+        check_finite(logps_T, adapter_digest)
+        closed = bool(tokens_T) and tokens_T[-1] in self._stop_ids
         return Completion(
-            token_ids=tuple(tokens_T[:length]),
-            log_probabilities=tuple(logps_T[:length]),
-            finish_reason=FinishReason.LENGTH if closing is None else FinishReason.STOP,
+            token_ids=tuple(tokens_T),
+            log_probabilities=tuple(logps_T),
+            finish_reason=FinishReason.STOP if closed else FinishReason.LENGTH,
             adapter_digest=adapter_digest,
         )
 
 
-class _Rows:
-    """What every row has sampled, and which rows, P × G of them by prompt, are still `held`.
+class _Sampled:
+    """Log-probabilities of what was sampled, on the device until all are there."""
 
-    Rows that have ended are dropped once enough of them have; a prompt whose others go on may
-    hold some for a while. What an ended row samples counts for nothing.
-    """
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._logps: list[Tensor] = []
 
-    def __init__(self, prompts: int, group: int, steps: int, device: torch.device) -> None:
-        rows = prompts * group
-        self.tokens_R_T = torch.zeros((rows, steps), dtype=torch.long, device=device)
-        self.logps_R_T = torch.zeros((rows, steps), device=device)
-        self.held = torch.arange(rows, device=device)
-        self._group = group
-        self._held_group = group
-        self._ended_R = torch.zeros(rows, dtype=torch.bool, device=device)
+    def add(self, rows: Sequence[int], logps_R: Tensor) -> None:
+        self._rows += rows
+        self._logps.append(logps_R)
 
-    def add(self, step: int, tokens_R: Tensor, logps_R: Tensor, *, ended_R: Tensor) -> None:
-        """A token of every held row."""
-        self.tokens_R_T[self.held, step] = tokens_R
-        self.logps_R_T[self.held, step] = logps_R
-        self._ended_R[self.held] |= ended_R
+    def by_row(self, rows: int) -> list[list[float]]:
+        logps: list[list[float]] = [[] for _ in range(rows)]
+        for row, logp in zip(self._rows, torch.cat(self._logps).tolist(), strict=True):
+            logps[row].append(logp)
+        return logps
 
-    def end_stopped(self, stopped: Sequence[Stopped]) -> None:
-        for rows, is_stopped in zip(self._ended_R.split(self._group), stopped, strict=True):
-            if is_stopped():
-                rows.fill_(True)
 
-    def all_ended(self) -> bool:
-        return bool(self._ended_R.all())
-
-    def shrink(self) -> tuple[Tensor, Tensor] | None:
-        """Drops what has ended, where that is a good part: → the prompts kept, by their number
-        among those held so far, and the rows kept of each group."""
-        ended_P_G = self._ended_R[self.held].view(-1, self._held_group)
-        going_P = (~ended_P_G).sum(1)
-        prompts_P = going_P.nonzero().squeeze(1)
-        group = int(going_P.max())
-        if len(prompts_P) * group > _SHRINK_BELOW * len(self.held):
-            return None
-        rows_P_G = ended_P_G[prompts_P].int().argsort(dim=1, stable=True)[:, :group]
-        first_P = (prompts_P * self._held_group).unsqueeze(1)
-        self.held = self.held[(first_P + rows_P_G).flatten()]
-        self._held_group = group
-        return prompts_P, rows_P_G
+def _end_stopped(rows: Prefixes, stopped: Sequence[Stopped]) -> None:
+    for prompt, is_stopped in enumerate(stopped):
+        if is_stopped():
+            rows.end(prompt)
 
 
 def _in_passes(prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:

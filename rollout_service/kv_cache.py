@@ -26,15 +26,15 @@ class PromptCache:
 
 
 class GroupCache:
-    """P prompts, padded on the right to one length, and G rows of own tokens for each.
+    """P prompts, padded on the right to one length, and G rows of own tokens for each; 1 at first.
 
     Attention of a row goes over its prompt and its own tokens. All is in float32: where a model
     computes in bfloat16, scores rounded to it would be off by a hundredth.
     """
 
-    def __init__(self, prompts: Sequence[PromptCache], group: int) -> None:
+    def __init__(self, prompts: Sequence[PromptCache]) -> None:
         self.prompts = len(prompts)
-        self.group = group
+        self.group = 1
         self.length = 0  # own tokens, the same for every row
         lengths = [prompt.length for prompt in prompts]
         layers = range(len(prompts[0].keys))
@@ -42,7 +42,7 @@ class GroupCache:
         self._prompt_values = [_padded([p.values[i] for p in prompts]) for i in layers]
         self._mask = _padding_mask(lengths, self._prompt_keys[0])
         key_heads, _, size = prompts[0].keys[0].shape
-        shape = (self.prompts, key_heads, group, _ROOM_TOKENS, size)
+        shape = (self.prompts, key_heads, self.group, _ROOM_TOKENS, size)
         self._own_keys = [self._prompt_keys[0].new_zeros(shape) for _ in layers]
         self._own_values = [self._prompt_keys[0].new_zeros(shape) for _ in layers]
 
@@ -68,17 +68,27 @@ class GroupCache:
         return attended.transpose(1, 2).reshape(self.prompts * self.group, -1)
 
     def keep(self, prompts_P: Tensor, rows_P_G: Tensor) -> None:
-        """Drops all but these prompts, and of each all but these rows of its group."""
+        """Keeps these prompts, each once, and of each these rows of its group, some maybe twice."""
+        if len(prompts_P) < self.prompts:
+            self._keep_prompts(prompts_P)
         self.prompts, self.group = rows_P_G.shape
+        for buffers in (self._own_keys, self._own_values):
+            buffers[:] = [self._rows(buffer, prompts_P, rows_P_G) for buffer in buffers]
+
+    def _keep_prompts(self, prompts_P: Tensor) -> None:
         if self._mask is not None:
             self._mask = self._mask.unflatten(0, (-1, self._own_keys[0].shape[1]))
             self._mask = self._mask[prompts_P].flatten(0, 1)
         for buffers in (self._prompt_keys, self._prompt_values):
             buffers[:] = [buffer[prompts_P] for buffer in buffers]
-        for buffers in (self._own_keys, self._own_values):
-            # Indices on both sides of a slice come first: [P, G, key heads, …].
-            kept = (buffer[prompts_P.unsqueeze(1), :, rows_P_G] for buffer in buffers)
-            buffers[:] = [buffer.transpose(1, 2).contiguous() for buffer in kept]
+
+    def _rows(self, buffer: Tensor, prompts_P: Tensor, rows_P_G: Tensor) -> Tensor:
+        _, key_heads, _, room, size = buffer.shape
+        kept = buffer.new_empty((self.prompts, key_heads, self.group, room, size))
+        # Indices on both sides of a slice come first: [P, G, key heads, …].
+        rows = buffer[:, :, :, : self.length][prompts_P.unsqueeze(1), :, rows_P_G]
+        kept[:, :, :, : self.length] = rows.transpose(1, 2)
+        return kept
 
     def _taken_in(self, buffers: list[Tensor], layer: int, token: Tensor) -> Tensor:
         """Writes [P, G, key heads, size] in place; returns all own tokens of the layer."""

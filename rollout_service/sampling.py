@@ -24,16 +24,21 @@ class Sampler:
         self._temperature = 1.0 if self._greedy else max(temperature, _LEAST_TEMPERATURE)
         self._barred_V = barred_V
 
-    def sample(self, logits_R_V: Tensor, chance_R: Tensor) -> tuple[Tensor, Tensor]:
+    def sample(
+        self, logits_N_V: Tensor, chance_R: Tensor, place_R: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Tokens [R] and their natural log-probabilities [R], over what may be sampled.
 
-        `chance_R` in [0, 1): where in its row's distribution each token is taken from.
+        `place_R` in 0…N-1: which distribution each is from. `chance_R` in [0, 1): where in it.
         """
-        logps_R_V = torch.log_softmax(
-            (logits_R_V.float() + self._barred_V) / self._temperature, dim=-1
+        logps_N_V = torch.log_softmax(
+            (logits_N_V.float() + self._barred_V) / self._temperature, dim=-1
         )
-        tokens_R = logps_R_V.argmax(-1) if self._greedy else _taken(logps_R_V.exp(), chance_R)
-        return tokens_R, logps_R_V.gather(1, tokens_R.unsqueeze(1)).squeeze(1)
+        if self._greedy:
+            tokens_R = logps_N_V.argmax(-1)[place_R]
+        else:
+            tokens_R = _taken(logps_N_V.exp(), chance_R, place_R)
+        return tokens_R, logps_N_V[place_R, tokens_R]
 
 
 def chances(seed: int | None, tokens: int, rows: int) -> Tensor:
@@ -55,18 +60,17 @@ def check_finite(logps_T: Sequence[float], adapter_digest: str) -> None:
     raise Internal("the model overflows on this prompt")
 
 
-def _taken(probabilities_R_V: Tensor, chance_R: Tensor) -> Tensor:
+def _taken(probabilities_N_V: Tensor, chance_R: Tensor, place_R: Tensor) -> Tensor:
     """The inverse of the distribution function: first a block of the vocabulary, then a token.
 
     A noise for every token, or a sum over a large vocabulary in one go, takes many times longer.
     Unlike torch.multinomial it can't end the process on a GPU where an adapter makes NaN.
     """
-    vocabulary = probabilities_R_V.shape[1]
-    padded = functional.pad(probabilities_R_V, (0, -vocabulary % _BLOCK))
+    vocabulary = probabilities_N_V.shape[1]
+    padded = functional.pad(probabilities_N_V, (0, -vocabulary % _BLOCK))
     blocks = padded.unflatten(1, (-1, _BLOCK))
-    block_R, rest_R = _crossing(blocks.sum(-1, dtype=torch.float64), chance_R)
-    rows = torch.arange(len(blocks), device=blocks.device)
-    within_R, _ = _crossing(blocks[rows, block_R].double(), rest_R)
+    block_R, rest_R = _crossing(blocks.sum(-1, dtype=torch.float64)[place_R], chance_R)
+    within_R, _ = _crossing(blocks[place_R, block_R].double(), rest_R)
     return (block_R * _BLOCK + within_R).clamp_(max=vocabulary - 1)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -38,11 +38,7 @@ class _Job:
     answer: asyncio.Future[list[Completion]]
     abandoned: threading.Event = field(default_factory=threading.Event)
 
-    def deliver(self, result: list[Completion] | BaseException) -> None:
-        """Called from the torch thread."""
-        self.answer.get_loop().call_soon_threadsafe(self._settle, result)
-
-    def _settle(self, result: list[Completion] | BaseException) -> None:
+    def settle(self, result: list[Completion] | BaseException) -> None:
         if self.answer.done():
             return
         if isinstance(result, BaseException):
@@ -92,7 +88,7 @@ class TransformersEngine:
             self._line.clear()
         for job in ending:
             job.abandoned.set()
-            job.deliver(EngineNotReady("the engine is closing"))
+            job.settle(EngineNotReady("the engine is closing"))
         await asyncio.to_thread(self._torch_thread.shutdown)
         self._sampler = None
 
@@ -166,8 +162,7 @@ class _BatchSampler:
                 return
             jobs, prompts = zip(*ready, strict=True)
             answers = self._decoder.decode(prompts, [job.abandoned.is_set for job in jobs])
-        for job, answer in zip(jobs, answers, strict=True):
-            job.deliver(answer)
+        _deliver(jobs, answers)
 
     def _prefilled(self, batch: list[_Job]) -> list[tuple[_Job, Prefilled]]:
         """Without those for whom nobody waits any more, and those that are refused."""
@@ -183,7 +178,7 @@ class _BatchSampler:
             vision = self._vision.get(image) if image else None
             return self._decoder.prompt(job.request, vision)
         except TallyError as error:
-            job.deliver(error)
+            _deliver([job], [error])
             return None
 
 
@@ -204,5 +199,15 @@ def _kind(request: GenerationRequest) -> tuple[str, float, int, int]:
 
 
 def _deliver_all(batch: list[_Job], error: BaseException) -> None:
-    for job in batch:
-        job.deliver(error)
+    _deliver(batch, [error] * len(batch))
+
+
+def _deliver(jobs: Sequence[_Job], results: Sequence[list[Completion] | BaseException]) -> None:
+    """Called from the torch thread; wakes the event loop once."""
+
+    def settle() -> None:
+        for job, result in zip(jobs, results, strict=True):
+            job.settle(result)
+
+    if jobs:
+        jobs[0].answer.get_loop().call_soon_threadsafe(settle)

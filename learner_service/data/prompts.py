@@ -1,5 +1,7 @@
 """Questions to prompt token ids, by the model's own chat template, and answers back to text."""
 
+from functools import lru_cache
+
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedTokenizerBase
 
 from learner_service.clients.rollouts import Completion, Prompt, RolloutModel
@@ -16,16 +18,21 @@ class PromptBuilder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, image_token_id: int) -> None:
         self._tokenizer = tokenizer
         self._image_token_id = image_token_id
+        # Samples come again with every epoch, and many share a question.
+        self._kept_ids = lru_cache(maxsize=1024)(self._computed_ids)
 
     def prompt_ids(self, question: str, image_tokens: int) -> list[int]:
         """[prompt tokens], ending where the model's answer begins."""
+        return list(self._kept_ids(question, image_tokens))
+
+    def _computed_ids(self, question: str, image_tokens: int) -> tuple[int, ...]:
         content = [{"type": "image"}, {"type": "text", "text": self._without_specials(question)}]
         text = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
         )
         ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         place = ids.index(self._image_token_id)
-        return ids[:place] + [self._image_token_id] * image_tokens + ids[place + 1 :]
+        return (*ids[:place], *[self._image_token_id] * image_tokens, *ids[place + 1 :])
 
     def _without_specials(self, question: str) -> str:
         """A question that spells out a special token must not become one."""

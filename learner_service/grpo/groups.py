@@ -138,7 +138,8 @@ class GroupSampler:
             temperature=self._training.temperature,
             max_new_tokens=self._training.max_new_tokens,
         )
-        [completions] = await self._rollouts.generate([prompt], adapter.digest, sampling)
+        with self._scorer.sampling():
+            [completions] = await self._rollouts.generate([prompt], adapter.digest, sampling)
         sampled_at = time.monotonic()
         texts = [self._stage.answer(completion) for completion in completions]
         scores = await self._scorer.score(texts, [sample.true_count] * len(texts))

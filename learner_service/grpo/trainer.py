@@ -76,8 +76,6 @@ class GRPOTrainer(Trainer):
             ],
         )
         self.remove_callback(PrinterCallback)
-        # The loss is already divided over the passes of a step.
-        self.loss_is_scaled_for_ga = True
         self._policy = policy
         self._stage = stage
         self._ahead = ahead
@@ -138,10 +136,25 @@ class GRPOTrainer(Trainer):
         forward_pass = inputs["forward_pass"]
         self._meter.skipped_groups += forward_pass.num_skipped
         if forward_pass.groups:
-            self._step_loss += super().training_step(model, inputs, num_items_in_batch)
+            self._step_loss += self._learnt(model, inputs)
         if forward_pass.step is None:
             return torch.zeros_like(self._step_loss)
         return self._finished(forward_pass.step)
+
+    def _learnt(self, model: torch.nn.Module, inputs: dict[str, ForwardPass]) -> Tensor:
+        """Adds to the gradients. The loss is already divided over the passes of a step.
+
+        transformers would walk through all modules of the model for each pass.
+        """
+        if not model.training:
+            model.train()
+        loss = self.compute_loss(model, inputs)
+        self.accelerator.backward(loss)
+        return loss.detach()
+
+    def _clip_grad_norm(self, model: torch.nn.Module) -> Tensor:
+        """As transformers', over the adapter alone: nothing else has gradients."""
+        return self.accelerator.clip_grad_norm_(self._trained, self.args.max_grad_norm)
 
     def _finished(self, step: WholeStep) -> Tensor:
         """Brings loss and gradients to the scale of the whole step; nothing learnt is 0."""

@@ -2,13 +2,15 @@
 
 A dense mask over the packed sequence would be mostly false. Instead each group is two calls of
 `scaled_dot_product_attention`: its prompt, causal and without a mask, which every device has a
-fast kernel for; and its completions' few queries against the prompt and themselves, under a small
-mask. Nothing is computed across groups, and nothing is padded. Exact, and so is its gradient.
+fast kernel for; and its completions' few queries against the prompt and what each goes on from,
+under a small mask. Nothing is computed across groups, and nothing is padded. Exact, and so is its
+gradient.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -84,14 +86,13 @@ def _masked(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: fl
 
 def _predicting_mask(span: GroupSpan, device: torch.device) -> Tensor:
     """Which keys of the group (columns) its predicting positions (rows) see."""
-    length, prompt_length = span.end - span.start, span.prompt_end - span.start
-    segments = torch.zeros(length, dtype=torch.long)  # 0 is the prompt, 1…G the completions
-    starts = (span.prompt_end, *span.completion_ends)
-    for number, (start, end) in enumerate(zip(starts, span.completion_ends, strict=False), 1):
-        segments[start - span.start : end - span.start] = number
-    own = segments.unsqueeze(1) == segments.unsqueeze(0)
-    visible = (own | (segments == 0).unsqueeze(0)).tril()
-    return visible[prompt_length - 1 :].to(device)
+    prompt_length = span.prompt_end - span.start
+    visible = np.zeros((1 + len(span.parents), span.end - span.start), dtype=np.bool_)
+    visible[:, :prompt_length] = True
+    for row, parent in enumerate(span.parents, start=1):
+        visible[row] = visible[parent + 1]
+        visible[row, prompt_length + row - 1] = True
+    return torch.from_numpy(visible).to(device)
 
 
 def _attention(  # noqa: PLR0917 - transformers' own order

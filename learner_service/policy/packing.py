@@ -1,9 +1,11 @@
-"""Groups to one packed sequence: `[prompt][c1]…[cG][prompt][c1]…`, each prompt once. Pure.
+"""Groups to one packed sequence: `[prompt][c1]…[cG][prompt][c1]…`, what they share once. Pure.
 
 A completion sees its prompt and itself, nothing of its siblings or of other groups; its M-RoPE
-positions start where the prompt's end. The closing token of a completion predicts nothing, so it
-is not fed in, and groups of unequal lengths stand one after another, so nothing is padded. The
-idea of sharing a prompt's forward pass across a group: PrefixGrouper (arXiv 2506.05433), for text.
+positions start where the prompt's end. Completions that begin alike, as short answers do, share
+those tokens as they share the prompt: a group is a tree. The closing token of a completion predicts
+nothing, so it is not fed in, and groups of unequal lengths stand one after another, so nothing is
+padded. The idea of sharing a prompt's forward pass across a group: PrefixGrouper (arXiv
+2506.05433), for text.
 """
 
 from collections.abc import Sequence
@@ -24,19 +26,19 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSpan:
-    """Where a group lies: its prompt from `start` to `prompt_end`, then its completions.
+    """Where a group lies: its prompt from `start` to `prompt_end`, then its completions' tokens.
 
-    Completion k ends at completion_ends[k], where the next begins; the bounds are half-open. A
-    completion of one token takes no place: the prompt's last token predicts it.
+    Token i of these goes on from token parents[i], an earlier one, or from the prompt where that is
+    -1. A completion of one token takes no place: the prompt's last token predicts it.
     """
 
     start: int
     prompt_end: int
-    completion_ends: tuple[int, ...]
+    parents: tuple[int, ...]
 
     @property
     def end(self) -> int:
-        return self.completion_ends[-1]
+        return self.prompt_end + len(self.parents)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +61,25 @@ def pack(groups: Sequence[Group]) -> PackedGroups:
     """Raises ValueError for a group without completions or with an empty one."""
     if any(not c for group in groups for c in group.completions or [()]):
         raise ValueError("every group needs completions, and every completion a token")
+    trees = [_tree(group.completions) for group in groups]
     spans: list[GroupSpan] = []
-    for group in groups:
-        spans.append(_span(group, spans[-1].end if spans else 0))
-    sources = [row for pair in zip(groups, spans, strict=True) for row in _sources(*pair)]
+    for group, tree in zip(groups, trees, strict=True):
+        spans.append(_span(group, tree, spans[-1].end if spans else 0))
+    sources = [
+        [span.prompt_end + place for place in row]
+        for span, tree in zip(spans, trees, strict=True)
+        for row in tree.sources
+    ]
     targets = [list(c) for group in groups for c in group.completions]
     lengths = torch.tensor([len(target) for target in targets])
     longest = int(lengths.max())
     return PackedGroups(
-        token_ids=torch.tensor([i for group in groups for i in _token_ids(group)]),
-        position_ids=torch.cat([_position_ids(group) for group in groups], dim=1),
+        token_ids=torch.tensor(
+            [i for g, tree in zip(groups, trees, strict=True) for i in (*g.prompt_ids, *tree.ids)]
+        ),
+        position_ids=torch.cat(
+            [_position_ids(g, tree) for g, tree in zip(groups, trees, strict=True)], dim=1
+        ),
         spans=tuple(spans),
         sources=_padded(sources, longest),
         target_ids=_padded(targets, longest),
@@ -76,33 +87,45 @@ def pack(groups: Sequence[Group]) -> PackedGroups:
     )
 
 
-def _span(group: Group, start: int) -> GroupSpan:
+@dataclass(frozen=True, kw_only=True)
+class _Tree:
+    """The tokens that completions feed in, those of a common beginning once, parents first.
+
+    `sources` says for each completion which token predicts each of its own, -1 being the prompt.
+    """
+
+    ids: list[int]
+    parents: list[int]
+    depths: list[int]
+    sources: list[list[int]]
+
+
+def _tree(completions: Sequence[Sequence[int]]) -> _Tree:
+    tree = _Tree(ids=[], parents=[], depths=[], sources=[])
+    places: dict[tuple[int, int], int] = {}  # by parent and token
+    for completion in completions:
+        row = [-1]
+        for depth, token in enumerate(completion[:-1]):
+            place = places.setdefault((row[-1], token), len(tree.ids))
+            if place == len(tree.ids):
+                tree.ids.append(token)
+                tree.parents.append(row[-1])
+                tree.depths.append(depth)
+            row.append(place)
+        tree.sources.append(row)
+    return tree
+
+
+def _span(group: Group, tree: _Tree, start: int) -> GroupSpan:
     prompt_end = start + len(group.prompt_ids)
-    ends, end = [], prompt_end
-    for completion in group.completions:
-        end += len(completion) - 1
-        ends.append(end)
-    return GroupSpan(start=start, prompt_end=prompt_end, completion_ends=tuple(ends))
+    return GroupSpan(start=start, prompt_end=prompt_end, parents=tuple(tree.parents))
 
 
-def _token_ids(group: Group) -> list[int]:
-    return [*group.prompt_ids, *(i for c in group.completions for i in c[:-1])]
-
-
-def _position_ids(group: Group) -> Tensor:
+def _position_ids(group: Group, tree: _Tree) -> Tensor:
     """[3, the group's part of S]"""
     first = int(group.position_ids.max()) + 1
-    rows = [torch.arange(first, first + len(c) - 1).expand(3, -1) for c in group.completions]
-    return torch.cat([group.position_ids, *rows], dim=1)
-
-
-def _sources(group: Group, span: GroupSpan) -> list[list[int]]:
-    """For each completion, the position whose hidden state predicts each of its tokens."""
-    starts = (span.prompt_end, *span.completion_ends)
-    return [
-        [span.prompt_end - 1, *range(start, end)]
-        for start, end in zip(starts, span.completion_ends, strict=False)
-    ]
+    own = first + torch.tensor(tree.depths, dtype=torch.long)
+    return torch.cat([group.position_ids, own.expand(3, -1)], dim=1)
 
 
 def _padded(rows: list[list[int]], length: int) -> Tensor:

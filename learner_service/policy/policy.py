@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -75,6 +76,8 @@ class Policy:
         self._tower = FrozenTower(base.model.visual)
         self._features = FeatureCache(settings.feature_cache_bytes, self._feature_folder(settings))
         self._barred_ids = torch.zeros(0, dtype=torch.long, device=self.device)
+        # Prompts of one data set differ little in where their image stands and in its size.
+        self._positions = lru_cache(maxsize=256)(self._computed_positions)
 
     @property
     def base(self) -> torch.nn.Module:
@@ -90,11 +93,17 @@ class Policy:
         self._barred_ids = torch.tensor(list(token_ids), dtype=torch.long, device=self.device)
 
     def position_ids(self, prompt_ids: Sequence[int], grid_thw: tuple[int, int, int]) -> Tensor:
-        """M-RoPE positions of a prompt with one image: [3, prompt tokens]."""
-        ids = torch.tensor([list(prompt_ids)])
+        """M-RoPE positions of a prompt with one image: [3, prompt tokens]; not to be changed."""
+        is_image = tuple(token_id == self.image_token_id for token_id in prompt_ids)
+        return self._positions(is_image, grid_thw)
+
+    def _computed_positions(
+        self, is_image: tuple[bool, ...], grid_thw: tuple[int, int, int]
+    ) -> Tensor:
+        types = torch.tensor([is_image]).int()
         positions, _ = self.base.model.get_rope_index(
-            ids,
-            mm_token_type_ids=(ids == self.image_token_id).int(),
+            torch.zeros_like(types, dtype=torch.long),
+            mm_token_type_ids=types,
             image_grid_thw=torch.tensor([grid_thw]),
         )
         return positions[:, 0]

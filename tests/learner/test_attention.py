@@ -1,7 +1,5 @@
 """Attention over packed groups against one dense mask over the whole sequence."""
 
-from itertools import pairwise
-
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -9,9 +7,9 @@ from learner_service.policy.attention import PackedAttention
 from learner_service.policy.packing import GroupSpan
 
 SPANS = (
-    GroupSpan(start=0, prompt_end=5, completion_ends=(7, 7, 10)),
-    GroupSpan(start=10, prompt_end=13, completion_ends=(13, 13)),
-    GroupSpan(start=13, prompt_end=14, completion_ends=(18,)),
+    GroupSpan(start=0, prompt_end=5, parents=(-1, 0, 0, -1, 3)),
+    GroupSpan(start=10, prompt_end=13, parents=()),
+    GroupSpan(start=13, prompt_end=14, parents=(-1, 0, 1, 0)),
 )
 
 
@@ -19,11 +17,12 @@ def dense_mask() -> torch.Tensor:
     """By the rule itself, place by place: [18, 18]."""
     visible = torch.zeros(18, 18, dtype=torch.bool)
     for span in SPANS:
-        bounds = [span.start, span.prompt_end, *span.completion_ends]
-        for start, end in pairwise(bounds):
-            for query in range(start, end):
-                visible[query, span.start : min(span.prompt_end, query + 1)] = True
-                visible[query, start : query + 1] = True
+        for query in range(span.start, span.end):
+            visible[query, span.start : min(span.prompt_end, query + 1)] = True
+            token = query - span.prompt_end
+            while token >= 0:
+                visible[query, span.prompt_end + token] = True
+                token = span.parents[token]
     return visible
 
 

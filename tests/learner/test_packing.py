@@ -23,8 +23,11 @@ def draw_groups(policy: Policy) -> tuple[list[Group], list[Image.Image]]:
     for number, (width, height) in enumerate(SIZES):
         question = "Count the fish" + " please" * number
         ids = builder.prompt_ids(question, (width // 28) * (height // 28))
+        beginning = [random.randrange(250) for _ in range(4)]
         completions = [
-            [random.randrange(250) for _ in range(random.randint(1, 9))] for _ in range(3 + number)
+            beginning[: random.randint(0, 4)]
+            + [random.randrange(250) for _ in range(random.randint(1, 5))]
+            for _ in range(3 + number)
         ]
         positions = policy.position_ids(ids, (1, height // 14, width // 14))
         groups.append(Group(prompt_ids=ids, position_ids=positions, completions=completions))
@@ -96,12 +99,31 @@ def test_groups_stand_one_after_another():
     assert packed.token_ids.tolist() == [1, 2, 3, 4, 7, 9, 1]
     assert packed.position_ids.tolist() == [[0, 1, 2, 3, 2, 0, 1]] * 3
     assert packed.spans == (
-        GroupSpan(start=0, prompt_end=2, completion_ends=(4, 4, 5)),
-        GroupSpan(start=5, prompt_end=6, completion_ends=(7,)),
+        GroupSpan(start=0, prompt_end=2, parents=(-1, 0, -1)),
+        GroupSpan(start=5, prompt_end=6, parents=(-1,)),
     )
     assert packed.sources.tolist() == [[1, 2, 3], [1, 1, 1], [1, 4, 4], [5, 6, 6]]
     assert packed.target_ids.tolist() == [[3, 4, 5], [6, 6, 6], [7, 8, 8], [1, 2, 2]]
     assert packed.completion_mask.int().tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 0]]
+
+
+def test_what_completions_have_in_common_stands_once():
+    group = Group(
+        prompt_ids=[1],
+        position_ids=torch.zeros(3, 1).long(),
+        completions=[[3, 4, 5], [3, 4, 6, 7], [3, 4, 5], [4, 5], [3, 8, 4, 5]],
+    )
+    packed = pack([group])
+    assert packed.token_ids.tolist() == [1, 3, 4, 6, 4, 8, 4]
+    assert packed.position_ids[0].tolist() == [0, 1, 2, 3, 1, 2, 3]
+    assert packed.spans == (GroupSpan(start=0, prompt_end=1, parents=(-1, 0, 1, -1, 0, 4)),)
+    assert packed.sources.tolist() == [
+        [0, 1, 2, 2],
+        [0, 1, 2, 3],
+        [0, 1, 2, 2],
+        [0, 4, 4, 4],
+        [0, 1, 5, 6],
+    ]
 
 
 def test_positions_go_on_after_the_largest_of_the_prompt():

@@ -29,8 +29,22 @@ async def test_what_comes_together_or_meanwhile_goes_into_one_call():
     await asyncio.sleep(0.03)
     later = [asyncio.create_task(scorer.score([str(n), "9"], [1, 1])) for n in range(3, 5)]
     scores = await asyncio.gather(*first, *later)
-    assert calls.sizes == [3, 4]
+    assert calls.sizes == [3, 3]
     assert [[s.count for s in group] for group in scores] == [[0], [1], [2], [3, 9], [4, 9]]
+
+
+async def test_groups_that_are_still_sampled_are_waited_for_a_little():
+    calls = Calls()
+    scorer = BatchScorer(calls)
+    with scorer.sampling():
+        first = asyncio.create_task(scorer.score(["1"], [1]))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(scorer.score(["2"], [1]))
+        await asyncio.sleep(0)
+    await asyncio.gather(first, second)
+    with scorer.sampling():
+        await scorer.score(["3"], [1])
+    assert calls.sizes == [2, 1]
 
 
 async def test_one_that_is_cancelled_leaves_the_others_their_scores():

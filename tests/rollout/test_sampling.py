@@ -11,7 +11,9 @@ from rollout_service.sampling import Sampler, chances
 def taken(weights: list[float], chance: float, temperature: float = 1.0) -> tuple[int, float]:
     logits = torch.tensor([weights]).log()
     sampler = Sampler(temperature, torch.zeros(len(weights)))
-    token, logp = sampler.sample(logits, torch.tensor([chance], dtype=torch.float64))
+    token, logp = sampler.sample(
+        logits, torch.tensor([chance], dtype=torch.float64), torch.tensor([0])
+    )
     return int(token), float(logp)
 
 
@@ -33,11 +35,20 @@ def test_temperature_zero_takes_the_likeliest_whatever_the_chance():
     assert {taken([0.3, 0.7], chance, 0.0)[0] for chance in (0.0, 0.1, 0.9)} == {1}
 
 
+def test_tokens_are_taken_from_the_distribution_at_their_place():
+    logits = torch.tensor([[0.9, 0.1], [0.2, 0.8]]).log()
+    chance = torch.tensor([0.5, 0.5, 0.1], dtype=torch.float64)
+    sampler = Sampler(1.0, torch.zeros(2))
+    tokens, logps = sampler.sample(logits, chance, torch.tensor([1, 0, 1]))
+    assert tokens.tolist() == [1, 0, 0]
+    assert logps.exp().tolist() == pytest.approx([0.8, 0.9, 0.2])
+
+
 def test_a_large_vocabulary_is_sampled_evenly():
     size = 1500
     logits = torch.zeros(size, size)
     middle = (torch.arange(size, dtype=torch.float64) + 0.5) / size
-    tokens, logps = Sampler(1.0, torch.zeros(size)).sample(logits, middle)
+    tokens, logps = Sampler(1.0, torch.zeros(size)).sample(logits, middle, torch.arange(size))
     assert tokens.tolist() == list(range(size))
     assert logps.tolist() == pytest.approx([-math.log(size)] * size)
 
@@ -46,7 +57,8 @@ def test_a_barred_token_is_taken_at_no_chance():
     barred = torch.zeros(1500)
     barred[[0, 511, 512, 1023, 1499]] = -torch.inf
     chance = torch.cat((torch.linspace(0, 1, 4000, dtype=torch.float64), chances(1, 1, 4000)[0]))
-    tokens, _ = Sampler(1.0, barred).sample(torch.zeros(len(chance), 1500), chance)
+    same = torch.zeros(len(chance), dtype=torch.long)
+    tokens, _ = Sampler(1.0, barred).sample(torch.zeros(1, 1500), chance, same)
     assert set(tokens.tolist()) == set(range(1500)) - {0, 511, 512, 1023, 1499}
 
 
