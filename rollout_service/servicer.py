@@ -68,9 +68,8 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
     async def _generate(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
         sampling = request.sampling
         async with AsyncExitStack() as held:
-            image, adapter = await asyncio.gather(
-                self._held(request.image_digest, held), self._held(request.adapter_digest, held)
-            )
+            image = await self._held(request.image_digest, held)
+            adapter = await self._held(request.adapter_digest, held)
             completions = await self._engine.generate(
                 GenerationRequest(
                     prompt_token_ids=tuple(request.prompt_token_ids),

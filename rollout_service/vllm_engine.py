@@ -7,13 +7,11 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from vllm import TokensPrompt
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError
 from vllm.outputs import RequestOutput
@@ -27,11 +25,12 @@ from rollout_service.adapter_file import (
     read_adapter,
 )
 from rollout_service.engine import Completion, GenerationRequest, ModelDescription
-from rollout_service.errors import BadImage, BadRequest, EngineDied, EngineNotReady, OutOfMemory
+from rollout_service.errors import BadRequest, EngineDied, EngineNotReady, OutOfMemory
 from rollout_service.model_family import LoadedModel, describe, load_outline, warm_up_request
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_adapters import VllmAdapters
 from rollout_service.vllm_options import engine_options, environment
+from rollout_service.vllm_renderer import VllmRenderer
 from rollout_service.vllm_requests import VllmPrompts, completion, sampling_parameters
 from rpc.errors import Internal
 
@@ -47,7 +46,7 @@ class _Running:
 
     llm: AsyncLLM
     outline: LoadedModel
-    prompts: VllmPrompts
+    renderer: VllmRenderer
     adapters: VllmAdapters
     description: ModelDescription
 
@@ -120,7 +119,7 @@ class VllmEngine:
         return _Running(
             llm=llm,
             outline=outline,
-            prompts=VllmPrompts(outline),
+            renderer=VllmRenderer(llm.renderer, VllmPrompts(outline)),
             adapters=VllmAdapters(
                 llm, self._folder, self._settings.max_resident_adapters, read_structure
             ),
@@ -167,29 +166,13 @@ class _Sampling:
                 lora = await held.enter_async_context(self._running.adapters.hold(request.adapter))
             parameters = sampling_parameters(request, self._running.outline)
             with _translated_errors():
+                rendered = await self._running.renderer.rendered(request)
                 output = await _last(
                     self._running.llm.generate(
-                        await self._rendered(), parameters, str(self._number), lora_request=lora
+                        rendered, parameters, str(self._number), lora_request=lora
                     )
                 )
         return self._completions(output)
-
-    async def _rendered(self) -> Any:
-        """The prompt with its image preprocessed, in a thread of vLLM's; raises BadImage."""
-        request, prompts = self._request, self._running.prompts
-        if prompt := prompts.without_pixels(request):
-            with suppress(ValueError):  # vLLM keeps the image no longer
-                return await self._render(prompt)
-        assert request.image
-        prompt = await asyncio.to_thread(prompts.with_pixels, request, request.image)
-        try:
-            return await self._render(prompt)
-        except ValueError as error:
-            raise BadImage("image: the engine's processor refuses it") from error
-
-    async def _render(self, prompt: TokensPrompt) -> Any:
-        (rendered,) = await self._running.llm.renderer.render_cmpl_async([prompt])
-        return rendered
 
     def _completions(self, output: RequestOutput) -> list[Completion]:
         request = self._request

@@ -4,14 +4,19 @@ Nobody here streams. Each token on its way alone costs vLLM's process a message 
 turn of its event loop, beside the next token's computation.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from vllm.v1.core.sched.output import SchedulerOutput
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.engine import EngineCoreOutput, EngineCoreOutputs
 from vllm.v1.outputs import LogprobsLists
+from vllm.v1.request import Request
+
+_COMPANIONS_SECONDS = float(__import__("os").environ.get("OVERHEAD_GAP", "0.002"))
 
 
 class WholeCompletions(Scheduler):
@@ -20,6 +25,16 @@ class WholeCompletions(Scheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._parts: defaultdict[str, list[EngineCoreOutput]] = defaultdict(list)
+        self._arrived_at = 0.0
+
+    def add_request(self, request: Request) -> None:
+        super().add_request(request)
+        self._arrived_at = time.monotonic()
+
+    def schedule(self, *args: Any, **kwargs: Any) -> SchedulerOutput:
+        if self._awaits_companions():
+            return SchedulerOutput.make_empty()
+        return super().schedule(*args, **kwargs)
 
     def update_from_output(self, *args: Any, **kwargs: Any) -> dict[int, EngineCoreOutputs]:
         outputs_by_client = super().update_from_output(*args, **kwargs)
@@ -33,6 +48,12 @@ class WholeCompletions(Scheduler):
         for request in requests:
             self._parts.pop(request.request_id, None)
         return requests
+
+    def _awaits_companions(self) -> bool:
+        """Whether an idle engine would start on a part of what is just arriving."""
+        if self.running or len(self.waiting) >= self.max_num_running_reqs:
+            return False
+        return time.monotonic() - self._arrived_at < _COMPANIONS_SECONDS
 
     def _whole(self, output: EngineCoreOutput) -> EngineCoreOutput | None:
         if not output.finished:
