@@ -9,8 +9,8 @@ from pathlib import Path
 import grpc
 
 from bench.peak_memory import PeakMemory
-from learner_service.blob_servicer import BlobServicer
-from learner_service.blob_store import BlobStore
+from learner_service.blobs.blob_servicer import BlobServicer
+from learner_service.blobs.blob_store import BlobStore
 from rpc.blobs import CHUNK_BYTES, keep_freed_buffers
 from rpc.server import RpcServer
 from rpc.settings import ServerSettings

@@ -32,7 +32,7 @@ from bench.adapter_servicer import PLAIN, serve_blobs, serve_plainly
 from bench.measure import in_turn, median_ratio, seconds
 from bench.peak_memory import PeakMemory
 from bench.report import options, print_json, print_table
-from learner_service.blob_store import BlobStore
+from learner_service.blobs.blob_store import BlobStore
 from rollout_service.blob_cache import BlobCache
 from rollout_service.cache_folder import MEMORY_FOLDER, placed_cache
 from rollout_service.settings import RolloutSettings

@@ -14,9 +14,9 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from bench.measure import seconds
 from bench.peak_memory import PeakMemory
-from learner_service.adapters import AdapterPublisher
-from learner_service.blob_store import BlobStore
-from learner_service.policy import LORA_TARGETS
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.policy.adapters import AdapterPublisher
+from learner_service.policy.policy import LORA_TARGETS
 
 _QWEN_7B = {
     "hidden_size": 3584,

@@ -21,7 +21,7 @@ from bench.measure import in_turn, seconds
 from bench.models import SHAPES, Shape, policy_folder
 from bench.report import options, print_json, print_table
 from bench.tally_side import TallySettings, TallySide
-from learner_service.packing import GroupSpan, pack
+from learner_service.policy.packing import GroupSpan, pack
 
 
 def step_flops(shape: Shape, spans: tuple[GroupSpan, ...], vocab_size: int, lora_r: int) -> float:

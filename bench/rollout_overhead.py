@@ -28,14 +28,14 @@ from vllm.lora.request import LoRARequest
 from bench import services
 from bench.measure import in_turn, median_ratio, seconds
 from bench.report import options, print_json, print_table
-from learner_service.adapters import AdapterPublisher
-from learner_service.background import BackgroundLoop
-from learner_service.blob_servicer import BlobServicer
-from learner_service.blob_store import BlobStore
-from learner_service.patience import Patience
-from learner_service.policy import LORA_TARGETS, Policy, PolicySettings
-from learner_service.prompts import PromptBuilder
-from learner_service.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
+from learner_service.blobs.blob_servicer import BlobServicer
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.background import BackgroundLoop
+from learner_service.clients.patience import Patience
+from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
+from learner_service.data.prompts import PromptBuilder
+from learner_service.policy.adapters import AdapterPublisher
+from learner_service.policy.policy import LORA_TARGETS, Policy, PolicySettings
 from learner_service.spec import LoraSettings
 from rollout_service.engine import GenerationRequest, LocalBlob
 from rollout_service.model_family import load_outline

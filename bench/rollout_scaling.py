@@ -18,9 +18,9 @@ from pathlib import Path
 from bench import services
 from bench.delayed_replica import IMAGE_TOKEN_ID
 from bench.report import options, print_json, print_table
-from learner_service.blob_store import BlobStore
-from learner_service.patience import Patience
-from learner_service.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.patience import Patience
+from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
 from learner_service.settings import LearnerSettings
 from rpc.channel import open_channel
 

@@ -15,18 +15,18 @@ from torch import Tensor
 
 from bench.scenes import Example
 from bench.stepping import optimizer_step
-from learner_service.blob_store import BlobStore
-from learner_service.dataset import Sample
-from learner_service.events import Event
-from learner_service.groups import PromptStage, PublishedAdapter, ScoredGroup
-from learner_service.images import to_png
-from learner_service.loss import LossScale
-from learner_service.packing import Group
-from learner_service.passes import ForwardPass, WholeStep
-from learner_service.phases import Phases
-from learner_service.policy import Policy, PolicySettings
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.data.dataset import Sample
+from learner_service.data.images import to_png
+from learner_service.grpo.groups import PromptStage, PublishedAdapter, ScoredGroup
+from learner_service.grpo.loss import LossScale
+from learner_service.grpo.passes import ForwardPass, WholeStep
+from learner_service.grpo.trainer import GRPOTrainer
+from learner_service.jobs.events import Event
+from learner_service.jobs.phases import Phases
+from learner_service.policy.packing import Group
+from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.spec import LoraSettings, LossType, TrainingSettings
-from learner_service.trainer import GRPOTrainer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,13 @@ import asyncio
 
 import grpc
 
-from learner_service.blob_servicer import BlobServicer
-from learner_service.blob_store import BlobStore
-from learner_service.job_store import JobStore
-from learner_service.jobs import Jobs
+from learner_service.blobs.blob_servicer import BlobServicer
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.jobs.job_store import JobStore
+from learner_service.jobs.jobs import Jobs
+from learner_service.jobs.process import owned
 from learner_service.models import ModelList
-from learner_service.on_demand import OnDemand
-from learner_service.process import owned
+from learner_service.on_demand.on_demand import OnDemand
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
 from rpc.logs import configure_logging

@@ -16,7 +16,6 @@ from rpc.tls import server_credentials
 
 _log = logging.getLogger(__name__)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
-_LEAST_PING_MILLISECONDS = 100
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 Register = Callable[[grpc.aio.Server], None]
@@ -48,7 +47,8 @@ class RpcServer:
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
                 ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_MILLISECONDS),
+                # The callers are our own, and pings that are delivered late come in bursts.
+                ("grpc.http2.max_ping_strikes", 0),
                 # Its end makes a client ask the name again, and so find replicas that joined.
                 ("grpc.max_connection_age_ms", round(1000 * settings.connection_age_seconds)),
                 ("grpc.so_reuseport", 0),

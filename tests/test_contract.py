@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from gateway.event_models import Evaluation, EvaluationScores
 from gateway.train_models import LoraConfig, TrainingConfig, TrainRequest
-from learner_service.comparison import SCORES, comparison
+from learner_service.evaluation.comparison import SCORES, comparison
 from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
 from tally.learner.v1 import learner_pb2 as pb
 from tests.learner.test_comparison import FOUR

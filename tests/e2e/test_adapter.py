@@ -13,8 +13,8 @@ import torch
 from peft import PeftModel
 from PIL import Image
 
-from learner_service.images import to_png
-from learner_service.prompts import PromptBuilder
+from learner_service.data.images import to_png
+from learner_service.data.prompts import PromptBuilder
 from rpc.digests import digest_of
 from samples.small_policy import load_policy
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc

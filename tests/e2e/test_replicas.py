@@ -20,7 +20,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.services import free_ports
-from learner_service.blob_store import BlobStore
+from learner_service.blobs.blob_store import BlobStore
 from samples.scenes import draw_scene
 from samples.small_policy import POLICY_PATH
 from tally.learner.v1 import learner_pb2 as pb

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from learner_service.policy import Policy, PolicySettings
+from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.spec import LoraSettings
 
 

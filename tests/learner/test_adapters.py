@@ -8,9 +8,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import safe_open
 
-from learner_service.adapters import AdapterPublisher
-from learner_service.blob_store import BlobStore
-from learner_service.policy import LORA_TARGETS
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.policy.adapters import AdapterPublisher
+from learner_service.policy.policy import LORA_TARGETS
 from rpc.digests import digest_of_file
 from samples.small_policy import load_policy
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from learner_service.answering import Answering
-from learner_service.asking import Asking
-from learner_service.blob_store import BlobStore
+from learner_service.blobs.blob_store import BlobStore
 from learner_service.models import ModelList
-from learner_service.question import Question, published_adapter
+from learner_service.on_demand.answering import Answering
+from learner_service.on_demand.asking import Asking
+from learner_service.on_demand.question import Question, published_adapter
 from learner_service.settings import LearnerSettings
 from rpc.errors import FailedPrecondition, InvalidArgument
 from rpc.settings import ClientSettings
@@ -70,7 +70,7 @@ async def test_both_answer_and_the_picture_is_gone(
 async def test_a_picture_that_a_job_staged_stays(
     answering: Answering, store: BlobStore, rollouts: NotingRollouts, random_policy_path: Path
 ):
-    from learner_service.images import to_png
+    from learner_service.data.images import to_png
 
     staged = store.put_bytes(to_png(Image.new("RGB", (112, 84), "red")))
     picture = encoded(Image.new("RGB", (112, 84), "red"))

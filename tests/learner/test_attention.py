@@ -5,8 +5,8 @@ from itertools import pairwise
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from learner_service.attention import PackedAttention
-from learner_service.packing import GroupSpan
+from learner_service.policy.attention import PackedAttention
+from learner_service.policy.packing import GroupSpan
 
 SPANS = (
     GroupSpan(start=0, prompt_end=5, completion_ends=(7, 7, 10)),

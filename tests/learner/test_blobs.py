@@ -6,8 +6,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from learner_service.blob_servicer import BlobServicer
-from learner_service.blob_store import BlobStore
+from learner_service.blobs.blob_servicer import BlobServicer
+from learner_service.blobs.blob_store import BlobStore
 from rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from rpc.channel import open_channel
 from rpc.digests import digest_of

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from learner_service import checkpoints
+from learner_service.jobs import checkpoints
 
 
 def stage(folder: Path, step: int) -> Path:

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from learner_service.background import BackgroundLoop
+from learner_service.clients.background import BackgroundLoop
+from learner_service.clients.patience import Patience
+from learner_service.clients.rewards import RewardClient, Score
+from learner_service.clients.rollouts import Prompt, RolloutClient, Sampling
 from learner_service.errors import RewardsUnavailable, RolloutsUnavailable, StopRequested
-from learner_service.patience import Patience
-from learner_service.rewards import RewardClient, Score
-from learner_service.rollouts import Prompt, RolloutClient, Sampling
 from rpc.channel import open_channel
 from rpc.errors import DataLoss, Unavailable
 from rpc.server import RpcServer

@@ -6,10 +6,16 @@ import math
 import numpy as np
 import pytest
 
-from learner_service.bootstrap import RatioScores, paired_intervals
-from learner_service.comparison import Answered, Compared, comparison, count_label, ratio_scores
-from learner_service.dataset import Sample
-from learner_service.rewards import Score
+from learner_service.clients.rewards import Score
+from learner_service.data.dataset import Sample
+from learner_service.evaluation.bootstrap import RatioScores, paired_intervals
+from learner_service.evaluation.comparison import (
+    Answered,
+    Compared,
+    comparison,
+    count_label,
+    ratio_scores,
+)
 
 REWARDS = {0: 1.0, 1: 0.85, 2: 0.7, 3: 0.4, 4: 0.3, 5: 0.2}
 

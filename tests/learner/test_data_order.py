@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learner_service.data_order import DataOrder
+from learner_service.grpo.data_order import DataOrder
 
 SIZES = st.integers(1, 40), st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32 - 1)
 

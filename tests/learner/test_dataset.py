@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from learner_service.blob_store import BlobStore
-from learner_service.dataset import ImageGrid, Sample, stage_dataset
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.data.dataset import ImageGrid, Sample, stage_dataset
+from learner_service.data.images import decode, fit_to_grid
 from learner_service.errors import InvalidDataset
-from learner_service.images import decode, fit_to_grid
 
 GRID = ImageGrid(patch_pixels=14, merge_size=2, min_pixels=56 * 56, max_pixels=1024 * 1024)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from learner_service.features import FeatureCache, FeatureFolder, tower_fingerprint
+from learner_service.policy.features import FeatureCache, FeatureFolder, tower_fingerprint
 
 ROW_BYTES = 40
 

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from learner_service import findings
-from learner_service.findings import BaseSample, Severity, step_plan
-from learner_service.memory import MemoryEstimate
-from learner_service.rollouts import RolloutModel
+from learner_service.clients.rollouts import RolloutModel
+from learner_service.on_demand import findings
+from learner_service.on_demand.findings import BaseSample, Severity, step_plan
+from learner_service.on_demand.memory import MemoryEstimate
 from learner_service.spec import JobSpec, TrainingSettings
 
 SPEC = JobSpec(dataset_digest="a" * 64, base_model="small")

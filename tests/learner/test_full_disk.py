@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from learner_service.events import Notice
-from learner_service.job_store import JobStore
+from learner_service.jobs.events import Notice
+from learner_service.jobs.job_store import JobStore
 from learner_service.spec import JobSpec
 from rpc.errors import ResourceExhausted
 

@@ -3,8 +3,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learner_service.dataset import Sample
-from learner_service.held_out import held_out_rows
+from learner_service.data.dataset import Sample
+from learner_service.data.held_out import held_out_rows
 from learner_service.spec import JobSpec
 
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from learner_service.history import StepHistory
+from learner_service.grpo.history import StepHistory
 
 
 def test_a_resumed_worker_writes_the_later_steps_anew(tmp_path: Path):

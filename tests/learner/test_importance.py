@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from learner_service.importance import importance_weights
+from learner_service.grpo.importance import importance_weights
 
 
 def test_by_hand():

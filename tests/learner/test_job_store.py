@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from learner_service.errors import InvalidSpec, UnknownJob
-from learner_service.events import (
+from learner_service.jobs.events import (
     EvaluationDone,
     EvaluationProgress,
     Event,
@@ -19,7 +19,7 @@ from learner_service.events import (
     from_json,
     to_json,
 )
-from learner_service.job_store import JobStore
+from learner_service.jobs.job_store import JobStore
 from learner_service.spec import JobSpec, validated_spec
 
 SPEC = JobSpec(job_name="apples", dataset_digest="a" * 64, base_model="small")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from learner_service import checkpoints
-from learner_service.job_store import JobStore
+from learner_service.jobs import checkpoints
+from learner_service.jobs.job_store import JobStore
 from learner_service.spec import JobSpec
 
 WRITE_CHECKPOINTS = """
 import sys
 from pathlib import Path
-from learner_service import checkpoints
+from learner_service.jobs import checkpoints
 folder = Path(sys.argv[1])
 step = int(sys.argv[2])
 while True:
@@ -31,8 +31,8 @@ while True:
 WRITE_EVENTS = """
 import sys
 from pathlib import Path
-from learner_service.events import StepDone
-from learner_service.job_store import JobStore
+from learner_service.jobs.events import StepDone
+from learner_service.jobs.job_store import JobStore
 store = JobStore(Path(sys.argv[1]) / "learner.db")
 step = int(sys.argv[2])
 while True:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learner_service.kinds import OTHER, kind_of, kinds_of
+from learner_service.data.kinds import OTHER, kind_of, kinds_of
 
 
 @pytest.mark.parametrize(

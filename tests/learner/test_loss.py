@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from learner_service.importance import importance_weights
-from learner_service.loss import LossScale, k3_divergence, policy_loss
+from learner_service.grpo.importance import importance_weights
+from learner_service.grpo.loss import LossScale, k3_divergence, policy_loss
 from learner_service.spec import LossType
 
 MAX_NEW_TOKENS = 6

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from learner_service.memory import ModelShape, available_memory, estimated_memory
+from learner_service.on_demand.memory import ModelShape, available_memory, estimated_memory
 from learner_service.spec import LoraSettings, TrainingSettings
 
 SHAPE = ModelShape(

@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from learner_service.packing import Group, GroupSpan, pack
-from learner_service.policy import Policy
-from learner_service.prompts import PromptBuilder
+from learner_service.data.prompts import PromptBuilder
+from learner_service.policy.packing import Group, GroupSpan, pack
+from learner_service.policy.policy import Policy
 from samples.scenes import draw_scene
 
 SIZES = ((112, 112), (140, 84), (56, 168))

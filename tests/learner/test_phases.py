@@ -1,5 +1,5 @@
-from learner_service.events import JobPhase, PhaseChanged
-from learner_service.phases import Phases
+from learner_service.jobs.events import JobPhase, PhaseChanged
+from learner_service.jobs.phases import Phases
 
 
 def test_a_missing_replica_shows_only_where_it_is_waited_for():

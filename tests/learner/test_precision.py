@@ -7,8 +7,8 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from learner_service.lora import fuse
-from learner_service.policy import Policy, PolicySettings
+from learner_service.policy.lora import fuse
+from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.spec import LoraSettings
 from tests.learner.test_packing import draw_groups, lora_gradients, packed_logps
 

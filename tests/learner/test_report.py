@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from learner_service.comparison import Compared, comparison
-from learner_service.images import to_png
-from learner_service.report import csv_text, write_report
+from learner_service.data.images import to_png
+from learner_service.evaluation.comparison import Compared, comparison
+from learner_service.evaluation.report import csv_text, write_report
 from tests.learner.test_comparison import FOUR, compared
 
 ABOUT = {"title": "apples <script>alert(1)</script>", "line": "Base model: small."}

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from learner_service.rewards import Score
-from learner_service.scoring import BatchScorer
+from learner_service.clients.rewards import Score
+from learner_service.grpo.scoring import BatchScorer
 from rpc.errors import Unavailable
 
 

@@ -1,11 +1,11 @@
 from types import SimpleNamespace
 
+from learner_service.clients.rewards import Score
 from learner_service.convert import event_to_proto
-from learner_service.dataset import Sample
-from learner_service.events import SamplesShown
-from learner_service.job_store import LoggedEvent
-from learner_service.rewards import Score
-from learner_service.shown import shown_groups
+from learner_service.data.dataset import Sample
+from learner_service.grpo.shown import shown_groups
+from learner_service.jobs.events import SamplesShown
+from learner_service.jobs.job_store import LoggedEvent
 
 
 def sample(row: int, question: str = "How many?") -> Sample:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from learner_service.groups import ScoredGroup
+from learner_service.grpo.groups import ScoredGroup
 from learner_service.spec import LossType
 from tests.learner.training import Training, training
 

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 from transformers import AutoTokenizer
 
-from learner_service.background import BackgroundLoop
-from learner_service.blob_store import BlobStore
-from learner_service.events import EvaluationDone, JobEnded, JobStatus, SamplesShown, from_json
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.background import BackgroundLoop
+from learner_service.jobs.events import EvaluationDone, JobEnded, JobStatus, SamplesShown, from_json
+from learner_service.jobs.worker import Worker
+from learner_service.jobs.worker_task import WorkerTask
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
-from learner_service.worker import Worker
-from learner_service.worker_task import WorkerTask
 from reward_service.servicer import SERVICE_NAME, RewardServicer
 from rpc.digests import vocabulary_fingerprint
 from rpc.server import RpcServer

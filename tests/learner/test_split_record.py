@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from learner_service.split_record import adopt_split, recorded_rows
+from learner_service.data.split_record import adopt_split, recorded_rows
 
 
 def never() -> list[int]:

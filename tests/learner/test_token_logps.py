@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from learner_service import token_logps
-from learner_service.token_logps import choices, score
+from learner_service.policy import token_logps
+from learner_service.policy.token_logps import choices, score
 
 SOURCES = torch.tensor([7, 7, 2, 9, 7, 3])
 TOKENS = torch.tensor([4, 1, 0, 5, 4, 2])

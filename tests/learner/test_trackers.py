@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerState
 
-from learner_service import trackers as trackers_module
-from learner_service.events import Event, Notice
+from learner_service.jobs.events import Event, Notice
 from learner_service.settings import LearnerSettings, Tracker
+from learner_service.tracking import trackers as trackers_module
 from tests.learner.training import Training, trackers, training
 
 LOCAL = [Tracker.TENSORBOARD, Tracker.MLFLOW]

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from learner_service.errors import InvalidDataset, RolloutsUnavailable
-from learner_service.events import WorkerFailed
-from learner_service.failures import failure_of
-from learner_service.supervisor import WorkerExit
+from learner_service.jobs.events import WorkerFailed
+from learner_service.jobs.failures import failure_of
+from learner_service.jobs.supervisor import WorkerExit
 from rpc.errors import DataLoss
 
 

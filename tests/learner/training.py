@@ -9,24 +9,24 @@ from random import Random
 
 import torch
 
-from learner_service.adapters import AdapterPublisher
-from learner_service.background import BackgroundLoop
-from learner_service.blob_store import BlobStore
-from learner_service.dataset import Sample
-from learner_service.events import Event, StepDone
-from learner_service.groups import GroupSampler, PromptStage
-from learner_service.images import to_png
-from learner_service.patience import Patience
-from learner_service.phases import Phases
-from learner_service.policy import Policy, PolicySettings
-from learner_service.rewards import RewardClient
-from learner_service.rollouts import RolloutClient
-from learner_service.rollouts_ahead import RolloutsAhead
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.background import BackgroundLoop
+from learner_service.clients.patience import Patience
+from learner_service.clients.rewards import RewardClient
+from learner_service.clients.rollouts import RolloutClient
+from learner_service.data.dataset import Sample
+from learner_service.data.images import to_png
+from learner_service.grpo.groups import GroupSampler, PromptStage
+from learner_service.grpo.rollouts_ahead import RolloutsAhead
+from learner_service.grpo.trainer import GRPOTrainer
+from learner_service.jobs.events import Event, StepDone
+from learner_service.jobs.phases import Phases
+from learner_service.policy.adapters import AdapterPublisher
+from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.settings import Tracker
 from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
-from learner_service.tracker_runs import RunIdentity
-from learner_service.trackers import Trackers
-from learner_service.trainer import GRPOTrainer
+from learner_service.tracking.tracker_runs import RunIdentity
+from learner_service.tracking.trackers import Trackers
 from reward_service.servicer import RewardServicer
 from rpc.channel import open_channel
 from rpc.digests import digest_of

@@ -1,0 +1,1 @@
+"""The content-addressed store that every service pulls from."""

@@ -1,0 +1,79 @@
+"""answers, true counts → rewards: the client of reward.v1."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from learner_service.clients.patience import Patience
+from learner_service.errors import RewardsUnavailable
+from learner_service.spec import RewardWeight
+from rpc.errors import Unavailable, translated_errors
+from tally.reward.v1 import reward_pb2, reward_pb2_grpc
+
+IDEMPOTENT_METHODS = ("tally.reward.v1.RewardService/Score",)
+_MOST_ANSWERS = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """An answer's count, or why it holds none; how far off it is, and its reward."""
+
+    count: int | None
+    difference: int | None
+    reward: float
+    explanation: str = ""
+
+
+class RewardClient:
+    """Scores answers; a reward that isn't a finite number is a fault, never a 0."""
+
+    def __init__(self, channel: grpc.aio.Channel, patience: Patience) -> None:
+        self._stub = reward_pb2_grpc.RewardServiceStub(channel)
+        self._patience = patience
+
+    async def score(
+        self,
+        texts: Sequence[str],
+        true_counts: Sequence[int],
+        rewards: Sequence[RewardWeight] = (),
+    ) -> list[Score]:
+        """One score for each text, in order. Raises RewardsUnavailable after the bound."""
+        answers = [
+            reward_pb2.Answer(text=text, true_count=true_count)
+            for text, true_count in zip(texts, true_counts, strict=True)
+        ]
+        weights = [reward_pb2.WeightedReward(name=r.name, weight=r.weight) for r in rewards]
+        scores: list[Score] = []
+        for start in range(0, len(answers), _MOST_ANSWERS):
+            request = reward_pb2.ScoreRequest(
+                answers=answers[start : start + _MOST_ANSWERS], rewards=weights
+            )
+            scores += await self._asked(request)
+        return scores
+
+    async def _asked(self, request: reward_pb2.ScoreRequest) -> list[Score]:
+        try:
+            return await self._patience.call(lambda: self._ask(request))
+        except Unavailable as error:
+            message = "the reward service did not answer within the bound"
+            raise RewardsUnavailable(message) from error
+
+    async def _ask(self, request: reward_pb2.ScoreRequest) -> list[Score]:
+        async with translated_errors():
+            response = await self._stub.Score(request)
+        scored = response.scored_answers
+        if len(scored) != len(request.answers) or not all(math.isfinite(s.reward) for s in scored):
+            raise Unavailable("the reward service answered without a finite reward for each answer")
+        return [_converted(answer) for answer in scored]
+
+
+def _converted(answer: reward_pb2.ScoredAnswer) -> Score:
+    parsed = answer.parsed_count
+    return Score(
+        count=parsed.count if parsed.HasField("count") else None,
+        difference=answer.difference if answer.HasField("difference") else None,
+        reward=answer.reward,
+        explanation="" if parsed.HasField("count") else parsed.explanation,
+    )

@@ -1,0 +1,146 @@
+"""A dataset blob to samples; every image becomes a blob of its own, ready for every replica."""
+
+import json
+import zipfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.data.images import decode, fit_to_grid, to_png
+from learner_service.errors import InvalidDataset
+
+SAMPLES_ENTRY = "samples.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageGrid:
+    """What the model's image processor does with sizes, all in pixels."""
+
+    patch_pixels: int
+    merge_size: int
+    min_pixels: int
+    max_pixels: int
+
+    def tokens(self, width: int, height: int) -> int:
+        """Image tokens of a picture whose sides are multiples of patch times merge."""
+        factor = self.patch_pixels * self.merge_size
+        return (width // factor) * (height // factor)
+
+
+def grid_of(image_processor: Any) -> ImageGrid:
+    """What a Qwen-VL image processor of transformers does with sizes."""
+    return ImageGrid(
+        patch_pixels=image_processor.patch_size,
+        merge_size=image_processor.merge_size,
+        min_pixels=image_processor.size["shortest_edge"],
+        max_pixels=image_processor.size["longest_edge"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One question about one image. The size is that of the staged image, in pixels."""
+
+    row: int
+    question: str
+    true_count: int
+    image_digest: str
+    width: int
+    height: int
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    row: int
+    image: str
+    question: str = Field(min_length=1)
+    true_count: int = Field(ge=0)
+
+
+def stage_dataset(
+    path: Path,
+    store: BlobStore,
+    grid: ImageGrid,
+    max_side_pixels: int,
+    only_rows: Collection[int] | None = None,
+) -> list[Sample]:
+    """Reads the ZIP, puts every image into the store once, resized, and returns the samples.
+
+    With `only_rows`, the samples of these rows alone.
+
+    Raises InvalidDataset that names the line or the entry that is wrong.
+    """
+    staged: dict[str, tuple[str, int, int]] = {}
+    samples = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for line in _lines(archive):
+                if only_rows is not None and line.row not in only_rows:
+                    continue
+                if line.image not in staged:
+                    image = decode(_entry(archive, line.image), line.image)
+                    staged[line.image] = _stage(image, store, grid, max_side_pixels)
+                digest, width, height = staged[line.image]
+                samples.append(_sample(line, digest, width, height))
+    except zipfile.BadZipFile as error:
+        raise InvalidDataset("the dataset is not a ZIP file") from error
+    if not samples:
+        raise InvalidDataset(f"{SAMPLES_ENTRY} holds no sample")
+    return samples
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """The samples without their images: `image_digest` is the entry's name, and no size is known.
+
+    Raises InvalidDataset that names the line that is wrong.
+    """
+    with zipfile.ZipFile(path) as archive:
+        samples = [_sample(line, line.image, 0, 0) for line in _lines(archive)]
+    if not samples:
+        raise InvalidDataset(f"{SAMPLES_ENTRY} holds no sample")
+    return samples
+
+
+def _lines(archive: zipfile.ZipFile) -> Iterator[_Line]:
+    for number, text in enumerate(_entry(archive, SAMPLES_ENTRY).splitlines(), start=1):
+        try:
+            yield _Line.model_validate(json.loads(text))
+        except (ValueError, ValidationError) as error:
+            raise InvalidDataset(f"{SAMPLES_ENTRY}, line {number}: not a sample") from error
+
+
+def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        return archive.read(name)
+    except (KeyError, zipfile.BadZipFile, OSError) as error:
+        raise InvalidDataset(f"{name}: missing from the dataset, or damaged") from error
+
+
+def _stage(
+    image: Image.Image, store: BlobStore, grid: ImageGrid, max_side_pixels: int
+) -> tuple[str, int, int]:
+    fitted = fit_to_grid(
+        image,
+        max_side_pixels=max_side_pixels,
+        factor_pixels=grid.patch_pixels * grid.merge_size,
+        min_pixels=grid.min_pixels,
+        max_pixels=grid.max_pixels,
+    )
+    return store.put_bytes(to_png(fitted)), fitted.width, fitted.height
+
+
+def _sample(line: _Line, digest: str, width: int, height: int) -> Sample:
+    return Sample(
+        row=line.row,
+        question=line.question,
+        true_count=line.true_count,
+        image_digest=digest,
+        width=width,
+        height=height,
+    )

@@ -1,0 +1,74 @@
+"""Questions to prompt token ids, by the model's own chat template, and answers back to text."""
+
+from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedTokenizerBase
+
+from learner_service.clients.rollouts import Completion, Prompt, RolloutModel
+from learner_service.data.dataset import ImageGrid, Sample, grid_of
+from rpc.digests import vocabulary_fingerprint
+from rpc.errors import FailedPrecondition
+
+_IMAGE_PLACEHOLDER = "<|image_pad|>"
+
+
+class PromptBuilder:
+    """Knows the chat template; the placeholder is repeated once per image token."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, image_token_id: int) -> None:
+        self._tokenizer = tokenizer
+        self._image_token_id = image_token_id
+
+    def prompt_ids(self, question: str, image_tokens: int) -> list[int]:
+        """[prompt tokens], ending where the model's answer begins."""
+        content = [{"type": "image"}, {"type": "text", "text": self._without_specials(question)}]
+        text = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        place = ids.index(self._image_token_id)
+        return ids[:place] + [self._image_token_id] * image_tokens + ids[place + 1 :]
+
+    def _without_specials(self, question: str) -> str:
+        """A question that spells out a special token must not become one."""
+        for token in (*self._tokenizer.all_special_tokens, _IMAGE_PLACEHOLDER):
+            question = question.replace(token, " ")
+        return question
+
+
+class Prompter:
+    """Samples to prompts, completions to text; needs no weights of the model."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, image_token_id: int, grid: ImageGrid
+    ) -> None:
+        self.grid = grid
+        self._tokenizer = tokenizer
+        self._builder = PromptBuilder(tokenizer, image_token_id)
+
+    @classmethod
+    def of_model(cls, source: str) -> "Prompter":
+        """`source` is a folder or a hub name."""
+        return cls(
+            AutoTokenizer.from_pretrained(source),
+            AutoConfig.from_pretrained(source).image_token_id,
+            grid_of(AutoImageProcessor.from_pretrained(source, backend="pil")),
+        )
+
+    def prompt(self, sample: Sample, seed: int) -> Prompt:
+        tokens = self.grid.tokens(sample.width, sample.height)
+        return Prompt(
+            token_ids=tuple(self._builder.prompt_ids(sample.question, tokens)),
+            image_digest=sample.image_digest,
+            seed=seed,
+        )
+
+    def answer(self, completion: Completion) -> str:
+        return self._tokenizer.decode(completion.token_ids, skip_special_tokens=True)
+
+    def agree_on_tokens(self, served: RolloutModel, base_model: str) -> None:
+        """Raises FailedPrecondition for replicas whose token ids mean something else."""
+        own = vocabulary_fingerprint(self._tokenizer.get_vocab())
+        if served.vocabulary_fingerprint != own:
+            raise FailedPrecondition(
+                f"the rollout replicas serve {served.base_model}, whose tokens are not those of "
+                f"{base_model}; start replicas of the same model"
+            )

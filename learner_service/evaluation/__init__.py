@@ -1,0 +1,1 @@
+"""Base against adapter: answers, scores, intervals, the report."""

@@ -1,0 +1,116 @@
+"""A comparison from its samples to its report: what a worker does with an adapter it can name."""
+
+import math
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.background import BackgroundLoop
+from learner_service.clients.rewards import RewardClient
+from learner_service.clients.rollouts import RolloutClient
+from learner_service.data.dataset import Sample
+from learner_service.data.prompts import Prompter
+from learner_service.evaluation.comparison import SCORES, comparison
+from learner_service.evaluation.evaluation import Evaluator
+from learner_service.evaluation.report import PAGE_NAME, write_report
+from learner_service.jobs.events import EvaluationDone, JobPhase, Notice, Report
+from learner_service.jobs.phases import Phases
+from learner_service.jobs.worker_task import WorkerTask
+from rpc.digests import digest_of_file
+from rpc.errors import TallyError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparing:
+    """The parts that both a training job and a comparison alone have."""
+
+    task: WorkerTask
+    store: BlobStore
+    loop: BackgroundLoop
+    rollouts: RolloutClient
+    rewards: RewardClient
+    report: Report
+    phases: Phases
+
+    def run(
+        self, prompter: Prompter, samples: Sequence[Sample], adapter_digest: str, held_out: bool
+    ) -> Path:
+        """Compares, reports EvaluationDone, and leaves the report at the path that it returns.
+
+        `held_out`: the samples are a part of the job's own data.
+        """
+        self.phases.enter(JobPhase.EVALUATING)
+        spec = self.task.spec
+        evaluator = Evaluator(
+            prompter=prompter,
+            rollouts=self.rollouts,
+            rewards=self.rewards,
+            loop=self.loop,
+            max_new_tokens=spec.training.max_new_tokens,
+            report=self.report,
+        )
+        compared = evaluator.compare(samples, adapter_digest)
+        result = comparison(compared, spec.training.seed)
+        result["held_out"] = None
+        if held_out:
+            rows = [sample.row for sample in samples]
+            result["held_out"] = {"share": spec.evaluation_share, "rows": rows}
+        path = self.task.folder / "evaluation.zip"
+        write_report(
+            path,
+            result,
+            compared,
+            about=self._about(held_out),
+            open_picture=lambda digest: self.store.path(digest).read_bytes(),
+        )
+        self.report(self._done(result, path))
+        return path
+
+    def page(
+        self,
+        prompter: Prompter,
+        stage: Callable[[], list[Sample]],
+        adapter_digest: str,
+        held_out: bool,
+    ) -> bytes | None:
+        """The page of a comparison on the samples that `stage` gives; None where there is none.
+
+        What was trained is not lost to a comparison that fails: the job says so and goes on.
+        """
+        try:
+            samples = stage()
+            if not samples:
+                return None
+            return _page_of(self.run(prompter, samples, adapter_digest, held_out))
+        except TallyError as error:
+            self.report(Notice(message=f"base and adapter were not compared: {error}"))
+            return None
+
+    def _about(self, held_out: bool) -> dict[str, str]:
+        spec = self.task.spec
+        source = "They were held out of training." if held_out else ""
+        line = f"Base model: {spec.base_model}. {source}".strip()
+        return {"title": spec.job_name or "Comparison", "line": line}
+
+    def _done(self, result: dict[str, Any], path: Path) -> EvaluationDone:
+        digest = digest_of_file(path)
+        self.store.put_file(path, digest)
+        return EvaluationDone(
+            num_samples=result["num_samples"],
+            base=_figures(result["base"]),
+            adapter=_figures(result["adapter"]),
+            report_digest=digest,
+        )
+
+
+def _page_of(report: Path) -> bytes:
+    """The HTML page of a report."""
+    with zipfile.ZipFile(report) as archive:
+        return archive.read(PAGE_NAME)
+
+
+def _figures(scores: dict[str, Any]) -> dict[str, float]:
+    return {name: math.nan if scores[name] is None else scores[name] for name in SCORES}

@@ -1,0 +1,248 @@
+"""Answers of base and adapter to the same samples → the comparison as plain JSON. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from learner_service.clients.rewards import Score
+from learner_service.data.dataset import Sample
+from learner_service.data.kinds import kinds_of
+from learner_service.evaluation.bootstrap import CONFIDENCE, Floats, RatioScores, paired_intervals
+
+SCORES = (
+    "exact_rate",
+    "within_one_rate",
+    "mean_absolute_count_error",
+    "root_mean_square_count_error",
+    "reward_mean",
+    "parse_failure_rate",
+)
+NO_COUNT = "no count"
+_MOST_WORST = 24
+_LAST_SINGLE_COUNT = 20
+_RANGES = ((21, 30), (31, 50), (51, 100), (101, math.inf))
+_COLLAPSED_BELOW = 0.5
+_FEWEST_FOR_COLLAPSE = 20
+_SAME_ANSWERS_SHOWN = 3
+_SILENT_ABOVE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """What a model said to a sample, and how it was scored."""
+
+    text: str
+    score: Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """A sample with the answers of both models."""
+
+    sample: Sample
+    base: Answered
+    adapter: Answered
+
+
+def comparison(compared: Sequence[Compared], seed: int) -> dict[str, Any]:
+    """GET /jobs/{job_id}/evaluation of docs/api.md, but for what only the job knows."""
+    base, adapter = _both(compared)
+    images = [one.sample.image_digest for one in compared]
+    intervals = paired_intervals(base, adapter, images, seed)
+    of_base, of_adapter = base.values(), adapter.values()
+    return {
+        "num_samples": len(compared),
+        "base": _named(of_base, intervals.base),
+        "adapter": _named(of_adapter, intervals.adapter),
+        "difference": _named(of_adapter - of_base, intervals.difference),
+        "interval": {"confidence": CONFIDENCE, "resamples": intervals.resamples, "seed": seed},
+        "by_count": _by_count(compared),
+        "by_kind": _by_kind(compared),
+        "matrix": _matrix(compared),
+        "warnings": _warnings(compared, intervals.difference[:, 0]),
+        "worst": _worst(compared),
+    }
+
+
+def ratio_scores(scores: Sequence[Score]) -> RatioScores:
+    """The six SCORES of each sample; errors only of those that hold a count."""
+    held = np.array([score.count is not None for score in scores], dtype=float)
+    off = np.array([score.difference or 0 for score in scores], dtype=float)
+    reward = np.array([score.reward for score in scores], dtype=float)
+    one = np.ones(len(scores))
+    numerators = (held * (off == 0), held * (off <= 1), off, off**2, reward, 1 - held)
+    denominators = (one, one, held, held, one, one)
+    return RatioScores(
+        numerators=np.stack(numerators, axis=1),
+        denominators=np.stack(denominators, axis=1),
+        is_root=np.array([name.startswith("root") for name in SCORES]),
+    )
+
+
+def count_label(count: int) -> str:
+    """The count itself, or above 20 the range that it is in."""
+    if count <= _LAST_SINGLE_COUNT:
+        return str(count)
+    first, last = next((first, last) for first, last in _RANGES if count <= last)
+    return f"{first}–{last}" if last < math.inf else f"{first}+"
+
+
+def _label_order(label: str) -> int:
+    return int(label.rstrip("+").split("–")[0])
+
+
+def _both(compared: Sequence[Compared]) -> tuple[RatioScores, RatioScores]:
+    return (
+        ratio_scores([one.base.score for one in compared]),
+        ratio_scores([one.adapter.score for one in compared]),
+    )
+
+
+def _figures(values: Floats) -> dict[str, float | None]:
+    return {name: _finite(value) for name, value in zip(SCORES, values, strict=True)}
+
+
+def _named(values: Floats, ends: Floats) -> dict[str, Any]:
+    intervals = {
+        name: None if np.isnan(both).any() else [float(both[0]), float(both[1])]
+        for name, both in zip(SCORES, ends.T, strict=True)
+    }
+    return {**_figures(values), "intervals": intervals}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _by_count(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+    labels = [count_label(one.sample.true_count) for one in compared]
+    return _parts(compared, labels, sorted(set(labels), key=_label_order))
+
+
+def _by_kind(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+    """The most frequent kind first."""
+    labels = kinds_of([one.sample.question for one in compared])
+    sizes = Counter(labels)
+    return _parts(compared, labels, sorted(sizes, key=lambda kind: (-sizes[kind], kind)))
+
+
+def _parts(
+    compared: Sequence[Compared], labels: Sequence[str], order: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The scores of the samples with each label."""
+    parts = []
+    for label in order:
+        members = [one for one, own in zip(compared, labels, strict=True) if own == label]
+        base, adapter = _both(members)
+        parts.append(
+            {
+                "label": label,
+                "num_samples": len(members),
+                "base": _figures(base.values()),
+                "adapter": _figures(adapter.values()),
+            }
+        )
+    return parts
+
+
+def _answer_label(score: Score) -> str:
+    return NO_COUNT if score.count is None else count_label(score.count)
+
+
+def _matrix(compared: Sequence[Compared]) -> dict[str, Any]:
+    """True counts by answers, each a range above 20; labels that occur, "no count" last."""
+    true = [count_label(one.sample.true_count) for one in compared]
+    answers = {
+        model: [_answer_label(getattr(one, model).score) for one in compared]
+        for model in ("base", "adapter")
+    }
+    true_labels = sorted(set(true), key=_label_order)
+    counts = {*true, *answers["base"], *answers["adapter"]} - {NO_COUNT}
+    answer_labels = [*sorted(counts, key=_label_order), NO_COUNT]
+    matrix: dict[str, Any] = {"true_labels": true_labels, "answer_labels": answer_labels}
+    for model, given in answers.items():
+        cells = Counter(zip(true, given, strict=True))
+        matrix[model] = [[cells[row, column] for column in answer_labels] for row in true_labels]
+    return matrix
+
+
+def _warnings(compared: Sequence[Compared], exact_difference: Floats) -> list[str]:
+    warnings = []
+    for model in ("base", "adapter"):
+        scores = [getattr(one, model).score for one in compared]
+        warnings += _collapse(model, scores, [one.sample.true_count for one in compared])
+        silent = sum(score.count is None for score in scores) / len(scores)
+        if silent > _SILENT_ABOVE:
+            warnings.append(
+                f"{silent:.0%} of the answers of the {_named_model(model)} hold no count"
+            )
+    low, high = exact_difference
+    if low <= 0 <= high:
+        warnings.append(
+            "the two may be equally often right: the interval of the difference holds 0"
+        )
+    return warnings
+
+
+def _collapse(model: str, scores: Sequence[Score], true_counts: Sequence[int]) -> list[str]:
+    """Whether far fewer different answers are given than there are counts."""
+    answers = Counter(score.count for score in scores if score.count is not None)
+    total = sum(answers.values())
+    if total < _FEWEST_FOR_COLLAPSE:
+        return []
+    if _variety(answers) >= _COLLAPSED_BELOW * _variety(Counter(true_counts)):
+        return []
+    most = [count for count, _ in answers.most_common(_SAME_ANSWERS_SHOWN)]
+    said = sum(answers[count] for count in most) / total
+    right = sum(count in most for count in true_counts) / len(true_counts)
+    listed = " or ".join(map(str, sorted(most)))
+    message = (
+        f"the {_named_model(model)} has collapsed to a few answers: {said:.0%} of them are "
+        f"{listed}, which is true of {right:.0%} of the samples"
+    )
+    return [message]
+
+
+def _variety(counts: Counter[int]) -> float:
+    """How many equally frequent values would have the same entropy."""
+    total = sum(counts.values())
+    return math.exp(-sum(n / total * math.log(n / total) for n in counts.values()))
+
+
+def _named_model(model: str) -> str:
+    return "base model" if model == "base" else model
+
+
+def _worst(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+    """Where the adapter is furthest off; an answer without a count is off by all there is."""
+
+    def badness(one: Compared) -> tuple[float, float, int]:
+        score = one.adapter.score
+        off = math.inf if score.difference is None else score.difference
+        return -off, score.reward, one.sample.row
+
+    wrong = [one for one in compared if one.adapter.score.difference != 0]
+    return [
+        {
+            "row": one.sample.row,
+            "question": one.sample.question,
+            "true_count": one.sample.true_count,
+            "base": answer_json(one.base),
+            "adapter": answer_json(one.adapter),
+        }
+        for one in sorted(wrong, key=badness)[:_MOST_WORST]
+    ]
+
+
+def answer_json(answered: Answered) -> dict[str, Any]:
+    score = answered.score
+    return {
+        "text": answered.text,
+        "count": score.count,
+        "difference": score.difference,
+        "reward": score.reward,
+    }

@@ -1,0 +1,75 @@
+"""The comparison as files: JSON, CSV with every answer, and a page that needs nothing else."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from learner_service.evaluation.comparison import Answered, Compared
+from learner_service.evaluation.report_page import render
+
+JSON_NAME = "evaluation.json"
+CSV_NAME = "evaluation.csv"
+PAGE_NAME = "evaluation.html"
+CSV_COLUMNS = (
+    "row",
+    "question",
+    "true_count",
+    "model",
+    "answer",
+    "count",
+    "difference",
+    "reward",
+)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def write_report(
+    path: Path,
+    comparison: dict[str, Any],
+    compared: Sequence[Compared],
+    *,
+    about: dict[str, str],
+    open_picture: Callable[[str], bytes],
+) -> None:
+    """Writes the ZIP of the three files; `open_picture` gives a staged image by its digest."""
+    digest_by_row = {one.sample.row: one.sample.image_digest for one in compared}
+    pictures = [open_picture(digest_by_row[worst["row"]]) for worst in comparison["worst"]]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(JSON_NAME, json.dumps(comparison, ensure_ascii=False, allow_nan=False))
+        archive.writestr(CSV_NAME, csv_text(compared))
+        archive.writestr(PAGE_NAME, render(comparison, about, pictures))
+
+
+def csv_text(compared: Sequence[Compared]) -> str:
+    """One line for each sample and model."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(CSV_COLUMNS)
+    for one in compared:
+        writer.writerows(_lines(one))
+    return buffer.getvalue()
+
+
+def _lines(one: Compared) -> Iterator[tuple[object, ...]]:
+    answers: dict[str, Answered] = {"base": one.base, "adapter": one.adapter}
+    for model, answered in answers.items():
+        score = answered.score
+        yield (
+            one.sample.row,
+            _harmless(one.sample.question),
+            one.sample.true_count,
+            model,
+            _harmless(answered.text),
+            score.count,
+            score.difference,
+            score.reward,
+        )
+
+
+def _harmless(text: str) -> str:
+    """What a spreadsheet would take for a formula gets an apostrophe before it."""
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text

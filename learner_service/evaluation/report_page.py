@@ -1,0 +1,88 @@
+"""The comparison as one HTML page: styles, drawings and pictures are in it. Pure."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from learner_service.evaluation.comparison import SCORES
+
+_PICTURE_PIXELS = 240
+_LABELS = {
+    "exact_rate": "Exactly right",
+    "within_one_rate": "At most 1 off",
+    "mean_absolute_count_error": "Mean error",
+    "root_mean_square_count_error": "Root mean square error",
+    "reward_mean": "Mean reward",
+    "parse_failure_rate": "No count in the answer",
+}
+_RATES = {"exact_rate", "within_one_rate", "parse_failure_rate"}
+
+
+def render(comparison: dict[str, Any], about: dict[str, str], pictures: Sequence[bytes]) -> str:
+    """`about` is what the page says of the job; `pictures` are those of comparison["worst"]."""
+    environment = Environment(
+        loader=PackageLoader("learner_service.evaluation"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["percent"] = _percent
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        about=about,
+        it=comparison,
+        summary=[_summary(comparison, name) for name in SCORES],
+        matrices=[_matrix(comparison["matrix"], model) for model in ("base", "adapter")],
+        worst=list(zip(comparison["worst"], map(_data_uri, pictures), strict=True)),
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def _summary(comparison: dict[str, Any], name: str) -> dict[str, str]:
+    """A line of the first table: the figures with their intervals."""
+    cells = {"label": _LABELS[name]}
+    for model in ("base", "adapter", "difference"):
+        value = comparison[model][name]
+        ends = comparison[model]["intervals"][name]
+        sign = "+" if model == "difference" else ""
+        cells[model] = _number(value, name, sign)
+        cells[f"{model}_interval"] = (
+            f"{_number(ends[0], name, sign)} to {_number(ends[1], name, sign)}" if ends else ""
+        )
+    return cells
+
+
+def _number(value: float | None, name: str, sign: str) -> str:
+    if value is None:
+        return "–"
+    return f"{100 * value:{sign}.1f} %" if name in _RATES else f"{value:{sign}.2f}"
+
+
+def _matrix(matrix: dict[str, Any], model: str) -> dict[str, Any]:
+    """Rows of cells with the share of their row, which is how dark they are."""
+    rows = []
+    for label, counts in zip(matrix["true_labels"], matrix[model], strict=True):
+        total = sum(counts)
+        cells = [
+            {"count": count, "share": round(count / total, 3), "right": label == column}
+            for count, column in zip(counts, matrix["answer_labels"], strict=True)
+        ]
+        rows.append({"label": label, "cells": cells})
+    return {"model": model, "columns": matrix["answer_labels"], "rows": rows}
+
+
+def _data_uri(picture: bytes) -> str:
+    with Image.open(io.BytesIO(picture)) as image:
+        small = image.convert("RGB")
+    small.thumbnail((_PICTURE_PIXELS, _PICTURE_PIXELS))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,1 @@
+"""The step: groups, advantages, loss, trainer, and what a step measures."""

@@ -1,0 +1,162 @@
+"""A sample to a scored group: prompt, rollouts and rewards."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from PIL import Image
+from torch import Tensor
+
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.rewards import RewardClient, Score
+from learner_service.clients.rollouts import Prompt, RolloutClient, Sampling
+from learner_service.data.dataset import Sample
+from learner_service.data.prompts import Prompter
+from learner_service.grpo.scoring import BatchScorer
+from learner_service.policy.packing import Group
+from learner_service.policy.policy import Policy
+from learner_service.spec import RewardWeight, TrainingSettings, ZeroVarianceGroups
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedAdapter:
+    """What completions are sampled with; `step` counts the optimizer steps behind it."""
+
+    digest: str
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredGroup:
+    """A group as it was sampled and scored; times are those of time.monotonic().
+
+    `sampler_logps` are the engine's, a list per completion. `first_scores` are those of the sample
+    that the step began with, `scores` those of the one that took its place after `refills` tries.
+    """
+
+    sample: Sample
+    group: Group
+    texts: tuple[str, ...]
+    adapter: PublishedAdapter
+    sampler_logps: tuple[tuple[float, ...], ...]
+    scores: tuple[Score, ...]
+    first_scores: tuple[Score, ...]
+    refills: int
+    sampled_tokens: int  # of all tries
+    asked_at: float
+    sampled_at: float
+    scored_at: float
+
+    @property
+    def image_digest(self) -> str:
+        return self.sample.image_digest
+
+    @property
+    def rewards(self) -> list[float]:
+        return [score.reward for score in self.scores]
+
+    @property
+    def has_variance(self) -> bool:
+        return len(set(self.rewards)) > 1
+
+    @property
+    def num_tokens(self) -> int:
+        return sum(len(completion) for completion in self.group.completions)
+
+
+class PromptStage(Prompter):
+    """Turns samples into prompts, and opens their staged images."""
+
+    def __init__(self, policy: Policy, store: BlobStore) -> None:
+        super().__init__(policy.tokenizer, policy.image_token_id, policy.image_grid)
+        self._store = store
+        self._policy = policy
+
+    def position_ids(self, prompt: Prompt, sample: Sample) -> Tensor:
+        patch = self.grid.patch_pixels
+        grid_thw = (1, sample.height // patch, sample.width // patch)
+        return self._policy.position_ids(prompt.token_ids, grid_thw)
+
+    def features(self, digest: str) -> Tensor:
+        """Vision features of a staged image, [image tokens, H]; decoded only where not kept."""
+        return self._policy.features(digest, lambda: self._open(digest))
+
+    def _open(self, digest: str) -> Image.Image:
+        with Image.open(self._store.path(digest)) as image:
+            return image.convert("RGB")
+
+
+class GroupSampler:
+    """Asks for the completions of one sample and scores them; several at once share scoring."""
+
+    def __init__(
+        self,
+        *,
+        stage: PromptStage,
+        rollouts: RolloutClient,
+        rewards: RewardClient,
+        training: TrainingSettings,
+        reward_weights: Sequence[RewardWeight],
+    ) -> None:
+        self._stage = stage
+        self._rollouts = rollouts
+        self._training = training
+        weights = tuple(reward_weights)
+        self._scorer = BatchScorer(lambda texts, counts: rewards.score(texts, counts, weights))
+
+    @property
+    def tries(self) -> int:
+        """How many samples one place of a step may ask for."""
+        refills = self._training.zero_variance_groups is ZeroVarianceGroups.REFILL
+        return 1 + self._training.refill_rounds * refills
+
+    async def sample(
+        self, candidates: Sequence[Sample], adapter: PublishedAdapter, seed: int
+    ) -> ScoredGroup:
+        """The first candidate's group whose rewards differ; the last one's where none does."""
+        asked_at = time.monotonic()
+        first = group = await self._sample(candidates[0], adapter, seed, asked_at)
+        for number, candidate in enumerate(candidates[1 : self.tries], start=1):
+            if group.has_variance:
+                break
+            tokens = group.sampled_tokens
+            group = await self._sample(candidate, adapter, seed + number * 2**48, asked_at)
+            group = replace(
+                group,
+                first_scores=first.scores,
+                refills=number,
+                sampled_tokens=tokens + group.sampled_tokens,
+            )
+        return group
+
+    async def _sample(
+        self, sample: Sample, adapter: PublishedAdapter, seed: int, asked_at: float
+    ) -> ScoredGroup:
+        prompt = self._stage.prompt(sample, seed % 2**62)
+        sampling = Sampling(
+            num_completions=self._training.num_generations,
+            temperature=self._training.temperature,
+            max_new_tokens=self._training.max_new_tokens,
+        )
+        [completions] = await self._rollouts.generate([prompt], adapter.digest, sampling)
+        sampled_at = time.monotonic()
+        texts = [self._stage.answer(completion) for completion in completions]
+        scores = await self._scorer.score(texts, [sample.true_count] * len(texts))
+        return ScoredGroup(
+            sample=sample,
+            group=Group(
+                prompt_ids=prompt.token_ids,
+                position_ids=self._stage.position_ids(prompt, sample),
+                completions=[c.token_ids for c in completions],
+            ),
+            texts=tuple(texts),
+            adapter=adapter,
+            sampler_logps=tuple(c.log_probabilities for c in completions),
+            scores=tuple(scores),
+            first_scores=tuple(scores),
+            refills=0,
+            sampled_tokens=sum(len(c.token_ids) for c in completions),
+            asked_at=asked_at,
+            sampled_at=sampled_at,
+            scored_at=time.monotonic(),
+        )

@@ -1,0 +1,71 @@
+"""What a step measured: sums over its forward passes, then means. Pure."""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from learner_service.clients.rewards import Score
+from learner_service.grpo.groups import ScoredGroup
+
+# Reported with every step; not a number where no token was learnt from.
+TOKEN_METRICS = (
+    "entropy",
+    "kl",
+    "clip_low_rate",
+    "clip_high_rate",
+    "log_probability_gap",
+    "importance_ratio_mean",
+    "importance_truncated_rate",
+)
+
+
+class TokenSums:
+    """Adds up per-token figures over the forward passes of a step, without waiting for a GPU."""
+
+    def __init__(self) -> None:
+        self._sums: Tensor | None = None
+
+    def add(self, tokens: Tensor, means: dict[str, Tensor]) -> None:
+        """`means` holds each of TOKEN_METRICS, per token over the pass's `tokens`; all are []."""
+        figures = torch.stack([means[name].detach().float() for name in TOKEN_METRICS])
+        sums = torch.cat([figures * tokens, tokens.float().reshape(1)])
+        self._sums = sums if self._sums is None else self._sums + sums
+
+    def means(self) -> dict[str, float]:
+        if self._sums is None:
+            return dict.fromkeys(TOKEN_METRICS, math.nan)
+        *sums, tokens = self._sums.tolist()
+        return {name: total / tokens for name, total in zip(TOKEN_METRICS, sums, strict=True)}
+
+
+def group_metrics(groups: Sequence[ScoredGroup], step: int) -> dict[str, float]:
+    """What a step's groups were like; names as in StepMetrics of learner.proto."""
+    scores = [score for group in groups for score in group.first_scores]
+    rewards = torch.tensor([score.reward for score in scores])
+    lengths = [float(len(c)) for group in groups for c in group.group.completions]
+    flat = [len({score.reward for score in group.first_scores}) == 1 for group in groups]
+    last_sampled = max(group.sampled_at for group in groups)
+    return {
+        "reward_mean": rewards.mean().item(),
+        "reward_std": rewards.std().item() if rewards.numel() > 1 else 0.0,
+        "zero_variance_group_rate": fmean(flat),
+        **count_metrics(scores),
+        "completion_length_mean": fmean(lengths),
+        "rollout_seconds": last_sampled - min(group.asked_at for group in groups),
+        "reward_seconds": max(group.scored_at for group in groups) - last_sampled,
+        "staleness_mean": fmean(step - group.adapter.step for group in groups),
+        "refilled_group_rate": fmean(group.refills > 0 for group in groups),
+    }
+
+
+def count_metrics(scores: Sequence[Score]) -> dict[str, float]:
+    """Shares over all scores; the error over those that hold a count (0 where none does)."""
+    differences = [score.difference for score in scores if score.difference is not None]
+    return {
+        "exact_rate": fmean(score.difference == 0 for score in scores),
+        "mean_absolute_count_error": fmean(differences) if differences else 0.0,
+        "parse_failure_rate": fmean(score.count is None for score in scores),
+    }

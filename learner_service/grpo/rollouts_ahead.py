@@ -1,0 +1,116 @@
+"""Steps on their way: groups that are sampled and scored while the trainer does something else.
+
+With a staleness of k, step n is asked for as soon as the adapter of step n - k is published, before
+that step is learnt from. At 0 that is the step's own adapter: strictly on-policy.
+"""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from learner_service.clients.background import BackgroundLoop
+from learner_service.data.dataset import Sample
+from learner_service.grpo.data_order import DataOrder
+from learner_service.grpo.groups import GroupSampler, PublishedAdapter, ScoredGroup
+from learner_service.spec import TrainingSettings
+
+
+class StepRollouts:
+    """The groups of one step in their order, whatever order they arrive in."""
+
+    def __init__(
+        self, batches: list[list[Sample]], groups: list[Future[ScoredGroup]], loop: BackgroundLoop
+    ) -> None:
+        self.batches = batches
+        self.samples = [sample for batch in batches for sample in batch]
+        self._groups = groups
+        self._loop = loop
+        self.waited_seconds = 0.0
+
+    def are_there(self, first: int, end: int) -> bool:
+        return all(group.done() for group in self._groups[first:end])
+
+    def take(self, first: int, end: int) -> list[ScoredGroup]:
+        """Waits for these groups; raises what sampling raised, or StopRequested."""
+        started = time.monotonic()
+        try:
+            return [self._loop.wait(group) for group in self._groups[first:end]]
+        finally:
+            self.waited_seconds += time.monotonic() - started
+
+    def take_all(self) -> list[ScoredGroup]:
+        return self.take(0, len(self._groups))
+
+    def cancel(self) -> None:
+        for group in self._groups:
+            group.cancel()
+
+
+class RolloutsAhead:
+    """Asks for steps in order, each once; at most `staleness` of them beyond the current one."""
+
+    def __init__(
+        self,
+        sampler: GroupSampler,
+        loop: BackgroundLoop,
+        samples: Sequence[Sample],
+        training: TrainingSettings,
+    ) -> None:
+        self._sampler = sampler
+        self._loop = loop
+        self._samples = samples
+        self._staleness = training.staleness
+        self._order = DataOrder(
+            num_samples=len(samples),
+            batch_size=training.batch_size,
+            batches_per_step=training.gradient_accumulation_steps,
+            seed=training.seed,
+        )
+        self._next_step: int | None = None
+        self._on_their_way: deque[StepRollouts] = deque()
+        self._taken: StepRollouts | None = None
+
+    def has_more_to_ask(self, step: int, end: int) -> bool:
+        """Whether `ask` would ask for anything, so that an adapter is needed."""
+        return self._first_unasked(step) <= self._last_wanted(step, end)
+
+    def ask(self, step: int, end: int, adapter: PublishedAdapter) -> None:
+        """Asks for what may be sampled at `step` of a job of `end` steps."""
+        for number in range(self._first_unasked(step), self._last_wanted(step, end) + 1):
+            self._on_their_way.append(self._started(number, adapter))
+            self._next_step = number + 1
+
+    def take(self) -> StepRollouts:
+        """The earliest step that was asked for; its groups may still be on their way."""
+        self._taken = self._on_their_way.popleft()
+        return self._taken
+
+    def cancel(self) -> None:
+        """Ends every request that nobody will learn from."""
+        for step in (self._taken, *self._on_their_way):
+            if step is not None:
+                step.cancel()
+        self._on_their_way.clear()
+
+    def _first_unasked(self, step: int) -> int:
+        return step if self._next_step is None else self._next_step
+
+    def _last_wanted(self, step: int, end: int) -> int:
+        return min(step + self._staleness, end - 1)
+
+    def _started(self, step: int, adapter: PublishedAdapter) -> StepRollouts:
+        indices = self._order.batches(step)
+        places = enumerate(index for batch in indices for index in batch)
+        groups = [self._group(step, slot, index, adapter) for slot, index in places]
+        batches = [[self._samples[index] for index in batch] for batch in indices]
+        return StepRollouts(batches, groups, self._loop)
+
+    def _group(
+        self, step: int, slot: int, index: int, adapter: PublishedAdapter
+    ) -> Future[ScoredGroup]:
+        refills = self._sampler.tries - 1
+        others = self._order.others(step, slot, refills) if refills else []
+        candidates = [self._samples[i] for i in [index, *others]]
+        seed = self._order.seed(step, slot)
+        return self._loop.start(self._sampler.sample(candidates, adapter, seed))

@@ -1,0 +1,1 @@
+"""Jobs that can't be lost: queue, log, worker processes, checkpoints, output."""

@@ -1,0 +1,1 @@
+"""What the service itself asks of the replicas: single answers and preflight."""

@@ -1,0 +1,1 @@
+"""The frozen base model with its adapter, and the forward pass over packed groups."""

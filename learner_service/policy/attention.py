@@ -1,0 +1,117 @@
+"""Attention over packed groups, behind transformers' own attention interface.
+
+A dense mask over the packed sequence would be mostly false. Instead each group is two calls of
+`scaled_dot_product_attention`: its prompt, causal and without a mask, which every device has a
+fast kernel for; and its completions' few queries against the prompt and themselves, under a small
+mask. Nothing is computed across groups, and nothing is padded. Exact, and so is its gradient.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from learner_service.policy.packing import GroupSpan
+
+# Models loaded with this attn_implementation take `packed=PackedAttention(…)` in their forward
+# pass; without it they attend as with sdpa.
+PACKED_ATTENTION = "tally_packed"
+
+
+class PackedAttention:
+    """How the groups of one packed sequence attend; made once for all layers of a pass."""
+
+    def __init__(self, spans: Sequence[GroupSpan], device: torch.device) -> None:
+        self._spans = spans
+        self._masks = [_predicting_mask(span, device) for span in spans]
+        # The positions that predict a token: each prompt's last, and all of the completions.
+        self.predicting = torch.cat(
+            [torch.arange(span.prompt_end - 1, span.end) for span in spans]
+        ).to(device)
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """query: [1, heads, S, D]; key, value: [1, key-value heads, S, D] → [1, heads, S, D]."""
+        outputs = []
+        for span, mask in zip(self._spans, self._masks, strict=True):
+            prompt = slice(span.start, span.prompt_end)
+            outputs.append(
+                _causal(query[:, :, prompt], key[:, :, prompt], value[:, :, prompt], scaling)
+            )
+            if span.end > span.prompt_end:
+                rows, whole = slice(span.prompt_end, span.end), slice(span.start, span.end)
+                outputs.append(
+                    _masked(
+                        query[:, :, rows], key[:, :, whole], value[:, :, whole], mask[1:], scaling
+                    )
+                )
+        return torch.cat(outputs, dim=2)
+
+    def at_predicting(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """As above, with queries at the K `predicting` positions only → [1, heads, K, D]."""
+        outputs, first = [], 0
+        for span, mask in zip(self._spans, self._masks, strict=True):
+            rows, whole = slice(first, first + len(mask)), slice(span.start, span.end)
+            outputs.append(
+                _masked(query[:, :, rows], key[:, :, whole], value[:, :, whole], mask, scaling)
+            )
+            first += len(mask)
+        return torch.cat(outputs, dim=2)
+
+
+def _causal(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+    return scaled_dot_product_attention(
+        query, key, value, is_causal=True, scale=scaling, enable_gqa=True
+    )
+
+
+def _masked(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float) -> Tensor:
+    """`mask`: [queries, keys] bool, true where a query sees a key."""
+    if query.device.type == "cuda":
+        # The memory-efficient kernel takes a mask, but not fewer heads of keys than of queries;
+        # with enable_gqa torch would fall back to the one that holds all scores in memory.
+        heads_per_key = query.shape[1] // key.shape[1]
+        key = key.repeat_interleave(heads_per_key, dim=1)
+        value = value.repeat_interleave(heads_per_key, dim=1)
+    return scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
+    )
+
+
+def _predicting_mask(span: GroupSpan, device: torch.device) -> Tensor:
+    """Which keys of the group (columns) its predicting positions (rows) see."""
+    length, prompt_length = span.end - span.start, span.prompt_end - span.start
+    segments = torch.zeros(length, dtype=torch.long)  # 0 is the prompt, 1…G the completions
+    starts = (span.prompt_end, *span.completion_ends)
+    for number, (start, end) in enumerate(zip(starts, span.completion_ends, strict=False), 1):
+        segments[start - span.start : end - span.start] = number
+    own = segments.unsqueeze(1) == segments.unsqueeze(0)
+    visible = (own | (segments == 0).unsqueeze(0)).tril()
+    return visible[prompt_length - 1 :].to(device)
+
+
+def _attention(  # noqa: PLR0917 - transformers' own order
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    packed: PackedAttention | None = None,
+    scaling: float | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """One layer's attention, as transformers calls it → [batch, S, heads, D]."""
+    if packed is None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **options
+        )
+    output = packed(query, key, value, scaling or query.shape[-1] ** -0.5)
+    return output.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(PACKED_ATTENTION, _attention)
+AttentionMaskInterface.register(PACKED_ATTENTION, sdpa_mask)

@@ -1,0 +1,1 @@
+"""A job's steps in the operator's trackers."""
