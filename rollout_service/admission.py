@@ -38,8 +38,8 @@ class Admission:
         found = self._in_progress
         try:
             yield lambda: self._times_full > times_full
-            if found > self._batch:
-                self._per_second = found / (time.monotonic() - began)
+            if found > self._batch and (seconds := time.monotonic() - began):
+                self._per_second = found / seconds
         finally:
             self._in_progress -= completions
 

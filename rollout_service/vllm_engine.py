@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError
+from vllm.lora.request import LoRARequest
 from vllm.outputs import RequestOutput
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
@@ -35,6 +36,9 @@ from rollout_service.vllm_requests import VllmPrompts, completion, sampling_para
 from rpc.errors import Internal
 
 _WATCH_SECONDS = 0.5
+# vLLM's process never got the image, as when the request that had it was given up. This process
+# has learnt of that by then, and sends it.
+_LOST_IMAGE = "error"
 # vLLM's own limits: it raises a lower temperature to the least one, and refuses a higher one.
 _LEAST_TEMPERATURE = 0.01
 _MOST_TEMPERATURE = 2.0
@@ -164,15 +168,18 @@ class _Sampling:
             lora = None
             if request.adapter:
                 lora = await held.enter_async_context(self._running.adapters.hold(request.adapter))
-            parameters = sampling_parameters(request, self._running.outline)
             with _translated_errors():
-                rendered = await self._running.renderer.rendered(request)
-                output = await _last(
-                    self._running.llm.generate(
-                        rendered, parameters, str(self._number), lora_request=lora
-                    )
-                )
+                output = await self._sampled(lora)
+                if any(one.finish_reason == _LOST_IMAGE for one in output.outputs):
+                    output = await self._sampled(lora)
         return self._completions(output)
+
+    async def _sampled(self, lora: LoRARequest | None) -> RequestOutput:
+        parameters = sampling_parameters(self._request, self._running.outline)
+        rendered = await self._running.renderer.rendered(self._request)
+        return await _last(
+            self._running.llm.generate(rendered, parameters, str(self._number), lora_request=lora)
+        )
 
     def _completions(self, output: RequestOutput) -> list[Completion]:
         request = self._request

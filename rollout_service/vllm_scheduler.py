@@ -1,9 +1,11 @@
-"""vLLM's scheduler, which tells of a completion once it has ended, and not of every token.
+"""vLLM's scheduler, which tells of a completion once it has ended, and starts on full batches.
 
 Nobody here streams. Each token on its way alone costs vLLM's process a message and this one a
-turn of its event loop, beside the next token's computation.
+turn of its event loop, beside the next token's computation. And completions that begin together
+end together: an engine that starts on the first of a group has a step more to run at the end.
 """
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,16 +18,19 @@ from vllm.v1.engine import EngineCoreOutput, EngineCoreOutputs
 from vllm.v1.outputs import LogprobsLists
 from vllm.v1.request import Request
 
-_COMPANIONS_SECONDS = 0.003
+_COMPANIONS_SECONDS = 0.003  # some time between two requests that a client sends at once
 
 
 class WholeCompletions(Scheduler):
-    """Keeps the outputs of each request until its last, and sends them as one."""
+    """Keeps the outputs of each request until its last, and sends them as one.
+
+    Idle, it waits a moment for what follows the first request, until a batch is full.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._parts: defaultdict[str, list[EngineCoreOutput]] = defaultdict(list)
-        self._arrived_at = 0.0
+        self._arrived_at = -math.inf
 
     def add_request(self, request: Request) -> None:
         super().add_request(request)
@@ -51,7 +56,7 @@ class WholeCompletions(Scheduler):
 
     def _awaits_companions(self) -> bool:
         """Whether an idle engine would start on a part of what is just arriving."""
-        if self.running or len(self.waiting) >= self.max_num_running_reqs:
+        if self.running or not 0 < len(self.waiting) < self.max_num_running_reqs:
             return False
         return time.monotonic() - self._arrived_at < _COMPANIONS_SECONDS
 
