@@ -2,13 +2,13 @@
 
 Both sides run vLLM with the same settings on the same prompts, images and adapter. The service is
 a process of its own with its defaults and is asked by the learner's own client over gRPC; the
-offline side is given decoded images. Caches are warm on both.
+offline side is given decoded images. Caches are warm on both. The offline side has vLLM's own
+scheduler unless `--same-scheduler` gives it the service's.
 
 The policies are the small one, where what Python does decides, and one of a hundred times its size
 with random weights.
 """
 
-import io
 import itertools
 import json
 import os
@@ -20,13 +20,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from random import Random
 from statistics import median
 from typing import Any
 
 import torch
 import vllm
-from PIL import Image
 from vllm import LLM
 from vllm.lora.request import LoRARequest
 
@@ -34,15 +32,13 @@ from bench import services
 from bench.measure import in_turn, median_ratio, seconds
 from bench.models import SHAPES, write_policy
 from bench.report import options, print_json, print_table
+from bench.rollout_work import LORA, Work
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.patience import Patience
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
-from learner_service.data.prompts import PromptBuilder
-from learner_service.policy.adapters import AdapterPublisher
-from learner_service.policy.policy import LORA_TARGETS, Policy, PolicySettings
-from learner_service.spec import LoraSettings
+from learner_service.policy.policy import LORA_TARGETS
 from rollout_service.engine import GenerationRequest, LocalBlob
 from rollout_service.model_family import load_outline
 from rollout_service.settings import RolloutSettings
@@ -51,7 +47,6 @@ from rollout_service.vllm_requests import VllmPrompts, sampling_parameters
 from rpc.channel import open_channel
 from rpc.server import RpcServer
 from rpc.settings import ClientSettings, ServerSettings
-from samples.scenes import draw_scene
 from samples.small_policy import POLICY_PATH
 from tally.blob.v1 import blob_pb2_grpc
 
@@ -73,51 +68,7 @@ _QUICK_ROUNDS = (
     Round(policy="small", groups=8, repeats=2),
     Round(policy="medium", groups=1, repeats=1),
 )
-_LORA = LoraSettings(r=16, lora_alpha=32, lora_dropout=0)
 _SAMPLING = Sampling(num_completions=8, temperature=1.0, max_new_tokens=12)
-
-
-class Work:
-    """The groups that both sides sample: prompts, staged images and one adapter, in `store`."""
-
-    def __init__(self, model: str, groups: int, image_pixels: int, folder: Path) -> None:
-        self.store = BlobStore(folder / "blobs")
-        policy = Policy(
-            PolicySettings(
-                source=model,
-                device="cpu",
-                dtype=torch.float32,
-                use_4bit=False,
-                seed=0,
-                feature_cache_bytes=0,
-            ),
-            _LORA,
-        )
-        publisher = AdapterPublisher(self.store, folder / "published.txt")
-        self.adapter_digest = publisher.publish(policy.model)
-        self._builder = PromptBuilder(policy.tokenizer, policy.image_token_id)
-        self._grid = policy.image_grid
-        self._size = (image_pixels, image_pixels)
-        self._prompts = [self._prompt(Random(number)) for number in range(groups)]
-
-    def _prompt(self, random: Random) -> Prompt:
-        scene = draw_scene(random)
-        file = io.BytesIO()
-        scene.image.resize(self._size, Image.Resampling.BICUBIC).save(file, "PNG")
-        return Prompt(
-            token_ids=tuple(
-                self._builder.prompt_ids(scene.question, self._grid.tokens(*self._size))
-            ),
-            image_digest=self.store.put_bytes(file.getvalue()),
-            seed=0,
-        )
-
-    def round(self, number: int) -> list[Prompt]:
-        """The prompts with seeds of their own."""
-        return [
-            Prompt(token_ids=p.token_ids, image_digest=p.image_digest, seed=number * 1000 + i)
-            for i, p in enumerate(self._prompts)
-        ]
 
 
 class Offline:
@@ -165,7 +116,7 @@ def _adapter_folder(folder: Path, work: Work) -> Path:
     adapter.mkdir()
     (adapter / "adapter_model.safetensors").symlink_to(work.store.path(work.adapter_digest))
     targets = re.findall(r"\w+_proj", LORA_TARGETS)
-    config = {"peft_type": "LORA", "r": _LORA.r, "lora_alpha": _LORA.lora_alpha}
+    config = {"peft_type": "LORA", "r": LORA.r, "lora_alpha": LORA.lora_alpha}
     (adapter / "adapter_config.json").write_text(
         json.dumps(config | {"target_modules": targets, "bias": "none"})
     )
