@@ -3,7 +3,9 @@
     python -m bench.learning_curve [--quick] [--results FOLDER]
 
 Both teach the small policy, which under-counts from 5 up, with the same LoRA, learning rate, group
-size, temperature, loss, data and number of samples, each with its own generation. Every few steps
+size, temperature, loss, data and number of samples, each with its own generation. Tally does so
+twice: strictly on-policy, as TRL, and with a staleness of 1, where the next step is sampled while
+this one is learnt from, and truncated importance weights make up for it. Every few steps
 the adapter is set aside; afterwards one and the same greedy decoding answers the held-out scenes
 with all of them. Seconds are those of training, checkpoints included; the first step, in which both
 sides still load libraries, counts as much as the median one. With `--results` every finished run is
@@ -14,17 +16,18 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from itertools import accumulate, pairwise
-from math import sqrt
 from pathlib import Path
-from statistics import NormalDist, fmean, median, pstdev, stdev
+from statistics import fmean, median
 from typing import Any
 
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
+from bench.curves import GOAL, Point, difference, seconds_to_goal
 from bench.examiner import ALPHA, MAX_TOKENS, RANK, Adapter, Examiner, reward
 from bench.jobs import running_stack, write_dataset
 from bench.report import options, print_json, print_table
@@ -33,33 +36,25 @@ from bench.trl_side import TrlSettings, TrlSide
 from samples.small_policy import POLICY_PATH
 from tally.learner.v1 import learner_pb2 as pb
 
-_GOAL = 0.90
 _SIDE_PIXELS, _TRAINING_IMAGES = 112, 300
 _PROMPTS, _GENERATIONS = 8, 8
 _LEARNING_RATE = 2e-4
 
 
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """An adapter after `step` steps and `seconds` of training: which held-out answers are right."""
-
-    step: int
-    seconds: float
-    right: list[bool]
-
-    @property
-    def exact_rate(self) -> float:
-        return fmean(self.right)
-
-
 def tally_adapters(
-    seed: int, steps: int, every: int, data: Sequence[Example], folder: Path
+    seed: int,
+    steps: int,
+    every: int,
+    data: Sequence[Example],
+    folder: Path,
+    *,
+    staleness: int,
 ) -> Iterator[tuple[int, float, Adapter]]:
     """Step, seconds since training began, adapter."""
     write_dataset(folder / "data.zip", data)
     kept = {"CHECKPOINTS_KEPT": str(steps)}
     with running_stack(folder, POLICY_PATH, learner=kept) as stack:
-        spec = _spec(stack.put(folder / "data.zip"), seed, steps, every)
+        spec = _spec(stack.put(folder / "data.zip"), seed, steps, every, staleness)
         job_id, times = "", []
         for job_id, event in stack.run(spec):  # noqa: B007 - read after the loop
             if event.WhichOneof("event") in ("worker_started", "step_done"):
@@ -76,7 +71,7 @@ def training_seconds(times: Sequence[float]) -> list[float]:
     return list(accumulate([median(steps), *steps[1:]]))
 
 
-def _spec(dataset_digest: str, seed: int, steps: int, every: int) -> pb.JobSpec:
+def _spec(dataset_digest: str, seed: int, steps: int, every: int, staleness: int) -> pb.JobSpec:
     return pb.JobSpec(
         dataset_digest=dataset_digest,
         evaluation_share=0,
@@ -93,6 +88,7 @@ def _spec(dataset_digest: str, seed: int, steps: int, every: int) -> pb.JobSpec:
             use_4bit=False,
             max_image_size=_SIDE_PIXELS,
             max_new_tokens=MAX_TOKENS,
+            staleness=staleness,
             seed=seed,
         ),
         lora=pb.LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0),
@@ -141,7 +137,12 @@ def trl_adapters(
         yield step, seconds[step - 1], adapter
 
 
-SIDES = {"Tally": tally_adapters, "TRL": trl_adapters}
+ON_POLICY, AHEAD, TRL = "Tally", "Tally, one step ahead", "TRL"
+SIDES = {
+    ON_POLICY: partial(tally_adapters, staleness=0),
+    AHEAD: partial(tally_adapters, staleness=1),
+    TRL: trl_adapters,
+}
 
 
 def curve(
@@ -157,33 +158,6 @@ def curve(
             points = [Point(step=n, seconds=s, right=examiner.right(a)) for n, s, a in taken]
         path.write_text(json.dumps([asdict(point) for point in points]))
     return [Point(**fields) for fields in json.loads(path.read_text())]
-
-
-def seconds_to_goal(points: Sequence[Point]) -> float:
-    """Infinite where the goal was not reached."""
-    return next((p.seconds for p in points if p.exact_rate >= _GOAL), float("inf"))
-
-
-def difference(
-    tally: Sequence[Point], trl: Sequence[Point], examinations: int
-) -> tuple[float, float]:
-    """Tally's exact rate less TRL's over all seeds at one step, and how much of it may be noise.
-
-    Pairs are the answers of both sides to one scene. The standard error is that of the pairs, or
-    that between the seeds where it is larger: a scene's answers of one run are not independent.
-    With 95% probability none of all `examinations` falls short by more than the noise where the
-    sides are equally good (Bonferroni).
-    """
-    pairs = [
-        a - b
-        for x, y in zip(tally, trl, strict=True)
-        for a, b in zip(x.right, y.right, strict=True)
-    ]
-    by_seed = [x.exact_rate - y.exact_rate for x, y in zip(tally, trl, strict=True)]
-    errors = [pstdev(pairs) / sqrt(len(pairs))]
-    if len(by_seed) > 1:
-        errors.append(stdev(by_seed) / sqrt(len(by_seed)))
-    return fmean(pairs), NormalDist().inv_cdf(1 - 0.05 / examinations) * max(errors)
 
 
 def main() -> None:
@@ -215,28 +189,32 @@ def main() -> None:
 
 
 def _print(curves: dict[str, list[list[Point]]], settings: dict[str, Any]) -> None:
-    rows = []
-    for number, point in enumerate(curves["Tally"][0]):
-        at = {name: [run[number] for run in runs] for name, runs in curves.items()}
-        ahead, noise = difference(at["Tally"], at["TRL"], len(curves["Tally"][0]))
-        rates = [fmean(p.exact_rate for p in points) for points in at.values()]
-        seconds = [fmean(p.seconds for p in points) for points in at.values()]
-        rows.append([point.step, *rates, ahead, noise, *seconds])
-    columns = ["steps", "Tally exact", "TRL exact", "difference", "noise", "Tally s", "TRL s"]
-    print_table(columns, rows)
     goals = {name: [seconds_to_goal(run) for run in runs] for name, runs in curves.items()}
-    ratios = [trl / tally for tally, trl in zip(goals["Tally"], goals["TRL"], strict=True)]
-    print_table(
-        [f"seconds to {_GOAL}", *(f"seed {seed}" for seed in settings["seeds"])],
-        [*([name, *values] for name, values in goals.items()), ["TRL / Tally", *ratios]],
-    )
-    figures = {
+    figures = {"seconds_to_goal": goals}
+    rows = [[name, *values] for name, values in goals.items()]
+    for name in (ON_POLICY, AHEAD):
+        figures[name] = _compared(name, curves[name], curves[TRL])
+        ratios = [trl / tally for tally, trl in zip(goals[name], goals[TRL], strict=True)]
+        figures[name]["ratio"] = median(ratios)
+        rows.append([f"{TRL} / {name}", *ratios])
+    print_table([f"seconds to {GOAL}", *(f"seed {seed}" for seed in settings["seeds"])], rows)
+    print_json("learning_curve", settings, figures)
+
+
+def _compared(name: str, tally: list[list[Point]], trl: list[list[Point]]) -> dict[str, Any]:
+    rows = []
+    for number, point in enumerate(tally[0]):
+        ours, theirs = [run[number] for run in tally], [run[number] for run in trl]
+        ahead, noise = difference(ours, theirs, len(tally[0]))
+        rates = [fmean(p.exact_rate for p in points) for points in (ours, theirs)]
+        seconds = [fmean(p.seconds for p in points) for points in (ours, theirs)]
+        rows.append([point.step, *rates, ahead, noise, *seconds])
+    columns = ["steps", f"{name} exact", "TRL exact", "difference", "noise", f"{name} s", "TRL s"]
+    print_table(columns, rows)
+    return {
         "never_below": all(ahead + noise >= 0 for _, _, _, ahead, noise, _, _ in rows),
-        "seconds_to_goal": goals,
-        "ratio": median(ratios),
         "curve": dict(zip(columns, zip(*rows, strict=True), strict=True)),
     }
-    print_json("learning_curve", settings, figures)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from playwright.async_api import Browser
 
 from bench.report import options, print_json, print_table
 from gateway.database import Database
-from gateway.job_models import Job, JobEvent
+from gateway.jobs.job_models import Job, JobEvent
 from gateway.settings import Settings
 from gateway.times import now
 from samples.dataset import write_dataset

@@ -22,7 +22,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --target /app . \
     && find /app -mindepth 1 -maxdepth 1 \
        ! -name rpc ! -name tally ! -name learner_service ! -name torch_compat \
-       ! -name "tally-*.dist-info" -exec rm -r {} +
+       ! -name vision_tower ! -name "tally-*.dist-info" -exec rm -r {} +
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Tally: learner" \

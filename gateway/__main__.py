@@ -1,7 +1,7 @@
 """`python -m gateway`: settings from the environment and from flags."""
 
 from gateway.app import create_app
-from gateway.server import GatewayServer
+from gateway.http.server import GatewayServer
 from gateway.settings import Settings
 from rpc.logs import configure_logging
 

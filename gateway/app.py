@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from gateway.access import TokenGate
-from gateway.bodies import BodyLimits
 from gateway.errors import ErrorBody
-from gateway.guard import Guard
-from gateway.http_errors import add_error_handlers
+from gateway.http.access import TokenGate
+from gateway.http.bodies import BodyLimits
+from gateway.http.guard import Guard
+from gateway.http.http_errors import add_error_handlers
 from gateway.routes import evaluations, events, files, info, jobs, predict, results
 from gateway.routes.ui import PREFIX as PAGE_PREFIX
 from gateway.routes.ui import page_router

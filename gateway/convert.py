@@ -143,7 +143,7 @@ _BODY_FIELDS = {
 
 
 def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
-    """As the models of gateway.preflight_models have it."""
+    """As the models of gateway.jobs.preflight_models have it."""
     findings = [_finding(finding) for finding in response.findings]
     memory, base = response.memory, None
     if response.HasField("base"):

@@ -11,22 +11,22 @@ from fastapi import Depends, Request
 from sqlmodel import col, select
 
 from gateway.database import Database
-from gateway.evaluations import Evaluations
-from gateway.event_stream import EventStreams
-from gateway.file_models import StoredFile
-from gateway.followers import Followers
-from gateway.job_models import Job
-from gateway.job_store import JobStore
-from gateway.jobs import Jobs
+from gateway.evaluations.evaluations import Evaluations
+from gateway.evaluations.predictions import Predictions
+from gateway.evaluations.reports import Reports
+from gateway.events.event_stream import EventStreams
+from gateway.events.wakeups import Wakeups
+from gateway.jobs.followers import Followers
+from gateway.jobs.job_models import Job
+from gateway.jobs.job_store import JobStore
+from gateway.jobs.jobs import Jobs
 from gateway.learner_client import LearnerClient
-from gateway.pictures import Pictures
-from gateway.predictions import Predictions
-from gateway.reports import Reports
 from gateway.reward_client import RewardClient
 from gateway.settings import Settings
 from gateway.storage import Storage
-from gateway.uploads import Uploads
-from gateway.wakeups import Wakeups
+from gateway.uploads.file_models import StoredFile
+from gateway.uploads.pictures import Pictures
+from gateway.uploads.uploads import Uploads
 
 # Calls of the database that may wait at once. Python's own number is that of the cores, so that
 # a few writers at a lock would hold up every reader. It leaves connections to sync routes.

@@ -1,21 +1,21 @@
 """Blobs on disk by digest: fetched once however many ask, verified, bounded, oldest out first."""
 
 import asyncio
-import errno
 import fcntl
 import logging
 import re
 import shutil
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from rollout_service.errors import BlobTooLarge, CacheFull
 from rpc.blobs import BlobClient
+from rpc.full_disk import full_disk_as
 
 _log = logging.getLogger(__name__)
 _OUR_NAME = re.compile(r"[0-9a-f]{64}(\.[0-9a-f]{32})?")
@@ -93,7 +93,8 @@ class BlobCache:
             reserved.append(size_bytes)
 
         try:
-            with _full_disk_named(), staging.open("xb") as file:
+            full = CacheFull("no room in the replica's cache folder; try again later")
+            with full_disk_as(full), staging.open("xb") as file:
                 size_bytes = await self._client.fetch(digest, file, admit)
             staging.replace(self._folder / digest)
             entry.size_bytes = size_bytes
@@ -128,16 +129,6 @@ class BlobCache:
         (self._folder / digest).unlink(missing_ok=True)
         self._used_bytes -= entry.size_bytes or 0
         self._forget(digest, entry)
-
-
-@contextmanager
-def _full_disk_named() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise CacheFull("no room in the replica's cache folder; try again later") from error
-        raise
 
 
 def _locked(folder: Path) -> IO[bytes]:

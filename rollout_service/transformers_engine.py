@@ -171,13 +171,13 @@ class _BatchSampler:
 
     def _prefilled(self, batch: list[_Job]) -> list[tuple[_Job, Prefilled]]:
         """Without those for whom nobody waits any more, and those that are refused."""
+        batch = [job for job in batch if not job.abandoned.is_set()]
+        self._vision.prepare([job.request.image for job in batch if job.request.image])
         prompts = [(job, prompt) for job in batch if (prompt := self._prompt(job))]
         prefilled = self._decoder.prefill([prompt for _, prompt in prompts])
         return [(job, one) for (job, _), one in zip(prompts, prefilled, strict=True)]
 
     def _prompt(self, job: _Job) -> Prompt | None:
-        if job.abandoned.is_set():
-            return None
         image = job.request.image
         try:
             vision = self._vision.get(image) if image else None

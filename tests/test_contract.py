@@ -5,8 +5,8 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from gateway.event_models import Evaluation, EvaluationScores
-from gateway.train_models import LoraConfig, TrainingConfig, TrainRequest
+from gateway.events.event_models import Evaluation, EvaluationScores
+from gateway.jobs.train_models import LoraConfig, TrainingConfig, TrainRequest
 from learner_service.evaluation.comparison import SCORES, comparison
 from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
 from tally.learner.v1 import learner_pb2 as pb

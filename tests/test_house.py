@@ -11,16 +11,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SERVICES = {"reward_service", "rollout_service", "learner_service", "gateway"}
-HOUSE = SERVICES | {"rpc", "cli", "samples", "tally", "torch_compat"}
+HOUSE = SERVICES | {"rpc", "cli", "samples", "tally", "torch_compat", "vision_tower"}
 MAY_IMPORT = {
     "rpc": {"tally"},
     "reward_service": {"rpc", "tally"},
-    "rollout_service": {"rpc", "tally", "torch_compat"},
-    "learner_service": {"rpc", "tally", "torch_compat"},
+    "rollout_service": {"rpc", "tally", "torch_compat", "vision_tower"},
+    "learner_service": {"rpc", "tally", "torch_compat", "vision_tower"},
     "gateway": {"rpc", "tally"},
     "cli": {"samples"},
     "samples": {"torch_compat"},
     "torch_compat": set(),
+    "vision_tower": set(),
 }
 
 

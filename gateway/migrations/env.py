@@ -3,11 +3,11 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import gateway.file_models
-import gateway.job_models
+import gateway.jobs.job_models
+import gateway.uploads.file_models
 
-assert gateway.file_models.StoredFile.metadata is SQLModel.metadata
-assert gateway.job_models.Job.metadata is SQLModel.metadata
+assert gateway.uploads.file_models.StoredFile.metadata is SQLModel.metadata
+assert gateway.jobs.job_models.Job.metadata is SQLModel.metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from gateway.errors import ErrorBody
-from gateway.evaluation_models import (
+from gateway.evaluations.evaluation_models import (
     EvaluateRequest,
     EvaluationPublic,
     EvaluationSummary,
     to_summary,
 )
-from gateway.follower import fetch
-from gateway.job_models import Job
+from gateway.jobs.follower import fetch
+from gateway.jobs.job_models import Job
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
 from gateway.services import Services, ServicesDep
 

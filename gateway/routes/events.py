@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from gateway.event_stream import EventStreamResponse
+from gateway.events.event_stream import EventStreamResponse
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
 from gateway.services import ServicesDep
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlmodel import col, select
 
 from gateway.errors import ErrorBody
-from gateway.file_models import FilePublic, RowsPage, StoredFile
 from gateway.services import ServicesDep
+from gateway.uploads.file_models import FilePublic, RowsPage, StoredFile
 
 router = APIRouter(tags=["data"])
 

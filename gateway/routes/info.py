@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy import text
 
-from gateway.csv_table import COLUMNS
-from gateway.images import FORMATS
+from gateway.jobs.train_models import LoraConfig, TrainingConfig
 from gateway.services import ServicesDep
 from gateway.settings import Settings
-from gateway.text_encoding import ENCODINGS
-from gateway.train_models import LoraConfig, TrainingConfig
+from gateway.uploads.csv_table import COLUMNS
+from gateway.uploads.images import FORMATS
+from gateway.uploads.text_encoding import ENCODINGS
 
 router = APIRouter(tags=["about"])
 

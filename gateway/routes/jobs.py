@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from gateway.errors import ErrorBody
-from gateway.job_models import JobPublic, to_public
-from gateway.preflight_models import Preflight
+from gateway.jobs.job_models import JobPublic, to_public
+from gateway.jobs.preflight_models import Preflight
+from gateway.jobs.train_models import TrainRequest
 from gateway.services import ServicesDep
-from gateway.train_models import TrainRequest
 
 router = APIRouter(tags=["training"])
 

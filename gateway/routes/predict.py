@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from gateway.errors import ErrorBody
-from gateway.predictions import Prediction
+from gateway.evaluations.predictions import Prediction
 from gateway.services import ServicesDep
 
 router = APIRouter(tags=["predictions"])

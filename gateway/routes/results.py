@@ -8,11 +8,11 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import FileResponse, Response
 
 from gateway.errors import ApiError, ErrorBody
-from gateway.event_models import Evaluation, Metrics, Samples
-from gateway.follower import fetch
+from gateway.events.event_models import Evaluation, Metrics, Samples
+from gateway.events.thinning import thinned
+from gateway.jobs.follower import fetch
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
 from gateway.services import ServicesDep
-from gateway.thinning import thinned
 
 router = APIRouter(tags=["results"])
 _RANGE = re.compile(r"\s*([0-9]{0,18})-([0-9]{0,18})\s*")

@@ -8,14 +8,14 @@ export const url = (path) => new URL(path, root).href;
 export const shell = {};
 export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 export const token = () => sessionStorage.getItem(TOKEN);
-export const authorization = () => (token() ? { Authorization: `Bearer ${token()}` } : {});
+const authorization = () => (token() ? { Authorization: `Bearer ${token()}` } : {});
 
 /** An answer that refuses: `message` is one sentence, `errors` are [{where, message}]. */
 const refusal = (status, body) => Object.assign(new Error(body?.detail ?? `HTTP ${status}`), { status, errors: body?.errors });
 
 let asking;
 /** Asks once, however many were refused with the same token. */
-export async function renewToken(refused) {
+async function renewToken(refused) {
 	if (token() !== refused) return;
 	asking ??= shell.askForToken(refused !== null).finally(() => (asking = null));
 	sessionStorage.setItem(TOKEN, await asking);
@@ -69,16 +69,18 @@ export async function post(path, body, headers) {
 	return (await send(path, { method: 'POST', ...json })).json();
 }
 
-/** Sends a form; `progress` hears the share sent, in [0, 1]. */
-export function upload(path, form, progress) {
+/** Sends fields as a form; `progress` hears the share sent, in [0, 1]. */
+export function upload(path, fields, progress) {
 	return new Promise((resolve, reject) => {
 		const used = token();
-		const again = () => upload(path, form, progress).then(resolve, reject);
+		const again = () => upload(path, fields, progress).then(resolve, reject);
+		const form = new FormData();
+		for (const [name, value] of Object.entries(fields)) form.append(name, value);
 		const request = new XMLHttpRequest();
 		request.open('POST', url(path));
 		if (used) request.setRequestHeader('Authorization', authorization().Authorization);
 		request.responseType = 'json';
-		request.upload.onprogress = (event) => progress(event.loaded / event.total);
+		request.upload.onprogress = (event) => progress?.(event.loaded / event.total);
 		request.onload = () => {
 			if (request.status === 401) renewToken(used).then(again);
 			else if (request.status < 300) resolve(request.response);
@@ -91,11 +93,7 @@ export function upload(path, form, progress) {
 }
 
 /** What the browser can load by itself, though it sends no token. */
-const address = async (path) => (token() ? URL.createObjectURL(await (await send(path)).blob()) : url(path));
-
-export async function showImage(image, path) {
-	image.src = await address(path);
-}
+export const address = async (path) => (token() ? URL.createObjectURL(await (await send(path)).blob()) : url(path));
 
 export async function save(path, filename) {
 	const link = document.createElement('a');

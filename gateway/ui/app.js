@@ -1,13 +1,12 @@
 // The shell: routes, navigation, language, theme, the token, the connection.
 
 import { shell } from './api.js';
-import { fill, h, say } from './dom.js';
-import { LANGUAGES, language, loadLanguage, t } from './i18n.js';
+import { LANGUAGES, button, fill, h, language, loadLanguage, say, t } from './parts.js';
 
 const ROUTES = [
 	[/^\/$/, 'home', 'data'],
 	[/^\/data\/([^/]+)$/, 'dataset', 'data'],
-	[/^\/train$/, 'train', 'data'],
+	[/^\/train$/, 'train', 'data', 'train.title'],
 	[/^\/jobs$/, 'jobs', 'jobs'],
 	[/^\/jobs\/([^/]+)$/, 'job', 'jobs'],
 ];
@@ -25,12 +24,12 @@ async function route() {
 	leaving = new AbortController();
 	const { signal } = leaving;
 	shell.signal = signal;
-	const [pattern, name, section] = ROUTES.find(([candidate]) => candidate.test(path)) ?? [];
+	const [pattern, name, section, title = `nav.${section}`] = ROUTES.find(([candidate]) => candidate.test(path)) ?? [];
 	if (!name) return fill(main, h('h1', t('missing.title')));
 	for (const link of document.querySelectorAll('#nav a')) link.ariaCurrent = link.dataset.section === section ? 'page' : null;
 	const keep = (changes) => {
 		for (const [key, value] of Object.entries(changes)) {
-			if (value == null || value === '') query.delete(key);
+			if ((value ?? '') === '') query.delete(key);
 			else query.set(key, value);
 		}
 		shown = `#${path}${query.size ? `?${query}` : ''}`;
@@ -39,11 +38,11 @@ async function route() {
 	try {
 		const page = await import(`./${name}.js`);
 		if (signal.aborted) return;
-		document.title = `${t(page.title)} · Tally`;
+		document.title = `${t(title)} · Tally`;
 		await page.show(main, { id: pattern.exec(path)[1], query, keep, signal, note });
 	} catch (error) {
 		if (signal.aborted) return;
-		fill(main, h('h1', t('failed.title')), h('p', error.message), h('p', h('button.button', { onclick: route }, t('retry'))));
+		fill(main, h('h1', t('failed.title')), h('p', error.message), h('p', button('retry', route)));
 		if (!error.status) console.error(error);
 	}
 }

@@ -20,6 +20,7 @@ export function chart(title, lines, write) {
 	const card = h('section.chart', h('header', h('h2', title), now), host, legend.length > 0 && h('p.legend', legend));
 	let plot;
 	let data;
+	let end;
 	const tell = (index) => {
 		const values = data.at(-1);
 		const value = values[index ?? values.length - 1];
@@ -43,12 +44,16 @@ export function chart(title, lines, write) {
 		signal.addEventListener('abort', () => size.disconnect());
 	});
 	const set = async (curve, smooth) => {
+		// Who has zoomed in, or points at a step, stays there.
+		const zoomed = plot && (plot.scales.x.min > curve.step[0] || plot.scales.x.max < end);
 		data = [curve.step, ...lines.map((line) => line.of(curve, smooth))];
-		tell();
+		end = curve.step.at(-1);
+		tell(plot?.cursor.idx);
 		host.ariaLabel = `${title}: ${now.textContent}`;
 		await library();
-		if (plot) plot.setData(data);
-		else if (host.isConnected) draw();
+		if (!plot) return host.isConnected && curve.step.length && draw();
+		plot.setData(data, !zoomed);
+		if (zoomed) plot.redraw();
 	};
 	return { card, set };
 }

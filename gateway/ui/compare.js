@@ -1,43 +1,52 @@
 // Base against adapter: figures with intervals, the matrix, the worst images.
 
 import { find, get, post, save, sleep } from './api.js';
-import { number, percent, signed, t, when } from './i18n.js';
-import { answer, field, fileOptions, fill, h, muted, picture } from './parts.js';
+import { answer, button, card, field, fileOptions, fill, h, keyed, measured, muted, named, number, percent, say, signed, t, when } from './parts.js';
 
 const SIDES = ['base', 'adapter'];
-const two = (value) => number(value, 2);
 const share = (value) => percent(value, 1);
 const points = (value) => `${signed(value * 100, 1)} ${t('points')}`;
-// How each figure and its difference are written.
-const FIGURES = {
-	exact_rate: [share, points], within_one_rate: [share, points], mean_absolute_count_error: [two, signed],
-	root_mean_square_count_error: [two, signed], reward_mean: [two, signed], parse_failure_rate: [share, points],
-};
+/** How a figure or its difference is written. */
+const written = (name, difference) => (name.endsWith('_rate') ? (difference ? points : share) : difference ? signed : measured);
 
 export async function open(host, page) {
-	const { job, listeners } = page;
-	const draw = async () => {
+	const { job, listeners, query } = page;
+	const [outcome, more, reason] = [h('div.stack'), h('section'), muted()];
+	let shown;
+	let others;
+	/** Drawn anew only where another result is there. */
+	const draw = async (evaluated = job.status !== 'training') => {
 		const asked = (await find(`evaluations?job_id=${job.job_id}`)) ?? [];
-		const chosen = asked.find((one) => one.evaluation_id === page.query.get('evaluation'));
+		const chosen = asked.find((one) => one.evaluation_id === query.get('evaluation'));
 		const path = chosen ? `evaluations/${chosen.evaluation_id}` : `jobs/${job.job_id}/evaluation`;
-		const found = await find(path);
+		const found = (chosen || evaluated) && (await find(path));
 		const result = chosen ? found.evaluation : found;
 		const waiting = chosen?.status === 'running';
-		const reason = waiting ? t('compare.running', { share: found.progress }) : chosen?.error_message ?? t(job.status === 'training' ? 'compare.later' : 'compare.none');
-		const files = ['csv', 'html'].map((kind) => h('button.button', { onclick: () => save(`${path}.${kind}`, `${job.job_name}.${kind}`) }, t(`compare.${kind}`)));
-		fill(host, result ? [h('div.actions', files), comparison(result, job)] : muted(reason), job.status === 'completed' && elsewhere(page, asked, await get('files'), draw));
+		say(reason, waiting ? t('compare.running', { share: found.progress }) : chosen?.error_message ?? t(evaluated ? 'compare.none' : 'compare.later'));
+		if (!result) fill(outcome, reason);
+		else if (shown !== path) fill(outcome, files(path, job), comparison(result, job));
+		shown = result && path;
+		if (job.status === 'completed') (others ??= elsewhere(more, page, await get('files'), draw))(asked);
 		if (waiting) sleep(1500).then(() => host.isConnected && draw());
 	};
-	listeners.push((kind) => (kind === 'evaluation' || kind === 'over') && draw());
+	fill(host, outcome, more);
+	listeners.push((kind) => (kind === 'evaluation' || kind === 'over') && draw(true));
 	await draw();
 }
 
-function elsewhere({ job, keep, note }, asked, files, draw) {
-	const select = h('select', fileOptions(files));
+const files = (path, job) => h('div.actions', ['csv', 'html'].map((kind) =>
+	button(`compare.${kind}`, () => save(`${path}.${kind}`, `${job.job_name}.${kind}`))));
+
+/** Shows what was asked besides, and where to ask more. */
+function elsewhere(host, { job, keep, note }, uploads, draw) {
+	const select = h('select', fileOptions(uploads));
 	const start = () => post(`jobs/${job.job_id}/evaluate`, { file_id: select.value }).then(
 		({ evaluation_id: evaluation }) => draw(keep({ evaluation })), (error) => note(error.message));
-	const earlier = asked.map((one) => h('a', { href: `#/jobs/${job.job_id}?view=compare&evaluation=${one.evaluation_id}` }, when(one.created_at)));
-	return h('section', h('h2', t('compare.elsewhere')), h('div.actions', field(t('compare.upload'), select), h('button.button', { onclick: start }, t('compare.start')), earlier));
+	const links = keyed('evaluation_id', (one) => h('a', { href: `#/jobs/${job.job_id}?view=compare&evaluation=${one.evaluation_id}` }, when(one.created_at)));
+	const actions = h('div.actions', field(t('compare.upload'), select), button('compare.start', start));
+	const earlier = h('div.actions');
+	fill(host, h('h2', t('compare.elsewhere')), actions, earlier);
+	return (asked) => fill(earlier, links(asked));
 }
 
 function comparison(result, job) {
@@ -48,8 +57,8 @@ function comparison(result, job) {
 			h('div', { 'data-side': side }, h('h2', t(side)), h('strong', share(result[side].exact_rate)), whisker(result[side]))), muted(t('compare.exact', { n: result.num_samples }))),
 		warnings.length > 0 && h('ul.callout.warn', warnings.map((text) => h('li', text))),
 		h('div.scroll', { tabIndex: 0 }, h('table', h('thead', h('tr', heads.map((key) => h('th', { scope: 'col' }, key && t(key))))),
-			h('tbody', Object.entries(FIGURES).filter(([name]) => name in base).map(([name, [write, writeDifference]]) =>
-				h('tr', h('th', { scope: 'row' }, t(`figure.${name}`)), SIDES.map((side) => cell(name, result[side], write)), difference && cell(name, difference, writeDifference)))))),
+			h('tbody', named('figure.').filter((name) => name in base).map((name) =>
+				h('tr', h('th', { scope: 'row' }, t(`figure.${name}`)), SIDES.map((side) => cell(name, result[side])), difference && cell(name, difference, true)))))),
 		interval && muted(t('compare.intervals', { confidence: percent(interval.confidence) })),
 		matrix && h('section', h('h2', t('compare.matrix')), muted(t('compare.matrixHelp')), h('div.halves', SIDES.map((side) => heat(matrix, side)))),
 		h('div.halves', bars(result.by_count, 'compare.byCount'), bars(result.by_kind, 'compare.byKind')),
@@ -57,7 +66,8 @@ function comparison(result, job) {
 	];
 }
 
-function cell(name, side, write) {
+function cell(name, side, difference) {
+	const write = written(name, difference);
 	const interval = side.intervals?.[name];
 	return h('td', h('b', write(side[name])), interval && h('small', interval.map((value) => write(value)).join(' – ')));
 }
@@ -83,6 +93,6 @@ const bars = (parts, key) =>
 			h('dd', { 'data-side': side, title: t(side), style: { '--share': part[side].exact_rate } }, h('i'), percent(part[side].exact_rate)))))));
 
 const far = (fileId, one, job) =>
-	h('li.card', picture(fileId, one.row), h('p.truth', h('b', number(one.true_count)), h('small', one.question)),
+	card(fileId, one, one.question,
 		h('ol.answers', SIDES.map((side) => answer(one[side], one.true_count, t(side)))),
 		h('a', { href: `#/jobs/${job.job_id}?${new URLSearchParams({ view: 'try', file: fileId, row: one.row, question: one.question })}` }, t('compare.try')));

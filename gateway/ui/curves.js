@@ -1,18 +1,11 @@
 // What the steps measured, live.
 
 import { chart, smoothed } from './chart.js';
-import { number, percent, short, t } from './i18n.js';
-import { fill, h, muted } from './parts.js';
+import { fill, h, measured, named, percent, say, short, t } from './parts.js';
 
-const two = (value) => number(value, 2);
-const LINES = { reward_mean: [two], exact_rate: [percent], mean_absolute_count_error: [two], entropy: [short, '--blue'], kl: [short, '--violet'] };
+const LINES = { reward_mean: [measured], exact_rate: [percent], mean_absolute_count_error: [measured], entropy: [short, '--blue'], kl: [short, '--violet'] };
 const STAGES = { rollout_seconds: '--blue', reward_seconds: '--amber', learning_seconds: '--violet', step_seconds: '--ink' };
 const FIELDS = ['step', ...Object.keys(LINES), ...Object.keys(STAGES)];
-
-/** Columns of a job's steps. */
-function columns(steps) {
-	return Object.fromEntries(FIELDS.map((field) => [field, steps.map((step) => step[field] ?? null)]));
-}
 
 /** A step that is done again, after an interruption, replaces itself and what came after it. */
 function add(curve, step) {
@@ -21,7 +14,8 @@ function add(curve, step) {
 }
 
 export function open(host, { metrics, listeners, query, keep }) {
-	const curve = columns(metrics.steps);
+	const curve = Object.fromEntries(FIELDS.map((field) => [field, []]));
+	for (const step of metrics.steps) add(curve, step);
 	let latest = metrics.steps.at(-1);
 	const single = ([field, [write, colour = '--accent']]) =>
 		chart(t(`curve.${field}`), [
@@ -29,23 +23,20 @@ export function open(host, { metrics, listeners, query, keep }) {
 			{ colour, of: (all, smooth) => (smooth ? smoothed(all[field], Math.max(2, all.step.length / 25)) : all[field]) },
 		], write);
 	const stages = Object.entries(STAGES).map(([field, colour]) => ({ label: t(`curve.${field}`), colour, of: (all) => all[field] }));
-	const charts = [...Object.entries(LINES).map(single), chart(t('curve.stages'), stages, short)];
-	const details = h('dl.details');
-	const waiting = muted(t('curve.waiting'));
+	const charts = [...Object.entries(LINES).map(single), chart(t('curves.stages'), stages, short)];
+	const others = named('curve.').filter((field) => !FIELDS.includes(field)).map((field) => [field, h('dd')]);
 	const smooth = h('input', { type: 'checkbox', checked: query.has('smooth'), onchange: () => update(keep({ smooth: smooth.checked || null })) });
 	let frame;
 	const update = () => {
-		waiting.hidden = Boolean(latest);
-		// At most once a frame, however quickly the steps come.
+		// At most once a frame.
 		frame ??= requestAnimationFrame(() => {
 			frame = null;
 			for (const { set } of charts) set(curve, smooth.checked);
-			const others = Object.keys(latest ?? {}).filter((name) => t(`curve.${name}`) !== `curve.${name}` && !LINES[name] && !STAGES[name]);
-			fill(details, others.map((name) => h('div', h('dt', t(`curve.${name}`)), h('dd', short(latest[name])))));
+			for (const [field, value] of others) say(value, short(latest?.[field]));
 		});
 	};
-	fill(host, h('div.bar-line', waiting, h('label.tick', smooth, t('curve.smooth'))), h('div.charts', charts.map(({ card }) => card)),
-		h('section.panel', h('h2', t('curve.latest')), details));
+	fill(host, h('label.tick', smooth, t('curves.smooth')), h('div.charts', charts.map(({ card }) => card)),
+		h('section.panel', h('h2', t('curves.latest')), h('dl.details', others.map(([field, value]) => h('div', h('dt', t(`curve.${field}`)), value)))));
 	update();
 	listeners.push((kind, data) => {
 		if (kind !== 'step') return;

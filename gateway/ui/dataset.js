@@ -1,16 +1,17 @@
 // An upload: what looks like a mistake, and its pictures row by row.
 
 import { find, get } from './api.js';
-import { number, t, when } from './i18n.js';
-import { back, figure, fill, h, muted, picture } from './parts.js';
+import { back, button, card, figure, fill, h, muted, number, say, t, when } from './parts.js';
 
-export const title = 'nav.data';
 const PAGE = 48;
 
 export async function show(main, { id, query, keep }) {
 	const file = (await get('files')).find((one) => one.file_id === id);
 	if (!file) throw new Error(t('dataset.missing'));
 	const grid = h('ul.pictures');
+	let at;
+	const pager = (key, by) => button(key, () => turn(at + by).then(() => grid.scrollIntoView()));
+	const [previous, place, next] = [pager('previous', -PAGE), muted(), pager('next', PAGE)];
 	const foot = h('div.actions.middle');
 	fill(main, back('#/', t('nav.data')),
 		h('div.head', h('h1', file.filename), h('a.button.main', { href: `#/train?file=${id}` }, t('dataset.train'))),
@@ -21,13 +22,13 @@ export async function show(main, { id, query, keep }) {
 		const answer = await find(`files/${id}/rows?limit=${PAGE}&offset=${offset}`);
 		if (!answer) return fill(foot, muted(t('unavailable')));
 		keep({ offset: offset || null });
-		fill(grid, answer.rows.map((row) => card(id, row)));
+		at = offset;
+		fill(grid, answer.rows.map((row) => card(id, row, t('row', row), h('p', row.question))));
 		const last = Math.min(offset + PAGE, file.csv_rows);
-		const button = (key, to, disabled) => h('button.button', { disabled, onclick: () => turn(to).then(() => grid.scrollIntoView()) }, t(key));
-		fill(foot, button('previous', offset - PAGE, !offset), muted(t('range', { first: offset + 1, last, all: file.csv_rows })), button('next', offset + PAGE, last >= file.csv_rows));
+		fill(foot, previous, place, next);
+		say(place, t('range', { first: offset + 1, last, all: file.csv_rows }));
+		previous.disabled = !offset;
+		next.disabled = last >= file.csv_rows;
 	};
 	await turn(Number(query.get('offset')));
 }
-
-const card = (fileId, row) =>
-	h('li.card', picture(fileId, row.row), h('p.truth', h('b', number(row.true_count)), h('small', t('row', row))), h('p', row.question));

@@ -15,7 +15,18 @@ export function h(tag, ...children) {
 	return node;
 }
 
-export const fill = (node, ...children) => node.replaceChildren(...children.flat(Infinity).filter((child) => child || child === 0));
+/** Gives `node` these children; those that it has stay untouched, with their focus. */
+export function fill(node, ...children) {
+	const wanted = children.flat(Infinity).filter((child) => child || child === 0).map((child) => (child instanceof Node ? child : new Text(child)));
+	for (const old of [...node.childNodes]) if (!wanted.includes(old)) old.remove();
+	wanted.forEach((child, i) => child === node.childNodes[i] || node.insertBefore(child, node.childNodes[i] ?? null));
+}
+
+/** Nodes of items, for `fill`: one for each key, made once. */
+export function keyed(key, make) {
+	const made = {};
+	return (items) => items.map((item) => (made[item[key]] ??= make(item)));
+}
 
 /** Touches nothing where `text` is shown already. */
 export function say(node, text) {

@@ -1,10 +1,7 @@
 // Data: drop a ZIP, or choose one that is here.
 
 import { get, upload } from './api.js';
-import { bytes, percent, t, when } from './i18n.js';
-import { dropZone, fill, h, muted, problems, progressBar, say } from './parts.js';
-
-export const title = 'nav.data';
+import { bytes, dropZone, fill, h, muted, percent, problems, say, t, when } from './parts.js';
 
 export async function show(main) {
 	const outcome = h('div');
@@ -19,18 +16,16 @@ export async function show(main) {
 
 async function take(file, outcome) {
 	const line = h('p', { ariaLive: 'polite' });
-	const { bar, set } = progressBar(t('home.sending'));
+	const bar = h('progress', { ariaLabel: t('home.sending') });
 	const values = { name: file.name, size: bytes(file.size) };
 	const progress = (share) => {
-		set(share);
+		bar.value = share;
 		say(line, share < 1 ? t('home.sent', { ...values, share: percent(share) }) : t('home.checking', values));
 	};
 	fill(outcome, h('div.callout', line, bar));
 	progress(0);
-	const form = new FormData();
-	form.append('file', file);
 	try {
-		location.hash = `#/data/${(await upload('upload-data', form, progress)).file_id}`;
+		location.hash = `#/data/${(await upload('upload-data', { file }, progress)).file_id}`;
 	} catch (error) {
 		fill(outcome, problems(error));
 	}

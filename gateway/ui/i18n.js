@@ -10,7 +10,8 @@ export async function loadLanguage(name) {
 	document.documentElement.lang = name;
 }
 
-export const knows = (key) => key in words;
+/** What has words under `prefix`. */
+export const named = (prefix) => Object.keys(words).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
 
 /** Replaces `{name}`; `n` also chooses between key.one and key.other. */
 export function t(key, values = {}) {
@@ -24,15 +25,20 @@ function write(value, options) {
 }
 
 const places = (digits) => ({ minimumFractionDigits: digits, maximumFractionDigits: digits });
-export const number = (value, digits = 0) => write(value, places(digits));
+export const number = (value) => write(value, places(0));
 export const percent = (value, digits = 0) => write(value, { style: 'percent', ...places(digits) });
-export const signed = (value, digits = 2) => write(value, { signDisplay: 'exceptZero', ...places(digits) });
-export const short = (value) => write(value, { maximumSignificantDigits: 3, notation: value && Math.abs(value) < 1e-3 ? 'scientific' : 'standard' });
+const THREE = { maximumSignificantDigits: 3 };
+const COMPACT = { ...THREE, notation: 'compact' };
+/** What a model brought about: one answer of 11111118 makes any mean enormous. */
+export const measured = (value, digits = 2, signDisplay = 'auto') =>
+	write(value, { signDisplay, ...(Math.abs(value) < (digits ? 1e3 : 1e5) ? places(digits) : COMPACT) });
+export const signed = (value, digits) => measured(value, digits, 'exceptZero');
+export const short = (value) => write(value, Math.abs(value) < 1e4 ? { ...THREE, notation: value && Math.abs(value) < 1e-3 ? 'scientific' : 'standard' } : COMPACT);
 
 export function duration(seconds) {
 	if (!(seconds >= 0)) return '–';
-	const [big, small] = seconds < 3600 ? ['minutes', 'seconds'] : ['hours', 'minutes'];
-	const whole = Math.round(seconds / (seconds < 3600 ? 1 : 60));
+	const [big, small, unit] = seconds < 3600 ? ['minutes', 'seconds', 1] : ['hours', 'minutes', 60];
+	const whole = Math.round(seconds / unit);
 	return new Intl.DurationFormat(language(), { style: 'short' }).format({ [big]: Math.floor(whole / 60), [small]: whole % 60 });
 }
 

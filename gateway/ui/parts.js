@@ -1,35 +1,36 @@
 // What several pages are built of.
 
-import { showImage } from './api.js';
-import { h } from './dom.js';
-import { number, signed, t } from './i18n.js';
+import { address } from './api.js';
+import { h, say } from './dom.js';
+import { measured, number, signed, t } from './i18n.js';
 
 export * from './dom.js';
+export * from './i18n.js';
+
+export const button = (key, onclick, more) => h('button.button', { type: 'button', onclick, ...more }, t(key));
 
 export const muted = (...children) => h('p.muted', ...children);
 
-export const status = (job) =>
-	h('span.status', { 'data-status': job.status }, t(job.phase ? `phase.${job.phase}` : `status.${job.status}`));
-
-/** `set` takes a share in [0, 1]. */
-export function progressBar(label) {
-	const inner = h('span');
-	const bar = h('div.progress', { role: 'progressbar', ariaLabel: label }, inner);
-	const set = (share) => {
-		inner.style.transform = `scaleX(${share})`;
-		bar.ariaValueNow = Math.round(share * 100);
+/** Where a job stands. */
+export function status() {
+	const node = h('span.status');
+	const set = (job) => {
+		node.dataset.status = job.status;
+		say(node, t(job.phase ? `phase.${job.phase}` : `status.${job.status}`));
 	};
-	set(0);
-	return { bar, set };
+	return { node, set };
 }
 
 /** The picture of a row; its box has its size before it is there. */
 export function picture(fileId, row) {
 	const image = h('img', { alt: t('picture', { row }), loading: 'lazy', width: 320, height: 320 });
 	image.onerror = () => image.remove();
-	showImage(image, `files/${fileId}/images/${row}?max_side=320`).catch(image.onerror);
+	address(`files/${fileId}/images/${row}?max_side=320`).then((src) => (image.src = src)).catch(image.onerror);
 	return h('div.picture', image);
 }
+
+export const card = (fileId, { row, true_count: count }, note, ...more) =>
+	h('li.card', picture(fileId, row), h('p.truth', h('b', number(count)), h('small', note)), ...more);
 
 /** A place to drop a file on, or to choose one by. */
 export function dropZone(key, accept, take) {
@@ -62,6 +63,6 @@ export const back = (href, text) => h('a.back', { href }, '← ', text);
 export function answer({ count, text, reward }, truth, who) {
 	const off = count === null ? null : count - truth;
 	const mark = off === null ? t('noCount') : off ? signed(off, 0) : '✓';
-	return h('li.answer', { 'data-off': String(off) }, who && h('small', who), h('b', off === null ? '?' : number(count)),
-		h('span.mark', mark), h('small', { title: t('reward') }, number(reward, 2)), h('q', text));
+	return h('li.answer', { 'data-off': String(off) }, who && h('small', who), h('b', off === null ? '?' : measured(count, 0)),
+		h('span.mark', mark), h('small', { title: t('reward') }, measured(reward)), h('q', text));
 }

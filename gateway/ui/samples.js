@@ -1,27 +1,42 @@
 // What the model said: pictures with answers, counts and rewards.
 
 import { find } from './api.js';
-import { t } from './i18n.js';
-import { answer, fill, h, muted, picture } from './parts.js';
+import { answer, fill, h, keyed, muted, picture, say, t } from './parts.js';
+
+const STEPS_KEPT = 300;
 
 export async function open(host, { job, query, keep, listeners }) {
 	const found = await find(`jobs/${job.job_id}/samples`);
 	if (!found) return fill(host, muted(t('unavailable')));
-	const steps = found.steps.filter((one) => one.groups.length);
+	let steps = found.steps.filter((one) => one.groups.length);
+	let shown;
 	const groups = h('div.groups');
-	const choose = () => draw(keep({ step: choice.selectedIndex ? choice.value : null }));
-	const choice = h('select', { ariaLabel: t('sample.step'), onchange: choose });
+	const latest = h('option', { value: '' });
+	const options = keyed('step', (one) => h('option', { value: one.step }, t('sample.of', one)));
+	/** The latest step, unless one is chosen: that stays, whatever comes. */
 	const draw = () => {
-		const shown = steps.find((one) => one.step === Number(query.get('step'))) ?? steps[0];
-		fill(choice, steps.map((one, i) => h('option', { value: one.step, selected: one === shown }, t(i ? 'sample.of' : 'sample.latest', one))));
-		fill(groups, shown ? shown.groups.map((group) => card(found.file_id, group)) : muted(t('sample.none')));
+		const now = steps.find((one) => one.step === Number(choice.value)) ?? steps[0];
+		if (now !== shown) fill(groups, now.groups.map((group) => card(found.file_id, group)));
+		shown = now;
 	};
+	const list = () => {
+		if (steps[0]) say(latest, t('sample.latest', steps[0]));
+		// Not while it may be open.
+		if (document.activeElement !== choice) fill(choice, latest, options(steps));
+	};
+	const choice = h('select', { ariaLabel: t('sample.step'), onchange: () => draw(keep({ step: choice.value })), onblur: list });
+	list();
+	choice.value = query.get('step') ?? '';
+	if (choice.selectedIndex < 0) choice.value = '';
 	fill(host, h('div.bar-line', muted(t('sample.help')), choice), groups);
-	draw();
+	if (steps[0]) draw();
+	else fill(groups, muted(t('sample.none')));
 	listeners.push((kind, data) => {
 		if (kind !== 'samples' || !data.groups.length) return;
-		steps.unshift(data);
-		if (document.activeElement !== choice) draw();
+		// A step that is done again, after an interruption, replaces what came after it.
+		steps = [data, ...steps.filter((one, i) => one.step < data.step && (i < STEPS_KEPT || one === shown))];
+		list();
+		draw();
 	});
 }
 

@@ -1,6 +1,6 @@
 // A job's live events, read with fetch: EventSource can send no token.
 
-import { authorization, get, renewToken, restored, shell, sleep, token, url } from './api.js';
+import { get, restored, send, shell, sleep } from './api.js';
 
 const SILENCE = 40_000; // the server sends a comment every 15 s
 
@@ -12,14 +12,12 @@ export async function follow(jobId, last, handle) {
 		handle(kind, data);
 	};
 	while (!signal.aborted) {
-		const used = token();
 		try {
 			if (await readOnce(jobId, last, signal, hear)) return;
 			if ((await get(`jobs/${jobId}`)).status !== 'training') return;
 		} catch (error) {
 			if (signal.aborted) return;
-			if (error.status === 401) await renewToken(used);
-			else if (!error.status) await restored();
+			if (!error.status) await restored();
 		}
 		await sleep(1000);
 	}
@@ -27,7 +25,6 @@ export async function follow(jobId, last, handle) {
 
 async function readOnce(jobId, last, signal, hear) {
 	const silence = new AbortController();
-	const headers = { 'Last-Event-ID': String(last), ...authorization() };
 	let timer;
 	const listen = () => {
 		clearTimeout(timer);
@@ -35,9 +32,8 @@ async function readOnce(jobId, last, signal, hear) {
 	};
 	listen();
 	try {
-		const response = await fetch(url(`jobs/${jobId}/events`), { headers, signal: AbortSignal.any([signal, silence.signal]) });
-		if (!response.ok) throw Object.assign(new Error(), { status: response.status });
-		const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+		const options = { headers: { 'Last-Event-ID': last }, signal: AbortSignal.any([signal, silence.signal]) };
+		const reader = (await send(`jobs/${jobId}/events`, options)).body.pipeThrough(new TextDecoderStream()).getReader();
 		for (let rest = ''; ; ) {
 			const { value, done } = await reader.read();
 			if (done) return false;

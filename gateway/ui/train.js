@@ -1,10 +1,8 @@
 // A job before it starts: preset, settings, preflight. The address holds it all.
 
 import { get, post } from './api.js';
-import { bytes, duration, knows, number, percent, t } from './i18n.js';
-import { back, field, fileOptions, figure, fill, h, problems } from './parts.js';
+import { back, button, bytes, duration, field, figure, fileOptions, fill, h, number, percent, problems, t } from './parts.js';
 
-export const title = 'train.title';
 const GROUPS = { training_config: 'TrainingConfig', lora_config: 'LoraConfig' };
 
 export async function show(main, place) {
@@ -20,7 +18,7 @@ export async function show(main, place) {
 		job_name: name.value, data_file_id: file.file_id, ...(heldOut.value && { evaluation_file_id: heldOut.value }), ...config(form),
 	});
 	const start = h('button.button.main', t('train.start'));
-	const check = h('button.button', { type: 'button', onclick: () => check.form.reportValidity() && busy(check, form, () => preflight(form, body())) }, t('train.check'));
+	const check = button('train.check', () => check.form.reportValidity() && busy(check, form, () => preflight(form, body())));
 	const begin = (event) => {
 		event.preventDefault();
 		// A request that is sent again after a lost connection must not be a second job.
@@ -29,14 +27,14 @@ export async function show(main, place) {
 	};
 	fill(main, back(`#/data/${file.file_id}`, file.filename), h('h1', t('train.title')),
 		h('form.train', { onsubmit: begin }, field(t('train.name'), name), presets(form), field(t('train.heldOut'), heldOut, h('small', t('train.heldOutHelp'))),
-			form.settings, form.outcome, h('div.actions', start, check)));
+			form.settings, h('div.actions', start, check), form.outcome));
 	drawSettings(form);
 }
 
-async function busy(button, form, work) {
-	button.disabled = true;
+async function busy(pressed, form, work) {
+	pressed.disabled = true;
 	await work().catch((error) => fill(form.outcome, problems(error)));
-	button.disabled = false;
+	pressed.disabled = false;
 }
 
 /** Settings, defaults and ranges, as the server tells them. */
@@ -85,9 +83,8 @@ function setting(form, one) {
 			? h('input', { type: 'checkbox', checked: value })
 			: h('input', { type: 'number', required: true, value, min: low, max: high, step: schema.type === 'integer' ? 1 : 'any' });
 	input.name = key;
-	const words = (kind, otherwise) => (knows(`${kind}.${name}`) ? t(`${kind}.${name}`) : otherwise);
-	const row = field([words('set', name), h('code', name)], input,
-		h('small', words('help', schema.description), ' ', low != null && t('train.range', { low: `${low}`, high: `${high}`, start: `${schema.default}` })));
+	const row = field([t(`set.${name}`), h('code', name)], input,
+		h('small', t(`help.${name}`), ' ', low != null && t('train.range', { low: `${low}`, high: `${high}`, start: `${schema.default}` })));
 	const mark = () => row.classList.toggle('changed', form.query.has(key));
 	input.onchange = () => {
 		const text = String(schema.type === 'boolean' ? input.checked : input.value);
@@ -120,5 +117,5 @@ function findingLine(form, { severity, message, suggestion }) {
 		form.note(t('check.applied'));
 	};
 	return h('li', { 'data-severity': severity }, h('b', t(`severity.${severity}`)), ' ', message, ' ',
-		suggestion && h('button.button', { type: 'button', onclick: apply }, t('check.apply')));
+		suggestion && button('check.apply', apply));
 }

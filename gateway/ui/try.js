@@ -1,11 +1,12 @@
 // Try it: an image and a question, the base model and the adapter side by side.
 
 import { read, upload } from './api.js';
-import { number, t } from './i18n.js';
-import { dropZone, field, fill, h, muted, problems } from './parts.js';
+import { dropZone, field, fill, h, measured, muted, problems, t } from './parts.js';
 
 export async function open(host, { job, query, keep }) {
-	const preview = h('img', { alt: t('try.preview'), hidden: true });
+	const preview = h('img', { alt: t('try.preview') });
+	// Where a picture will come its place is kept.
+	const frame = h('div.picture', { hidden: !query.has('file') }, preview);
 	const answers = h('div.sides', { ariaLive: 'polite' });
 	const question = h('input', { required: true, maxLength: 500, value: query.get('question') ?? t('try.example'), oninput: () => keep({ question: question.value }) });
 	const ask = h('button.button.main', { disabled: true }, t('try.ask'));
@@ -14,7 +15,7 @@ export async function open(host, { job, query, keep }) {
 		image = file;
 		URL.revokeObjectURL(preview.src);
 		preview.src = URL.createObjectURL(file);
-		preview.hidden = ask.disabled = false;
+		frame.hidden = ask.disabled = false;
 		fill(answers);
 	};
 	const zone = dropZone('try.drop', 'image/*', (file) => take(file, keep({ file: null, row: null })));
@@ -22,16 +23,14 @@ export async function open(host, { job, query, keep }) {
 		event.preventDefault();
 		ask.disabled = true;
 		fill(answers, h('p', h('span.spinner'), t('try.asking')));
-		const form = new FormData();
-		for (const [name, value] of Object.entries({ image, question: question.value, job_id: job.job_id })) form.append(name, value);
-		const said = await upload('predict', form, () => {}).catch((error) => fill(answers, problems(error)));
+		const said = await upload('predict', { image, question: question.value, job_id: job.job_id }).catch((error) => fill(answers, problems(error)));
 		if (said) fill(answers, ['base', 'adapter'].map((name) => said[name] && side(name, said[name])));
 		ask.disabled = false;
 	};
-	fill(host, h('form.halves', { onsubmit }, h('div.stack', zone, preview), h('div.stack', field(t('try.question'), question), ask, answers)));
+	fill(host, h('form.halves', { onsubmit }, h('div.stack', zone, frame), h('div.stack', field(t('try.question'), question), ask, answers)));
 	const [file, row] = [query.get('file'), query.get('row')];
 	if (file) take(await (await read(`files/${file}/images/${row}`)).blob());
 }
 
 const side = (name, { count, text, explanation }) =>
-	h('section.panel', { 'data-side': name }, h('h2', t(name)), h('strong', count === null ? t('noCount') : number(count)), h('blockquote', text), explanation && muted(explanation));
+	h('section.panel', { 'data-side': name }, h('h2', t(name)), h('strong', count === null ? t('noCount') : measured(count, 0)), h('blockquote', text), explanation && muted(explanation));

@@ -1,6 +1,5 @@
 """Content-addressed files: verified before anyone can see them, never changed."""
 
-import errno
 import hashlib
 import os
 import uuid
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from learner_service.errors import UnknownBlob
 from rpc.digests import digest_of
 from rpc.errors import DataLoss, ResourceExhausted
+from rpc.full_disk import full_disk_as
 
 
 class BlobStore:
@@ -82,8 +82,9 @@ class BlobStore:
         Raises ResourceExhausted when the disk is full.
         """
         path = self._staging / uuid.uuid4().hex
+        full = ResourceExhausted("no room on the learner's disk; free some and retry")
         try:
-            with _full_disk_named():
+            with full_disk_as(full):
                 yield path
         finally:
             path.unlink(missing_ok=True)
@@ -144,13 +145,3 @@ class BlobWriter:
         path = Path(self._file.name)
         self._store.sync(path)
         self._store.keep(path, self._digest)
-
-
-@contextmanager
-def _full_disk_named() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceExhausted("no room on the learner's disk; free some and retry") from error
-        raise

@@ -1,6 +1,5 @@
 """prompts_P, adapter → completions_P_G: the client of rollout.v1."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import TypeVar
 import grpc
 
 from learner_service.clients.patience import Patience
+from learner_service.clients.together import together
 from learner_service.clients.turns import TurnedAway, Turns
 from learner_service.errors import RolloutsUnavailable
 from rpc.errors import DataLoss, ResourceExhausted, Unavailable, translated_errors
@@ -97,12 +97,7 @@ class RolloutClient:
 
         An empty `adapter_digest` samples from the base model.
         """
-        async with asyncio.TaskGroup() as tasks:
-            groups = [
-                tasks.create_task(self._group(prompt, adapter_digest, sampling))
-                for prompt in prompts
-            ]
-        return [group.result() for group in groups]
+        return await together(self._group(prompt, adapter_digest, sampling) for prompt in prompts)
 
     async def _group(
         self, prompt: Prompt, adapter_digest: str, sampling: Sampling

@@ -3,15 +3,15 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from learner_service.clients.rewards import Score
-from learner_service.data.dataset import Sample
 from learner_service.data.kinds import kinds_of
+from learner_service.evaluation.answers import Answered, Compared
 from learner_service.evaluation.bootstrap import CONFIDENCE, Floats, RatioScores, paired_intervals
+from learner_service.evaluation.caveats import caveats
 
 SCORES = (
     "exact_rate",
@@ -25,27 +25,6 @@ NO_COUNT = "no count"
 _MOST_WORST = 24
 _LAST_SINGLE_COUNT = 20
 _RANGES = ((21, 30), (31, 50), (51, 100), (101, math.inf))
-_COLLAPSED_BELOW = 0.5
-_FEWEST_FOR_COLLAPSE = 20
-_SAME_ANSWERS_SHOWN = 3
-_SILENT_ABOVE = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answered:
-    """What a model said to a sample, and how it was scored."""
-
-    text: str
-    score: Score
-
-
-@dataclass(frozen=True, kw_only=True)
-class Compared:
-    """A sample with the answers of both models."""
-
-    sample: Sample
-    base: Answered
-    adapter: Answered
 
 
 def comparison(compared: Sequence[Compared], seed: int) -> dict[str, Any]:
@@ -63,7 +42,7 @@ def comparison(compared: Sequence[Compared], seed: int) -> dict[str, Any]:
         "by_count": _by_count(compared),
         "by_kind": _by_kind(compared),
         "matrix": _matrix(compared),
-        "warnings": _warnings(compared, intervals.difference[:, 0]),
+        "warnings": caveats(compared, intervals.difference[:, 0]),
         "worst": _worst(compared),
     }
 
@@ -168,53 +147,6 @@ def _matrix(compared: Sequence[Compared]) -> dict[str, Any]:
         cells = Counter(zip(true, given, strict=True))
         matrix[model] = [[cells[row, column] for column in answer_labels] for row in true_labels]
     return matrix
-
-
-def _warnings(compared: Sequence[Compared], exact_difference: Floats) -> list[str]:
-    warnings = []
-    for model in ("base", "adapter"):
-        scores = [getattr(one, model).score for one in compared]
-        warnings += _collapse(model, scores, [one.sample.true_count for one in compared])
-        silent = sum(score.count is None for score in scores) / len(scores)
-        if silent > _SILENT_ABOVE:
-            warnings.append(
-                f"{silent:.0%} of the answers of the {_named_model(model)} hold no count"
-            )
-    low, high = exact_difference
-    if low <= 0 <= high:
-        warnings.append(
-            "the two may be equally often right: the interval of the difference holds 0"
-        )
-    return warnings
-
-
-def _collapse(model: str, scores: Sequence[Score], true_counts: Sequence[int]) -> list[str]:
-    """Whether far fewer different answers are given than there are counts."""
-    answers = Counter(score.count for score in scores if score.count is not None)
-    total = sum(answers.values())
-    if total < _FEWEST_FOR_COLLAPSE:
-        return []
-    if _variety(answers) >= _COLLAPSED_BELOW * _variety(Counter(true_counts)):
-        return []
-    most = [count for count, _ in answers.most_common(_SAME_ANSWERS_SHOWN)]
-    said = sum(answers[count] for count in most) / total
-    right = sum(count in most for count in true_counts) / len(true_counts)
-    listed = " or ".join(map(str, sorted(most)))
-    message = (
-        f"the {_named_model(model)} has collapsed to a few answers: {said:.0%} of them are "
-        f"{listed}, which is true of {right:.0%} of the samples"
-    )
-    return [message]
-
-
-def _variety(counts: Counter[int]) -> float:
-    """How many equally frequent values would have the same entropy."""
-    total = sum(counts.values())
-    return math.exp(-sum(n / total * math.log(n / total) for n in counts.values()))
-
-
-def _named_model(model: str) -> str:
-    return "base model" if model == "base" else model
 
 
 def _worst(compared: Sequence[Compared]) -> list[dict[str, Any]]:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import RolloutClient, Sampling
+from learner_service.clients.together import together
 from learner_service.data.dataset import Sample
 from learner_service.data.prompts import Prompter
-from learner_service.evaluation.comparison import Answered, Compared
+from learner_service.evaluation.answers import Answered, Compared
 from learner_service.jobs.events import EvaluationProgress, Report
 
-_CHUNK = 16
+_SCORED_TOGETHER = 16
 
 
 class Evaluator:
@@ -35,19 +36,31 @@ class Evaluator:
 
     def compare(self, samples: Sequence[Sample], adapter_digest: str) -> list[Compared]:
         """Reports progress as it goes; counts are scored with progressive_count."""
-        answers: dict[str, list[Answered]] = {"": [], adapter_digest: []}
-        for digest, collected in answers.items():
-            for start in range(0, len(samples), _CHUNK):
-                chunk = samples[start : start + _CHUNK]
-                collected.extend(self._loop.run(self._answers(chunk, digest)))
-                answered = len(answers[""]) + len(collected) * (digest != "")
-                self._report(EvaluationProgress(answered=answered, total=2 * len(samples)))
+        total = 2 * len(samples)
+        of_base = self._loop.run(self._asked(samples, "", answered=0, total=total))
+        of_adapter = self._loop.run(
+            self._asked(samples, adapter_digest, answered=len(samples), total=total)
+        )
         return [
             Compared(sample=sample, base=base, adapter=adapter)
-            for sample, base, adapter in zip(
-                samples, answers[""], answers[adapter_digest], strict=True
-            )
+            for sample, base, adapter in zip(samples, of_base, of_adapter, strict=True)
         ]
+
+    async def _asked(
+        self, samples: Sequence[Sample], digest: str, answered: int, total: int
+    ) -> list[Answered]:
+        """All samples at once: how many are on their way together is the client's to say."""
+
+        async def answers(chunk: Sequence[Sample]) -> list[Answered]:
+            nonlocal answered
+            found = await self._answers(chunk, digest)
+            answered += len(found)
+            self._report(EvaluationProgress(answered=answered, total=total))
+            return found
+
+        starts = range(0, len(samples), _SCORED_TOGETHER)
+        chunks = [samples[start : start + _SCORED_TOGETHER] for start in starts]
+        return [one for found in await together(map(answers, chunks)) for one in found]
 
     async def _answers(self, samples: Sequence[Sample], digest: str) -> list[Answered]:
         prompts = [self._prompter.prompt(sample, seed=0) for sample in samples]

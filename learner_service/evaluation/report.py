@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from learner_service.evaluation.comparison import Answered, Compared
+from learner_service.evaluation.answers import Answered, Compared
 from learner_service.evaluation.report_page import render
 
 JSON_NAME = "evaluation.json"

@@ -77,9 +77,9 @@ class PromptStage(Prompter):
         grid_thw = (1, sample.height // patch, sample.width // patch)
         return self._policy.position_ids(prompt.token_ids, grid_thw)
 
-    def features(self, digest: str) -> Tensor:
-        """Vision features of a staged image, [image tokens, H]; decoded only where not kept."""
-        return self._policy.features(digest, lambda: self._open(digest))
+    def features(self, digests: Sequence[str]) -> list[Tensor]:
+        """Vision features of staged images, [image tokens, H]; decoded only where not kept."""
+        return self._policy.features(digests, self._open)
 
     def _open(self, digest: str) -> Image.Image:
         with Image.open(self._store.path(digest)) as image:

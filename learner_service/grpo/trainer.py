@@ -170,7 +170,7 @@ class GRPOTrainer(Trainer):
         forward_pass = inputs["forward_pass"]
         groups = forward_pass.groups
         packed = pack([g.group for g in groups])
-        features = [self._stage.features(g.image_digest) for g in groups]
+        features = self._stage.features([g.image_digest for g in groups])
         temperature = self._training.temperature
         tokens = self._policy.log_probabilities(model, packed, features, temperature)
         device = tokens.logps.device

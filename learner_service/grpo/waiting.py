@@ -27,17 +27,18 @@ class Waiting:
         self._check_stop = check_stop
 
     def before(self, first: int, end: int) -> None:
-        """For the groups from `first` to before `end`."""
-        if self._rollouts.are_there(first, end):
-            return
-        if first == 0:
-            self._phases.enter(JobPhase.ROLLOUT)
-        else:
-            self._phases.stand_still()
-        for sample in self._rollouts.samples[first:end]:
-            if not self._rollouts.are_there(first, end):
-                self._check_stop()
-                self._stage.features(sample.image_digest)
+        """For the groups from `first` to before `end`.
+
+        Features are made of all their images together, even of those that no group that learns
+        will need now: their last bits then depend on the data alone, not on what arrived when.
+        """
+        if not self._rollouts.are_there(first, end):
+            if first == 0:
+                self._phases.enter(JobPhase.ROLLOUT)
+            else:
+                self._phases.stand_still()
+        self._check_stop()
+        self._stage.features([s.image_digest for s in self._rollouts.samples[first:end]])
 
     def after(self) -> None:
         self._meter.waited_seconds = self._rollouts.waited_seconds

@@ -215,17 +215,10 @@ def main() -> None:
             with suppress(StopRequested):
                 worker.run()
         except Exception as error:
-            worker.report(failure_of(_first(error)))
+            worker.report(failure_of(error))
             raise
     # Threads of gRPC and torch must not outlive the interpreter's teardown.
     os._exit(0)
-
-
-def _first(error: BaseException) -> Exception:
-    """The first error of a group, or the error itself."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import logging
 import os
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,24 +32,31 @@ class FeatureCache:
         self._features: OrderedDict[str, Tensor] = OrderedDict()
         self._folder = folder
 
-    def get(self, digest: str, compute: Callable[[], Tensor]) -> Tensor:
-        """The features of the image, [image tokens, H]; computed where they are not kept."""
-        features = self._features.get(digest)
-        if features is not None:
-            self._features.move_to_end(digest)
-            return features
-        features = self._folder.read(digest) if self._folder else None
-        if features is None:
-            features = compute().cpu()
+    def get(
+        self, digests: Sequence[str], compute: Callable[[list[str]], Iterable[Tensor]]
+    ) -> list[Tensor]:
+        """The features of each image, [image tokens, H]; `compute` makes those not kept."""
+        found = {digest: self._kept(digest) for digest in dict.fromkeys(digests)}
+        missing = [digest for digest, features in found.items() if features is None]
+        for digest, features in zip(missing, compute(missing) if missing else (), strict=True):
+            found[digest] = features.cpu()
             if self._folder:
-                self._folder.write(digest, features)
-        self._keep(digest, features)
-        return features
+                self._folder.write(digest, found[digest])
+            self._keep(digest, found[digest])
+        return [found[digest] for digest in digests]
 
     def forget(self) -> None:
         """Empties the memory, not the folder."""
         self._features.clear()
         self._bytes = 0
+
+    def _kept(self, digest: str) -> Tensor | None:
+        features = self._features.get(digest)
+        if features is not None:
+            self._features.move_to_end(digest)
+        elif self._folder and (features := self._folder.read(digest)) is not None:
+            self._keep(digest, features)
+        return features
 
     def _keep(self, digest: str, features: Tensor) -> None:
         self._features[digest] = features

@@ -1,6 +1,6 @@
 """The policy: a frozen base model with a LoRA adapter on its language model's linear layers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,15 @@ from learner_service.policy.lora import fuse
 from learner_service.policy.packing import PackedGroups
 from learner_service.policy.token_logps import TokenLogps, choices, score
 from learner_service.spec import LoraSettings
+from vision_tower.tower import FrozenTower
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
 SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")
 # Only the language model: the vision tower stays frozen, so its features can be kept.
 LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+
+# Decoded and encoded together: their patches are in memory at once.
+_IMAGES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,7 @@ class Policy:
         if settings.gradient_checkpointing:
             base.model.language_model.gradient_checkpointing_enable({"use_reentrant": False})
         self.image_token_id: int = base.config.image_token_id
+        self._tower = FrozenTower(base.model.visual)
         self._features = FeatureCache(settings.feature_cache_bytes, self._feature_folder(settings))
         self._barred_ids = torch.zeros(0, dtype=torch.long, device=self.device)
 
@@ -110,20 +115,24 @@ class Policy:
         """As if no image had been seen; what is kept on disk stays."""
         self._features.forget()
 
-    @torch.no_grad()
-    def features(self, digest: str, open_image: Callable[[], Image.Image]) -> Tensor:
-        """Vision features of a staged image, [image tokens, H], on the CPU.
+    def features(
+        self, digests: Sequence[str], open_image: Callable[[str], Image.Image]
+    ) -> list[Tensor]:
+        """Vision features of staged images, [image tokens, H] each, on the CPU.
 
         Opened only where not kept.
         """
-        return self._features.get(digest, lambda: self._compute_features(open_image()))
 
-    def _compute_features(self, image: Image.Image) -> Tensor:
-        inputs = self.image_processor(images=[image], return_tensors="pt").to(self.device)
-        output = self.base.model.get_image_features(
-            inputs["pixel_values"], inputs["image_grid_thw"]
-        )
-        return output.pooler_output[0]
+        def compute(missing: list[str]) -> Iterator[Tensor]:
+            for first in range(0, len(missing), _IMAGES_AT_ONCE):
+                together = missing[first : first + _IMAGES_AT_ONCE]
+                yield from self._compute_features([open_image(digest) for digest in together])
+
+        return self._features.get(digests, compute)
+
+    def _compute_features(self, images: list[Image.Image]) -> list[Tensor]:
+        inputs = self.image_processor(images=images, return_tensors="pt")
+        return self._tower(inputs["pixel_values"].to(self.device), inputs["image_grid_thw"])
 
     def log_probabilities(
         self,

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from gateway.train_models import TrainRequest
+from gateway.jobs.train_models import TrainRequest
 from tests.fakes.gateway_answers import EVALUATION, PREDICTION, PREFLIGHT, SAMPLES
 
 RESULT = b"PK" + bytes(range(256)) * 400

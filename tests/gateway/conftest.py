@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.server import GatewayServer
+from gateway.http.server import GatewayServer
 from gateway.settings import Settings
 from reward_service.servicer import SERVICE_NAME, RewardServicer
 from rpc.server import RpcServer

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.csv_table import read_rows
 from gateway.errors import ApiError
 from gateway.settings import Settings
-from gateway.text_encoding import decode
+from gateway.uploads.csv_table import read_rows
+from gateway.uploads.text_encoding import decode
 from tests.gateway.packing import CSV, HEADER, with_csv, with_rows
 
 GOOD = "apple1.jpg,How many apples?,A photo of 3 apples"

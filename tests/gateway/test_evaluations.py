@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from gateway.adapter_archive import write_adapter
+from gateway.evaluations.adapter_archive import write_adapter
 from tests.fakes.learner import ADAPTER_CONFIG, safetensors_bytes
 from tests.gateway.packing import good_zip, pack
 from tests.gateway.test_jobs import start_job

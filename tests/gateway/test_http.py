@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from gateway.bodies import BodyLimits
+from gateway.http.bodies import BodyLimits
 from tests.gateway.packing import good_zip
 from tests.gateway.waiting import eventually
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateway.job_models import Job
+from gateway.jobs.job_models import Job
 from rpc.errors import Unavailable
 from tests.gateway.packing import good_zip
 from tests.gateway.waiting import eventually

@@ -8,8 +8,8 @@ from importlib.resources import files
 import pytest
 from pydantic import SecretStr
 
+from gateway.jobs.train_models import LoraConfig, TrainingConfig
 from gateway.page import load_assets
-from gateway.train_models import LoraConfig, TrainingConfig
 from tests.ui.words import LANGUAGES, Words
 
 OWN = files("gateway") / "ui"

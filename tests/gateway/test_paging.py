@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.event_models import StepMetrics
-from gateway.thinning import thinned
+from gateway.events.event_models import StepMetrics
+from gateway.events.thinning import thinned
 from tests.gateway.packing import good_zip
 
 

@@ -8,10 +8,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from gateway import zip_directory
-from gateway.archive import Archive
 from gateway.errors import ApiError
 from gateway.settings import Settings
+from gateway.uploads import zip_directory
+from gateway.uploads.archive import Archive
 from tests.gateway.packing import (
     CSV,
     good_files,

@@ -68,9 +68,8 @@ async def test_groups_come_back_whole_and_in_order():
 @pytest.mark.parametrize("fault", ["one too few", "another adapter", "no log-probability"])
 async def test_a_group_that_is_not_what_was_asked_for_is_refused(fault: str):
     async with rollouts(FakeRollouts(fault), []) as client:
-        with pytest.raises(ExceptionGroup) as caught:
+        with pytest.raises(DataLoss):
             await client.generate(PROMPTS, ADAPTER, SAMPLING)
-    assert caught.group_contains(DataLoss)
 
 
 async def test_a_replica_that_comes_back_is_waited_for_and_said_so():
@@ -86,10 +85,11 @@ async def test_no_replica_is_an_error_after_the_bound_and_shows_no_address(
     fault: str, timeout_seconds: float
 ):
     async with rollouts(FakeRollouts(fault), [], timeout_seconds=timeout_seconds) as client:
-        with pytest.raises(ExceptionGroup) as caught:
+        with pytest.raises(
+            RolloutsUnavailable, match="no rollout replica answered within"
+        ) as caught:
             await client.generate(PROMPTS, ADAPTER, SAMPLING)
-    assert caught.group_contains(RolloutsUnavailable, match="no rollout replica answered within")
-    assert all("10.0.0.1" not in str(error) for error in caught.value.exceptions)
+    assert "10.0.0.1" not in str(caught.value)
 
 
 async def test_groups_that_are_turned_away_wait_for_their_turn_without_asking_on_and_on():
@@ -105,9 +105,8 @@ async def test_groups_that_are_turned_away_wait_for_their_turn_without_asking_on
 async def test_replicas_without_any_room_are_an_error_after_the_bound():
     waits = []
     async with rollouts(FakeRollouts(room=0), waits) as client:
-        with pytest.raises(ExceptionGroup) as caught:
+        with pytest.raises(RolloutsUnavailable, match="no rollout replica had room"):
             await client.generate(PROMPTS, ADAPTER, SAMPLING)
-    assert caught.group_contains(RolloutsUnavailable, match="no rollout replica had room")
     assert waits == [True]
 
 

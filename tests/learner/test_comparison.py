@@ -8,10 +8,9 @@ import pytest
 
 from learner_service.clients.rewards import Score
 from learner_service.data.dataset import Sample
+from learner_service.evaluation.answers import Answered, Compared
 from learner_service.evaluation.bootstrap import RatioScores, paired_intervals
 from learner_service.evaluation.comparison import (
-    Answered,
-    Compared,
     comparison,
     count_label,
     ratio_scores,
@@ -162,6 +161,17 @@ def test_a_model_that_gives_few_answers_is_named():
     collapsed = next(warning for warning in warnings if "collapsed" in warning)
     assert collapsed.startswith("the adapter has collapsed to a few answers: 100% of them are 4 or")
     assert collapsed.endswith("4 or 5, which is true of 22% of the samples")
+
+
+def test_answers_of_no_sense_are_named_with_the_mean_error_without_them():
+    sane = [compared(2 + n, 1 + n % 9, 1 + n % 9, 2 + n % 9) for n in range(29)]
+    warnings = comparison([*sane, compared(31, 9, 9, 11_111_118)], seed=1)["warnings"]
+    assert (
+        "1 of the answers of the adapter count more than 10 times the largest true count, up to "
+        "11,111,118; without them its mean error is 1.00" in warnings
+    )
+    within = comparison([*sane, compared(31, 9, 9, 90)], seed=1)["warnings"]
+    assert not any("largest true count" in warning for warning in within)
 
 
 def test_no_difference_and_silence_are_named():

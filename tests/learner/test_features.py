@@ -17,26 +17,34 @@ class Tower:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def image(self, number: int):
-        def compute() -> Tensor:
-            self.asked.append(number)
-            return torch.full((1, 10), float(number))
-
-        return compute
+    def __call__(self, digests: list[str]) -> list[Tensor]:
+        numbers = [int(digest.removeprefix("sha256:")) for digest in digests]
+        self.asked += numbers
+        return [torch.full((1, 10), float(number)) for number in numbers]
 
 
 def test_memory_is_bounded_and_keeps_what_was_used_last():
     cache, tower = FeatureCache(max_bytes=2 * ROW_BYTES), Tower()
     for number in (1, 2, 1, 3, 1, 2):
-        assert cache.get(str(number), tower.image(number))[0, 0] == number
+        [features] = cache.get([str(number)], tower)
+        assert features[0, 0] == number
     assert tower.asked == [1, 2, 3, 2]
+
+
+def test_only_what_is_not_kept_is_made_and_each_image_once():
+    cache, tower = FeatureCache(max_bytes=1000), Tower()
+    cache.get(["2"], tower)
+    features = cache.get(["1", "2", "3", "1"], tower)
+    assert [one[0, 0].item() for one in features] == [1, 2, 3, 1]
+    assert tower.asked == [2, 1, 3]
 
 
 def test_a_later_worker_finds_them(tmp_path: Path):
     for _ in range(2):
         tower = Tower()
         cache = FeatureCache(1000, FeatureFolder(tmp_path, 10_000, "tower"))
-        assert cache.get("sha256:1", tower.image(1)).tolist() == [[1.0] * 10]
+        [features] = cache.get(["sha256:1"], tower)
+        assert features.tolist() == [[1.0] * 10]
     assert tower.asked == []
 
 
@@ -44,27 +52,27 @@ def test_another_tower_does_not(tmp_path: Path):
     tower = Tower()
     for fingerprint in ("one", "another"):
         cache = FeatureCache(1000, FeatureFolder(tmp_path, 10_000, fingerprint))
-        cache.get("1", tower.image(1))
+        cache.get(["1"], tower)
     assert tower.asked == [1, 1]
 
 
 def test_a_damaged_file_is_computed_again(tmp_path: Path):
     tower = Tower()
-    FeatureCache(0, FeatureFolder(tmp_path, 10_000, "tower")).get("1", tower.image(1))
+    FeatureCache(0, FeatureFolder(tmp_path, 10_000, "tower")).get(["1"], tower)
     [path] = tmp_path.glob("*/*")
     path.write_bytes(path.read_bytes()[:-8])
     cache = FeatureCache(0, FeatureFolder(tmp_path, 10_000, "tower"))
     for _ in range(2):
-        assert cache.get("1", tower.image(1)).shape == (1, 10)
+        assert cache.get(["1"], tower)[0].shape == (1, 10)
     assert tower.asked == [1, 1]
 
 
 def test_the_folder_is_bounded_and_other_towers_go_first(tmp_path: Path):
     room = 1000
-    FeatureCache(0, FeatureFolder(tmp_path, room, "old")).get("0", Tower().image(0))
+    FeatureCache(0, FeatureFolder(tmp_path, room, "old")).get(["0"], Tower())
     cache = FeatureCache(0, FeatureFolder(tmp_path, room, "new"))
     for number in range(1, 30):
-        cache.get(str(number), Tower().image(number))
+        cache.get([str(number)], Tower())
         assert sum(path.stat().st_size for path in tmp_path.glob("*/*")) <= room
     assert not list((tmp_path / "old").iterdir())
     assert (tmp_path / "new" / "29.safetensors").exists()
@@ -73,7 +81,7 @@ def test_the_folder_is_bounded_and_other_towers_go_first(tmp_path: Path):
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     cache = FeatureCache(1000, FeatureFolder(tmp_path / "file", 10_000, "tower"))
-    assert cache.get("1", Tower().image(1))[0, 0] == 1
+    assert cache.get(["1"], Tower())[0][0, 0] == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -35,9 +35,8 @@ def draw_groups(policy: Policy) -> tuple[list[Group], list[Image.Image]]:
 def packed_logps(policy: Policy, groups: list[Group], images: list[Image.Image]) -> torch.Tensor:
     """All completions' log-probabilities, one after another: [tokens]."""
     packed = pack(groups)
-    features = [
-        policy.features(str(n), lambda image=image: image) for n, image in enumerate(images)
-    ]
+    numbers = [str(number) for number in range(len(images))]
+    features = policy.features(numbers, lambda number: images[int(number)])
     scored = policy.log_probabilities(policy.model, packed, features, TEMPERATURE)
     return scored.logps[packed.completion_mask]
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from learner_service.data.images import to_png
-from learner_service.evaluation.comparison import Compared, comparison
+from learner_service.evaluation.answers import Compared
+from learner_service.evaluation.comparison import comparison
 from learner_service.evaluation.report import csv_text, write_report
 from tests.learner.test_comparison import FOUR, compared
 

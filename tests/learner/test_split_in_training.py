@@ -15,7 +15,14 @@ from transformers import AutoTokenizer
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
-from learner_service.jobs.events import EvaluationDone, JobEnded, JobStatus, SamplesShown, from_json
+from learner_service.jobs.events import (
+    EvaluationDone,
+    JobEnded,
+    JobStatus,
+    Notice,
+    SamplesShown,
+    from_json,
+)
 from learner_service.jobs.worker import Worker
 from learner_service.jobs.worker_task import WorkerTask
 from learner_service.settings import LearnerSettings
@@ -42,6 +49,7 @@ class NotingRollouts(FakeRollouts):
         self._fingerprint = vocabulary_fingerprint(tokenizer.get_vocab())
         self._answer = tokenizer("A photo of 3 apples")["input_ids"]
         self.images: dict[str, set[str]] = defaultdict(set)
+        self.answers_greedily = True
 
     async def GetModel(
         self, request: pb.GetModelRequest, context: grpc.aio.ServicerContext
@@ -53,6 +61,8 @@ class NotingRollouts(FakeRollouts):
     ) -> pb.GenerateResponse:
         greedy = "adapter" if request.adapter_digest else "base"
         how = greedy if request.sampling.temperature == 0 else "training"
+        if how != "training" and not self.answers_greedily:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         self.images[how].add(request.image_digest)
         completion = pb.Completion(
             token_ids=self._answer,
@@ -220,3 +230,15 @@ def test_an_adapter_alone_is_compared_without_the_models_weights(
     done = next(event for event in events if isinstance(event, EvaluationDone))
     assert events[-1] == JobEnded(status=JobStatus.COMPLETED, result_digest=done.report_digest)
     assert not (task.folder / "output").exists()
+
+
+def test_a_comparison_that_fails_costs_nothing_but_itself(
+    task: WorkerTask, rollouts: NotingRollouts
+):
+    rollouts.answers_greedily = False
+    settings = task.settings.model_copy(update={"rollout_wait_seconds": 0.3})
+    events = run(task.model_copy(update={"settings": settings}))
+    assert events[-1].status == JobStatus.COMPLETED
+    notices = [event.message for event in events if isinstance(event, Notice)]
+    assert any("were not compared: no rollout replica" in message for message in notices)
+    assert not any(isinstance(event, EvaluationDone) for event in events)

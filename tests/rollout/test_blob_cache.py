@@ -8,11 +8,12 @@ from typing import BinaryIO
 
 import pytest
 
-from rollout_service.blob_cache import BlobCache, _full_disk_named
+from rollout_service.blob_cache import BlobCache
 from rollout_service.errors import BlobTooLarge, CacheFull
 from rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from rpc.channel import open_channel
 from rpc.errors import DataLoss, NotFound, Unavailable
+from rpc.full_disk import full_disk_as
 from rpc.settings import ClientSettings
 from tests.fakes.blob_store import FakeBlobStore, Fault, running_blob_store
 
@@ -187,7 +188,7 @@ def full_disk() -> Iterator[BinaryIO]:
 
 async def test_a_disk_that_is_full_after_all_says_so(store_and_client, full_disk):
     store, client = store_and_client
-    with pytest.raises(CacheFull, match="no room"), _full_disk_named():
+    with pytest.raises(CacheFull, match="no room"), full_disk_as(CacheFull("no room")):
         await client.fetch(store.add(b"x" * 50_000), full_disk)
 
 

@@ -8,6 +8,7 @@ from playwright.async_api import Browser
 
 from samples.dataset import write_sample_data
 from tests.stack import Stack, running_stack
+from tests.ui.scripted import ScriptedJob, scripted_job
 from tests.ui.visitor import chromium
 
 
@@ -29,3 +30,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as browser:
         yield browser
+
+
+@pytest.fixture
+async def job(tmp_path: Path, data: Path) -> AsyncIterator[ScriptedJob]:
+    async with scripted_job(tmp_path / "gateway", data / "training_data.zip") as job:
+        yield job

@@ -8,11 +8,10 @@ from pathlib import Path
 from playwright.async_api import Browser, expect
 from pydantic import SecretStr
 
-from gateway.settings import Settings
 from tests.fakes.learner import FakeLearner
-from tests.gateway.conftest import client_of, running, running_reward
 from tests.stack import Stack
 from tests.ui.journey import SETTINGS, start, steps_shown, until_step, upload
+from tests.ui.scripted import running_gateway
 from tests.ui.visitor import PHONE, visitor
 from tests.ui.words import Words
 
@@ -131,33 +130,22 @@ async def test_a_token_is_asked_for_and_opens_everything(
     browser: Browser, data: Path, tmp_path: Path
 ):
     learner = FakeLearner()
-    await learner.start()
     learner.steps, learner.step_seconds = 400, 0.2
-    async with running_reward() as reward_port:
-        settings = Settings(
-            port=0,
-            data_dir=tmp_path / "data",
-            learner=client_of(learner.port),
-            reward=client_of(reward_port),
-            token=SecretStr("s3cret"),
-            drain_seconds=1,
-        )
-        async with (
-            running(settings) as gateway,
-            visitor(browser, f"http://127.0.0.1:{gateway.port}") as visit,
-        ):
-            await visit.page.goto(f"{visit.url}/ui")
-            for token, answer in {
-                "wrong": WORDS("token.refused"),
-                "s3cret": WORDS("home.none"),
-            }.items():
-                await visit.page.locator("dialog input").fill(token)
-                await visit.press(WORDS("token.ok"))
-                await expect(visit.by_text(answer)).to_be_visible()
-            file_id = await upload(visit, data / "held_out.zip")
-            await start(visit, WORDS, file_id, file_id)
-            await until_step(visit, 3)
-            await visit.open(f"/data/{file_id}")
-            picture = visit.page.locator(".pictures img").first
-            await expect(picture).not_to_have_js_property("naturalWidth", 0)
-    await learner.close()
+    async with (
+        running_gateway(tmp_path / "data", learner, token=SecretStr("s3cret")) as gateway,
+        visitor(browser, f"http://127.0.0.1:{gateway.port}") as visit,
+    ):
+        await visit.page.goto(f"{visit.url}/ui")
+        for token, answer in {
+            "wrong": WORDS("token.refused"),
+            "s3cret": WORDS("home.none"),
+        }.items():
+            await visit.page.locator("dialog input").fill(token)
+            await visit.press(WORDS("token.ok"))
+            await expect(visit.by_text(answer)).to_be_visible()
+        file_id = await upload(visit, data / "held_out.zip")
+        await start(visit, WORDS, file_id, file_id)
+        await until_step(visit, 3)
+        await visit.open(f"/data/{file_id}")
+        picture = visit.page.locator(".pictures img").first
+        await expect(picture).not_to_have_js_property("naturalWidth", 0)

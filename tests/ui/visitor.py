@@ -33,6 +33,13 @@ _DROP = """(zone, {name, type, content}) => {
     zone.dispatchEvent(new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true}));
 }"""
 
+# Every shift, those just after a press too: what moves under a hand is what this is about.
+_SHIFTS = """globalThis.shifts = [];
+new PerformanceObserver((list) => {
+  for (const { value, sources } of list.getEntries())
+    shifts.push([value, sources.map(({ node }) => node?.className || node?.textContent)]);
+}).observe({ type: 'layout-shift', buffered: true });"""
+
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
@@ -56,6 +63,12 @@ class Visitor:
     async def open(self, place: str = "/") -> None:
         await self.page.goto(f"{self.url}/ui#{place}")
         await expect(self.page.locator("h1")).to_be_visible()
+
+    async def shifts(self) -> tuple[float, list]:
+        """How far the layout shifted since this was last asked, and what did; 0 is not at all."""
+        await self.page.wait_for_timeout(200)  # an observer hears of a frame after it is shown
+        found = await self.page.evaluate("shifts.splice(0)")
+        return sum(value for value, _ in found), found
 
     @property
     def place(self) -> str:
@@ -104,6 +117,7 @@ async def visitor(
     )
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     expect.set_options(timeout=PATIENCE_MILLISECONDS)
+    await context.add_init_script(_SHIFTS)
     visit = Visitor(await context.new_page(), url)
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     visit.page.on("console", lambda message: _note(visit, message))

@@ -1,0 +1,1 @@
+"""Base against adapter: comparisons, single answers, reports, foreign adapters."""

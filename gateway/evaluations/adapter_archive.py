@@ -1,0 +1,130 @@
+"""An adapter's ZIP, as downloaded or as PEFT writes it → the adapter blob of blob.v1.
+
+A stranger's weights are never loaded here: their header is read and written anew with the
+configuration in it. The rollout replicas judge every key, shape and number before they use them.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import Unprocessable
+from gateway.settings import MIB, Settings
+from gateway.uploads.archive import Archive, Entry
+
+_CONFIG = "adapter_config.json"
+_WEIGHTS = "adapter_model.safetensors"
+_MOST_CONFIG_BYTES = MIB
+_MOST_HEADER_BYTES = 16 * MIB
+_BLOCK_BYTES = MIB
+_MOST_RANK = 512
+# Where the adapter was trained, and how PEFT found its class: nothing that changes its weights.
+_LEFT_OUT = {"base_model_name_or_path", "revision", "auto_mapping", "inference_mode"}
+
+
+def write_adapter(source: Path, target: Path, settings: Settings) -> str:
+    """Writes the adapter of the ZIP `source` to `target`; returns its digest.
+
+    Raises Unprocessable or TooLarge. Equal adapters give equal bytes.
+    """
+    archive = Archive(source, settings, check_layout=_check_layout)
+    config = _config(archive.read(_CONFIG, _MOST_CONFIG_BYTES))
+    entry = archive.entries[_WEIGHTS]
+    blocks = archive.blocks(entry, settings.max_unpacked_bytes)
+    return _write(target, _with_config(blocks, entry.record.size_bytes, config))
+
+
+def _check_layout(entries: dict[str, Entry]) -> None:
+    if "adapter_model.bin" in entries and _WEIGHTS not in entries:
+        message = "is a pickle, which is never opened; save the adapter as safetensors"
+        raise Unprocessable.at("adapter_model.bin", message)
+    for name in (_CONFIG, _WEIGHTS):
+        if name not in entries:
+            message = "is missing: send a ZIP as it was downloaded, or as PEFT's save_pretrained"
+            raise Unprocessable.at(name, f"{message} writes it")
+
+
+def _config(data: bytes) -> dict[str, Any]:
+    try:
+        config = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Unprocessable.at(_CONFIG, "is not JSON") from None
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        raise Unprocessable.at(_CONFIG, "is not that of a LoRA adapter: peft_type must be LORA")
+    rank = config.get("r")
+    if type(rank) is not int or not 1 <= rank <= _MOST_RANK:
+        raise Unprocessable.at(_CONFIG, f"r must be a whole number from 1 to {_MOST_RANK}")
+    return {name: value for name, value in config.items() if name not in _LEFT_OUT}
+
+
+def _with_config(
+    blocks: Iterable[bytes], size_bytes: int, config: dict[str, Any]
+) -> Iterator[bytes]:
+    """The safetensors file with another header and the same data."""
+    rest = iter(blocks)
+    head = _read(rest, b"", 8)
+    header_bytes = struct.unpack("<Q", head[:8])[0] if len(head) >= 8 else 0
+    if not 2 <= header_bytes <= min(_MOST_HEADER_BYTES, size_bytes - 8):
+        raise _damaged()
+    head = _read(rest, head[8:], header_bytes)
+    header = _header(head[:header_bytes], size_bytes - 8 - header_bytes)
+    header["__metadata__"] = {"adapter_config": json.dumps(config, sort_keys=True)}
+    text = json.dumps(header, sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)
+    yield struct.pack("<Q", len(text)) + text
+    yield head[header_bytes:]
+    yield from rest
+
+
+def _read(blocks: Iterator[bytes], start: bytes, size_bytes: int) -> bytes:
+    """`start` and so many blocks more that at least `size_bytes` are there, if there are."""
+    parts, length = [start], len(start)
+    while length < size_bytes and (block := next(blocks, None)) is not None:
+        parts.append(block)
+        length += len(block)
+    return b"".join(parts)
+
+
+def _header(data: bytes, data_bytes: int) -> dict[str, Any]:
+    try:
+        header = json.loads(data)
+    except (ValueError, RecursionError):
+        raise _damaged() from None
+    if not isinstance(header, dict):
+        raise _damaged()
+    tensors = {name: value for name, value in header.items() if name != "__metadata__"}
+    if not tensors or not all(_is_tensor(value, data_bytes) for value in tensors.values()):
+        raise _damaged()
+    return tensors
+
+
+def _is_tensor(value: Any, data_bytes: int) -> bool:
+    """Whether it is the record of a tensor that lies within the data."""
+    if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
+        return False
+    offsets, shape = value["data_offsets"], value["shape"]
+    return (
+        isinstance(value["dtype"], str)
+        and isinstance(shape, list)
+        and all(type(side) is int and 0 <= side < 2**32 for side in shape)
+        and isinstance(offsets, list)
+        and len(offsets) == 2
+        and all(type(offset) is int for offset in offsets)
+        and 0 <= offsets[0] <= offsets[1] <= data_bytes
+    )
+
+
+def _damaged() -> Unprocessable:
+    return Unprocessable.at(_WEIGHTS, "is not a whole safetensors file; save the adapter again")
+
+
+def _write(target: Path, blocks: Iterable[bytes]) -> str:
+    hasher = hashlib.sha256()
+    with target.open("wb") as file:
+        for block in blocks:
+            hasher.update(block)
+            file.write(block)
+    return hasher.hexdigest()

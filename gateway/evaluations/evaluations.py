@@ -1,0 +1,103 @@
+"""Comparisons that are asked for after training, or of adapters that come as a ZIP."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+
+from gateway.database import Database
+from gateway.errors import Missing, Unprocessable
+from gateway.evaluations.adapter_archive import write_adapter
+from gateway.http.form_settings import SETTING_TEXTS, form_settings
+from gateway.http.receiving import FormShape, receive_form
+from gateway.jobs.job_models import EVALUATION, Job
+from gateway.jobs.job_store import JobStore
+from gateway.jobs.jobs import Jobs
+from gateway.jobs.train_models import TrainingConfig, TrainRequest
+from gateway.settings import Settings
+from gateway.storage import Storage, keep
+from gateway.times import now
+from gateway.uploads.file_store import stored_file
+
+_TEXTS = {"file_id": 200, **SETTING_TEXTS}
+
+
+class Evaluations:
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        database: Database,
+        store: JobStore,
+        jobs: Jobs,
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._database = database
+        self._store = store
+        self._jobs = jobs
+
+    async def of_job(self, job: Job, file_id: str, result: Path) -> Job:
+        """Compares the adapter in the job's result on another upload."""
+        request = TrainRequest(**job.spec).model_copy(update={"data_file_id": file_id})
+        return await self._create(request, result, parent_job_id=job.job_id)
+
+    async def of_upload(self, request: Request) -> Job:
+        """Compares the adapter that the request uploads; raises ApiError."""
+        shape = FormShape("adapter", "the ZIP", self._settings.max_upload_bytes, _TEXTS)
+        with self._storage.staging() as folder:
+            form = await receive_form(request, folder, shape)
+            if "file_id" not in form.texts:
+                raise Unprocessable.at("file_id", "is missing: name the upload to compare on")
+            name = (form.filename.removesuffix(".zip") or form.filename)[:200]
+            return await self._create(_request(name, form.texts), form.path, parent_job_id=None)
+
+    async def _create(self, request: TrainRequest, source: Path, parent_job_id: str | None) -> Job:
+        await self._jobs.check_choices(request)
+        job = await asyncio.to_thread(self._new_job, request, source, parent_job_id)
+        await asyncio.to_thread(self._store.add, job)
+        return await self._jobs.submit(job)
+
+    def _new_job(self, request: TrainRequest, source: Path, parent_job_id: str | None) -> Job:
+        file = stored_file(self._database, request.data_file_id, "file_id")
+        evaluation_id = str(uuid.uuid4())
+        with self._storage.staging() as folder:
+            digest = write_adapter(source, folder / "adapter", self._settings)
+            keep(folder / "adapter", self._storage.adapter_path(evaluation_id))
+        nothing_held_out: dict[str, Any] = {"evaluation_file_id": None, "evaluation_share": 0.0}
+        return Job(
+            job_id=evaluation_id,
+            job_name=request.job_name,
+            created_at=now(),
+            spec=request.model_copy(update=nothing_held_out).settings(),
+            dataset_digest=file.dataset_digest,
+            request_digest="",
+            kind=EVALUATION,
+            parent_job_id=parent_job_id,
+            adapter_digest=digest,
+        )
+
+    async def newest_first(self, job_id: str | None) -> Sequence[Job]:
+        return await asyncio.to_thread(self._store.newest_first, EVALUATION, job_id)
+
+    async def get(self, evaluation_id: str) -> Job:
+        """Raises Missing, for a job that trains too."""
+        job = await self._jobs.find(evaluation_id)
+        if job is None or job.kind != EVALUATION:
+            message = "there is no such comparison; GET /evaluations lists those there are"
+            raise Missing.at("evaluation_id", message)
+        return job
+
+
+def _request(name: str, texts: dict[str, str]) -> TrainRequest:
+    """The settings of a form as those of a job; raises Unprocessable that names a field."""
+    given = form_settings(texts)
+    return TrainRequest(
+        job_name=name,
+        data_file_id=texts["file_id"],
+        model=given.pop("model", None),
+        training_config=TrainingConfig(**given),
+    )

@@ -1,0 +1,75 @@
+"""Try it: an image and a question to base and adapter."""
+
+import asyncio
+
+from fastapi import Request
+from pydantic import BaseModel, Field
+
+from gateway.errors import Unprocessable
+from gateway.http.bodies import MAX_PREDICT_IMAGE_BYTES
+from gateway.http.form_settings import SETTING_TEXTS, form_settings
+from gateway.http.receiving import FormShape, receive_form
+from gateway.jobs.jobs import Jobs
+from gateway.learner_client import LearnerClient
+from gateway.settings import Settings
+from gateway.storage import Storage
+from gateway.uploads.images import image_problem
+
+_TEXTS = {"question": 16_000, "job_id": 200, **SETTING_TEXTS}
+_MOST_QUESTION_CHARACTERS = 4_000
+_DECODERS = 2
+
+
+class PredictedAnswer(BaseModel):
+    text: str = Field(description="What the model said.", examples=["A photo of 4 apples"])
+    count: int | None = Field(description="The count in it; null where it holds none.")
+    explanation: str | None = Field(description="Why it holds none; null otherwise.")
+
+
+class Prediction(BaseModel):
+    """Both answers side by side."""
+
+    question: str = Field(description="What was asked.")
+    job_id: str | None = Field(description="The job whose adapter answered; null for none.")
+    base: PredictedAnswer = Field(description="The base model's answer.")
+    adapter: PredictedAnswer | None = Field(description="The adapter's; null without a job_id.")
+
+
+class Predictions:
+    def __init__(
+        self, settings: Settings, storage: Storage, jobs: Jobs, learner: LearnerClient
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._jobs = jobs
+        self._learner = learner
+        self._decoders = asyncio.Semaphore(_DECODERS)
+
+    async def predict(self, request: Request) -> Prediction:
+        """Answers the form that the request uploads; raises ApiError or TallyError."""
+        shape = FormShape("image", "the picture", MAX_PREDICT_IMAGE_BYTES, _TEXTS)
+        with self._storage.staging() as folder:
+            form = await receive_form(request, folder, shape)
+            image = await asyncio.to_thread(form.path.read_bytes)
+        settings = form_settings(form.texts)
+        question = _question(form.texts.get("question", ""))
+        job_id = form.texts.get("job_id") or None
+        if job_id is not None:
+            await self._jobs.get(job_id)
+        await self._check(image)
+        answers = await self._learner.answer(image, question, job_id, settings)
+        return Prediction(question=question, job_id=job_id, **answers)
+
+    async def _check(self, image: bytes) -> None:
+        async with self._decoders:
+            problem = await asyncio.to_thread(image_problem, image, self._settings)
+        if problem:
+            raise Unprocessable.at("image", problem)
+
+
+def _question(text: str) -> str:
+    text = text.strip()
+    if not 0 < len(text) <= _MOST_QUESTION_CHARACTERS:
+        message = "is missing or too long; ask in 1 to 4,000 characters"
+        raise Unprocessable.at("question", message)
+    return text

@@ -1,0 +1,53 @@
+"""What a comparison found: the report that the learner wrote, a ZIP of three files."""
+
+import asyncio
+import json
+import zipfile
+from pathlib import Path
+
+from gateway.errors import Conflict
+from gateway.events.event_models import Evaluation
+from gateway.jobs.follower import fetch
+from gateway.jobs.job_models import Job
+from gateway.jobs.job_store import JobStore
+from gateway.learner_client import LearnerClient
+from gateway.storage import Storage
+from rpc.errors import NotFound
+
+
+class Reports:
+    def __init__(self, store: JobStore, storage: Storage, learner: LearnerClient) -> None:
+        self._store = store
+        self._storage = storage
+        self._learner = learner
+
+    async def evaluation(self, job: Job) -> Evaluation:
+        """The last comparison of the job; raises Conflict where there is none."""
+        path = await self._path(job)
+        text = await asyncio.to_thread(_entry, path, "evaluation.json")
+        file_id = job.spec["evaluation_file_id"] or job.spec["data_file_id"]
+        return Evaluation(**json.loads(text), file_id=file_id)
+
+    async def file(self, job: Job, name: str) -> bytes:
+        """`evaluation.csv` or `evaluation.html`; raises as `evaluation` does."""
+        return await asyncio.to_thread(_entry, await self._path(job), name)
+
+    async def _path(self, job: Job) -> Path:
+        events = await asyncio.to_thread(self._store.events, job.job_id, 0, "evaluation", None)
+        digest = events[-1].payload.get("report_digest") if events else None
+        if digest is None:
+            raise Conflict(
+                "there is no comparison, or none yet: it comes when training has ended, where "
+                "there is an evaluation_file_id or enough images to hold some out"
+            )
+        path = self._storage.report_path(digest)
+        try:
+            await fetch(self._learner, self._storage, digest, path)
+        except NotFound:
+            raise Conflict("the learner has lost the report; compare the adapter again") from None
+        return path
+
+
+def _entry(path: Path, name: str) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(name)

@@ -1,0 +1,1 @@
+"""What a job's steps told: stored, streamed, thinned."""

@@ -1,0 +1,1 @@
+"""Around every request: the token, limits, deadlines, forms, failures as answers."""

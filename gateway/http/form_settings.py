@@ -1,0 +1,35 @@
+"""The settings that a multipart form may have beside its file."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.errors import Problem, refuse
+from gateway.jobs.train_models import TrainingConfig, model_name
+
+# The most bytes of each.
+SETTING_TEXTS = {"model": 200, "max_image_size": 20, "max_new_tokens": 20}
+_NUMBERS = ("max_image_size", "max_new_tokens")
+
+
+def form_settings(texts: dict[str, str]) -> dict[str, Any]:
+    """Those that are there, as JSON would have them; raises Unprocessable that names a field."""
+    given: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name in _NUMBERS:
+        text = texts.get(name, "0")
+        if not (text.isascii() and text.isdigit()):
+            problems.append(Problem(name, "is not a whole number"))
+        elif name in texts:
+            given[name] = int(text)
+    refuse(problems)
+    try:
+        TrainingConfig(**given)
+    except ValidationError as error:
+        refuse([Problem(str(item["loc"][-1]), item["msg"]) for item in error.errors()])
+    if "model" in texts:
+        try:
+            given["model"] = model_name(texts["model"])
+        except ValueError as error:
+            refuse([Problem("model", str(error))])
+    return given

@@ -1,0 +1,40 @@
+"""The outermost ASGI layer: whatever goes wrong further in, the client gets a sentence."""
+
+import logging
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import ApiError
+from gateway.http.http_errors import unexpected
+
+_log = logging.getLogger(__name__)
+
+
+class Guard:
+    """Turns an unforeseen exception into a 500 whose id is in the log beside the traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_send)
+        except ClientDisconnect:
+            _log.info("a client left before its request was complete")
+        except ApiError as error:
+            _log.info("a request was cut off: %s", error.detail)
+        except Exception as error:
+            response = unexpected(error)
+            if not started:
+                await response(scope, receive, send)

@@ -1,0 +1,197 @@
+"""A multipart form, its file streamed to disk while it is hashed."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.requests import ClientDisconnect, Request
+
+from gateway.errors import ApiError, TooLarge, Unprocessable
+from gateway.settings import Settings
+from gateway.uploads.text_encoding import check_encoding
+
+_MOST_HEADER_BYTES = 4_096
+_MOST_PARTS = 8
+_UNPRINTABLE = re.compile(r"[^\w .()\[\]+=@,;~-]")
+
+
+class FormShape(NamedTuple):
+    """What a form holds: one file, and texts with the most bytes of each."""
+
+    file_part: str
+    file_is: str
+    max_file_bytes: int
+    texts: Mapping[str, int]
+
+
+class ReceivedForm(NamedTuple):
+    """A form that has arrived whole; `texts` has those that were sent."""
+
+    path: Path
+    filename: str
+    digest: str
+    texts: dict[str, str]
+
+
+class Upload(NamedTuple):
+    """A ZIP of training data that has arrived whole."""
+
+    path: Path
+    filename: str
+    digest: str
+    encoding: str | None
+
+
+async def receive_upload(request: Request, folder: Path, settings: Settings) -> Upload:
+    """Streams the part `file` into `folder`; raises Unprocessable or TooLarge."""
+    shape = FormShape("file", "the ZIP", settings.max_upload_bytes, {"encoding": 100})
+    form = await receive_form(request, folder, shape)
+    encoding = form.texts.get("encoding")
+    checked = check_encoding(encoding) if encoding else None
+    return Upload(form.path, form.filename, form.digest, checked)
+
+
+async def receive_form(request: Request, folder: Path, shape: FormShape) -> ReceivedForm:
+    """Streams the file of a form into `folder`; raises Unprocessable or TooLarge."""
+    boundary = _boundary(request, shape)
+    path = folder / "upload"
+    with path.open("wb") as file:
+        form = _Form(file, shape)
+        stream = request.stream()
+        try:
+            await _feed(MultipartParser(boundary, form.callbacks()), form, stream)
+        except (FormParserError, UnicodeDecodeError):
+            await _drain(stream)
+            message = "is not one whole multipart/form-data form; send it again"
+            raise Unprocessable.at("body", message) from None
+        except ApiError:
+            await _drain(stream)
+            raise
+    if form.filename is None:
+        raise _missing_file(shape)
+    texts = {name: value.decode("utf-8", "replace") for name, value in form.texts.items()}
+    return ReceivedForm(path, form.filename, form.hasher.hexdigest(), texts)
+
+
+def _missing_file(shape: FormShape) -> Unprocessable:
+    name = shape.file_part
+    message = f"is missing: send {shape.file_is} as the part '{name}' of a multipart/form-data body"
+    return Unprocessable.at(name, message)
+
+
+def _boundary(request: Request, shape: FormShape) -> bytes:
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+        raise _missing_file(shape)
+    return options[b"boundary"]
+
+
+async def _feed(parser: MultipartParser, form: "_Form", stream: AsyncIterator[bytes]) -> None:
+    async for block in stream:
+        parser.write(block)
+        await asyncio.to_thread(form.flush)
+    parser.finalize()
+    if not form.closed:
+        raise FormParserError("the closing boundary is missing")
+
+
+async def _drain(stream: AsyncIterator[bytes]) -> None:
+    """Reads the rest, within the body's limits, so that the client can read the refusal."""
+    try:
+        async for _ in stream:
+            pass
+    except (ApiError, ClientDisconnect, RuntimeError):
+        return
+
+
+class _Form:
+    """The parser's callbacks: the file goes to disk, texts to memory."""
+
+    def __init__(self, file: BinaryIO, shape: FormShape) -> None:
+        self._file = file
+        self._shape = shape
+        self._size_bytes = 0
+        self._parts = 0
+        self._blocks: list[bytes] = []
+        self._header_name = b""
+        self._header_value = b""
+        self._disposition = b""
+        self._part = ""
+        self.hasher = hashlib.sha256()
+        self.filename: str | None = None
+        self.texts: dict[str, bytes] = {}
+        self.closed = False
+
+    def callbacks(self) -> dict[str, Callable]:
+        names = (
+            "on_part_begin", "on_part_data", "on_header_field", "on_header_value",
+            "on_header_end", "on_headers_finished", "on_end",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
+    def flush(self) -> None:
+        """Writes and hashes what has come; raises TooLarge beyond the limit."""
+        for block in self._blocks:
+            self._size_bytes += len(block)
+            most = self._shape.max_file_bytes
+            if self._size_bytes > most:
+                raise TooLarge.at(self._shape.file_part, f"is larger than {most:,} bytes")
+            self.hasher.update(block)
+            self._file.write(block)
+        self._blocks.clear()
+
+    def on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            names = ", ".join((self._shape.file_part, *self._shape.texts))
+            raise Unprocessable.at("body", f"has too many parts; send {names}")
+        self._disposition = b""
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header_name = (self._header_name + data[start:end])[:_MOST_HEADER_BYTES]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value = (self._header_value + data[start:end])[:_MOST_HEADER_BYTES]
+
+    def on_header_end(self) -> None:
+        if self._header_name.lower() == b"content-disposition":
+            self._disposition = self._header_value
+        self._header_name = self._header_value = b""
+
+    def on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        self._part = options.get(b"name", b"").decode("utf-8", "replace")
+        if self._part == self._shape.file_part:
+            if self.filename is not None:
+                raise Unprocessable.at(self._part, "is there twice; send it once")
+            self.filename = _clean(options.get(b"filename", b"").decode("utf-8", "replace"))
+        elif self._part not in self._shape.texts:
+            raise Unprocessable.at(
+                self._part[:100] or "name", "there is no such field; leave it out"
+            )
+        else:
+            self.texts[self._part] = b""
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._part == self._shape.file_part:
+            self._blocks.append(data[start:end])
+            return
+        self.texts[self._part] += data[start:end]
+        most = self._shape.texts[self._part]
+        if len(self.texts[self._part]) > most:
+            raise Unprocessable.at(self._part, f"is too long; at most {most} bytes")
+
+    def on_end(self) -> None:
+        self.closed = True
+
+
+def _clean(filename: str) -> str:
+    """The name without folders and without what a shell, a page or a log could stumble over."""
+    base = filename.replace("\\", "/").rsplit("/", 1)[-1]
+    return _UNPRINTABLE.sub("_", base)[:255].strip() or "upload.zip"

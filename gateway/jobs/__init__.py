@@ -1,0 +1,1 @@
+"""Jobs: their settings, their rows, and one follower each through the learner."""

@@ -1,0 +1,232 @@
+"""One job's way through the learner: submitted, watched, its events stored, its result fetched."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.convert import LearnerEvent
+from gateway.events.batching import batches
+from gateway.events.wakeups import Wakeups
+from gateway.jobs.job_models import Job
+from gateway.jobs.job_store import JobStore
+from gateway.learner_client import LearnerClient
+from gateway.settings import Settings
+from gateway.storage import Storage, keep
+from rpc.errors import (
+    AlreadyExists,
+    DataLoss,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    OutOfRange,
+    TallyError,
+    Unavailable,
+)
+
+_log = logging.getLogger(__name__)
+_REFUSALS = (InvalidArgument, FailedPrecondition, AlreadyExists, OutOfRange)
+
+
+class Follower:
+    """Follows a job until its log is complete, through failures of the learner and the database.
+
+    While a POST /train waits for `submission`, a refusal goes there; later it ends the job.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        *,
+        settings: Settings,
+        store: JobStore,
+        storage: Storage,
+        learner: LearnerClient,
+        wakeups: Wakeups,
+    ) -> None:
+        self._job_id = job_id
+        self._settings = settings
+        self._store = store
+        self._storage = storage
+        self._learner = learner
+        self._wakeups = wakeups
+        self.submission: asyncio.Future[TallyError | None] = asyncio.Future()
+        self.attended = False
+
+    async def run(self) -> None:
+        wait_seconds = self._settings.retry_seconds
+        try:
+            while True:
+                try:
+                    if await self._advance():
+                        return
+                    wait_seconds = self._settings.retry_seconds
+                except (TallyError, SQLAlchemyError, OSError) as error:
+                    self._settle(None)
+                    _log.warning("job %s: %s; tried again", self._job_id, type(error).__name__)
+                    _log.debug("job %s", self._job_id, exc_info=error)
+                    await asyncio.sleep(wait_seconds)
+                    wait_seconds = min(2 * wait_seconds, self._settings.max_retry_seconds)
+        finally:
+            self._settle(None)
+
+    async def _advance(self) -> bool:
+        """Takes the job one stage on; returns whether nothing is left to do."""
+        job = await asyncio.to_thread(self._store.get, self._job_id)
+        if job is None or job.log_complete:
+            return True
+        if not job.accepted:
+            return await self._submit(job)
+        self._settle(None)
+        if job.cancel_requested and not job.ended:
+            await self._cancel(job)
+        await self._watch(job)
+        return False
+
+    def _settle(self, refusal: TallyError | None) -> None:
+        if not self.submission.done():
+            self.submission.set_result(refusal)
+
+    async def _submit(self, job: Job) -> bool:
+        if job.cancel_requested:
+            await self._cancel(job)
+            return False
+        missing = await self._put_blobs(job)
+        if missing:
+            await self._end("failed", "its upload is no longer here; upload it again")
+            return True
+        if not await asyncio.to_thread(self._store.mark_attempted, job.job_id):
+            return False
+        try:
+            state = await self._learner.start(
+                job.job_id,
+                job.spec,
+                job.dataset_digest,
+                job.evaluation_dataset_digest,
+                job.adapter_digest,
+            )
+        except _REFUSALS as refusal:
+            return await self._refused(refusal)
+        await asyncio.to_thread(self._store.accept, job.job_id, state)
+        self._settle(None)
+        return False
+
+    async def _refused(self, refusal: TallyError) -> bool:
+        """Whoever still waits for the answer is told, and nothing is left of the job."""
+        if self.attended and not self.submission.done():
+            self._settle(refusal)
+            return True
+        await self._end("failed", str(refusal))
+        return True
+
+    async def _put_blobs(self, job: Job) -> bool:
+        """Brings what the job names to the learner; returns whether some of it is missing here."""
+        digests = filter(None, (job.dataset_digest, job.evaluation_dataset_digest))
+        blobs = {digest: self._storage.dataset_path(digest) for digest in digests}
+        if job.adapter_digest:
+            blobs[job.adapter_digest] = self._storage.adapter_path(job.job_id)
+        for digest, path in blobs.items():
+            if not path.exists():
+                return True
+            await self._learner.put(path, digest)
+        return False
+
+    async def _cancel(self, job: Job) -> None:
+        """Delivers the intent; a job that the learner never had ends here."""
+        if not job.start_attempted:
+            await self._end("cancelled")
+            return
+        try:
+            state = await self._learner.cancel(job.job_id, self._settings.cancel_wait_seconds)
+        except NotFound:
+            await self._end("cancelled")
+            return
+        await asyncio.to_thread(self._store.accept, job.job_id, state)
+
+    async def _watch(self, job: Job) -> None:
+        try:
+            await self._refresh()
+            after_seq = job.last_seq - job.seq_offset
+            async for batch in batches(self._learner.watch(job.job_id, after_seq)):
+                await self._take(batch, job.seq_offset)
+                if batch[-1].kind == "ended":
+                    return
+        except NotFound:
+            await self._lost()
+            return
+        raise Unavailable("the stream of events ended before the job did")
+
+    async def _refresh(self) -> None:
+        state = await self._learner.get(self._job_id)
+        await asyncio.to_thread(self._store.apply_state, self._job_id, state)
+
+    async def _take(self, batch: list[LearnerEvent], seq_offset: int) -> None:
+        for event in batch:
+            if event.kind == "evaluation" and event.payload["report_digest"]:
+                await self._bring_report(event.payload["report_digest"])
+        if batch[-1].kind == "ended":
+            await self._append(batch[:-1], seq_offset)
+            batch = [await self._with_result(batch[-1])]
+        await self._append(batch, seq_offset)
+        if batch[-1].kind == "ended":
+            self._storage.adapter_path(self._job_id).unlink(missing_ok=True)
+        if any(event.kind == "worker" for event in batch):
+            await self._refresh()
+
+    async def _append(self, events: list[LearnerEvent], seq_offset: int) -> None:
+        if not events:
+            return
+        last_seq = await asyncio.to_thread(self._store.append, self._job_id, events)
+        self._wakeups.wake(self._job_id)
+        if last_seq < events[-1].seq + seq_offset:
+            raise DataLoss("an event is missing in the learner's stream")
+
+    async def _bring_report(self, digest: str) -> None:
+        """A report that the learner no longer has costs its details, not the job."""
+        try:
+            await fetch(self._learner, self._storage, digest, self._storage.report_path(digest))
+        except (NotFound, InvalidArgument):
+            _log.warning("job %s: the learner lost the report of its comparison", self._job_id)
+
+    async def _with_result(self, ended: LearnerEvent) -> LearnerEvent:
+        """The event as it is once the result lies here; a result that is gone fails the job."""
+        digest = ended.payload["result_digest"]
+        if ended.payload["status"] != "completed":
+            return ended
+        path = self._storage.result_path(self._job_id)
+        try:
+            await fetch(self._learner, self._storage, digest or "", path)
+        except (NotFound, InvalidArgument):
+            lost = {
+                "status": "failed",
+                "error_message": "the learner lost the result before it could be fetched",
+                "result_digest": None,
+            }
+            return ended._replace(payload=lost)
+        return ended
+
+    async def _lost(self) -> None:
+        """The learner does not know the job: it is told again, unless the job has ended."""
+        job = await asyncio.to_thread(self._store.get, self._job_id)
+        if job is None:
+            return
+        if job.ended or job.cancel_requested:
+            await self._end("cancelled")
+        else:
+            _log.warning("job %s: the learner has lost it; submitted again", self._job_id)
+            await asyncio.to_thread(self._store.lose, self._job_id)
+
+    async def _end(self, status: str, error_message: str | None = None) -> None:
+        await asyncio.to_thread(self._store.end, self._job_id, status, error_message)
+        self._wakeups.wake(self._job_id)
+
+
+async def fetch(learner: LearnerClient, storage: Storage, digest: str, path: Path) -> None:
+    """Brings a verified blob to its place; raises as `BlobClient.fetch_file` does."""
+    if path.exists():
+        return
+    with storage.staging() as folder:
+        staged = folder / "blob"
+        await learner.fetch(digest, staged)
+        await asyncio.to_thread(keep, staged, path)

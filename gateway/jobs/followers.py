@@ -1,0 +1,94 @@
+"""The followers of this gateway: one task for each job whose log is not complete."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.events.wakeups import Wakeups
+from gateway.jobs.follower import Follower
+from gateway.jobs.job_store import JobStore
+from gateway.learner_client import LearnerClient
+from gateway.settings import Settings
+from gateway.storage import Storage
+from rpc.errors import TallyError
+
+_log = logging.getLogger(__name__)
+_ADOPT_SECONDS = 15.0
+
+
+class Followers:
+    def __init__(
+        self,
+        settings: Settings,
+        store: JobStore,
+        storage: Storage,
+        learner: LearnerClient,
+        wakeups: Wakeups,
+    ) -> None:
+        self._parts: dict[str, Any] = {
+            "settings": settings,
+            "store": store,
+            "storage": storage,
+            "learner": learner,
+            "wakeups": wakeups,
+        }
+        self._store = store
+        self._tasks: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
+        self._closed = False
+
+    def start(self, job_id: str) -> Follower:
+        """Follows the job; once, however often it is called."""
+        if job_id in self._tasks:
+            return self._tasks[job_id][0]
+        follower = Follower(job_id, **self._parts)
+        task = asyncio.create_task(follower.run(), name=f"follow {job_id}")
+        self._tasks[job_id] = (follower, task)
+        task.add_done_callback(lambda done: self._ended(job_id, done))
+        return follower
+
+    def _ended(self, job_id: str, task: asyncio.Task[None]) -> None:
+        if job_id in self._tasks and self._tasks[job_id][1] is task:
+            del self._tasks[job_id]
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("job %s: its follower broke", job_id, exc_info=task.exception())
+
+    async def submitted(self, follower: Follower, wait_seconds: float) -> TallyError | None:
+        """Waits until the learner has the job, or refuses it, or cannot be asked yet."""
+        follower.attended = True
+        try:
+            async with asyncio.timeout(wait_seconds):
+                return await asyncio.shield(follower.submission)
+        except TimeoutError:
+            return None
+        finally:
+            follower.attended = False
+
+    async def restart(self, job_id: str) -> None:
+        """Makes the follower look at the job anew, such as at an intent to cancel it."""
+        _, task = self._tasks.pop(job_id, (None, None))
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        if not self._closed:
+            self.start(job_id)
+
+    async def adopt(self) -> None:
+        """Runs on: follows what is unfinished at start, then what a lost gateway left."""
+        while True:
+            try:
+                for job_id in await asyncio.to_thread(self._store.followed):
+                    self.start(job_id)
+            except SQLAlchemyError as error:
+                _log.warning("cannot look for unfinished jobs: %s", type(error).__name__)
+            await asyncio.sleep(_ADOPT_SECONDS)
+
+    async def close(self) -> None:
+        self._closed = True
+        tasks = [task for _, task in self._tasks.values()]
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,233 @@
+"""Rows of jobs and of their events: every change of a job is one transaction here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, func, select
+
+from gateway.convert import LearnerEvent, LearnerState
+from gateway.database import Database
+from gateway.jobs.job_models import EVALUATION, SAMPLES, Job, JobEvent
+from gateway.times import now
+
+_PAGE = 500
+_SAMPLES_KEPT = 20
+_SAMPLES_MILESTONES = 20
+
+
+_NEWEST_FIRST = (col(Job.created_at).desc(), col(Job.job_id))
+
+
+class JobStore:
+    """Sync; to be called off the event loop. Raises OperationalError when the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, job: Job) -> Job:
+        """Writes the job down; returns the earlier one where its idempotency key is taken."""
+        try:
+            with self._database.writing() as session:
+                session.add(job)
+            return job
+        except IntegrityError:
+            earlier = self.with_key(job.idempotency_key)
+            if earlier is None:
+                raise
+            return earlier
+
+    def with_key(self, key: str | None) -> Job | None:
+        if key is None:
+            return None
+        with self._database.reading() as session:
+            return session.exec(select(Job).where(Job.idempotency_key == key)).first()
+
+    def get(self, job_id: str) -> Job | None:
+        with self._database.reading() as session:
+            return session.get(Job, job_id)
+
+    def page(self, kind: str, limit: int | None, offset: int) -> tuple[Sequence[Job], int]:
+        """Some of the jobs of a kind, newest first, and how many there are."""
+        query = select(Job).where(Job.kind == kind).order_by(*_NEWEST_FIRST)
+        count = select(func.count(col(Job.job_id))).where(Job.kind == kind)
+        with self._database.reading() as session:
+            jobs = session.exec(query.limit(limit).offset(offset)).all()
+            return jobs, session.exec(count).one()
+
+    def newest_first(self, kind: str, parent_job_id: str | None = None) -> Sequence[Job]:
+        query = select(Job).where(Job.kind == kind)
+        if parent_job_id is not None:
+            query = query.where(Job.parent_job_id == parent_job_id)
+        with self._database.reading() as session:
+            return session.exec(query.order_by(*_NEWEST_FIRST)).all()
+
+    def steps(self, job_id: str) -> list[dict[str, Any]]:
+        """What each step measured, in order; of a step done twice, its last run."""
+        query = select(JobEvent.payload).where(JobEvent.job_id == job_id, JobEvent.kind == "step")
+        with self._database.reading() as session:
+            payloads = session.exec(query.order_by(col(JobEvent.seq))).all()
+        steps = {payload["step"]: payload for payload in payloads}
+        return [steps[step] for step in sorted(steps)]
+
+    def followed(self) -> Sequence[str]:
+        """Jobs whose log is not complete."""
+        query = select(Job.job_id).where(col(Job.log_complete).is_(False))
+        with self._database.reading() as session:
+            return session.exec(query).all()
+
+    def last_seqs(self, job_ids: Sequence[str]) -> dict[str, int]:
+        query = select(Job.job_id, Job.last_seq).where(col(Job.job_id).in_(job_ids))
+        with self._database.reading() as session:
+            return dict(session.exec(query).all())
+
+    def events(
+        self, job_id: str, after_seq: int = 0, kind: str | None = None, limit: int | None = _PAGE
+    ) -> Sequence[JobEvent]:
+        query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > after_seq)
+        if kind is not None:
+            query = query.where(JobEvent.kind == kind)
+        with self._database.reading() as session:
+            return session.exec(query.order_by(col(JobEvent.seq)).limit(limit)).all()
+
+    def samples(self, job_id: str, limit: int) -> list[dict[str, Any]]:
+        """Steps whose answers are kept, the newest first, each once."""
+        query = select(JobEvent.payload).where(JobEvent.job_id == job_id, JobEvent.kind == SAMPLES)
+        with self._database.reading() as session:
+            payloads = session.exec(query.order_by(col(JobEvent.seq).desc())).all()
+        newest: dict[int, dict[str, Any]] = {}
+        for payload in payloads:
+            if payload["groups"] and len(newest) < limit:
+                newest.setdefault(payload["step"], payload)
+        return list(newest.values())
+
+    def forget(self, job_id: str) -> None:
+        """Removes a job that nobody was told of."""
+        with self._database.writing() as session:
+            job = _locked(session, job_id)
+            if job is not None and not job.accepted and not job.last_seq:
+                session.delete(job)
+
+    def request_cancel(self, job_id: str) -> Job | None:
+        with self._database.writing() as session:
+            job = _locked(session, job_id)
+            if job is not None and not job.ended:
+                job.cancel_requested = True
+            return job
+
+    def mark_attempted(self, job_id: str) -> bool:
+        """Says that StartJob is about to be called; False where the job must not start."""
+        with self._database.writing() as session:
+            job = _locked(session, job_id)
+            if job is None or job.ended or job.cancel_requested:
+                return False
+            job.start_attempted = True
+            return True
+
+    def accept(self, job_id: str, state: LearnerState) -> Job | None:
+        """Notes that the learner has the job."""
+        with self._database.writing() as session:
+            job = _locked(session, job_id)
+            if job is not None:
+                job.accepted = True
+                _apply_state(job, state)
+            return job
+
+    def apply_state(self, job_id: str, state: LearnerState) -> Job | None:
+        with self._database.writing() as session:
+            job = _locked(session, job_id)
+            if job is not None:
+                _apply_state(job, state)
+            return job
+
+    def lose(self, job_id: str) -> None:
+        """Notes that the learner does not know the job: what it logs next starts from 1 again."""
+        with self._database.writing() as session:
+            job = _locked(session, job_id)
+            if job is not None and not job.ended:
+                job.accepted = False
+                job.seq_offset = job.last_seq
+
+    def end(self, job_id: str, status: str, error_message: str | None = None) -> None:
+        """Ends a job that the learner will never log the end of; a job that has ended stays."""
+        with self._database.writing() as session:
+            job = _locked(session, job_id)
+            if job is None or job.log_complete:
+                return
+            status = job.status if job.ended else status
+            payload = {"status": status, "error_message": error_message, "result_digest": None}
+            _append(session, job, LearnerEvent(job.last_seq + 1, now(), "ended", payload))
+
+    def append(self, job_id: str, events: Sequence[LearnerEvent]) -> int:
+        """Stores events with what they change; returns the job's last number.
+
+        Events that are stored already, by another gateway perhaps, are passed over. Nothing is
+        stored from a gap on.
+        """
+        with self._database.writing() as session:
+            job = _locked(session, job_id)
+            if job is None:
+                return 0
+            for event in events:
+                shifted = event._replace(seq=event.seq + job.seq_offset)
+                if shifted.seq == job.last_seq + 1 and not job.log_complete:
+                    _append(session, job, shifted)
+            return job.last_seq
+
+
+def _locked(session: Session, job_id: str) -> Job | None:
+    # SQLite has one writer at a time already, and ignores FOR UPDATE.
+    return session.get(Job, job_id, with_for_update=True)
+
+
+def _append(session: Session, job: Job, event: LearnerEvent) -> None:
+    values = event._asdict()
+    session.add(JobEvent(job_id=job.job_id, **values))
+    job.last_seq = event.seq
+    if event.kind == SAMPLES:
+        _let_samples_go(session, job)
+    _apply_event(job, event.kind, event.payload)
+
+
+def _let_samples_go(session: Session, job: Job) -> None:
+    """Empties the event that leaves the last ones kept, unless it is one of some 20 that stay."""
+    query = select(JobEvent).where(JobEvent.job_id == job.job_id, JobEvent.kind == SAMPLES)
+    order = col(JobEvent.seq).desc()
+    leaving = session.exec(query.order_by(order).offset(_SAMPLES_KEPT).limit(1)).first()
+    apart = max(1, -(-job.total_steps // _SAMPLES_MILESTONES))
+    if leaving is not None and (leaving.payload["step"] - 1) % apart:
+        leaving.payload = {**leaving.payload, "groups": []}
+
+
+def _apply_event(job: Job, kind: str, payload: dict[str, Any]) -> None:
+    if kind == "worker":
+        job.total_steps = payload["total_steps"] or job.total_steps
+        job.current_step = payload["resumed_from_step"]
+    elif kind == "step":
+        job.current_step, job.total_steps = payload["step"], payload["total_steps"]
+        job.loss = payload["loss"]
+    elif kind == "phase":
+        job.phase = payload["phase"]
+    elif kind == "evaluation_progress" and job.kind == EVALUATION:
+        job.current_step, job.total_steps = payload["answered"], payload["total"]
+    elif kind == "ended":
+        _apply_end(job, payload)
+
+
+def _apply_end(job: Job, payload: dict[str, Any]) -> None:
+    """The first end is the end: a job that was cancelled stays so, whatever comes later."""
+    if not job.ended:
+        job.status = payload["status"]
+        job.error_message = payload["error_message"]
+        job.result_digest = payload["result_digest"]
+    job.phase = None
+    job.log_complete = True
+
+
+def _apply_state(job: Job, state: LearnerState) -> None:
+    """A completed job is shown as such only once its result is here, which `append` knows."""
+    job.output_dir = state.output_dir or job.output_dir
+    job.resumed_from_job_id = state.resumed_from_job_id or job.resumed_from_job_id
+    if not job.ended and state.status in ("cancelled", "failed"):
+        job.status = state.status
+        job.error_message = state.error_message

@@ -1,0 +1,196 @@
+"""What the routes do with jobs: create, cancel, read."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from gateway.database import Database
+from gateway.errors import Conflict, Missing, Unprocessable
+from gateway.events.wakeups import Wakeups
+from gateway.ids import is_uuid
+from gateway.jobs.followers import Followers
+from gateway.jobs.job_models import TRAINING, Job, JobEvent
+from gateway.jobs.job_store import JobStore
+from gateway.jobs.preflight_models import Preflight
+from gateway.jobs.train_models import TrainRequest
+from gateway.learner_client import LearnerClient
+from gateway.reward_client import RewardClient
+from gateway.settings import Settings
+from gateway.storage import Storage
+from gateway.times import now
+from gateway.uploads.file_store import stored_file
+from rpc.digests import digest_of
+from rpc.errors import TallyError
+
+
+class Jobs:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        storage: Storage,
+        database: Database,
+        store: JobStore,
+        followers: Followers,
+        learner: LearnerClient,
+        reward: RewardClient,
+        wakeups: Wakeups,
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._database = database
+        self._store = store
+        self._followers = followers
+        self._learner = learner
+        self._reward = reward
+        self._wakeups = wakeups
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def create(self, request: TrainRequest, key: str | None) -> Job:
+        """Writes the job down, then submits it; the earlier job where `key` names one.
+
+        Raises Missing for an unknown file, Unprocessable where the learner refuses the job at
+        once or the key came with another body.
+        """
+        if key is None:
+            return await self._create(request, None)
+        # In turn: the second must not be told of a job that the learner refuses to the first.
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        async with turn:
+            return await self._create(request, key)
+
+    async def _create(self, request: TrainRequest, key: str | None) -> Job:
+        settings = request.settings()
+        request_digest = digest_of(json.dumps(settings, sort_keys=True).encode())
+        earlier = await asyncio.to_thread(self._store.with_key, key)
+        if earlier is not None:
+            return _same(earlier, request_digest)
+        await self.check_choices(request)
+        job = await asyncio.to_thread(self._new_job, request, key, request_digest)
+        stored = await asyncio.to_thread(self._store.add, job)
+        if stored.job_id != job.job_id:
+            return _same(stored, request_digest)
+        return await self.submit(job)
+
+    async def preflight(self, request: TrainRequest) -> Preflight:
+        """What the job would do; writes nothing. Raises as `create` does, and TallyError."""
+        await self.check_choices(request)
+        job = await asyncio.to_thread(self._new_job, request, None, "")
+        digests = job.dataset_digest, job.evaluation_dataset_digest
+        for digest in filter(None, digests):
+            await self._learner.put(self._storage.dataset_path(digest), digest)
+        return Preflight(**await self._learner.preflight(job.spec, *digests))
+
+    async def submit(self, job: Job) -> Job:
+        """Hands a job that is written down to the learner; raises Unprocessable if it refuses."""
+        follower = self._followers.start(job.job_id)
+        wait_seconds = self._settings.submit_wait_seconds
+        refusal = await self._followers.submitted(follower, wait_seconds)
+        if refusal is not None:
+            await asyncio.to_thread(self._store.forget, job.job_id)
+            raise Unprocessable.at("job", f"the learner refuses it: {refusal}")
+        return await self.get(job.job_id)
+
+    async def check_choices(self, request: TrainRequest) -> None:
+        """Raises Unprocessable for a model or a reward that there is not."""
+        models = self._settings.models
+        if models and request.model is not None and request.model not in models:
+            message = f"is not on this server's list; choose one of {', '.join(models)}"
+            raise Unprocessable.at("model", message)
+        names = [reward.name for reward in request.rewards]
+        if len(set(names)) < len(names):
+            raise _bad_reward("a reward is named twice; name each once")
+        if names:
+            await self._check_rewards(names)
+
+    async def _check_rewards(self, names: list[str]) -> None:
+        try:
+            known = await self._reward.reward_names()
+        except TallyError:
+            return  # the learner asks the same service, and waits for it
+        for name in names:
+            if name not in known:
+                raise _bad_reward(f"{name} is unknown; choose of {', '.join(sorted(known))}")
+
+    def _new_job(self, request: TrainRequest, key: str | None, request_digest: str) -> Job:
+        evaluation = request.evaluation_file_id
+        return Job(
+            job_id=str(uuid.uuid4()),
+            job_name=request.job_name,
+            created_at=now(),
+            spec=request.settings(),
+            dataset_digest=self._dataset_digest("data_file_id", request.data_file_id),
+            evaluation_dataset_digest=evaluation
+            and self._dataset_digest("evaluation_file_id", evaluation),
+            idempotency_key=key,
+            request_digest=request_digest,
+        )
+
+    def _dataset_digest(self, field: str, file_id: str) -> str:
+        return stored_file(self._database, file_id, field).dataset_digest
+
+    async def get(self, job_id: str) -> Job:
+        job = await self.find(job_id)
+        if job is None:
+            raise Missing.at("job_id", "there is no such job; GET /jobs lists those there are")
+        return job
+
+    async def find(self, job_id: str) -> Job | None:
+        return await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
+
+    async def newest_first(self, limit: int | None, offset: int) -> tuple[Sequence[Job], int]:
+        """Some of the jobs, and how many there are."""
+        return await asyncio.to_thread(self._store.page, TRAINING, limit, offset)
+
+    async def steps(self, job_id: str) -> list[dict[str, Any]]:
+        """What each step measured, in order."""
+        return await asyncio.to_thread(self._store.steps, job_id)
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ends the job, or keeps the intent for the follower where the learner is away."""
+        await self.get(job_id)
+        job = await asyncio.to_thread(self._store.request_cancel, job_id)
+        if job is None or job.ended:
+            return await self.get(job_id)
+        if not job.start_attempted:
+            await asyncio.to_thread(self._store.end, job_id, "cancelled")
+            self._wakeups.wake(job_id)
+            return await self.get(job_id)
+        try:
+            state = await self._learner.cancel(job_id, self._settings.cancel_wait_seconds)
+            await asyncio.to_thread(self._store.apply_state, job_id, state)
+        except TallyError:
+            await self._followers.restart(job_id)
+        return await self.get(job_id)
+
+    async def events(self, job_id: str, kind: str) -> Sequence[JobEvent]:
+        """All events of a kind, in order."""
+        await self.get(job_id)
+        return await asyncio.to_thread(self._store.events, job_id, 0, kind, None)
+
+    async def samples(self, job_id: str, limit: int) -> list[dict[str, Any]]:
+        """Answers of the latest steps, the newest first."""
+        return await asyncio.to_thread(self._store.samples, job_id, limit)
+
+    async def completed(self, job_id: str) -> Job:
+        """The job where it has a result; raises Conflict where it has none."""
+        job = await self.get(job_id)
+        if job.status == "training":
+            raise Conflict("the job is not finished; try again once its status is completed")
+        if job.status != "completed":
+            raise Conflict(f"the job was {job.status}, so it has no result; start another")
+        return job
+
+
+def _same(earlier: Job, request_digest: str) -> Job:
+    if earlier.request_digest != request_digest:
+        message = "this key came with another body before; use a new key for a new job"
+        raise Unprocessable.at("Idempotency-Key", message)
+    return earlier
+
+
+def _bad_reward(message: str) -> Unprocessable:
+    return Unprocessable.at("rewards", message)

@@ -1,0 +1,85 @@
+"""What POST /train?dry_run=true answers."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from gateway.events.event_models import EvaluationScores
+
+
+class Finding(BaseModel):
+    """Something that is worth knowing before a job is started."""
+
+    severity: Literal["error", "warning", "note"] = Field(description="How bad it is.")
+    code: str = Field(description="Its name for programs.", examples=["unbalanced_counts"])
+    where: str = Field(description="The field.", examples=["training_config.batch_size"])
+    message: str = Field(description="What it is.")
+    suggestion: dict[str, Any] | None = Field(
+        description="Fields of the body with the nearest values that fit; null for none."
+    )
+
+
+class CountRows(BaseModel):
+    count: int = Field(description="The true count.")
+    rows: int = Field(description="Rows that have it.")
+
+
+class KindRows(BaseModel):
+    kind: str = Field(description="The objects.")
+    rows: int = Field(description="Rows that ask for them.")
+
+
+class DataSummary(BaseModel):
+    """What the upload holds."""
+
+    rows: int = Field(description="Rows in all.")
+    images: int = Field(description="Different images.")
+    training_rows: int = Field(description="Rows that are trained on.")
+    held_out_rows: int = Field(description="Rows that are held out.")
+    counts: list[CountRows] = Field(description="Rows of each count, in their order.")
+    kinds: list[KindRows] = Field(description="Rows of each kind, the most frequent first.")
+
+
+class BaseSample(EvaluationScores):
+    """How the base model does on a sample, at the job's temperature."""
+
+    num_samples: int = Field(description="Samples that were asked.")
+    varied_group_rate: float = Field(description="Share of groups whose rewards differ.")
+    any_right_rate: float = Field(description="Share of groups with a right answer.")
+
+
+class StepPlan(BaseModel):
+    steps_per_epoch: int = Field(description="Optimizer steps of a pass over the data.")
+    total_steps: int = Field(description="Optimizer steps in all.")
+    completions_per_step: int = Field(description="Completions of a step.")
+
+
+class MemoryParts(BaseModel):
+    weights: int = Field(description="The frozen model, in bytes.")
+    adapter: int = Field(description="The adapter and its optimizer's state, in bytes.")
+    activations: int = Field(description="What a forward pass keeps, in bytes.")
+
+
+class MemoryEstimate(BaseModel):
+    device: str = Field(description="cpu or cuda.")
+    estimated_bytes: int = Field(description="What the worker would need.")
+    available_bytes: int = Field(description="What there is; 0 where that is not known.")
+    parts: MemoryParts = Field(description="The largest parts.")
+
+
+class TimeEstimate(BaseModel):
+    seconds: float = Field(description="Of all steps.")
+    seconds_per_step: float = Field(description="Of one step.")
+    basis: str = Field(description="What it is estimated from.")
+
+
+class Preflight(BaseModel):
+    """What a job would do; nothing was written."""
+
+    ok: bool = Field(description="False where a finding is an error.")
+    findings: list[Finding] = Field(description="Errors first.")
+    data: DataSummary = Field(description="What the upload holds.")
+    base: BaseSample | None = Field(description="Null where the base model was not asked.")
+    steps: StepPlan = Field(description="The steps there would be.")
+    memory: MemoryEstimate = Field(description="What the worker would need.")
+    time: TimeEstimate | None = Field(description="Null where there is nothing to go by.")

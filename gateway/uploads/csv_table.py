@@ -1,0 +1,144 @@
+"""main.csv as rows. Rows are numbered as a spreadsheet shows them: the header is row 1."""
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway.errors import MAX_PROBLEMS, Problem, TooLarge, Unprocessable, refuse
+from gateway.settings import Settings
+from gateway.uploads.archive import IMAGES_FOLDER
+
+COLUMNS = ("images_path", "question", "answer")
+_MOST_LISTED = 1_000
+_MOST_FIELD_CHARACTERS = 1_000_000
+
+
+class Row(NamedTuple):
+    """A data row, its cells stripped of surrounding blanks; `image` names an entry of the ZIP."""
+
+    number: int
+    image: str
+    question: str
+    answer: str
+
+
+def read_rows(text: str, settings: Settings) -> list[Row]:
+    """The data rows, in order; raises Unprocessable that lists rows, or TooLarge."""
+    records = _records(text)
+    header = next(records, None)
+    if header is None:
+        raise Unprocessable.at("main.csv", f"is empty; its first row is {','.join(COLUMNS)}")
+    indexes = _column_indexes(header[1])
+    rows, problems = [], []
+    for number, cells in records:
+        row = _row(number, cells, len(header[1]), indexes)
+        problem = row if isinstance(row, str) else _cell_problem(row, settings)
+        if problem:
+            problems.append(Problem(f"row {number}", problem))
+        elif isinstance(row, Row):
+            rows.append(row._replace(image=_entry_name(row.image)))
+        if len(rows) > settings.max_rows or len(problems) > _MOST_LISTED:
+            break
+    if len(rows) > settings.max_rows:
+        raise TooLarge.at("main.csv", f"has more than {settings.max_rows} rows; split it")
+    refuse(problems)
+    if not rows:
+        raise Unprocessable.at("main.csv", "has a header and no rows; add a row for each question")
+    return rows
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Records with their numbers; blank ones count and are left out."""
+    csv.field_size_limit(_MOST_FIELD_CHARACTERS)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    number = 0
+    while True:
+        number += 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise _malformed(number, str(error)) from None
+        if cells is None:
+            return
+        if any("\0" in cell for cell in cells):
+            message = "holds a NUL byte; save main.csv as plain UTF-8 text"
+            raise Unprocessable.at(f"row {number}", message)
+        if any(cell.strip() for cell in cells):
+            yield number, cells
+
+
+def _malformed(number: int, reason: str) -> Unprocessable | TooLarge:
+    if "field limit" in reason:
+        most = f"{_MOST_FIELD_CHARACTERS:,} characters"
+        return TooLarge.at(f"row {number}", f"a cell is longer than {most}")
+    message = 'a quote is opened and not closed; write " inside a quoted cell as ""'
+    return Unprocessable.at(f"row {number}", message)
+
+
+def _column_indexes(header: list[str]) -> list[int]:
+    names = [name.strip() for name in header]
+    problems = []
+    for column in COLUMNS:
+        if column not in names:
+            found = ", ".join(names)[:200]
+            message = f"the column {column} is missing; the header has {found}"
+            problems.append(Problem("row 1", message))
+        elif names.count(column) > 1:
+            problems.append(Problem("row 1", f"the column {column} is there twice; keep one"))
+    refuse(problems)
+    return [names.index(column) for column in COLUMNS]
+
+
+def _row(number: int, cells: list[str], width: int, indexes: list[int]) -> Row | str:
+    if len(cells) != width:
+        return f"has {len(cells)} cells where the header has {width}; quote cells that hold commas"
+    image, question, answer = (cells[index].strip() for index in indexes)
+    return Row(number, image, question, answer)
+
+
+def _cell_problem(row: Row, settings: Settings) -> str | None:
+    for column, cell in zip(COLUMNS, row[1:], strict=True):
+        if not cell:
+            return f"{column} is empty"
+        if len(cell) > settings.max_cell_characters:
+            return f"{column} is longer than {settings.max_cell_characters} characters"
+    return _image_cell_problem(row.image)
+
+
+def _image_cell_problem(image: str) -> str | None:
+    parts = image.replace("\\", "/").split("/")
+    if "://" in image or image.lower().startswith(("file:", "http:", "https:", "data:")):
+        return "images_path is an address; write the name of a file in images/"
+    if ".." in parts or parts[0] == "" or image[1:2] == ":":
+        return "images_path leads out of images/; write the name of a file in it"
+    if not image.isprintable():
+        return "images_path holds control characters; write the name of a file in images/"
+    return None
+
+
+def _entry_name(image: str) -> str:
+    """The entry that an images_path cell names, composed (NFC) as those of the archive are."""
+    name = unicodedata.normalize("NFC", image.replace("\\", "/").removeprefix("./"))
+    return name if name.startswith(IMAGES_FOLDER) else IMAGES_FOLDER + name
+
+
+def duplicate_warnings(rows: list[Row], counts: list[int]) -> list[str]:
+    """Warnings for rows that repeat others; raises Unprocessable where their counts differ."""
+    first: dict[tuple[str, str], tuple[int, int]] = {}
+    problems, repeats = [], []
+    for row, count in zip(rows, counts, strict=True):
+        seen_number, seen_count = first.setdefault((row.image, row.question), (row.number, count))
+        if seen_count != count:
+            message = f"asks what row {seen_number} asks, with another answer; keep one of them"
+            problems.append(Problem(f"row {row.number}", message))
+        elif seen_number != row.number:
+            repeats.append(f"row {row.number}: repeats row {seen_number}")
+    refuse(problems)
+    return shortened(repeats)
+
+
+def shortened(warnings: list[str]) -> list[str]:
+    more = len(warnings) - MAX_PROBLEMS
+    return warnings if more <= 0 else [*warnings[:MAX_PROBLEMS], f"and {more} more of this kind"]

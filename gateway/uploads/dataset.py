@@ -1,0 +1,104 @@
+"""The canonical dataset that the learner reads: equal uploads give equal bytes."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.errors import Problem, refuse
+from gateway.settings import Settings
+from gateway.uploads.archive import IMAGES_FOLDER, Archive
+from gateway.uploads.csv_table import Row, shortened
+from gateway.uploads.images import image_problem, image_suffix
+from rpc.digests import digest_of
+
+_FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+class Dataset(NamedTuple):
+    valid_images: int
+    warnings: list[str]
+
+
+def write_dataset(
+    archive: Archive,
+    rows: list[Row],
+    counts: list[int],
+    staged: Path,
+    *,
+    settings: Settings,
+    check: Callable[[], None],
+) -> Dataset:
+    """Writes samples.jsonl and the images to `staged`, every image decoded once on the way.
+
+    `check` is called between images and may raise, to stop. Raises Unprocessable or TooLarge.
+    """
+    sources = _sources(archive, rows)
+    problems: list[Problem] = []
+    stored: dict[str, str] = {}
+    with zipfile.ZipFile(staged, "w", zipfile.ZIP_STORED) as target:
+        for source in sorted(sources):
+            check()
+            data = archive.read(source, settings.max_image_bytes)
+            problem = image_problem(data, settings)
+            if problem:
+                problems.append(Problem(source, problem))
+            else:
+                stored[source] = _store_image(target, data)
+        refuse(problems)
+        target.writestr(_zip_info("samples.jsonl"), _samples(rows, counts, stored))
+    archive.verify_rest({*sources, "main.csv"}, check)
+    return Dataset(len(sources), _unused_warnings(archive, sources))
+
+
+def write_rows(rows: list[Row], path: Path) -> None:
+    """What the dataset leaves out of each row, for those who look at the upload again."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            line = {"row": row.number, "image": row.image, "answer": row.answer}
+            file.write(json.dumps(line) + "\n")
+
+
+def _sources(archive: Archive, rows: list[Row]) -> set[str]:
+    """Names of the images that rows name; raises Unprocessable where the ZIP lacks one."""
+    problems = [
+        Problem(f"row {row.number}", f"{row.image} is not in the ZIP")
+        for row in rows
+        if row.image not in archive.entries
+    ]
+    refuse(problems)
+    return {row.image for row in rows}
+
+
+def _store_image(target: zipfile.ZipFile, data: bytes) -> str:
+    """Equal images share one entry, named by content so that no uploaded name travels on."""
+    name = f"{IMAGES_FOLDER}{digest_of(data)}.{image_suffix(data)}"
+    if name not in target.NameToInfo:
+        target.writestr(_zip_info(name), data)
+    return name
+
+
+def _samples(rows: list[Row], counts: list[int], stored: dict[str, str]) -> str:
+    lines = (
+        {
+            "row": row.number,
+            "image": stored[row.image],
+            "question": row.question,
+            "true_count": count,
+        }
+        for row, count in zip(rows, counts, strict=True)
+    )
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def _zip_info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _FIRST_ZIP_TIME)
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    return info
+
+
+def _unused_warnings(archive: Archive, sources: set[str]) -> list[str]:
+    unused = sorted(set(archive.entries) - sources - {"main.csv"})
+    return shortened([f"{name}: no row names it" for name in unused])

@@ -1,0 +1,114 @@
+"""The rows of an upload and their pictures, out of what is stored of it."""
+
+import asyncio
+import json
+import struct
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.database import Database
+from gateway.errors import Missing
+from gateway.storage import Storage
+from gateway.uploads.file_models import RowPublic
+from gateway.uploads.file_store import stored_file
+from gateway.uploads.images import thumbnail
+
+_INDEXES_KEPT = 4
+_THREADS = 2
+_LOCAL_HEADER_BYTES = 30
+_CONTENT_TYPES = {
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "bmp": "image/bmp",
+    "gif": "image/gif",
+    "tiff": "image/tiff",
+}
+
+
+class Picture(NamedTuple):
+    data: bytes
+    content_type: str
+
+
+class _Index(NamedTuple):
+    """A dataset's rows in order, their entries, and where in the ZIP an entry's header is."""
+
+    rows: Sequence[RowPublic]
+    entry_by_row: dict[int, str]
+    places: dict[str, tuple[int, int]]
+
+
+class Pictures:
+    """Rows and pictures by file_id; at most two pictures are decoded at once."""
+
+    def __init__(self, storage: Storage, database: Database) -> None:
+        self._storage = storage
+        self._database = database
+        self._threads = ThreadPoolExecutor(_THREADS, "pictures")
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def rows(self, file_id: str) -> Sequence[RowPublic]:
+        """Every row, in order; raises Missing."""
+        return (await self._in_thread(self._index, file_id)).rows
+
+    async def picture(self, file_id: str, row: int, max_side: int | None) -> Picture:
+        """The picture of a row, as it was uploaded or as a thumbnail; raises Missing."""
+        return await self._in_thread(self._picture, file_id, row, max_side)
+
+    async def _in_thread(self, work, *arguments):
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def _index(self, file_id: str) -> _Index:
+        return _read_index(self._dataset(file_id), self._storage.rows_path(file_id))
+
+    def _dataset(self, file_id: str) -> Path:
+        file = stored_file(self._database, file_id, "file_id")
+        return self._storage.dataset_path(file.dataset_digest)
+
+    def _picture(self, file_id: str, row: int, max_side: int | None) -> Picture:
+        index = self._index(file_id)
+        if row not in index.entry_by_row:
+            raise Missing.at("row", "there is no such row; the first one is 2")
+        entry = index.entry_by_row[row]
+        data = _stored_bytes(self._dataset(file_id), *index.places[entry])
+        if max_side is not None:
+            return Picture(thumbnail(data, max_side), "image/jpeg")
+        return Picture(data, _CONTENT_TYPES[entry.rpartition(".")[2]])
+
+
+@lru_cache(_INDEXES_KEPT)
+def _read_index(dataset: Path, rows_path: Path) -> _Index:
+    """Neither file ever changes; reading them again for each picture would take long."""
+    names = [json.loads(line) for line in rows_path.read_text("utf-8").splitlines()]
+    with zipfile.ZipFile(dataset) as archive:
+        samples = [json.loads(line) for line in archive.read("samples.jsonl").splitlines()]
+        places = {
+            info.filename: (info.header_offset, info.file_size) for info in archive.infolist()
+        }
+    rows = [
+        RowPublic(
+            row=sample["row"],
+            image=name["image"],
+            question=sample["question"],
+            answer=name["answer"],
+            true_count=sample["true_count"],
+        )
+        for sample, name in zip(samples, names, strict=True)
+    ]
+    return _Index(rows, {sample["row"]: sample["image"] for sample in samples}, places)
+
+
+def _stored_bytes(path: Path, header_offset: int, size_bytes: int) -> bytes:
+    """The bytes of an entry, which `gateway.uploads.dataset` stores uncompressed."""
+    with path.open("rb") as file:
+        file.seek(header_offset)
+        name_bytes, extra_bytes = struct.unpack("<HH", file.read(_LOCAL_HEADER_BYTES)[26:])
+        file.seek(name_bytes + extra_bytes, 1)
+        return file.read(size_bytes)

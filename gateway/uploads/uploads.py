@@ -1,0 +1,96 @@
+"""An upload from its first byte to its row: received, judged, kept, or gone without a trace."""
+
+import asyncio
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fastapi import Request
+
+from gateway.database import Database
+from gateway.errors import Busy, Problem, refuse
+from gateway.http.receiving import Upload, receive_upload
+from gateway.reward_client import RewardClient
+from gateway.settings import Settings
+from gateway.storage import Storage, keep
+from gateway.times import now
+from gateway.uploads.archive import CSV_NAME, Archive
+from gateway.uploads.csv_table import Row, duplicate_warnings, read_rows
+from gateway.uploads.dataset import write_dataset, write_rows
+from gateway.uploads.file_models import StoredFile
+from gateway.uploads.text_encoding import decode
+
+
+class Uploads:
+    """Takes uploads in; at most `validation_threads` are judged at once, the others wait."""
+
+    def __init__(
+        self, settings: Settings, storage: Storage, database: Database, reward: RewardClient
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._database = database
+        self._reward = reward
+        self._stopping = threading.Event()
+        self._threads = ThreadPoolExecutor(settings.validation_threads, "validation")
+
+    async def take(self, request: Request) -> StoredFile:
+        """Stores what the request uploads; raises ApiError, or TallyError of the reward service."""
+        with self._storage.staging() as folder:
+            upload = await receive_upload(request, folder, self._settings)
+            archive, rows = await self._in_thread(self._read_table, upload)
+            counts = await self._counts(rows)
+            row = await self._in_thread(self._keep, upload, archive, rows, counts, folder)
+            await asyncio.to_thread(self._store, row)
+            return row
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, work, *arguments):
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def _read_table(self, upload: Upload) -> tuple[Archive, list[Row]]:
+        archive = Archive(upload.path, self._settings, upload.encoding)
+        data = archive.read(CSV_NAME, self._settings.max_csv_bytes)
+        return archive, read_rows(decode(data, upload.encoding), self._settings)
+
+    async def _counts(self, rows: list[Row]) -> list[int]:
+        """The true count of each row; raises Unprocessable that lists rows without one."""
+        parsed = await self._reward.parse([row.answer for row in rows])
+        pairs = list(zip(rows, parsed, strict=True))
+        refuse([Problem(f"row {row.number}", answer.why) for row, answer in pairs if answer.why])
+        return [answer.count for answer in parsed]
+
+    def _keep(
+        self, upload: Upload, archive: Archive, rows: list[Row], counts: list[int], folder: Path
+    ) -> StoredFile:
+        warnings = duplicate_warnings(rows, counts)
+        staged = folder / "dataset.zip"
+        dataset = write_dataset(
+            archive, rows, counts, staged, settings=self._settings, check=self._check
+        )
+        digest = self._storage.keep_dataset(staged)
+        file_id = str(uuid.uuid4())
+        write_rows(rows, folder / "rows.jsonl")
+        keep(folder / "rows.jsonl", self._storage.rows_path(file_id))
+        return StoredFile(
+            file_id=file_id,
+            filename=upload.filename,
+            csv_rows=len(rows),
+            valid_images=dataset.valid_images,
+            upload_time=now(),
+            warnings=[*warnings, *dataset.warnings],
+            upload_digest=upload.digest,
+            dataset_digest=digest,
+        )
+
+    def _check(self) -> None:
+        if self._stopping.is_set():
+            raise Busy("this server is stopping; send it again")
+
+    def _store(self, row: StoredFile) -> None:
+        with self._database.writing() as session:
+            session.add(row)

@@ -1,0 +1,81 @@
+"""What should be known before the figures of a comparison are believed. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from learner_service.clients.rewards import Score
+from learner_service.evaluation.answers import Compared
+from learner_service.evaluation.bootstrap import Floats
+
+_COLLAPSED_BELOW = 0.5
+_FEWEST_FOR_COLLAPSE = 20
+_SAME_ANSWERS_SHOWN = 3
+_SILENT_ABOVE = 0.05
+_ABSURD_FACTOR = 10
+
+
+def caveats(compared: Sequence[Compared], exact_difference: Floats) -> list[str]:
+    """`exact_difference`: the interval of the adapter's exact rate less the base model's."""
+    warnings = []
+    for model in ("base", "adapter"):
+        scores = [getattr(one, model).score for one in compared]
+        warnings += _collapse(model, scores, [one.sample.true_count for one in compared])
+        warnings += _absurd(model, scores, max(one.sample.true_count for one in compared))
+        silent = sum(score.count is None for score in scores) / len(scores)
+        if silent > _SILENT_ABOVE:
+            warnings.append(
+                f"{silent:.0%} of the answers of the {_named_model(model)} hold no count"
+            )
+    low, high = exact_difference
+    if low <= 0 <= high:
+        warnings.append(
+            "the two may be equally often right: the interval of the difference holds 0"
+        )
+    return warnings
+
+
+def _collapse(model: str, scores: Sequence[Score], true_counts: Sequence[int]) -> list[str]:
+    """Whether far fewer different answers are given than there are counts."""
+    answers = Counter(score.count for score in scores if score.count is not None)
+    total = sum(answers.values())
+    if total < _FEWEST_FOR_COLLAPSE:
+        return []
+    if _variety(answers) >= _COLLAPSED_BELOW * _variety(Counter(true_counts)):
+        return []
+    most = [count for count, _ in answers.most_common(_SAME_ANSWERS_SHOWN)]
+    said = sum(answers[count] for count in most) / total
+    right = sum(count in most for count in true_counts) / len(true_counts)
+    listed = " or ".join(map(str, sorted(most)))
+    message = (
+        f"the {_named_model(model)} has collapsed to a few answers: {said:.0%} of them are "
+        f"{listed}, which is true of {right:.0%} of the samples"
+    )
+    return [message]
+
+
+def _absurd(model: str, scores: Sequence[Score], largest: int) -> list[str]:
+    """Whether a few answers of no sense decide what the mean error is."""
+    counts = [score.count for score in scores if score.count is not None]
+    bound = _ABSURD_FACTOR * max(largest, 1)
+    others = [s.difference or 0 for s in scores if s.count is not None and s.count <= bound]
+    absurd = len(counts) - len(others)
+    if not absurd or not others:
+        return []
+    mean = sum(others) / len(others)
+    message = (
+        f"{absurd} of the answers of the {_named_model(model)} count more than {_ABSURD_FACTOR} "
+        f"times the largest true count, up to {max(counts):,}; without them its mean error is "
+        f"{mean:.2f}"
+    )
+    return [message]
+
+
+def _variety(counts: Counter[int]) -> float:
+    """How many equally frequent values would have the same entropy."""
+    total = sum(counts.values())
+    return math.exp(-sum(n / total * math.log(n / total) for n in counts.values()))
+
+
+def _named_model(model: str) -> str:
+    return "base model" if model == "base" else model
