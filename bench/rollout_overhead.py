@@ -1,11 +1,14 @@
 """Completions per second through the rollout service against vLLM's own offline LLM.generate.
 
 Both sides run vLLM with the same settings on the same prompts, images and adapter. The service is
-a process of its own and is asked by the learner's own client over gRPC; the offline side is given
-decoded images. Caches are warm on both.
+a process of its own with its defaults and is asked by the learner's own client over gRPC; the
+offline side is given decoded images. Caches are warm on both. The offline side has vLLM's own
+scheduler unless `--same-scheduler` gives it the service's.
+
+The policies are the small one, where what Python does decides, and one of a hundred times its size
+with random weights.
 """
 
-import io
 import itertools
 import json
 import os
@@ -13,101 +16,76 @@ import re
 import tempfile
 import threading
 from argparse import Namespace
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from random import Random
 from statistics import median
+from typing import Any
 
 import torch
 import vllm
-from PIL import Image
 from vllm import LLM
 from vllm.lora.request import LoRARequest
 
 from bench import services
 from bench.measure import in_turn, median_ratio, seconds
+from bench.models import SHAPES, write_policy
 from bench.report import options, print_json, print_table
+from bench.rollout_work import LORA, Work
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.patience import Patience
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
-from learner_service.data.prompts import PromptBuilder
-from learner_service.policy.adapters import AdapterPublisher
-from learner_service.policy.policy import LORA_TARGETS, Policy, PolicySettings
-from learner_service.spec import LoraSettings
+from learner_service.policy.policy import LORA_TARGETS
 from rollout_service.engine import GenerationRequest, LocalBlob
 from rollout_service.model_family import load_outline
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_options import engine_options, environment
 from rollout_service.vllm_requests import VllmPrompts, sampling_parameters
 from rpc.channel import open_channel
-from rpc.names import model_name
 from rpc.server import RpcServer
 from rpc.settings import ClientSettings, ServerSettings
-from samples.scenes import draw_scene
 from samples.small_policy import POLICY_PATH
 from tally.blob.v1 import blob_pb2_grpc
 
-_LORA = LoraSettings(r=16, lora_alpha=32, lora_dropout=0)
-_MOST_WAITING = 1024
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """`groups` prompts of a policy, asked for at once, `repeats` times."""
+
+    policy: str
+    groups: int
+    repeats: int
+
+
+_ROUNDS = (
+    Round(policy="small", groups=64, repeats=15),
+    Round(policy="medium", groups=8, repeats=3),
+)
+_QUICK_ROUNDS = (
+    Round(policy="small", groups=8, repeats=2),
+    Round(policy="medium", groups=1, repeats=1),
+)
 _SAMPLING = Sampling(num_completions=8, temperature=1.0, max_new_tokens=12)
-
-
-class Work:
-    """The groups that both sides sample: prompts, staged images and one adapter, in `store`."""
-
-    def __init__(self, model: str, groups: int, image_pixels: int, folder: Path) -> None:
-        self.store = BlobStore(folder / "blobs")
-        policy = Policy(
-            PolicySettings(
-                source=model,
-                device="cpu",
-                dtype=torch.float32,
-                use_4bit=False,
-                seed=0,
-                feature_cache_bytes=0,
-            ),
-            _LORA,
-        )
-        publisher = AdapterPublisher(self.store, folder / "published.txt")
-        self.adapter_digest = publisher.publish(policy.model)
-        self._builder = PromptBuilder(policy.tokenizer, policy.image_token_id)
-        self._grid = policy.image_grid
-        self._size = (image_pixels, image_pixels)
-        self._prompts = [self._prompt(Random(number)) for number in range(groups)]
-
-    def _prompt(self, random: Random) -> Prompt:
-        scene = draw_scene(random)
-        file = io.BytesIO()
-        scene.image.resize(self._size, Image.Resampling.BICUBIC).save(file, "PNG")
-        return Prompt(
-            token_ids=tuple(
-                self._builder.prompt_ids(scene.question, self._grid.tokens(*self._size))
-            ),
-            image_digest=self.store.put_bytes(file.getvalue()),
-            seed=0,
-        )
-
-    def round(self, number: int) -> list[Prompt]:
-        """The prompts with seeds of their own."""
-        return [
-            Prompt(token_ids=p.token_ids, image_digest=p.image_digest, seed=number * 1000 + i)
-            for i, p in enumerate(self._prompts)
-        ]
 
 
 class Offline:
     """vLLM's LLM in this process, its requests prepared beforehand."""
 
-    def __init__(self, settings: RolloutSettings, work: Work, folder: Path) -> None:
+    def __init__(
+        self, settings: RolloutSettings, work: Work, folder: Path, *, same_scheduler: bool
+    ) -> None:
         self._work = work
         self._outline = load_outline(settings)
         self._prompts = VllmPrompts(self._outline)
         os.environ.update(environment(settings, os.environ))
         on_gpu = torch.cuda.is_available()
-        self._llm = LLM(**engine_options(settings, self._outline, on_gpu=on_gpu))
+        options = engine_options(settings, self._outline, on_gpu=on_gpu)
+        if not same_scheduler:
+            options.pop("scheduler_cls", None)
+        self._llm = LLM(**options)
         self._lora = LoRARequest("bench", 1, str(_adapter_folder(folder, work)))
 
     def seconds(self, number: int) -> float:
@@ -117,6 +95,9 @@ class Offline:
         return seconds(
             lambda: self._llm.generate(prompts, parameters, use_tqdm=False, lora_request=self._lora)
         )
+
+    def close(self) -> None:
+        self._llm.llm_engine.engine_core.shutdown()
 
     def _request(self, prompt: Prompt) -> GenerationRequest:
         path = self._work.store.path(prompt.image_digest)
@@ -135,7 +116,7 @@ def _adapter_folder(folder: Path, work: Work) -> Path:
     adapter.mkdir()
     (adapter / "adapter_model.safetensors").symlink_to(work.store.path(work.adapter_digest))
     targets = re.findall(r"\w+_proj", LORA_TARGETS)
-    config = {"peft_type": "LORA", "r": _LORA.r, "lora_alpha": _LORA.lora_alpha}
+    config = {"peft_type": "LORA", "r": LORA.r, "lora_alpha": LORA.lora_alpha}
     (adapter / "adapter_config.json").write_text(
         json.dumps(config | {"target_modules": targets, "bias": "none"})
     )
@@ -173,8 +154,6 @@ async def _client(settings: RolloutSettings, store: BlobStore) -> AsyncIterator[
                 *("--engine", "vllm", "--model", settings.model),
                 *("--torch-threads", str(settings.torch_threads)),
                 *("--blob.target", f"127.0.0.1:{blobs.port}"),
-                # A replica that is alone has nobody to turn a group away to.
-                *("--max-waiting-completions", str(_MOST_WAITING)),
             )
         )
         channel = open_channel(
@@ -187,59 +166,84 @@ async def _client(settings: RolloutSettings, store: BlobStore) -> AsyncIterator[
 
 
 @contextmanager
-def _sides(arguments: Namespace, groups: int) -> Iterator[tuple[Service, Offline]]:
-    settings = RolloutSettings(
-        model=arguments.model, engine="vllm", torch_threads=arguments.torch_threads
-    )
+def _sides(arguments: Namespace, one: Round) -> Iterator[tuple[Service, Offline]]:
     loop, serving = BackgroundLoop(threading.Event()), AsyncExitStack()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Work(arguments.model, groups, arguments.image_pixels, Path(folder))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = RolloutSettings(
+            model=str(_policy(one.policy, folder / "policy")),
+            engine="vllm",
+            torch_threads=arguments.torch_threads,
+        )
+        work = Work(settings.model, one.groups, arguments.image_pixels, folder)
         try:
             client = loop.run(serving.enter_async_context(_client(settings, work.store)))
-            yield Service(loop, client, work), Offline(settings, work, Path(folder))
+            offline = Offline(settings, work, folder, same_scheduler=arguments.same_scheduler)
+            yield Service(loop, client, work), offline
+            offline.close()
         finally:
             loop.run(serving.aclose())
+            loop.close()
+
+
+def _policy(name: str, folder: Path) -> Path:
+    if name == "small":
+        return POLICY_PATH
+    # Without entries that no token has: each of them is barred, and a bias of every request.
+    return write_policy(replace(SHAPES[name], vocab_size=0), folder)
 
 
 def main() -> None:
     parser = options(__doc__ or "")
-    parser.add_argument("--model", default=str(POLICY_PATH))
     parser.add_argument("--image-pixels", type=int, default=112)
     parser.add_argument("--torch-threads", type=int, default=1)
+    parser.add_argument(
+        "--same-scheduler", action="store_true", help="give the offline side the service's, too"
+    )
     arguments = parser.parse_args()
-    groups, repeats = (8, 2) if arguments.quick else (64, 15)
-    with _sides(arguments, groups) as (service, offline):
+    rounds = _QUICK_ROUNDS if arguments.quick else _ROUNDS
+    figures = {one.policy: _figures(one, _taken(arguments, one)) for one in rounds}
+    _report(arguments, rounds, figures)
+
+
+def _taken(arguments: Namespace, one: Round) -> dict[str, list[float]]:
+    """Seconds of each round, by side; both get the same seeds."""
+    with _sides(arguments, one) as (service, offline):
         service_rounds, offline_rounds = itertools.count(), itertools.count()
-        taken = in_turn(
+        return in_turn(
             {
                 "offline": lambda: offline.seconds(next(offline_rounds)),
                 "service": lambda: service.seconds(next(service_rounds)),
             },
-            repeats,
+            one.repeats,
             warm_ups=2,
         )
-    _report(arguments, groups, taken)
 
 
-def _report(arguments: Namespace, groups: int, taken: dict[str, list[float]]) -> None:
-    completions = groups * _SAMPLING.num_completions
-    rates = {name: [completions / one for one in figures] for name, figures in taken.items()}
-    ratio = median_ratio(rates["service"], rates["offline"])
-    print_table(
-        ["", "completions/s", "least", "most", "of offline"],
-        [
-            [name, median(rates[side]), min(rates[side]), max(rates[side]), share]
-            for name, side, share in (
-                ("vLLM's LLM.generate", "offline", 1.0),
-                ("the service over gRPC", "service", ratio),
-            )
-        ],
-    )
-    settings = {key: value for key, value in vars(arguments).items() if key != "model"}
-    settings |= {"groups": groups, "completions_per_group": _SAMPLING.num_completions}
-    settings |= {"max_waiting_completions": _MOST_WAITING}
-    settings |= {"model": model_name(arguments.model), "vllm": vllm.__version__}
-    print_json("rollout_overhead", settings, {"completions_per_second": rates, "ratio": ratio})
+def _figures(one: Round, taken: dict[str, list[float]]) -> dict[str, Any]:
+    completions = one.groups * _SAMPLING.num_completions
+    rates = {side: [completions / seconds for seconds in taken[side]] for side in taken}
+    return {
+        "completions_per_second": rates,
+        "ratio": median_ratio(rates["service"], rates["offline"]),
+    }
+
+
+def _report(
+    arguments: Namespace, rounds: Sequence[Round], figures: dict[str, dict[str, Any]]
+) -> None:
+    rows: list[list[object]] = []
+    for policy, of_policy in figures.items():
+        for name, side, share in (
+            ("vLLM's LLM.generate", "offline", 1.0),
+            ("the service over gRPC", "service", of_policy["ratio"]),
+        ):
+            rates = of_policy["completions_per_second"][side]
+            rows.append([policy, name, median(rates), min(rates), max(rates), share])
+    print_table(["policy", "", "completions/s", "least", "most", "of offline"], rows)
+    settings = vars(arguments) | {"rounds": [asdict(one) for one in rounds]}
+    settings |= {"completions_per_group": _SAMPLING.num_completions, "vllm": vllm.__version__}
+    print_json("rollout_overhead", settings, figures)
 
 
 if __name__ == "__main__":

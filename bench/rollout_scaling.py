@@ -90,6 +90,7 @@ async def _measured(replicas: int, settings: Settings) -> Figures:
         # The stand-in takes one group at a time: a batch is a group, and one more may wait.
         command += ["--max-batch-completions", str(settings.num_completions)]
         command += ["--max-waiting-completions", str(settings.num_completions)]
+        command += ["--max-waiting-seconds", "0"]
         ports = [running.enter_context(services.running(*command)) for _ in range(replicas)]
         return await _steps(ports, blobs, settings)
 

@@ -78,8 +78,10 @@ def _check_placeholders(request: rollout_pb2.GenerateRequest, model: ModelDescri
         raise BadRequest("prompt_token_ids: the image placeholders must follow one another")
 
 
-def generate_response(completions: list[Completion]) -> rollout_pb2.GenerateResponse:
-    return rollout_pb2.GenerateResponse(completions=[_completion(one) for one in completions])
+def generate_response(completions: list[Completion], *, full: bool) -> rollout_pb2.GenerateResponse:
+    return rollout_pb2.GenerateResponse(
+        completions=[_completion(one) for one in completions], full=full
+    )
 
 
 def _completion(completion: Completion) -> rollout_pb2.Completion:

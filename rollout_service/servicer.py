@@ -1,14 +1,21 @@
 """rollout.v1 over an engine: checks a request, brings its blobs here, lets the engine sample."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 
+from rollout_service.admission import Admission
 from rollout_service.blob_cache import BlobCache
 from rollout_service.convert import check_request, generate_response, model_response
-from rollout_service.engine import Engine, GenerationRequest, LocalBlob, ModelDescription
+from rollout_service.engine import (
+    Completion,
+    Engine,
+    GenerationRequest,
+    LocalBlob,
+    ModelDescription,
+)
 from rollout_service.errors import EngineNotReady, TooManyRequests
 from rollout_service.settings import RolloutSettings
 from rpc.errors import DeadlineExceeded
@@ -27,7 +34,7 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
         self._engine = engine
         self._blobs = blobs
         self._model: ModelDescription | None = None
-        self._in_progress = 0  # completions
+        self._admission = Admission(settings)
 
     async def load(self) -> None:
         self._model = await self._engine.load()
@@ -36,9 +43,14 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
         self, request: rollout_pb2.GenerateRequest, context: grpc.aio.ServicerContext
     ) -> rollout_pb2.GenerateResponse:
         check_request(request, self._loaded(), self._settings)
-        with self._admitted(request.num_completions, context):
-            async with _deadline(context, self._settings.request_timeout_seconds):
-                return await self._generate(request)
+        try:
+            with self._admission.admitted(request.num_completions) as was_full:
+                async with _deadline(context, self._settings.request_timeout_seconds):
+                    completions = await self._generate(request)
+                return generate_response(completions, full=was_full())
+        except TooManyRequests:
+            context.set_trailing_metadata(_TRY_ANOTHER_SOON)
+            raise
 
     async def GetModel(
         self, request: rollout_pb2.GetModelRequest, context: grpc.aio.ServicerContext
@@ -50,28 +62,12 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
             raise EngineNotReady("the model is still loading")
         return self._model
 
-    @contextmanager
-    def _admitted(self, completions: int, context: grpc.aio.ServicerContext) -> Iterator[None]:
-        """Counts a request in, or turns it away; one alone always has room."""
-        most = self._settings.max_batch_completions + self._settings.max_waiting_completions
-        if self._in_progress and self._in_progress + completions > most:
-            context.set_trailing_metadata(_TRY_ANOTHER_SOON)
-            raise TooManyRequests(
-                f"{self._in_progress} completions are in progress; try another replica"
-            )
-        self._in_progress += completions
-        try:
-            yield
-        finally:
-            self._in_progress -= completions
-
-    async def _generate(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
+    async def _generate(self, request: rollout_pb2.GenerateRequest) -> list[Completion]:
         sampling = request.sampling
         async with AsyncExitStack() as held:
-            image, adapter = await asyncio.gather(
-                self._held(request.image_digest, held), self._held(request.adapter_digest, held)
-            )
-            completions = await self._engine.generate(
+            image = await self._held(request.image_digest, held)
+            adapter = await self._held(request.adapter_digest, held)
+            return await self._engine.generate(
                 GenerationRequest(
                     prompt_token_ids=tuple(request.prompt_token_ids),
                     num_completions=request.num_completions,
@@ -82,7 +78,6 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
                     adapter=adapter,
                 )
             )
-        return generate_response(completions)
 
     async def _held(self, digest: str, held: AsyncExitStack) -> LocalBlob | None:
         if not digest:

@@ -102,8 +102,13 @@ class RolloutSettings(ServiceSettings):
     max_waiting_completions: int = Field(
         64,
         ge=0,
-        description="Completions that may wait while as many as max_batch_completions are decoded; "
-        "a request beyond them is turned away at once, for another replica to take.",
+        description="Completions that may wait, at least, while as many as max_batch_completions "
+        "are decoded; a request beyond them is turned away at once, for another replica to take.",
+    )
+    max_waiting_seconds: float = Field(
+        1.0,
+        ge=0,
+        description="More may wait while, at the pace of late, all of them begin within this time.",
     )
     max_completions: int = Field(64, ge=1, description="Largest num_completions of a request.")
     max_new_tokens: int = Field(1024, ge=1, description="Largest max_new_tokens of a request.")

@@ -7,15 +7,14 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from vllm import TokensPrompt
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError
+from vllm.lora.request import LoRARequest
 from vllm.outputs import RequestOutput
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
@@ -27,15 +26,19 @@ from rollout_service.adapter_file import (
     read_adapter,
 )
 from rollout_service.engine import Completion, GenerationRequest, ModelDescription
-from rollout_service.errors import BadImage, BadRequest, EngineDied, EngineNotReady, OutOfMemory
+from rollout_service.errors import BadRequest, EngineDied, EngineNotReady, OutOfMemory
 from rollout_service.model_family import LoadedModel, describe, load_outline, warm_up_request
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_adapters import VllmAdapters
 from rollout_service.vllm_options import engine_options, environment
+from rollout_service.vllm_renderer import VllmRenderer
 from rollout_service.vllm_requests import VllmPrompts, completion, sampling_parameters
 from rpc.errors import Internal
 
 _WATCH_SECONDS = 0.5
+# vLLM's process never got the image, as when the request that had it was given up. This process
+# has learnt of that by then, and sends it.
+_LOST_IMAGE = "error"
 # vLLM's own limits: it raises a lower temperature to the least one, and refuses a higher one.
 _LEAST_TEMPERATURE = 0.01
 _MOST_TEMPERATURE = 2.0
@@ -47,7 +50,7 @@ class _Running:
 
     llm: AsyncLLM
     outline: LoadedModel
-    prompts: VllmPrompts
+    renderer: VllmRenderer
     adapters: VllmAdapters
     description: ModelDescription
 
@@ -120,7 +123,7 @@ class VllmEngine:
         return _Running(
             llm=llm,
             outline=outline,
-            prompts=VllmPrompts(outline),
+            renderer=VllmRenderer(llm.renderer, VllmPrompts(outline)),
             adapters=VllmAdapters(
                 llm, self._folder, self._settings.max_resident_adapters, read_structure
             ),
@@ -165,31 +168,18 @@ class _Sampling:
             lora = None
             if request.adapter:
                 lora = await held.enter_async_context(self._running.adapters.hold(request.adapter))
-            parameters = sampling_parameters(request, self._running.outline)
             with _translated_errors():
-                output = await _last(
-                    self._running.llm.generate(
-                        await self._rendered(), parameters, str(self._number), lora_request=lora
-                    )
-                )
+                output = await self._sampled(lora)
+                if any(one.finish_reason == _LOST_IMAGE for one in output.outputs):
+                    output = await self._sampled(lora)
         return self._completions(output)
 
-    async def _rendered(self) -> Any:
-        """The prompt with its image preprocessed, in a thread of vLLM's; raises BadImage."""
-        request, prompts = self._request, self._running.prompts
-        if prompt := prompts.without_pixels(request):
-            with suppress(ValueError):  # vLLM keeps the image no longer
-                return await self._render(prompt)
-        assert request.image
-        prompt = await asyncio.to_thread(prompts.with_pixels, request, request.image)
-        try:
-            return await self._render(prompt)
-        except ValueError as error:
-            raise BadImage("image: the engine's processor refuses it") from error
-
-    async def _render(self, prompt: TokensPrompt) -> Any:
-        (rendered,) = await self._running.llm.renderer.render_cmpl_async([prompt])
-        return rendered
+    async def _sampled(self, lora: LoRARequest | None) -> RequestOutput:
+        parameters = sampling_parameters(self._request, self._running.outline)
+        rendered = await self._running.renderer.rendered(self._request)
+        return await _last(
+            self._running.llm.generate(rendered, parameters, str(self._number), lora_request=lora)
+        )
 
     def _completions(self, output: RequestOutput) -> list[Completion]:
         request = self._request

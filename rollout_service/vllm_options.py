@@ -9,6 +9,7 @@ from vllm.v1.executor.uniproc_executor import UniProcExecutor
 import torch_compat
 from rollout_service.model_family import LoadedModel
 from rollout_service.settings import RolloutSettings, VllmSettings
+from rollout_service.vllm_scheduler import WholeCompletions
 
 _CPU_KV_CACHE_BYTES = 1024**3
 _CPU_BLOCK_TOKENS = 32
@@ -54,6 +55,7 @@ def _cpu_options(vllm: VllmSettings, max_model_len: int) -> dict[str, Any]:
         # Only whole blocks of a prompt are shared by a group; vLLM's own choice is 128.
         "block_size": _CPU_BLOCK_TOKENS,
         # A worker process apart from the engine's would spin while it waits: half of two cores.
+        "scheduler_cls": WholeCompletions,
         "distributed_executor_backend": UniProcExecutor if vllm.tensor_parallel_size == 1 else "mp",
     }
 

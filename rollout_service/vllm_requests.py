@@ -76,11 +76,13 @@ def sampling_parameters(request: GenerationRequest, outline: LoadedModel) -> Sam
         max_tokens=request.max_new_tokens,
         seed=None if greedy else _vllm_seed(request.seed),
         logprobs=0,  # of the sampled token alone
+        flat_logprobs=True,
         logit_bias=dict.fromkeys(outline.barred_token_ids, float("-inf")),
         stop_token_ids=list(outline.stop_token_ids),
         ignore_eos=True,  # a closing token is one of the above
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
+        skip_clone=True,  # nothing else holds them
     )
 
 
@@ -94,8 +96,8 @@ def _vllm_seed(seed: int | None) -> int | None:
 def completion(output: CompletionOutput, adapter_digest: str) -> Completion:
     """Raises BadAdapter or Internal where the model has overflowed."""
     token_ids = tuple(output.token_ids)
-    steps: Any = output.logprobs
-    logps_T = tuple(steps[step][token_id].logprob for step, token_id in enumerate(token_ids))
+    flat: Any = output.logprobs  # one for each token, the sampled one
+    logps_T = tuple(flat.logprobs)
     check_finite(logps_T, adapter_digest)
     return Completion(
         token_ids=token_ids,

@@ -120,7 +120,10 @@ class RolloutClient:
         while True:
             with suppress(TurnedAway):
                 async with self._turns.turn():
-                    return await self._asked(lambda: self._generate(request))
+                    response = await self._asked(lambda: self._generate(request))
+                if not response.full:
+                    self._turns.one_more()
+                return response
 
     async def _generate(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
         """Raises TurnedAway where the answers to other groups will make room."""

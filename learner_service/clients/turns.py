@@ -10,8 +10,9 @@ class TurnedAway(Exception):
 
 
 class Turns:
-    """At most `most` groups at once. Each that is turned away makes them one fewer, each answer
-    one more, so that an answer lets the next group go and nobody asks again and again."""
+    """At most `most` groups at once. Each that is turned away makes them one fewer, each answer of
+    a replica with room one more, so that an answer lets the next group go and nobody asks again
+    and again."""
 
     def __init__(self, most: int) -> None:
         self._most = self._now = most
@@ -29,6 +30,9 @@ class Turns:
             self._free.release()
             raise
         self._free.release()
+
+    def one_more(self) -> None:
+        """There was room for another group."""
         if self._now < self._most:
             self._now += 1
             self._free.release()

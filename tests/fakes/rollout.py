@@ -19,6 +19,7 @@ class FakeRollouts(rollout_pb2_grpc.RolloutServiceServicer):
         self._times = times
         self._room = room
         self._in_progress = 0
+        self._times_full = 0
         self.calls = 0
         self.answers = 0
 
@@ -37,8 +38,11 @@ class FakeRollouts(rollout_pb2_grpc.RolloutServiceServicer):
         if fault == "hangs":
             await asyncio.sleep(3600)
         if self._in_progress >= self._room:
+            self._times_full += 1
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no room")
         self._in_progress += 1
+        times_full = self._times_full
+        self._times_full += self._in_progress >= self._room
         await asyncio.sleep(0.01)
         self._in_progress -= 1
         self.answers += 1
@@ -51,4 +55,6 @@ class FakeRollouts(rollout_pb2_grpc.RolloutServiceServicer):
             finish_reason=pb.FINISH_REASON_STOP,
             adapter_digest=digest,
         )
-        return pb.GenerateResponse(completions=[completion] * number)
+        return pb.GenerateResponse(
+            completions=[completion] * number, full=self._times_full > times_full
+        )

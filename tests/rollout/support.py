@@ -143,6 +143,7 @@ def adapter_tensors(model: PeftModel) -> dict[str, torch.Tensor]:
 class Service:
     """A running service with its blob store, and a stub that calls it."""
 
+    engine: Engine
     stub: rollout_pb2_grpc.RolloutServiceStub
     store: FakeBlobStore
     cache_folder: Path
@@ -162,7 +163,7 @@ async def running_service(engine: Engine, folder: Path, **changes: Any) -> Async
             await server.start()
             async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as caller:
                 stub = rollout_pb2_grpc.RolloutServiceStub(caller)
-                yield Service(stub=stub, store=store, cache_folder=folder)
+                yield Service(engine=engine, stub=stub, store=store, cache_folder=folder)
             await server.stop(0)
             blobs.close()
 

@@ -282,6 +282,14 @@ async def test_a_wrong_digest(serving, policy):
         assert (await refusal(serving, policy, **{field: "0" * 63}))[0] == Code.INVALID_ARGUMENT
 
 
+async def test_an_image_that_the_engine_s_process_has_lost(serving, policy):
+    asked = question(policy, seed=5)
+    before = await answers(serving, asked, temperature=0.0)
+    if serving.engine.__class__.__name__ == "VllmEngine":
+        await serving.engine._running.llm.engine_core.call_utility_async("reset_mm_cache")
+    assert await answers(serving, asked, temperature=0.0) == before
+
+
 def endless(service: Service, policy: Reference) -> rollout_pb2.GenerateRequest:
     """A request that takes a quarter of a second or more, so that a test can give it up."""
     digest = service.store.add(png())

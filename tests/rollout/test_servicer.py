@@ -262,6 +262,18 @@ async def test_requests_beyond_the_room_are_turned_away_at_once_and_the_others_s
         assert (await service.stub.Generate(request)).completions
 
 
+async def test_an_answer_says_whether_another_request_would_have_had_room(tmp_path):
+    engine, room = SlowEngine(), {"max_batch_completions": 4, "max_waiting_completions": 2}
+    async with running_service(engine, tmp_path, **room) as service:
+        request = generate_request([1], num_completions=2)
+        calls = [service.stub.Generate(request) for _ in range(3)]
+        for _ in calls:
+            await engine.started.acquire()
+        engine.release.set()
+        assert [(await call).full for call in calls] == [True] * 3
+        assert not (await service.stub.Generate(request)).full
+
+
 async def test_one_request_alone_always_has_room(tmp_path):
     engine, room = SlowEngine(), {"max_batch_completions": 1, "max_waiting_completions": 0}
     async with running_service(engine, tmp_path, **room) as service:

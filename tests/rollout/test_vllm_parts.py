@@ -23,6 +23,7 @@ from rollout_service.transformers_engine import TransformersEngine
 from rollout_service.vllm_adapters import VllmAdapters, number_of
 from rollout_service.vllm_engine import VllmEngine
 from rollout_service.vllm_options import engine_options, environment
+from rollout_service.vllm_scheduler import WholeCompletions
 
 STRUCTURE = LoraStructure(rank=4, alpha=8.0, modules=("a.0.q_proj", "a.1.q_proj", "a.0.up_proj"))
 
@@ -134,7 +135,7 @@ def test_options_on_a_gpu():
     assert (options["dtype"], options["quantization"]) == ("bfloat16", "bitsandbytes")
     assert (options["enforce_eager"], options["kv_cache_memory_bytes"]) == (False, None)
     assert options["max_model_len"] == 4096
-    assert "enable_chunked_prefill" not in options
+    assert not {"enable_chunked_prefill", "scheduler_cls"} & set(options)
 
 
 def test_options_on_a_cpu():
@@ -144,6 +145,7 @@ def test_options_on_a_cpu():
     assert options["enable_chunked_prefill"] is False
     assert options["max_loras"] == RolloutSettings().max_resident_adapters
     assert options["distributed_executor_backend"] is UniProcExecutor
+    assert options["scheduler_cls"] is WholeCompletions
 
 
 def test_a_model_over_several_processes_of_a_cpu():
