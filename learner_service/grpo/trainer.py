@@ -36,6 +36,7 @@ from learner_service.jobs.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.packing import PackedGroups, pack
 from learner_service.policy.policy import Policy
+from learner_service.policy.threads import worthwhile_threads
 from learner_service.spec import TrainingSettings
 from learner_service.tracking.trackers import Trackers
 
@@ -148,8 +149,11 @@ class GRPOTrainer(Trainer):
         """
         if not model.training:
             model.train()
-        loss = self.compute_loss(model, inputs)
-        self.accelerator.backward(loss)
+        groups = [scored.group for scored in inputs["forward_pass"].groups]
+        tokens = sum(len(ids) for g in groups for ids in (g.prompt_ids, *g.completions))
+        with worthwhile_threads(self._policy.device, tokens, self._policy.hidden_size):
+            loss = self.compute_loss(model, inputs)
+            self.accelerator.backward(loss)
         return loss.detach()
 
     def _clip_grad_norm(self, model: torch.nn.Module) -> Tensor:

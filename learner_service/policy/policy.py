@@ -88,6 +88,10 @@ class Policy:
     def image_grid(self) -> ImageGrid:
         return grid_of(self.image_processor)
 
+    @property
+    def hidden_size(self) -> int:
+        return self.head_V_H.shape[1]
+
     def bar(self, token_ids: Sequence[int]) -> None:
         """Takes these ids out of every distribution, as the rollout replicas do."""
         self._barred_ids = torch.tensor(list(token_ids), dtype=torch.long, device=self.device)
