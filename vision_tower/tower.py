@@ -46,6 +46,10 @@ class FrozenTower:
         self._attends_to_all = [number in whole for number in range(len(visual.blocks))]
         self._size = lru_cache(_SIZES_KEPT)(self._new_size)
 
+    @property
+    def hidden_size(self) -> int:
+        return len(self._patch_weight)
+
     @torch.no_grad()
     def __call__(self, pixel_values: Tensor, grid_thw: Tensor) -> list[Tensor]:
         """As the image processor makes them of N images: [patches, C] and [N, 3].

@@ -24,6 +24,7 @@ from learner_service.policy.features import FeatureCache, FeatureFolder, tower_f
 from learner_service.policy.last_layer import shorten
 from learner_service.policy.lora import fuse
 from learner_service.policy.packing import PackedGroups
+from learner_service.policy.threads import worthwhile_threads
 from learner_service.policy.token_logps import TokenLogps, choices, score
 from learner_service.spec import LoraSettings
 from vision_tower.tower import FrozenTower
@@ -145,7 +146,9 @@ class Policy:
 
     def _compute_features(self, images: list[Image.Image]) -> list[Tensor]:
         inputs = self.image_processor(images=images, return_tensors="pt")
-        return self._tower(inputs["pixel_values"].to(self.device), inputs["image_grid_thw"])
+        pixels = inputs["pixel_values"].to(self.device)
+        with worthwhile_threads(self.device, len(pixels), self._tower.hidden_size):
+            return self._tower(pixels, inputs["image_grid_thw"])
 
     def log_probabilities(
         self,
