@@ -9,7 +9,8 @@ from learner_service.policy.threads import worthwhile_threads
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -24,6 +25,12 @@ def test_threads_within_and_after(device: str, tokens: int, hidden_size: int, wi
     with worthwhile_threads(torch.device(device), tokens, hidden_size):
         assert torch.get_num_threads() == within
     assert torch.get_num_threads() == 2
+
+
+def test_threads_that_spin_are_all_used(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    with worthwhile_threads(torch.device("cpu"), 400, 128):
+        assert torch.get_num_threads() == 2
 
 
 def test_an_error_gives_the_threads_back():
