@@ -54,8 +54,8 @@ def _cpu_options(vllm: VllmSettings, max_model_len: int) -> dict[str, Any]:
         "max_num_batched_tokens": max_model_len,
         # Only whole blocks of a prompt are shared by a group; vLLM's own choice is 128.
         "block_size": _CPU_BLOCK_TOKENS,
-        # A worker process apart from the engine's would spin while it waits: half of two cores.
         "scheduler_cls": WholeCompletions,
+        # A worker process apart from the engine's would spin while it waits: half of two cores.
         "distributed_executor_backend": UniProcExecutor if vllm.tensor_parallel_size == 1 else "mp",
     }
 

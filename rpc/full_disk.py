@@ -7,12 +7,17 @@ from contextlib import contextmanager
 from rpc.errors import TallyError
 
 
+def is_full_disk(error: OSError) -> bool:
+    """Whether there was no room on the disk, or none left of a quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def full_disk_as(error: TallyError) -> Iterator[None]:
-    """Raises `error` where there is no room on the disk, or none left of a quota."""
+    """Raises `error` in place of what a full disk raises."""
     try:
         yield
     except OSError as cause:
-        if cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(cause):
             raise error from cause
         raise

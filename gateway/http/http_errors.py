@@ -1,6 +1,5 @@
 """Every failure as an HTTP answer: one table from gRPC status, and the handlers that use it."""
 
-import errno
 import logging
 import uuid
 
@@ -14,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.errors import ApiError, Problem, error_body
 from rpc.errors import TallyError, status_of
+from rpc.full_disk import is_full_disk
 
 _log = logging.getLogger(__name__)
 _WHERE_CHARACTERS = 200
@@ -109,6 +109,6 @@ def _on_database_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _on_os_error(_request: Request, error: OSError) -> JSONResponse:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         return failure(507, "there is no room left; try again later", error)
     return unexpected(error)

@@ -1,5 +1,6 @@
 """The adapter as a blob: one safetensors file, its PEFT configuration in the metadata."""
 
+import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,6 @@ from torch import Tensor, nn
 
 from learner_service.blobs.blob_store import BlobStore
 from rpc.digests import digest_of_file
-from rpc.errors import ResourceExhausted
 
 _FULL_DISK = ("No space left on device", "quota exceeded")
 
@@ -103,6 +103,5 @@ class AdapterPublisher:
             save_file(tensors, path, metadata=adapter_metadata(model))
         except SafetensorError as error:  # of a full disk it has only the words
             if any(words in str(error) for words in _FULL_DISK):
-                message = "no room on the learner's disk; free some and retry"
-                raise ResourceExhausted(message) from error
+                raise OSError(errno.ENOSPC, str(error)) from error
             raise

@@ -38,7 +38,7 @@ class FeatureCache:
         """The features of each image, [image tokens, H]; `compute` makes those not kept."""
         found = {digest: self._kept(digest) for digest in dict.fromkeys(digests)}
         missing = [digest for digest, features in found.items() if features is None]
-        for digest, features in zip(missing, compute(missing) if missing else (), strict=True):
+        for digest, features in zip(missing, compute(missing), strict=True):
             found[digest] = features.cpu()
             if self._folder:
                 self._folder.write(digest, found[digest])

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.policy import adapters
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import LORA_TARGETS
 from rpc.digests import digest_of_file
+from rpc.errors import ResourceExhausted
 from samples.small_policy import load_policy
 
 
@@ -77,3 +79,13 @@ def test_an_adapter_is_in_the_ledger_before_it_is_in_the_store(store, publisher,
         publisher.publish(adapted())
     assert len((tmp_path / "published.txt").read_text().split()) == 1
     assert list((tmp_path / "blobs" / "staging").iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_nothing_is_published(store, publisher, tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(adapters, "save_file", full)
+    with pytest.raises(ResourceExhausted, match="no room on the learner's disk"):
+        publisher.publish(adapted())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
