@@ -22,7 +22,7 @@ _SIZES_KEPT = 64
 
 @dataclass(frozen=True, kw_only=True)
 class _Size:
-    """What images of one size share: `cos` and `sin` [S, 1, head size], both in float32.
+    """What images of one size share: `cos` and `sin` [S, 1, 1, head size], both in float32.
 
     The first half of `sin` is negated, so that rotating is a product with the swapped halves.
     """
