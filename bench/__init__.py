@@ -1,5 +1,5 @@
 """The measured claims: each module is a command that prints a table and a last line of JSON."""
 
-import torch_compat
+from tally import torch_compat
 
 torch_compat.install()

@@ -11,10 +11,10 @@ import grpc
 from bench.peak_memory import PeakMemory
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
-from rpc.blobs import CHUNK_BYTES, keep_freed_buffers
-from rpc.server import RpcServer
-from rpc.settings import ServerSettings
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
+from tally.rpc.blobs import CHUNK_BYTES, keep_freed_buffers
+from tally.rpc.server import RpcServer
+from tally.rpc.settings import ServerSettings
 
 PLAIN = "bench.Plain"
 

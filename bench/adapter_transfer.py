@@ -33,13 +33,13 @@ from bench.measure import in_turn, median_ratio, seconds
 from bench.peak_memory import PeakMemory
 from bench.report import options, print_json, print_table
 from learner_service.blobs.blob_store import BlobStore
-from rollout_service.blob_cache import BlobCache
-from rollout_service.cache_folder import MEMORY_FOLDER, placed_cache
+from rollout_service.blobs.blob_cache import BlobCache
+from rollout_service.blobs.cache_folder import MEMORY_FOLDER, placed_cache
 from rollout_service.settings import RolloutSettings
-from rpc.blobs import CHUNK_BYTES, IDEMPOTENT_METHODS, BlobClient
-from rpc.channel import open_channel
-from rpc.settings import ClientSettings
 from tally.blob.v1 import blob_pb2
+from tally.rpc.blobs import CHUNK_BYTES, IDEMPOTENT_METHODS, BlobClient
+from tally.rpc.channel import open_channel
+from tally.rpc.settings import ClientSettings
 
 _REQUESTS = 8
 _LAYERS = 28

@@ -8,10 +8,10 @@ import asyncio
 import sys
 
 from rollout_service.__main__ import run
-from rollout_service.cache_folder import placed_cache
+from rollout_service.blobs.cache_folder import placed_cache
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
 from rollout_service.settings import RolloutSettings
-from rpc.logs import configure_logging
+from tally.rpc.logs import configure_logging
 
 IMAGE_TOKEN_ID = 999
 

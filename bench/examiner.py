@@ -11,7 +11,7 @@ from transformers import BatchFeature
 from bench.scenes import Example
 from bench.trl_side import TrlSettings, TrlSide
 from reward_service.score import DEFAULT_REWARDS, Answer, ScoredAnswer, score_answer
-from samples.small_policy import POLICY_PATH
+from tally.samples.small_policy import POLICY_PATH
 
 MAX_TOKENS = 12
 RANK, ALPHA = 16, 32

@@ -16,8 +16,8 @@ from statistics import median
 from bench.jobs import cpu_seconds, resident_bytes, running_stack, write_dataset
 from bench.report import options, print_json, print_table
 from bench.scenes import examples
-from samples.small_policy import POLICY_PATH
 from tally.learner.v1 import learner_pb2 as pb
+from tally.samples.small_policy import POLICY_PATH
 
 _PROMPTS, _IMAGES, _SIDE_PIXELS = 4, 32, 56
 _MIB = 1024**2

@@ -14,12 +14,12 @@ from pathlib import Path
 import grpc
 
 from bench.scenes import Example
-from cli.services import plan_services
-from cli.supervisor import Supervisor
-from rpc.blobs import BlobClient
-from rpc.digests import digest_of_file
+from tally.cli.stack.services import plan_services
+from tally.cli.stack.supervisor import Supervisor
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
+from tally.rpc.blobs import BlobClient
+from tally.rpc.digests import digest_of_file
 
 _SERVICES = ("reward", "rollout", "learner")
 
@@ -101,7 +101,7 @@ def write_dataset(path: Path, examples: Sequence[Example]) -> None:
             archive.writestr(f"images/{row}.png", content.getvalue())
             fields = {"question": example.question, "true_count": example.true_count}
             lines.append(json.dumps({"row": row, "image": f"images/{row}.png", **fields}))
-        archive.writestr("samples.jsonl", "\n".join(lines))
+        archive.writestr("tally.samples.jsonl", "\n".join(lines))
 
 
 def cpu_seconds(pid: int) -> float:

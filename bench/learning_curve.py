@@ -33,8 +33,8 @@ from bench.jobs import running_stack, write_dataset
 from bench.report import options, print_json, print_table
 from bench.scenes import Example, examples
 from bench.trl_side import TrlSettings, TrlSide
-from samples.small_policy import POLICY_PATH
 from tally.learner.v1 import learner_pb2 as pb
+from tally.samples.small_policy import POLICY_PATH
 
 _SIDE_PIXELS, _TRAINING_IMAGES = 112, 300
 _PROMPTS, _GENERATIONS = 8, 8

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-import torch_compat
+from tally import torch_compat
 
 torch_compat.install()
 
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration  # noqa: E402
 
-from samples.small_policy import (  # noqa: E402
+from tally.samples.small_policy import (  # noqa: E402
     POLICY_PATH,
     build_image_processor,
     build_model,
@@ -42,7 +42,7 @@ class Shape:
 
 
 SHAPES = {
-    # The shape of samples/counting_policy, 1.8 M parameters.
+    # The shape of tally/samples/counting_policy, 1.8 M parameters.
     "small": Shape(
         hidden_size=128,
         intermediate_size=384,

@@ -13,8 +13,8 @@ from statistics import median
 from bench.jobs import Stack, running_stack, write_dataset
 from bench.report import options, print_json, print_table
 from bench.scenes import examples
-from samples.small_policy import POLICY_PATH
 from tally.learner.v1 import learner_pb2 as pb
+from tally.samples.small_policy import POLICY_PATH
 
 _IMAGES, _SIDE_PIXELS = 32, 112
 # Prompts of a forward pass, forward passes of a step.

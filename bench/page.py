@@ -22,7 +22,7 @@ from gateway.database import Database
 from gateway.jobs.job_models import Job, JobEvent
 from gateway.settings import Settings
 from gateway.times import now
-from samples.dataset import write_dataset
+from tally.samples.dataset import write_dataset
 from tests.stack import Stack, running_stack
 from tests.ui.visitor import chromium, visitor
 

@@ -42,13 +42,13 @@ from learner_service.policy.policy import LORA_TARGETS
 from rollout_service.engine import GenerationRequest, LocalBlob
 from rollout_service.model_family import load_outline
 from rollout_service.settings import RolloutSettings
-from rollout_service.vllm_options import engine_options, environment
-from rollout_service.vllm_requests import VllmPrompts, sampling_parameters
-from rpc.channel import open_channel
-from rpc.server import RpcServer
-from rpc.settings import ClientSettings, ServerSettings
-from samples.small_policy import POLICY_PATH
+from rollout_service.vllm_engine.options import engine_options, environment
+from rollout_service.vllm_engine.requests import VllmPrompts, sampling_parameters
 from tally.blob.v1 import blob_pb2_grpc
+from tally.rpc.channel import open_channel
+from tally.rpc.server import RpcServer
+from tally.rpc.settings import ClientSettings, ServerSettings
+from tally.samples.small_policy import POLICY_PATH
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.patience import Patience
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
 from learner_service.settings import LearnerSettings
-from rpc.channel import open_channel
+from tally.rpc.channel import open_channel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from random import Random
 
 from PIL import Image
 
-from samples.scenes import draw_scene
+from tally.samples.scenes import draw_scene
 
 
 @dataclass(frozen=True, kw_only=True)

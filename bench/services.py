@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.05
 @contextmanager
 def running(module: str, *arguments: str) -> Iterator[int]:
     """Runs `python -m module`, a gRPC server; yields its port. Raises RuntimeError with its log."""
-    paths = os.pathsep.join([str(_HOUSE), str(_HOUSE / "protos")])
+    paths = str(_HOUSE)
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],

@@ -18,12 +18,12 @@ from bench.stepping import optimizer_step
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.dataset import Sample
 from learner_service.data.images import to_png
+from learner_service.events import Event
 from learner_service.grpo.groups import PromptStage, PublishedAdapter, ScoredGroup
 from learner_service.grpo.loss import LossScale
 from learner_service.grpo.passes import ForwardPass, WholeStep
 from learner_service.grpo.trainer import GRPOTrainer
-from learner_service.jobs.events import Event
-from learner_service.jobs.phases import Phases
+from learner_service.phases import Phases
 from learner_service.policy.packing import Group
 from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.spec import LoraSettings, LossType, TrainingSettings

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import torch_compat
+from tally import torch_compat
 
 torch_compat.install()
 

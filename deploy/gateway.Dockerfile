@@ -16,8 +16,8 @@ COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --target /app . \
     && find /app -mindepth 1 -maxdepth 1 \
-       ! -name rpc ! -name tally ! -name gateway \
-       ! -name "tally-*.dist-info" -exec rm -r {} +
+       ! -name tally ! -name gateway ! -name "tally_grpo-*.dist-info" -exec rm -r {} + \
+    && cd /app/tally && rm -r cli families samples torch_compat
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Tally: gateway" \

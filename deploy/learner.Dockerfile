@@ -21,8 +21,8 @@ COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --target /app . \
     && find /app -mindepth 1 -maxdepth 1 \
-       ! -name rpc ! -name tally ! -name learner_service ! -name torch_compat \
-       ! -name vision_tower ! -name "tally-*.dist-info" -exec rm -r {} +
+       ! -name tally ! -name learner_service ! -name "tally_grpo-*.dist-info" -exec rm -r {} + \
+    && cd /app/tally && rm -r cli samples
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Tally: learner" \
@@ -51,5 +51,5 @@ WORKDIR /var/lib/tally
 USER 10001:10001
 EXPOSE 50053
 HEALTHCHECK --interval=10s --timeout=10s --start-period=120s --retries=3 \
-    CMD ["python", "-m", "rpc.health_check", "TALLY_LEARNER_"]
+    CMD ["python", "-m", "tally.rpc.health_check", "TALLY_LEARNER_"]
 ENTRYPOINT ["python", "-m", "learner_service"]

@@ -16,8 +16,8 @@ COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --target /app . \
     && find /app -mindepth 1 -maxdepth 1 \
-       ! -name rpc ! -name tally ! -name reward_service \
-       ! -name "tally-*.dist-info" -exec rm -r {} +
+       ! -name tally ! -name reward_service ! -name "tally_grpo-*.dist-info" -exec rm -r {} + \
+    && cd /app/tally && rm -r cli families samples torch_compat
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Tally: reward" \
@@ -40,5 +40,5 @@ WORKDIR /var/lib/tally
 USER 10001:10001
 EXPOSE 50051
 HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "rpc.health_check", "TALLY_REWARD_"]
+    CMD ["python", "-m", "tally.rpc.health_check", "TALLY_REWARD_"]
 ENTRYPOINT ["python", "-m", "reward_service"]

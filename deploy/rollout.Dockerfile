@@ -21,8 +21,8 @@ COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --target /app . \
     && find /app -mindepth 1 -maxdepth 1 \
-       ! -name rpc ! -name tally ! -name rollout_service ! -name torch_compat \
-       ! -name vision_tower ! -name "tally-*.dist-info" -exec rm -r {} +
+       ! -name tally ! -name rollout_service ! -name "tally_grpo-*.dist-info" -exec rm -r {} + \
+    && cd /app/tally && rm -r cli samples
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Tally: rollout" \
@@ -57,5 +57,5 @@ WORKDIR /var/lib/tally
 USER 10001:10001
 EXPOSE 50052
 HEALTHCHECK --interval=10s --timeout=10s --start-period=900s --retries=3 \
-    CMD ["python", "-m", "rpc.health_check", "TALLY_ROLLOUT_"]
+    CMD ["python", "-m", "tally.rpc.health_check", "TALLY_ROLLOUT_"]
 ENTRYPOINT ["python", "-m", "rollout_service"]

@@ -3,7 +3,7 @@
 from gateway.app import create_app
 from gateway.http.server import GatewayServer
 from gateway.settings import Settings
-from rpc.logs import configure_logging
+from tally.rpc.logs import configure_logging
 
 
 def main() -> None:

@@ -13,12 +13,12 @@ from gateway.convert import (
     to_spec,
     to_state,
 )
-from rpc.blobs import IDEMPOTENT_METHODS as BLOB_METHODS
-from rpc.blobs import BlobClient
-from rpc.channel import open_channel
-from rpc.errors import translated_errors
-from rpc.settings import ClientSettings
 from tally.learner.v1 import learner_pb2, learner_pb2_grpc
+from tally.rpc.blobs import IDEMPOTENT_METHODS as BLOB_METHODS
+from tally.rpc.blobs import BlobClient
+from tally.rpc.channel import open_channel
+from tally.rpc.errors import translated_errors
+from tally.rpc.settings import ClientSettings
 
 _SERVICE = "tally.learner.v1.LearnerService"
 _IDEMPOTENT = tuple(f"{_SERVICE}/{name}" for name in ("StartJob", "GetJob", "CancelJob"))
@@ -28,7 +28,7 @@ _PREFLIGHT_SECONDS = 600.0
 
 
 class LearnerClient:
-    """Raises the exceptions of `rpc.errors`."""
+    """Raises the exceptions of `tally.rpc.errors`."""
 
     def __init__(self, settings: ClientSettings) -> None:
         methods = (*_IDEMPOTENT, *BLOB_METHODS)

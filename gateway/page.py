@@ -5,7 +5,7 @@ from importlib.metadata import distribution
 from importlib.resources import files
 from typing import NamedTuple
 
-from rpc.digests import digest_of
+from tally.rpc.digests import digest_of
 
 _TYPES = {
     "html": "text/html",

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from gateway.convert import why_no_count
-from rpc.channel import open_channel
-from rpc.errors import translated_errors
-from rpc.settings import ClientSettings
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
+from tally.rpc.channel import open_channel
+from tally.rpc.errors import translated_errors
+from tally.rpc.settings import ClientSettings
 
 _BATCH = 1_000
 _SERVICE = "tally.reward.v1.RewardService"
@@ -21,7 +21,7 @@ class ParsedAnswer(NamedTuple):
 
 
 class RewardClient:
-    """Raises the exceptions of `rpc.errors`."""
+    """Raises the exceptions of `tally.rpc.errors`."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self._channel = open_channel(settings, idempotent_methods=_IDEMPOTENT_METHODS)

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from rpc.settings import ClientSettings, ServiceSettings
+from tally.rpc.settings import ClientSettings, ServiceSettings
 
 MIB = 1024**2
 GIB = 1024**3

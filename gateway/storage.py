@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from rpc.digests import digest_of_file
+from tally.rpc.digests import digest_of_file
 
 
 class Storage:

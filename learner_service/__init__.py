@@ -1,5 +1,5 @@
 """Jobs, the policy, GRPO, checkpoints, evaluation and the blob store."""
 
-import torch_compat
+from tally import torch_compat
 
 torch_compat.install()

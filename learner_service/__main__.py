@@ -6,17 +6,17 @@ import grpc
 
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.jobs.job_store import JobStore
-from learner_service.jobs.jobs import Jobs
-from learner_service.jobs.process import owned
 from learner_service.models import ModelList
-from learner_service.on_demand.on_demand import OnDemand
+from learner_service.on_demand import OnDemand
+from learner_service.queue.job_store import JobStore
+from learner_service.queue.jobs import Jobs
+from learner_service.queue.process import owned
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
-from rpc.logs import configure_logging
-from rpc.server import RpcServer, serve
 from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
 from tally.learner.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
+from tally.rpc.logs import configure_logging
+from tally.rpc.server import RpcServer, serve
 
 SERVICE_NAMES = ("tally.learner.v1.LearnerService", "tally.blob.v1.BlobService")
 

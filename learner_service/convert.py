@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from learner_service.jobs.events import (
+from learner_service.events import (
     EvaluationDone,
     EvaluationProgress,
     JobEnded,
@@ -20,14 +20,14 @@ from learner_service.jobs.events import (
     StepDone,
     WorkerStarted,
 )
-from learner_service.jobs.job_store import Job, LoggedEvent
-from learner_service.on_demand.question import ModelAnswer
+from learner_service.prediction.question import ModelAnswer
+from learner_service.queue.job_store import Job, LoggedEvent
 from learner_service.spec import JobSpec, TrainingSettings, validated_spec, validated_training
-from rpc.digests import check_digest
 from tally.learner.v1 import learner_pb2 as pb
+from tally.rpc.digests import check_digest
 
 if TYPE_CHECKING:
-    from learner_service.on_demand.preflight import Preflight
+    from learner_service.preflight.preflight import Preflight
 
 _STATUSES = {
     JobStatus.TRAINING: pb.JOB_STATUS_TRAINING,

@@ -19,7 +19,13 @@
 `StopRequested` is no error: it unwinds a worker that was asked to stop.
 """
 
-from rpc.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from tally.rpc.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+)
 
 
 class InvalidSpec(InvalidArgument):

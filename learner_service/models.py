@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from learner_service.errors import UnknownModel
-from rpc.names import model_name
+from tally.rpc.names import model_name
 
 
 class ModelList:

@@ -13,14 +13,14 @@ from learner_service.convert import (
     preflight_response,
     spec_from_proto,
 )
-from learner_service.jobs.job_store import Job
-from learner_service.jobs.jobs import Jobs
-from learner_service.on_demand.on_demand import OnDemand
-from learner_service.on_demand.question import Question, published_adapter
+from learner_service.on_demand import OnDemand
+from learner_service.prediction.question import Question, published_adapter
+from learner_service.queue.job_store import Job
+from learner_service.queue.jobs import Jobs
 from learner_service.spec import TrainingSettings
-from rpc.errors import InvalidArgument
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
+from tally.rpc.errors import InvalidArgument
 
 
 class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):

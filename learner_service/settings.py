@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from rpc.settings import ClientSettings, ServerSettings, ServiceSettings
+from tally.rpc.settings import ClientSettings, ServerSettings, ServiceSettings
 
 
 class Tracker(StrEnum):

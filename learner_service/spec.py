@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from learner_service.errors import InvalidSpec
-from rpc.digests import digest_of
+from tally.rpc.digests import digest_of
 
 
 class LossType(StrEnum):

@@ -4,9 +4,9 @@ import asyncio
 
 from reward_service.servicer import SERVICE_NAME, RewardServicer
 from reward_service.settings import RewardSettings
-from rpc.logs import configure_logging
-from rpc.server import RpcServer, serve
 from tally.reward.v1 import reward_pb2_grpc
+from tally.rpc.logs import configure_logging
+from tally.rpc.server import RpcServer, serve
 
 
 def main() -> None:

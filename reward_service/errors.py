@@ -6,7 +6,7 @@ InvalidArgument
 └── BadTrueCount  a true count below 0
 """
 
-from rpc.errors import InvalidArgument
+from tally.rpc.errors import InvalidArgument
 
 
 class BadBatch(InvalidArgument):

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from rpc.settings import ServerSettings, ServiceSettings
+from tally.rpc.settings import ServerSettings, ServiceSettings
 
 
 class RewardSettings(ServiceSettings):

@@ -1,5 +1,5 @@
 """Prompt tokens, image and adapter digest in; completions with log-probabilities out."""
 
-import torch_compat
+from tally import torch_compat
 
 torch_compat.install()

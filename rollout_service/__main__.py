@@ -3,17 +3,17 @@
 import asyncio
 from pathlib import Path
 
-from rollout_service.blob_cache import BlobCache
-from rollout_service.cache_folder import placed_cache
+from rollout_service.blobs.blob_cache import BlobCache
+from rollout_service.blobs.cache_folder import placed_cache
 from rollout_service.engine import Engine
 from rollout_service.engine_choice import build_engine
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
-from rpc.blobs import IDEMPOTENT_METHODS, BlobClient
-from rpc.channel import open_channel
-from rpc.logs import configure_logging
-from rpc.server import RpcServer, serve
 from tally.rollout.v1 import rollout_pb2_grpc
+from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
+from tally.rpc.channel import open_channel
+from tally.rpc.logs import configure_logging
+from tally.rpc.server import RpcServer, serve
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ import math
 from rollout_service.engine import Completion, FinishReason, ModelDescription
 from rollout_service.errors import BadRequest
 from rollout_service.settings import RolloutSettings
-from rpc.digests import check_digest
 from tally.rollout.v1 import rollout_pb2
+from tally.rpc.digests import check_digest
 
 _FINISH_REASONS = {
     FinishReason.STOP: rollout_pb2.FINISH_REASON_STOP,

@@ -13,10 +13,10 @@ def build_engine(settings: RolloutSettings) -> Engine:
     """
     # Here, so that `--help` answers without loading torch.
     if _takes_vllm(settings):
-        from rollout_service.vllm_engine import VllmEngine  # noqa: PLC0415
+        from rollout_service.vllm_engine.engine import VllmEngine  # noqa: PLC0415
 
         return VllmEngine(settings)
-    from rollout_service.transformers_engine import TransformersEngine  # noqa: PLC0415
+    from rollout_service.torch_engine.engine import TransformersEngine  # noqa: PLC0415
 
     return TransformersEngine(settings)
 

@@ -1,6 +1,6 @@
-"""This service's own exceptions; rpc/errors.py says which status each becomes."""
+"""This service's own exceptions; tally/rpc/errors.py says which status each becomes."""
 
-from rpc.errors import InvalidArgument, ResourceExhausted, Unavailable
+from tally.rpc.errors import InvalidArgument, ResourceExhausted, Unavailable
 
 
 class BadRequest(InvalidArgument):

@@ -16,8 +16,8 @@ from transformers import (
 
 from rollout_service.engine import GenerationRequest, ModelDescription
 from rollout_service.settings import RolloutSettings
-from rpc.digests import vocabulary_fingerprint
-from rpc.names import model_name
+from tally.rpc.digests import vocabulary_fingerprint
+from tally.rpc.names import model_name
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
 SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import grpc
 
 from rollout_service.admission import Admission
-from rollout_service.blob_cache import BlobCache
+from rollout_service.blobs.blob_cache import BlobCache
 from rollout_service.convert import check_request, generate_response, model_response
 from rollout_service.engine import (
     Completion,
@@ -18,8 +18,8 @@ from rollout_service.engine import (
 )
 from rollout_service.errors import EngineNotReady, TooManyRequests
 from rollout_service.settings import RolloutSettings
-from rpc.errors import DeadlineExceeded
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
+from tally.rpc.errors import DeadlineExceeded
 
 SERVICE_NAME = rollout_pb2.DESCRIPTOR.services_by_name["RolloutService"].full_name
 # gRPC's retries take a server's word for the pause; balancing makes the next try another replica's.

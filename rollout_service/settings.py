@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
 
-from rpc.settings import ClientSettings, ServerSettings, ServiceSettings
+from tally.rpc.settings import ClientSettings, ServerSettings, ServiceSettings
 
 
 class VllmSettings(BaseModel):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import torch_compat
+from tally import torch_compat
 
 torch_compat.install()  # before any test imports transformers
 
@@ -14,7 +14,7 @@ def random_policy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the small policy's architecture, tokenizer and processor; random weights."""
     import torch
 
-    from samples.small_policy import build_image_processor, build_model, build_tokenizer
+    from tally.samples.small_policy import build_image_processor, build_model, build_tokenizer
 
     torch.manual_seed(7)
     path = tmp_path_factory.mktemp("policy")

@@ -8,7 +8,8 @@ from pathlib import Path
 import grpc_tools
 from grpc_tools import protoc
 
-PROTOS = Path(__file__).parent.parent / "protos"
+ROOT = Path(__file__).parent.parent
+PROTOS = ROOT / "protos"
 # Where google/protobuf/*.proto come with the compiler.
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
@@ -31,15 +32,15 @@ def stale_files() -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
         names = sorted(path.relative_to(folder) for path in Path(folder).rglob("*_pb2*"))
-        committed = sorted(path.relative_to(PROTOS) for path in PROTOS.rglob("*_pb2*.py*"))
-        _, changed, missing = filecmp.cmpfiles(folder, PROTOS, names, shallow=False)
+        committed = sorted(path.relative_to(ROOT) for path in ROOT.glob("tally/*/v1/*_pb2*.py*"))
+        _, changed, missing = filecmp.cmpfiles(folder, ROOT, names, shallow=False)
         left_over = set(committed) - set(names)
         return sorted(str(path) for path in [*changed, *missing, *left_over])
 
 
 def main() -> None:
     if sys.argv[1:] == ["write"]:
-        generate(PROTOS)
+        generate(ROOT)
     elif stale := stale_files():
         sys.exit(f"stale, run `make protos`: {', '.join(stale)}")
 

@@ -106,7 +106,7 @@ def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
     """`tally up` with these options; it must end cleanly and leave no process behind."""
     port = free_port()
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")]),
+        "PYTHONPATH": str(ROOT),
         "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": "90",
         "TALLY_LEARNER_REPORT_TO": '["tensorboard"]',
     }

@@ -10,7 +10,7 @@ from gateway.jobs.train_models import LoraConfig, TrainingConfig, TrainRequest
 from learner_service.evaluation.comparison import SCORES, comparison
 from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
 from tally.learner.v1 import learner_pb2 as pb
-from tests.learner.test_comparison import FOUR
+from tests.learner_service.test_comparison import FOUR
 
 PAIRS = [(TrainingConfig, TrainingSettings, pb.TrainingConfig)]
 PAIRS += [(LoraConfig, LoraSettings, pb.LoraConfig)]

@@ -12,7 +12,7 @@ from gateway.jobs.job_models import Job
 from gateway.jobs.job_store import JobStore
 from gateway.learner_client import LearnerClient
 from gateway.storage import Storage
-from rpc.errors import NotFound
+from tally.rpc.errors import NotFound
 
 
 class Reports:

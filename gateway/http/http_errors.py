@@ -12,8 +12,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from gateway.errors import ApiError, Problem, error_body
-from rpc.errors import TallyError, status_of
-from rpc.full_disk import is_full_disk
+from tally.rpc.errors import TallyError, status_of
+from tally.rpc.full_disk import is_full_disk
 
 _log = logging.getLogger(__name__)
 _WHERE_CHARACTERS = 200

@@ -14,7 +14,7 @@ from gateway.jobs.job_store import JobStore
 from gateway.learner_client import LearnerClient
 from gateway.settings import Settings
 from gateway.storage import Storage, keep
-from rpc.errors import (
+from tally.rpc.errors import (
     AlreadyExists,
     DataLoss,
     FailedPrecondition,

@@ -13,7 +13,7 @@ from gateway.jobs.job_store import JobStore
 from gateway.learner_client import LearnerClient
 from gateway.settings import Settings
 from gateway.storage import Storage
-from rpc.errors import TallyError
+from tally.rpc.errors import TallyError
 
 _log = logging.getLogger(__name__)
 _ADOPT_SECONDS = 15.0

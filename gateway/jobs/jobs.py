@@ -22,8 +22,8 @@ from gateway.settings import Settings
 from gateway.storage import Storage
 from gateway.times import now
 from gateway.uploads.file_store import stored_file
-from rpc.digests import digest_of
-from rpc.errors import TallyError
+from tally.rpc.digests import digest_of
+from tally.rpc.errors import TallyError
 
 
 class Jobs:

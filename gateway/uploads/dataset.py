@@ -11,7 +11,7 @@ from gateway.settings import Settings
 from gateway.uploads.archive import IMAGES_FOLDER, Archive
 from gateway.uploads.csv_table import Row, shortened
 from gateway.uploads.images import image_problem, image_suffix
-from rpc.digests import digest_of
+from tally.rpc.digests import digest_of
 
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -47,7 +47,7 @@ def write_dataset(
             else:
                 stored[source] = _store_image(target, data)
         refuse(problems)
-        target.writestr(_zip_info("samples.jsonl"), _samples(rows, counts, stored))
+        target.writestr(_zip_info("tally.samples.jsonl"), _samples(rows, counts, stored))
     archive.verify_rest({*sources, "main.csv"}, check)
     return Dataset(len(sources), _unused_warnings(archive, sources))
 

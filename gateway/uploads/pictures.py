@@ -88,7 +88,7 @@ def _read_index(dataset: Path, rows_path: Path) -> _Index:
     """Neither file ever changes; reading them again for each picture would take long."""
     names = [json.loads(line) for line in rows_path.read_text("utf-8").splitlines()]
     with zipfile.ZipFile(dataset) as archive:
-        samples = [json.loads(line) for line in archive.read("samples.jsonl").splitlines()]
+        samples = [json.loads(line) for line in archive.read("tally.samples.jsonl").splitlines()]
         places = {
             info.filename: (info.header_offset, info.file_size) for info in archive.infolist()
         }

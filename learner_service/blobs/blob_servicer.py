@@ -9,10 +9,10 @@ from typing import BinaryIO
 import grpc
 
 from learner_service.blobs.blob_store import BlobStore
-from rpc.blobs import BATCH_CHUNKS, CHUNK_BYTES, MOST_CHUNK_BYTES, keep_freed_buffers
-from rpc.digests import check_digest
-from rpc.errors import DataLoss, InvalidArgument, OutOfRange
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
+from tally.rpc.blobs import BATCH_CHUNKS, CHUNK_BYTES, MOST_CHUNK_BYTES, keep_freed_buffers
+from tally.rpc.digests import check_digest
+from tally.rpc.errors import DataLoss, InvalidArgument, OutOfRange
 
 
 class BlobServicer(blob_pb2_grpc.BlobServiceServicer):

@@ -5,10 +5,10 @@ from learner_service.clients.rewards import IDEMPOTENT_METHODS as REWARD_METHODS
 from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS as ROLLOUT_METHODS
 from learner_service.clients.rollouts import RolloutClient
-from learner_service.jobs.events import Notice, Report
-from learner_service.jobs.phases import Phases
+from learner_service.events import Notice, Report
+from learner_service.phases import Phases
 from learner_service.settings import LearnerSettings
-from rpc.channel import open_channel
+from tally.rpc.channel import open_channel
 
 
 async def open_clients(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from rpc.errors import DeadlineExceeded, ResourceExhausted, Unavailable
+from tally.rpc.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 
 T = TypeVar("T")
 _FIRST_PAUSE_SECONDS = 0.5

@@ -9,8 +9,8 @@ import grpc
 from learner_service.clients.patience import Patience
 from learner_service.errors import RewardsUnavailable
 from learner_service.spec import RewardWeight
-from rpc.errors import Unavailable, translated_errors
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
+from tally.rpc.errors import Unavailable, translated_errors
 
 IDEMPOTENT_METHODS = ("tally.reward.v1.RewardService/Score",)
 _MOST_ANSWERS = 4096

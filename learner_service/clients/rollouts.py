@@ -11,8 +11,8 @@ from learner_service.clients.patience import Patience
 from learner_service.clients.together import together
 from learner_service.clients.turns import TurnedAway, Turns
 from learner_service.errors import RolloutsUnavailable
-from rpc.errors import DataLoss, ResourceExhausted, Unavailable, translated_errors
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
+from tally.rpc.errors import DataLoss, ResourceExhausted, Unavailable, translated_errors
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.errors import InvalidDataset
 
-SAMPLES_ENTRY = "samples.jsonl"
+SAMPLES_ENTRY = "tally.samples.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from learner_service.data.dataset import Sample
-from learner_service.data.split_record import recorded_rows
+from learner_service.job_folder.split_record import recorded_rows
 from learner_service.spec import JobSpec
 
 FEWEST_IMAGES = 50

@@ -6,8 +6,8 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrain
 
 from learner_service.clients.rollouts import Completion, Prompt, RolloutModel
 from learner_service.data.dataset import ImageGrid, Sample, grid_of
-from rpc.digests import vocabulary_fingerprint
-from rpc.errors import FailedPrecondition
+from tally.rpc.digests import vocabulary_fingerprint
+from tally.rpc.errors import FailedPrecondition
 
 _IMAGE_PLACEHOLDER = "<|image_pad|>"
 

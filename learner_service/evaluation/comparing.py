@@ -16,11 +16,11 @@ from learner_service.data.prompts import Prompter
 from learner_service.evaluation.comparison import SCORES, comparison
 from learner_service.evaluation.evaluation import Evaluator
 from learner_service.evaluation.report import PAGE_NAME, write_report
-from learner_service.jobs.events import EvaluationDone, JobPhase, Notice, Report
-from learner_service.jobs.phases import Phases
-from learner_service.jobs.worker_task import WorkerTask
-from rpc.digests import digest_of_file
-from rpc.errors import TallyError
+from learner_service.events import EvaluationDone, JobPhase, Notice, Report
+from learner_service.job_folder.worker_task import WorkerTask
+from learner_service.phases import Phases
+from tally.rpc.digests import digest_of_file
+from tally.rpc.errors import TallyError
 
 
 @dataclass(frozen=True, kw_only=True)

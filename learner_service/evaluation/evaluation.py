@@ -9,7 +9,7 @@ from learner_service.clients.together import together
 from learner_service.data.dataset import Sample
 from learner_service.data.prompts import Prompter
 from learner_service.evaluation.answers import Answered, Compared
-from learner_service.jobs.events import EvaluationProgress, Report
+from learner_service.events import EvaluationProgress, Report
 
 _SCORED_TOGETHER = 16
 

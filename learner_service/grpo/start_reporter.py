@@ -4,8 +4,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from learner_service.grpo.history import StepHistory
-from learner_service.jobs.events import Report, WorkerStarted
+from learner_service.events import Report, WorkerStarted
+from learner_service.job_folder.history import StepHistory
 
 
 class StartReporter(TrainerCallback):

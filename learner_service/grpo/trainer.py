@@ -19,8 +19,8 @@ from transformers import PrinterCallback, Trainer, TrainerState
 
 from learner_service.data.dataset import Sample
 from learner_service.errors import StopRequested
+from learner_service.events import JobPhase, Notice, Report, SamplesShown, StepDone
 from learner_service.grpo.groups import PromptStage, PublishedAdapter
-from learner_service.grpo.history import StepHistory
 from learner_service.grpo.importance import importance_weights
 from learner_service.grpo.loss import policy_loss
 from learner_service.grpo.passes import ForwardPass, StepPasses, WholeStep
@@ -30,9 +30,9 @@ from learner_service.grpo.start_reporter import StartReporter
 from learner_service.grpo.step_meter import StepMeter
 from learner_service.grpo.training_arguments import training_arguments
 from learner_service.grpo.waiting import Waiting
-from learner_service.jobs import checkpoints
-from learner_service.jobs.events import JobPhase, Notice, Report, SamplesShown, StepDone
-from learner_service.jobs.phases import Phases
+from learner_service.job_folder import checkpoints
+from learner_service.job_folder.history import StepHistory
+from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.packing import PackedGroups, pack
 from learner_service.policy.policy import Policy

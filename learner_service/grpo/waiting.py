@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
+from learner_service.events import JobPhase
 from learner_service.grpo.groups import PromptStage
 from learner_service.grpo.rollouts_ahead import StepRollouts
 from learner_service.grpo.step_meter import StepMeter
-from learner_service.jobs.events import JobPhase
-from learner_service.jobs.phases import Phases
+from learner_service.phases import Phases
 
 
 class Waiting:

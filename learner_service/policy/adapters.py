@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from learner_service.blobs.blob_store import BlobStore
-from rpc.digests import digest_of_file
+from tally.rpc.digests import digest_of_file
 
 _FULL_DISK = ("No space left on device", "quota exceeded")
 

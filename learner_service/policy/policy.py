@@ -27,7 +27,7 @@ from learner_service.policy.packing import PackedGroups
 from learner_service.policy.threads import worthwhile_threads
 from learner_service.policy.token_logps import TokenLogps, choices, score
 from learner_service.spec import LoraSettings
-from vision_tower.tower import FrozenTower
+from tally.families.vision_tower.tower import FrozenTower
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
 SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")

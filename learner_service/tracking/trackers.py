@@ -17,8 +17,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from learner_service.jobs.events import Notice, Report
-from learner_service.jobs.worker_task import WorkerTask
+from learner_service.events import Notice, Report
+from learner_service.job_folder.worker_task import WorkerTask
 from learner_service.settings import Tracker
 from learner_service.spec import JobSpec
 from learner_service.tracking.tracker_runs import RUNS, Run, RunIdentity

@@ -1,3 +1,3 @@
-from tests.rpc.test_server import certificates
+from tests.tally.rpc.test_server import certificates
 
 __all__ = ["certificates"]

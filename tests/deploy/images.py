@@ -15,7 +15,7 @@ from gateway.settings import Settings as GatewaySettings
 from learner_service.settings import LearnerSettings
 from reward_service.settings import RewardSettings
 from rollout_service.settings import RolloutSettings
-from rpc.settings import ServiceSettings
+from tally.rpc.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

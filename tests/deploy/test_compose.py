@@ -40,7 +40,7 @@ def compose(
 @pytest.fixture(scope="module")
 def resolved() -> dict[str, Any]:
     """The file with its secrets set. Versions of docker-compose each print it another way."""
-    text = (DEPLOY / "docker-compose.yml").read_text()
+    text = (ROOT / "docker-compose.yml").read_text()
     text = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: SECRETS[found[1]], text)
     return yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))
 
@@ -66,9 +66,9 @@ def test_a_secret_that_is_unset_is_named(secret: str):
 
 
 def test_the_example_of_settings_sets_what_the_file_asks_for():
-    example = (DEPLOY / "example.env").read_text()
+    example = (ROOT / ".env.example").read_text()
     named = set(re.findall(r"^#?\s?([A-Z_]+)=", example, re.MULTILINE))
-    assert named == set(re.findall(r"\$\{([A-Z_]+)", (DEPLOY / "docker-compose.yml").read_text()))
+    assert named == set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
     empty = set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE))
     assert empty == set(SECRETS)
 

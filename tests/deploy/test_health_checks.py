@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from rpc.server import RpcServer
-from rpc.settings import ServerSettings, TlsSettings
+from tally.rpc.server import RpcServer
+from tally.rpc.settings import ServerSettings, TlsSettings
 from tests.deploy.images import ROOT, image
-from tests.rpc.test_server import tls
 from tests.stack import free_port
+from tests.tally.rpc.test_server import tls
 
 
 async def check(service: str, **environment: str) -> tuple[int, str]:
@@ -28,7 +28,7 @@ async def check(service: str, **environment: str) -> tuple[int, str]:
 
 def _own_environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TALLY")}
-    return kept | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos'}"}
+    return kept | {"PYTHONPATH": str(ROOT)}
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from samples.dataset import write_dataset
+from tally.samples.dataset import write_dataset
 from tests.stack import Stack, running_stack
 
 

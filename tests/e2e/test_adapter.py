@@ -15,9 +15,9 @@ from PIL import Image
 
 from learner_service.data.images import to_png
 from learner_service.data.prompts import PromptBuilder
-from rpc.digests import digest_of
-from samples.small_policy import load_policy
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
+from tally.rpc.digests import digest_of
+from tally.samples.small_policy import load_policy
 
 TRAINING = {
     "num_epochs": 4,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from samples.dataset import write_dataset
+from tally.samples.dataset import write_dataset
 from tests.stack import ROOT, free_port
 
 TOKEN = "a secret"
@@ -29,7 +29,7 @@ def url(stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A second gateway before the same services."""
     port = free_port()
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")]),
+        "PYTHONPATH": str(ROOT),
         "TALLY_GATEWAY_TOKEN": TOKEN,
         "TALLY_GATEWAY_PORT": str(port),
         "TALLY_GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("gateway")),
@@ -60,7 +60,7 @@ def _until_it_answers(url: str) -> None:
 def tally(url: str, tmp_path_factory: pytest.TempPathFactory) -> Tally:
     """Runs `tally …` as a user of a remote gateway does, in a folder of its own."""
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")]),
+        "PYTHONPATH": str(ROOT),
         "TALLY_URL": url,
         "TALLY_TOKEN": TOKEN,
     }

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.services import DEFAULT_MODEL
-from samples.dataset import write_dataset
+from tally.cli.stack.services import DEFAULT_MODEL
+from tally.samples.dataset import write_dataset
 from tests.fakes.processes import wait_for
 from tests.stack import ROOT, Stack
 
@@ -58,7 +58,7 @@ def here(stack: Stack, text: str) -> str:
 def run(command: list[str], folder: Path) -> str:
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")]),
+        "PYTHONPATH": str(ROOT),
     }
     done = subprocess.run(
         command,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from samples.dataset import write_dataset
+from tally.samples.dataset import write_dataset
 
 TRAINING = {
     "max_steps": 4,

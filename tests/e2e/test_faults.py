@@ -4,7 +4,7 @@ import time
 
 import requests
 
-from learner_service.jobs import checkpoints
+from learner_service.job_folder import checkpoints
 
 LONG = {
     "num_epochs": 200,
@@ -39,7 +39,7 @@ def test_cancel_answers_at_once_and_the_same_settings_go_on_from_there(stack, fi
     first = stack.train(file_id, **LONG)
     stack.wait(first, step=7)
     assert cancel(stack, first)["status"] == "cancelled"
-    assert until(lambda: not stack.pids("learner_service.jobs.worker"), 30)
+    assert until(lambda: not stack.pids("learner_service.worker.worker"), 30)
     stopped_at = last_checkpoint(stack, first)
     assert stopped_at >= stack.get(f"/jobs/{first}")["current_step"]
     assert cancel(stack, first)["status"] == "cancelled"
@@ -57,7 +57,7 @@ def test_a_killed_worker_and_a_killed_learner_lose_at_most_a_checkpoint_interval
 ):
     job_id = stack.train(file_id, **LONG | {"num_epochs": 10, "seed": 44, "staleness": 1})
     stack.wait(job_id, step=8)
-    stack.kill("learner_service.jobs.worker")
+    stack.kill("learner_service.worker.worker")
     stack.wait(job_id, step=14)
     stack.kill("learner_service")
     job = stack.wait(job_id)

@@ -19,12 +19,12 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from cli.services import free_ports
 from learner_service.blobs.blob_store import BlobStore
-from samples.scenes import draw_scene
-from samples.small_policy import POLICY_PATH
+from tally.cli.stack.services import free_ports
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
+from tally.samples.scenes import draw_scene
+from tally.samples.small_policy import POLICY_PATH
 
 ROOT = Path(__file__).parents[2]
 GROUPS, COMPLETIONS, STEPS = 6, 4, 24
@@ -49,7 +49,7 @@ class Process:
 @contextmanager
 def started(folder: Path, module: str, port: int, *options: str) -> Iterator[Process]:
     """Started, and maybe not ready yet; killed at the end."""
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "protos")])
+    paths = str(ROOT)
     environment = os.environ | {"PYTHONPATH": paths, "OMP_WAIT_POLICY": "PASSIVE"}
     folder.mkdir()
     with (folder / "log").open("wb") as log:
@@ -85,7 +85,7 @@ def dataset() -> bytes:
     ]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("samples.jsonl", "\n".join(map(json.dumps, lines)))
+        archive.writestr("tally.samples.jsonl", "\n".join(map(json.dumps, lines)))
         for number, scene in enumerate(scenes):
             with archive.open(f"{number}.png", "w") as file:
                 scene.image.save(file, "PNG")

@@ -9,8 +9,8 @@ import pytest
 import requests
 from peft import PeftModel
 
-from samples.small_policy import POLICY_PATH, load_policy
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
+from tally.samples.small_policy import POLICY_PATH, load_policy
 from tests.stack import running_stack
 
 pytest.importorskip("vllm")

@@ -8,8 +8,8 @@ from enum import StrEnum
 
 import grpc
 
-from rpc.digests import digest_of
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
+from tally.rpc.digests import digest_of
 
 _CHUNK_BYTES = 1000
 

@@ -20,7 +20,10 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rpc.errors import (
+from tally.blob.v1 import blob_pb2, blob_pb2_grpc
+from tally.learner.v1 import learner_pb2 as pb
+from tally.learner.v1 import learner_pb2_grpc
+from tally.rpc.errors import (
     AlreadyExists,
     DataLoss,
     FailedPrecondition,
@@ -30,11 +33,8 @@ from rpc.errors import (
     TallyError,
     Unavailable,
 )
-from rpc.server import RpcServer
-from rpc.settings import ServerSettings
-from tally.blob.v1 import blob_pb2, blob_pb2_grpc
-from tally.learner.v1 import learner_pb2 as pb
-from tally.learner.v1 import learner_pb2_grpc
+from tally.rpc.server import RpcServer
+from tally.rpc.settings import ServerSettings
 
 _CHUNK_BYTES = 64 * 1024
 _ENDED = (pb.JOB_STATUS_COMPLETED, pb.JOB_STATUS_FAILED, pb.JOB_STATUS_CANCELLED)

@@ -13,9 +13,9 @@ from gateway.app import create_app
 from gateway.http.server import GatewayServer
 from gateway.settings import Settings
 from reward_service.servicer import SERVICE_NAME, RewardServicer
-from rpc.server import RpcServer
-from rpc.settings import ClientSettings, ServerSettings
 from tally.reward.v1 import reward_pb2_grpc
+from tally.rpc.server import RpcServer
+from tally.rpc.settings import ClientSettings, ServerSettings
 from tests.fakes.learner import FakeLearner
 from tests.gateway.waiting import eventually
 

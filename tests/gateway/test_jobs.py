@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gateway.jobs.job_models import Job
-from rpc.errors import Unavailable
+from tally.rpc.errors import Unavailable
 from tests.gateway.packing import good_zip
 from tests.gateway.waiting import eventually
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpc.errors import FailedPrecondition, Unavailable
+from tally.rpc.errors import FailedPrecondition, Unavailable
 from tests.gateway.packing import image_bytes
 from tests.gateway.test_jobs import start_job
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from gateway.settings import Settings
-from rpc.settings import ClientSettings
+from tally.rpc.settings import ClientSettings
 from tests.gateway.packing import good_zip
 from tests.gateway.test_http import form
 from tests.gateway.waiting import eventually
@@ -25,7 +25,7 @@ async def process(data_dir: Path, settings: Settings) -> AsyncIterator[tuple]:
     """A gateway process and the address it listens on."""
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}",
+        "PYTHONPATH": str(ROOT),
         "TALLY_GATEWAY_LEARNER__TARGET": settings.learner.target,
         "TALLY_GATEWAY_REWARD__TARGET": settings.reward.target,
     }

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from rpc.errors import FailedPrecondition, InvalidArgument
+from tally.rpc.errors import FailedPrecondition, InvalidArgument
 from tests.gateway.packing import good_zip
 
 BAD = {

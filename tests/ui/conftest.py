@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from samples.dataset import write_sample_data
+from tally.samples.dataset import write_sample_data
 from tests.stack import Stack, running_stack
 from tests.ui.scripted import ScriptedJob, scripted_job
 from tests.ui.visitor import chromium

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Browser
 
-from samples.dataset import write_sample_data
+from tally.samples.dataset import write_sample_data
 from tests.stack import ROOT, running_stack
 from tests.ui.journey import start, until_step, upload
 from tests.ui.visitor import PHONE, Visitor, chromium, visitor

@@ -1,0 +1,1 @@
+"""What lies in a job's folder, and how it is written."""

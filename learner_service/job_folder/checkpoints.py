@@ -1,0 +1,82 @@
+"""Checkpoints that are whole or not there: staged, checksummed, synced, renamed.
+
+A checkpoint is a folder `checkpoint-<step>` with a manifest of the SHA-256 of every other file.
+The rename is the last thing that happens, so a kill at any moment leaves the earlier ones whole.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tally.rpc.digests import digest_of_file
+
+_MANIFEST = "manifest.json"
+_PREFIX = "checkpoint-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundCheckpoint:
+    """The last whole checkpoint (None where there is none) and the broken ones after it."""
+
+    path: Path | None
+    step: int
+    broken: tuple[str, ...]
+
+
+def commit(staged: Path, folder: Path) -> Path:
+    """Moves the staged folder into `folder` under its own name; returns where it is now."""
+    files = {path.name: digest_of_file(path) for path in sorted(staged.iterdir())}
+    (staged / _MANIFEST).write_text(json.dumps({"files": files}, indent=1))
+    for path in staged.iterdir():
+        _sync(path)
+    _sync(staged)
+    place = folder / staged.name
+    if place.exists():
+        shutil.rmtree(place)
+    os.replace(staged, place)
+    _sync(folder)
+    return place
+
+
+def find_last(folder: Path) -> FoundCheckpoint:
+    """Looks from the newest checkpoint back for one whose every file is as it was written."""
+    broken: list[str] = []
+    for path in sorted(folder.glob(f"{_PREFIX}*"), key=step_of, reverse=True):
+        if is_whole(path):
+            return FoundCheckpoint(path=path, step=step_of(path), broken=tuple(broken))
+        broken.append(path.name)
+    return FoundCheckpoint(path=None, step=0, broken=tuple(broken))
+
+
+def is_whole(path: Path) -> bool:
+    try:
+        files = json.loads((path / _MANIFEST).read_text())["files"]
+        return all(digest_of_file(path / name) == digest for name, digest in files.items())
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Removes all but the newest `keep` checkpoints."""
+    for path in sorted(folder.glob(f"{_PREFIX}*"), key=step_of, reverse=True)[keep:]:
+        shutil.rmtree(path)
+
+
+def adopt(source: Path, folder: Path) -> None:
+    """Makes another job's checkpoint this one's, by hard links: nothing is copied."""
+    shutil.copytree(source, folder / source.name, copy_function=os.link)
+
+
+def step_of(path: Path) -> int:
+    number = path.name.removeprefix(_PREFIX)
+    return int(number) if number.isdigit() else -1
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,1 +1,0 @@
-"""Jobs that can't be lost: queue, log, worker processes, checkpoints, output."""

@@ -1,1 +1,0 @@
-"""What the service itself asks of the replicas: single answers and preflight."""

@@ -1,0 +1,1 @@
+"""One question about one image, to base and adapter."""

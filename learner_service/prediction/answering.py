@@ -1,0 +1,88 @@
+"""One question about one image, to the base model and to a job's adapter side by side."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from learner_service.asking import Asking
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.rollouts import Prompt, Sampling
+from learner_service.data.dataset import ImageGrid, Sample
+from learner_service.data.images import decode, fit_to_grid, to_png
+from learner_service.data.prompts import Prompter
+from learner_service.errors import InvalidDataset
+from learner_service.prediction.question import ModelAnswer, Question
+from tally.rpc.errors import InvalidArgument
+
+
+class Answering:
+    def __init__(self, asking: Asking, blobs: BlobStore) -> None:
+        self._asking = asking
+        self._blobs = blobs
+
+    async def answer(self, question: Question) -> list[ModelAnswer]:
+        """The base model's answer and, where there is an adapter, the adapter's."""
+        prompter = await self._asking.prompter(question.base_model)
+        async with self._staged(question, prompter.grid) as sample:
+            prompt = prompter.prompt(sample, seed=0)
+            digests = ["", question.adapter_digest] if question.adapter_digest else [""]
+            sampling = Sampling(
+                num_completions=1, temperature=0.0, max_new_tokens=question.max_new_tokens
+            )
+            asked = [self._said(prompter, prompt, digest, sampling) for digest in digests]
+            texts = await asyncio.gather(*asked)
+        _, rewards = await self._asking.clients()
+        scores = await rewards.score(texts, [0] * len(texts))
+        return [
+            ModelAnswer(text=text, count=score.count, explanation=score.explanation)
+            for text, score in zip(texts, scores, strict=True)
+        ]
+
+    async def _said(
+        self, prompter: Prompter, prompt: Prompt, digest: str, sampling: Sampling
+    ) -> str:
+        rollouts, _ = await self._asking.clients()
+        ((completion,),) = await rollouts.generate([prompt], digest, sampling)
+        return prompter.answer(completion)
+
+    @asynccontextmanager
+    async def _staged(self, question: Question, grid: ImageGrid) -> AsyncIterator[Sample]:
+        """The image as a blob that is gone afterwards."""
+        image = await asyncio.to_thread(_fitted, question, grid)
+        digest = await asyncio.to_thread(self._blobs.put_bytes, _png_of_its_own(image))
+        try:
+            yield Sample(
+                row=0,
+                question=question.text,
+                true_count=0,
+                image_digest=digest,
+                width=image.width,
+                height=image.height,
+            )
+        finally:
+            self._blobs.delete(digest)
+
+
+def _fitted(question: Question, grid: ImageGrid) -> Image.Image:
+    try:
+        image = decode(question.image, "image")
+    except InvalidDataset as error:
+        raise InvalidArgument(str(error)) from error
+    return fit_to_grid(
+        image,
+        max_side_pixels=question.max_image_size,
+        factor_pixels=grid.patch_pixels * grid.merge_size,
+        min_pixels=grid.min_pixels,
+        max_pixels=grid.max_pixels,
+    )
+
+
+def _png_of_its_own(image: Image.Image) -> bytes:
+    """A job may have staged the same picture: only other bytes can be deleted without harm."""
+    note = PngInfo()
+    note.add_text("Comment", uuid.uuid4().hex)
+    return to_png(image, note)

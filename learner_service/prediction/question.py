@@ -1,0 +1,45 @@
+"""A question about an image, and an answer to it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tally.rpc.errors import FailedPrecondition, InvalidArgument
+
+_MOST_IMAGE_BYTES = 16 * 1024**2
+_MOST_QUESTION_CHARACTERS = 4_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of whom; `adapter_digest` is empty for the base model alone."""
+
+    base_model: str
+    adapter_digest: str
+    image: bytes
+    text: str
+    max_image_size: int
+    max_new_tokens: int
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.image) <= _MOST_IMAGE_BYTES:
+            raise InvalidArgument("image: expected a file of at most 16 MiB")
+        if not 0 < len(self.text.strip()) <= len(self.text) <= _MOST_QUESTION_CHARACTERS:
+            raise InvalidArgument("question: expected 1 to 4,000 characters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAnswer:
+    """A count, or why there is none."""
+
+    text: str
+    count: int | None
+    explanation: str
+
+
+def published_adapter(folder: Path) -> str:
+    """The digest of the last adapter of the job in `folder`; raises FailedPrecondition."""
+    ledger = folder / "published.txt"
+    published = ledger.read_text().split() if ledger.exists() else []
+    if not published:
+        raise FailedPrecondition("the job has no adapter yet; try again after its first step")
+    return published[-1]

@@ -1,0 +1,1 @@
+"""What a job would do, before there is one."""

@@ -1,0 +1,221 @@
+"""What would go wrong with a job, or badly, and the nearest settings that help. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from learner_service.clients.rollouts import RolloutModel
+from learner_service.preflight.memory import MemoryEstimate
+from learner_service.preflight.savings import nearest_that_fits
+from learner_service.spec import JobSpec, TrainingSettings
+
+_CEILING = 0.97
+_FEWEST_ROWS = 20
+_GRID_PIXELS = 28
+_TIGHT = 0.85
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """`suggestion`: fields of the spec, such as training.batch_size, with values that fit."""
+
+    severity: Severity
+    code: str
+    where: str
+    message: str
+    suggestion: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPlan:
+    steps_per_epoch: int
+    total_steps: int
+    completions_per_step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseSample:
+    """How the base model did on `num_samples` groups; `scores` as in EvaluationScores."""
+
+    num_samples: int
+    scores: dict[str, float]
+    varied_group_rate: float
+    any_right_rate: float
+    completions: int
+    seconds: float
+
+
+def step_plan(training: TrainingSettings, rows: int) -> StepPlan:
+    """The steps that transformers' Trainer takes."""
+    passes = math.ceil(rows / training.batch_size)
+    steps_per_epoch = math.ceil(passes / training.gradient_accumulation_steps)
+    prompts = min(rows, training.batch_size * training.gradient_accumulation_steps)
+    return StepPlan(
+        steps_per_epoch=steps_per_epoch,
+        total_steps=training.max_steps or training.num_epochs * steps_per_epoch,
+        completions_per_step=prompts * training.num_generations,
+    )
+
+
+def of_data(
+    counts: Counter[int], training_rows: int, held_out: int, spec: JobSpec
+) -> Iterator[Finding]:
+    """Findings about the rows: their number, their balance, what is held out."""
+    rows = counts.total()
+    count, most = counts.most_common(1)[0]
+    if most > rows / 2:
+        yield Finding(
+            severity=Severity.WARNING,
+            code="unbalanced_counts",
+            where="dataset_digest",
+            message=f"{most} of {rows} rows have the count {count}: always answering {count} is "
+            "rewarded; add images with other counts",
+        )
+    if training_rows < _FEWEST_ROWS:
+        yield Finding(
+            severity=Severity.WARNING,
+            code="few_rows",
+            where="dataset_digest",
+            message=f"{training_rows} rows are little to learn from; a few hundred are better",
+        )
+    if spec.held_out_share and not held_out:
+        yield Finding(
+            severity=Severity.NOTE,
+            code="nothing_held_out",
+            where="evaluation_share",
+            message="too few images to hold some out: base and adapter will not be compared; "
+            "name an upload to compare on",
+        )
+
+
+def of_steps(training: TrainingSettings, plan: StepPlan, rows: int) -> Iterator[Finding]:
+    """Settings that do not fit the number of steps."""
+    if training.batch_size * training.gradient_accumulation_steps > rows:
+        batch = min(training.batch_size, rows)
+        yield Finding(
+            severity=Severity.WARNING,
+            code="batch_beyond_data",
+            where="training.gradient_accumulation_steps",
+            message=f"a step would take more rows than the {rows} there are",
+            suggestion={
+                "training.batch_size": batch,
+                "training.gradient_accumulation_steps": max(1, rows // batch),
+            },
+        )
+    if training.warmup_steps and training.warmup_steps >= plan.total_steps:
+        yield Finding(
+            severity=Severity.WARNING,
+            code="warmup_beyond_steps",
+            where="training.warmup_steps",
+            message=f"of {plan.total_steps} steps none reaches the learning rate",
+            suggestion={"training.warmup_steps": plan.total_steps // 10},
+        )
+    if training.save_steps > plan.total_steps:
+        yield Finding(
+            severity=Severity.NOTE,
+            code="no_checkpoint",
+            where="training.save_steps",
+            message=f"no checkpoint is written before the last of {plan.total_steps} steps",
+            suggestion={"training.save_steps": max(1, plan.total_steps // 4)},
+        )
+
+
+def of_limits(
+    training: TrainingSettings, served: RolloutModel, prompt_tokens: int, image_tokens: int
+) -> Iterator[Finding]:
+    """What the replicas do not take; a limit of 0 is none."""
+    for name, limit, what in (
+        ("num_generations", served.max_completions, "completions of a prompt"),
+        ("max_new_tokens", served.max_new_tokens, "tokens of a completion"),
+    ):
+        if limit and getattr(training, name) > limit:
+            yield Finding(
+                severity=Severity.ERROR,
+                code={"num_generations": "max_completions"}.get(name, name),
+                where=f"training.{name}",
+                message=f"the rollout replicas give at most {limit} {what}",
+                suggestion={f"training.{name}": limit},
+            )
+    limit = served.max_sequence_tokens
+    if limit and prompt_tokens + training.max_new_tokens > limit:
+        room = limit - training.max_new_tokens - (prompt_tokens - image_tokens)
+        side = training.max_image_size * math.sqrt(max(room, 0) / image_tokens)
+        pixels = int(side) // _GRID_PIXELS * _GRID_PIXELS
+        yield Finding(
+            severity=Severity.ERROR,
+            code="max_sequence_tokens",
+            where="training.max_image_size",
+            message=f"a prompt of {prompt_tokens} tokens and {training.max_new_tokens} more are "
+            f"beyond the {limit} that the rollout replicas take",
+            suggestion={"training.max_image_size": pixels} if pixels >= 2 * _GRID_PIXELS else {},
+        )
+
+
+def of_base(base: BaseSample, training: TrainingSettings) -> Iterator[Finding]:
+    """Whether the rewards show the way."""
+    exact = base.scores["exact_rate"]
+    if exact >= _CEILING:
+        yield Finding(
+            severity=Severity.WARNING,
+            code="nothing_left_to_learn",
+            where="dataset_digest",
+            message=f"the base model is right in {exact:.0%} of its answers already; take harder "
+            "images",
+        )
+    elif base.any_right_rate == 0:
+        yield Finding(
+            severity=Severity.WARNING,
+            code="never_right",
+            where="dataset_digest",
+            message=f"not one answer to {base.num_samples} questions is right, so no reward shows "
+            "the way; check the answers in main.csv, or begin with easier images",
+        )
+    elif base.varied_group_rate < 0.1:
+        warmer = {"training.temperature": 1.0} if training.temperature < 1 else {}
+        yield Finding(
+            severity=Severity.WARNING,
+            code="no_variety",
+            where="training.temperature",
+            message=f"the answers to a question differ in {base.varied_group_rate:.0%} of the "
+            "groups only, and only those teach; raise the temperature",
+            suggestion=warmer,
+        )
+    if base.scores["parse_failure_rate"] > 0.5:
+        yield Finding(
+            severity=Severity.WARNING,
+            code="no_count_in_answers",
+            where="dataset_digest",
+            message=f"{base.scores['parse_failure_rate']:.0%} of the base model's answers hold no "
+            "count; ask in the question for an answer such as 'A photo of 3 apples'",
+        )
+
+
+def of_memory(
+    training: TrainingSettings, estimate: Callable[[TrainingSettings], MemoryEstimate]
+) -> Iterator[Finding]:
+    """Whether it fits, and if not, the nearest settings that do."""
+    now = estimate(training)
+    if not now.available_bytes or now.estimated_bytes <= _TIGHT * now.available_bytes:
+        return
+    too_much = now.estimated_bytes > now.available_bytes
+    smaller = nearest_that_fits(training, lambda t: _fits(estimate(t)))
+    need, have = now.estimated_bytes / 1e9, now.available_bytes / 1e9
+    yield Finding(
+        severity=Severity.ERROR if too_much else Severity.WARNING,
+        code="not_enough_memory" if too_much else "tight_memory",
+        where="training.batch_size",
+        message=f"an estimated {need:.1f} GB are needed and there are {have:.1f} GB",
+        suggestion=smaller,
+    )
+
+
+def _fits(estimate: MemoryEstimate) -> bool:
+    return estimate.estimated_bytes <= _TIGHT * estimate.available_bytes

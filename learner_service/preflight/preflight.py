@@ -1,0 +1,207 @@
+"""What a job would do, before there is one: its data, the base model on a sample, memory, time."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from transformers import AutoConfig
+
+from learner_service.asking import Asking
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.rollouts import RolloutModel, Sampling
+from learner_service.data.dataset import Sample, read_samples, stage_dataset
+from learner_service.data.held_out import held_out_rows
+from learner_service.data.kinds import kinds_of
+from learner_service.data.prompts import Prompter
+from learner_service.errors import RolloutsUnavailable
+from learner_service.evaluation.comparison import SCORES, ratio_scores
+from learner_service.preflight import findings
+from learner_service.preflight.findings import BaseSample, Finding, Severity, StepPlan, step_plan
+from learner_service.preflight.memory import (
+    MemoryEstimate,
+    ModelShape,
+    available_memory,
+    estimated_memory,
+)
+from learner_service.spec import JobSpec, TrainingSettings
+
+_SAMPLE = 32
+_ORDER = {severity: place for place, severity in enumerate(Severity)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeEstimate:
+    seconds_per_step: float
+    seconds: float
+    basis: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """See PreflightResponse in learner.proto."""
+
+    findings: list[Finding]
+    counts: dict[int, int]
+    kinds: dict[str, int]
+    rows: int
+    images: int
+    held_out_rows: int
+    steps: StepPlan
+    memory: MemoryEstimate
+    base: BaseSample | None = None
+    time: TimeEstimate | None = None
+
+
+class Preflights:
+    """`source` is where the spec's base model is loaded from."""
+
+    def __init__(self, asking: Asking, blobs: BlobStore, device: str, dtype: str) -> None:
+        self._asking = asking
+        self._blobs = blobs
+        self._device = device
+        self._dtype = dtype
+
+    async def run(
+        self, spec: JobSpec, source: str, earlier_steps: Sequence[dict[str, float]]
+    ) -> Preflight:
+        """`earlier_steps`: metrics of steps of an earlier job with the same base model."""
+        samples = await asyncio.to_thread(read_samples, self._blobs.path(spec.dataset_digest))
+        held_out = set(held_out_rows(samples, spec.held_out_share, spec.training.seed))
+        training_rows = [sample for sample in samples if sample.row not in held_out]
+        counts = Counter(sample.true_count for sample in samples)
+        plan = step_plan(spec.training, len(training_rows))
+        found = [
+            *findings.of_data(counts, len(training_rows), len(held_out), spec),
+            *findings.of_steps(spec.training, plan, len(training_rows)),
+        ]
+        prompter = await self._asking.prompter_alone(spec.base_model)
+        asked = await asyncio.to_thread(self._staged, spec, training_rows, prompter)
+        prompts = [prompter.prompt(sample, seed=spec.training.seed) for sample in asked]
+        longest = max(range(len(asked)), key=lambda number: len(prompts[number].token_ids))
+        prompt_tokens = len(prompts[longest].token_ids)
+        image_tokens = prompter.grid.tokens(asked[longest].width, asked[longest].height)
+        shape = ModelShape.of_config(await asyncio.to_thread(AutoConfig.from_pretrained, source))
+        device, available_bytes = available_memory(self._device)
+
+        def memory_of(training: TrainingSettings) -> MemoryEstimate:
+            share = (training.max_image_size / spec.training.max_image_size) ** 2
+            return estimated_memory(
+                shape,
+                training,
+                spec.lora,
+                prompt_tokens=prompt_tokens - image_tokens + round(image_tokens * share),
+                device=device,
+                bytes_per_number=self._bytes_per_number(device),
+                available_bytes=available_bytes,
+            )
+
+        found += findings.of_memory(spec.training, memory_of)
+        base = None
+        try:
+            served = await self._asking.served(prompter, spec.base_model)
+            limits = list(findings.of_limits(spec.training, served, prompt_tokens, image_tokens))
+            found += limits
+            if not limits:
+                base = await self._base(spec, asked, prompter, served)
+                found += findings.of_base(base, spec.training)
+        except RolloutsUnavailable:
+            found.append(_replicas_away())
+        return Preflight(
+            findings=sorted(found, key=lambda finding: _ORDER[finding.severity]),
+            counts=dict(sorted(counts.items())),
+            kinds=dict(Counter(kinds_of([s.question for s in samples])).most_common()),
+            rows=len(samples),
+            images=len({sample.image_digest for sample in samples}),
+            held_out_rows=len(held_out),
+            steps=plan,
+            memory=memory_of(spec.training),
+            base=base,
+            time=_time(plan, base, earlier_steps),
+        )
+
+    def _bytes_per_number(self, device: str) -> int:
+        half = self._dtype == "bfloat16" or (self._dtype == "auto" and device == "cuda")
+        return 2 if half else 4
+
+    def _staged(
+        self, spec: JobSpec, training_rows: Sequence[Sample], prompter: Prompter
+    ) -> list[Sample]:
+        """A sample of what would be trained on, its images as blobs."""
+        generator = random.Random(spec.training.seed)
+        chosen = generator.sample(list(training_rows), min(_SAMPLE, len(training_rows)))
+        return stage_dataset(
+            self._blobs.path(spec.dataset_digest),
+            self._blobs,
+            prompter.grid,
+            spec.training.max_image_size,
+            only_rows={sample.row for sample in chosen},
+        )
+
+    async def _base(
+        self, spec: JobSpec, samples: Sequence[Sample], prompter: Prompter, served: RolloutModel
+    ) -> BaseSample:
+        """The base model at the job's own temperature: what the first step would see."""
+        rollouts, rewards = await self._asking.clients()
+        prompts = [
+            prompter.prompt(sample, spec.training.seed + number)
+            for number, sample in enumerate(samples)
+        ]
+        size = spec.training.num_generations
+        sampling = Sampling(
+            num_completions=size,
+            temperature=spec.training.temperature,
+            max_new_tokens=spec.training.max_new_tokens,
+        )
+        started = time.monotonic()
+        groups = await rollouts.generate(prompts, "", sampling)
+        seconds = time.monotonic() - started
+        texts = [prompter.answer(completion) for group in groups for completion in group]
+        truth = [sample.true_count for sample in samples for _ in range(size)]
+        scores = await rewards.score(texts, truth, spec.rewards)
+        starts = range(0, len(scores), size)
+        values = ratio_scores(scores).values()
+        return BaseSample(
+            num_samples=len(samples),
+            scores={name: float(value) for name, value in zip(SCORES, values, strict=True)},
+            varied_group_rate=fmean(
+                len({score.reward for score in scores[start : start + size]}) > 1
+                for start in starts
+            ),
+            any_right_rate=fmean(
+                any(score.difference == 0 for score in scores[start : start + size])
+                for start in starts
+            ),
+            completions=len(scores),
+            seconds=seconds,
+        )
+
+
+def _time(
+    plan: StepPlan, base: BaseSample | None, earlier: Sequence[dict[str, float]]
+) -> TimeEstimate | None:
+    """From the steps of an earlier job, by completions; else from the sample's answers alone."""
+    per_completion = [
+        1 / step["samples_per_second"] for step in earlier if step.get("samples_per_second", 0) > 0
+    ]
+    if per_completion:
+        per_step = median(per_completion) * plan.completions_per_step
+        basis = "the steps of an earlier job with this model"
+    elif base is not None:
+        per_step = base.seconds * plan.completions_per_step / base.completions
+        basis = "the sample's answers alone, without learning: it will take longer"
+    else:
+        return None
+    return TimeEstimate(seconds_per_step=per_step, seconds=per_step * plan.total_steps, basis=basis)
+
+
+def _replicas_away() -> Finding:
+    return Finding(
+        severity=Severity.WARNING,
+        code="rollouts_away",
+        where="",
+        message="no rollout replica answers now, so the base model was not asked; a job would wait",
+    )

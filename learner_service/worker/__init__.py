@@ -1,0 +1,1 @@
+"""The process of one job: stage, load, train, save, compare."""

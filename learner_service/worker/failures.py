@@ -1,0 +1,19 @@
+"""What a worker that gives up tells its supervisor."""
+
+import torch
+
+from learner_service.events import WorkerFailed
+from tally.rpc.errors import DataLoss, ResourceExhausted, TallyError
+
+
+def failure_of(error: Exception) -> WorkerFailed:
+    """What a person is told, and whether another worker may do better."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
+        return WorkerFailed(message=f"out of memory; {advice}", retryable=True)
+    if isinstance(error, DataLoss | ResourceExhausted):
+        return WorkerFailed(message=str(error), retryable=True)
+    if isinstance(error, TallyError | FloatingPointError):
+        return WorkerFailed(message=str(error), retryable=False)
+    message = f"the worker failed with {type(error).__name__}; its log says more"
+    return WorkerFailed(message=message, retryable=True)

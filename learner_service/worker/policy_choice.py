@@ -1,0 +1,34 @@
+"""How a worker loads its policy: where, and in which precision."""
+
+import torch
+
+from learner_service.job_folder.worker_task import WorkerTask
+from learner_service.policy.policy import Policy, PolicySettings
+
+
+def chosen_policy(task: WorkerTask) -> Policy:
+    settings, training = task.settings, task.spec.training
+    if settings.torch_threads:
+        torch.set_num_threads(settings.torch_threads)
+    device = settings.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = settings.dtype
+    if dtype == "auto":
+        dtype = "bfloat16" if device == "cuda" else "float32"
+    return Policy(
+        PolicySettings(
+            source=task.model_source,
+            device=device,
+            dtype=getattr(torch, dtype),
+            use_4bit=training.use_4bit,
+            seed=training.seed,
+            feature_cache_bytes=settings.feature_cache_bytes,
+            feature_folder=(settings.feature_folder or settings.data_dir / "features")
+            if settings.feature_folder_bytes
+            else None,
+            feature_folder_bytes=settings.feature_folder_bytes,
+            gradient_checkpointing=training.gradient_checkpointing,
+        ),
+        task.spec.lora,
+    )

@@ -1,0 +1,1 @@
+"""Blobs that a replica has fetched, on disk or in memory-backed storage."""

@@ -1,0 +1,151 @@
+"""Blobs on disk by digest: fetched once however many ask, verified, bounded, oldest out first."""
+
+import asyncio
+import fcntl
+import logging
+import re
+import shutil
+import uuid
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from rollout_service.errors import BlobTooLarge, CacheFull
+from tally.rpc.blobs import BlobClient
+from tally.rpc.full_disk import full_disk_as
+
+_log = logging.getLogger(__name__)
+_OUR_NAME = re.compile(r"[0-9a-f]{64}(\.[0-9a-f]{32})?")
+_LOCK_NAME = ".tally-rollout.lock"
+
+
+@dataclass(kw_only=True)
+class _Entry:
+    """A blob that is here (`size_bytes`) or on its way (`fetching`), and how many hold it."""
+
+    holders: int = 0
+    size_bytes: int | None = None
+    fetching: asyncio.Task[None] | None = None
+
+
+class BlobCache:
+    """Blobs in `folder`, at most `max_bytes` of them; the folder belongs to one process."""
+
+    def __init__(self, folder: Path, max_bytes: int, client: BlobClient) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._client = client
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._used_bytes = 0  # by blobs that are here and those on their way
+        self._expected_bytes = 0  # by those on their way
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(folder)
+        _sweep(folder)
+
+    @asynccontextmanager
+    async def hold(self, digest: str) -> AsyncIterator[Path]:
+        """The blob's file, fetched if it is not here; it stays while the context is open.
+
+        Raises NotFound, DataLoss or Unavailable as the fetch does, BlobTooLarge and CacheFull.
+        """
+        entry = self._entries.setdefault(digest, _Entry())
+        self._entries.move_to_end(digest)
+        entry.holders += 1
+        try:
+            await self._arrived(digest, entry)
+            yield self._folder / digest
+        finally:
+            entry.holders -= 1
+            self._let_go(digest, entry)
+
+    def close(self) -> None:
+        self._lock.close()
+
+    async def _arrived(self, digest: str, entry: _Entry) -> None:
+        if entry.size_bytes is not None:
+            return
+        if entry.fetching is None:
+            entry.fetching = asyncio.create_task(self._fetch(digest, entry))
+        # One caller that gives up must not end the fetch for the others.
+        await asyncio.shield(entry.fetching)
+
+    def _let_go(self, digest: str, entry: _Entry) -> None:
+        """A fetch ends with the last caller that waits for it."""
+        if entry.holders or entry.size_bytes is not None:
+            return
+        if entry.fetching:
+            entry.fetching.cancel()
+        self._forget(digest, entry)
+
+    def _forget(self, digest: str, entry: _Entry) -> None:
+        if self._entries.get(digest) is entry:
+            del self._entries[digest]
+
+    async def _fetch(self, digest: str, entry: _Entry) -> None:
+        staging = self._folder / f"{digest}.{uuid.uuid4().hex}"
+        reserved: list[int] = []
+
+        def admit(size_bytes: int) -> None:
+            self._reserve(digest, size_bytes)
+            reserved.append(size_bytes)
+
+        try:
+            full = CacheFull("no room in the replica's cache folder; try again later")
+            with full_disk_as(full), staging.open("xb") as file:
+                size_bytes = await self._client.fetch(digest, file, admit)
+            staging.replace(self._folder / digest)
+            entry.size_bytes = size_bytes
+        finally:
+            staging.unlink(missing_ok=True)
+            self._expected_bytes -= sum(reserved)
+            if entry.size_bytes is None:
+                self._used_bytes -= sum(reserved)
+                self._forget(digest, entry)
+
+    def _reserve(self, digest: str, size_bytes: int) -> None:
+        """Makes room for a blob that is about to arrive, before its first byte is written."""
+        if size_bytes > self._max_bytes:
+            raise BlobTooLarge(f"blob {digest} is larger than {self._max_bytes} bytes")
+        idle = [(d, e) for d, e in self._entries.items() if e.size_bytes is not None]
+        for idle_digest, entry in idle:
+            if self._has_room(size_bytes):
+                break
+            if not entry.holders:
+                self._evict(idle_digest, entry)
+        if not self._has_room(size_bytes):
+            raise CacheFull("the blobs of the calls in progress fill the cache; try again later")
+        self._used_bytes += size_bytes
+        self._expected_bytes += size_bytes
+
+    def _has_room(self, size_bytes: int) -> bool:
+        """Within the bound, and in the file system, which others may be filling."""
+        free_bytes = shutil.disk_usage(self._folder).free - self._expected_bytes
+        return self._used_bytes + size_bytes <= self._max_bytes and size_bytes <= free_bytes
+
+    def _evict(self, digest: str, entry: _Entry) -> None:
+        (self._folder / digest).unlink(missing_ok=True)
+        self._used_bytes -= entry.size_bytes or 0
+        self._forget(digest, entry)
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    """Holds the folder for this process; a second one would sweep the first one's blobs."""
+    lock = (folder / _LOCK_NAME).open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise RuntimeError(f"another process uses the cache folder {folder}") from None
+    return lock
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what an earlier process left, and nothing that this cache did not write."""
+    left = [path for path in folder.iterdir() if _OUR_NAME.fullmatch(path.name)]
+    for path in left:
+        path.unlink()
+    if left:
+        _log.info("removed %d blobs of an earlier run", len(left))

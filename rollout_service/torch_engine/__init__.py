@@ -1,0 +1,1 @@
+"""The engine over torch and transformers' weights."""

@@ -1,0 +1,215 @@
+"""One prefill per prompt, then the completions of several prompts decoded as one batch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from rollout_service.engine import Completion, FinishReason, GenerationRequest
+from rollout_service.images import check_placeholders
+from rollout_service.model_family import LoadedModel
+from rollout_service.torch_engine.kv_cache import GroupCache, PromptCache
+from rollout_service.torch_engine.language_model import LanguageModel, Rotation
+from rollout_service.torch_engine.prefixes import Prefixes
+from rollout_service.torch_engine.sampling import Sampler, chances, check_finite
+from rollout_service.torch_engine.vision_features import VisionFeatures
+
+Stopped = Callable[[], bool]
+
+# Prompts of one pass: enough to fill the products, few enough to stay in a CPU's caches.
+_PREFILL_TOKENS = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """A prompt ready for its pass: `embeds` [tokens, H], M-RoPE `positions` [3, 1, tokens]."""
+
+    request: GenerationRequest
+    embeds: Tensor
+    positions: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prefilled:
+    """A prompt after its one pass: cache, `logits` [V] of the next token, and its position."""
+
+    request: GenerationRequest
+    cache: PromptCache
+    logits: Tensor
+    next_position: int
+
+
+class Decoder:
+    """Samples from `language_model`; every call must come from one thread."""
+
+    def __init__(self, loaded: LoadedModel, language_model: LanguageModel) -> None:
+        self._device = loaded.device
+        self._image_token_id = loaded.model.config.image_token_id
+        self._rope_index = loaded.model.model.get_rope_index
+        # Prompts of one data set differ little in where their image stands and in its size.
+        self._positions = lru_cache(maxsize=256)(self._computed_positions)
+        self._language_model = language_model
+        self._lm_head = loaded.model.lm_head
+        self._embed = loaded.model.get_input_embeddings()
+        self._stop_ids = frozenset(loaded.stop_token_ids)
+        self._barred_V = torch.zeros(loaded.vocabulary_size, device=loaded.device)
+        self._barred_V[list(loaded.barred_token_ids)] = -torch.inf
+
+    def prompt(self, request: GenerationRequest, vision: VisionFeatures | None) -> Prompt:
+        """Raises BadRequest where the prompt's placeholders are not the image's tokens."""
+        ids_P = torch.tensor([request.prompt_token_ids])  # [1, prompt tokens]
+        is_image_P = ids_P == self._image_token_id
+        check_placeholders(int(is_image_P.sum()), 0 if vision is None else len(vision.features))
+        grid = None if vision is None else tuple(vision.grid_thw[0].tolist())
+        positions = self._positions(tuple(is_image_P[0].tolist()), grid)
+        embeds = self._embed(ids_P[0].to(self._device))
+        if vision is not None:
+            embeds[is_image_P[0].to(self._device)] = vision.features.to(embeds.dtype)
+        return Prompt(request=request, embeds=embeds, positions=positions)
+
+    def _computed_positions(
+        self, is_image: tuple[bool, ...], grid_thw: tuple[int, ...] | None
+    ) -> Tensor:
+        """M-RoPE positions of a prompt, [3, 1, prompt tokens]; not to be changed."""
+        types = torch.tensor([is_image]).int()
+        positions, _ = self._rope_index(
+            torch.zeros_like(types, dtype=torch.long),
+            mm_token_type_ids=types,
+            image_grid_thw=None if grid_thw is None else torch.tensor([grid_thw]),
+        )
+        return positions
+
+    def prefill(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
+        return [
+            prefilled for together in _in_passes(prompts) for prefilled in self._passed(together)
+        ]
+
+    def _passed(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
+        hidden_P, caches = self._language_model.prefill(
+            torch.cat([prompt.embeds for prompt in prompts]),
+            torch.cat([prompt.positions for prompt in prompts], dim=-1).to(self._device),
+            [len(prompt.embeds) for prompt in prompts],
+        )
+        return [
+            Prefilled(
+                request=prompt.request,
+                cache=cache,
+                logits=logits,
+                next_position=int(prompt.positions.max()) + 1,
+            )
+            for prompt, cache, logits in zip(prompts, caches, self._lm_head(hidden_P), strict=True)
+        ]
+
+    def decode(
+        self, prompts: Sequence[Prefilled], stopped: Sequence[Stopped]
+    ) -> list[list[Completion]]:
+        """Completions of each prompt's request; all requests are alike but for their seeds.
+
+        `stopped` says of each request, between tokens, whether nobody waits for it any more;
+        what it gets then is of no use.
+        """
+        request = prompts[0].request
+        tokens_R_T, logps_R_T = self._decode_rows(prompts, stopped)
+        completions = [
+            self._completion(tokens, logps, request.adapter_digest)
+            for tokens, logps in zip(tokens_R_T, logps_R_T, strict=True)
+        ]
+        group = request.num_completions
+        return [completions[i : i + group] for i in range(0, len(completions), group)]
+
+    def _decode_rows(
+        self, prompts: Sequence[Prefilled], stopped: Sequence[Stopped]
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        """Tokens and log-probabilities, [rows, tokens] each, up to where each row ended."""
+        request = prompts[0].request
+        group, steps = request.num_completions, request.max_new_tokens
+        sampler = Sampler(request.temperature, self._barred_V)
+        chance_T_R = torch.cat(
+            [chances(prompt.request.seed, steps, group) for prompt in prompts], dim=1
+        )
+        logits_N_V = torch.stack([prompt.logits for prompt in prompts])
+        cache = GroupCache([prompt.cache for prompt in prompts])
+        rotation = self._own_rotation(prompts, steps)
+        rows, sampled = Prefixes(len(prompts), group, self._stop_ids), _Sampled()
+        for step in range(steps):
+            tokens_R, logps_R = sampler.sample(
+                logits_N_V,
+                chance_T_R[step, rows.going].to(self._device),
+                self._tensor(rows.places),
+            )
+            sampled.add(rows.going, logps_R)
+            rows.add(tokens_R.tolist())
+            _end_stopped(rows, stopped)
+            if not rows.going or step == steps - 1:
+                break
+            tokens, move = rows.advance()
+            if move:
+                prompts_P = self._tensor(move.prompts)
+                cache.keep(prompts_P, self._tensor(move.places))
+                rotation = rotation.of(prompts_P)
+            hidden = self._language_model.decode(
+                self._embed(self._tensor(tokens)), rotation.at(step), cache
+            )
+            logits_N_V = self._lm_head(hidden)
+        return rows.tokens, sampled.by_row(len(rows.tokens))
+
+    def _tensor(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+        return torch.tensor(numbers, device=self._device)
+
+    def _own_rotation(self, prompts: Sequence[Prefilled], steps: int) -> Rotation:
+        """Of every prompt's next `steps` tokens: [P, 1, steps, 1, head size]."""
+        first_P = torch.tensor([prompt.next_position for prompt in prompts], device=self._device)
+        positions = first_P.unsqueeze(1) + torch.arange(steps, device=self._device)
+        rotation = self._language_model.rotation(positions.expand(3, -1, -1), prompts[0].logits)
+        return Rotation(cos=rotation.cos[:, None, :, None], sin=rotation.sin[:, None, :, None])
+
+    def _completion(
+        self, tokens_T: list[int], logps_T: list[float], adapter_digest: str
+    ) -> Completion:
+        check_finite(logps_T, adapter_digest)
+        closed = bool(tokens_T) and tokens_T[-1] in self._stop_ids
+        return Completion(
+            token_ids=tuple(tokens_T),
+            log_probabilities=tuple(logps_T),
+            finish_reason=FinishReason.STOP if closed else FinishReason.LENGTH,
+            adapter_digest=adapter_digest,
+        )
+
+
+class _Sampled:
+    """Log-probabilities of what was sampled, on the device until all are there."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._logps: list[Tensor] = []
+
+    def add(self, rows: Sequence[int], logps_R: Tensor) -> None:
+        self._rows += rows
+        self._logps.append(logps_R)
+
+    def by_row(self, rows: int) -> list[list[float]]:
+        logps: list[list[float]] = [[] for _ in range(rows)]
+        for row, logp in zip(self._rows, torch.cat(self._logps).tolist(), strict=True):
+            logps[row].append(logp)
+        return logps
+
+
+def _end_stopped(rows: Prefixes, stopped: Sequence[Stopped]) -> None:
+    for prompt, is_stopped in enumerate(stopped):
+        if is_stopped():
+            rows.end(prompt)
+
+
+def _in_passes(prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
+    """In order, together as far as `_PREFILL_TOKENS` reach."""
+    together: list[Prompt] = []
+    for prompt in prompts:
+        tokens = sum(len(one.embeds) for one in (*together, prompt))
+        if together and tokens > _PREFILL_TOKENS:
+            yield together
+            together = []
+        together.append(prompt)
+    if together:
+        yield together

@@ -1,0 +1,167 @@
+"""The language model's forward pass, for sampling: prompts once, then a token of every row.
+
+The weights and norms are those of transformers' model. The pass is written out because it can then
+do what a general one can't: several prompts in a row without padding, the rows of a group over
+one copy of their prompt, the last layer only where a token is to be sampled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rollout_service.torch_engine.kv_cache import GroupCache, PromptCache
+from rollout_service.torch_engine.projection import Projection
+
+# Up to here a second copy of the weights, with the adapter in it, is cheap to hold and to make.
+_MOST_MERGED_BYTES = 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rotation:
+    """M-RoPE at some positions: `cos` and `sin`, to be broadcast over heads. The first half of
+    `sin` is negated, so that rotating is a product with the swapped halves."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def at(self, step: int) -> "Rotation":
+        """For decoding: the positions of every row's token number `step`."""
+        return Rotation(cos=self.cos[:, :, step], sin=self.sin[:, :, step])
+
+    def of(self, prompts_P: Tensor) -> "Rotation":
+        """For decoding: of these prompts only."""
+        return Rotation(cos=self.cos[prompts_P], sin=self.sin[prompts_P])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        swapped = x.roll(x.shape[-1] // 2, dims=-1)
+        return torch.addcmul(x * self.cos, swapped, self.sin)
+
+
+class LanguageModel:
+    """`module` is the text model of a supported family, called `name` within the whole model."""
+
+    def __init__(self, module: Any, name: str) -> None:
+        config = module.config
+        self._heads = config.num_attention_heads
+        self._key_heads = config.num_key_value_heads
+        self._head_size = config.hidden_size // self._heads
+        self._rotary = module.rotary_emb
+        self._norm = module.norm
+        merges = _merges(module)
+        self._layers = [
+            _Layer(layer, f"{name}.layers.{number}", merges=merges)
+            for number, layer in enumerate(module.layers)
+        ]
+
+    @property
+    def projections(self) -> list[Projection]:
+        return [projection for layer in self._layers for projection in layer.projections]
+
+    def rotation(self, positions: Tensor, like: Tensor) -> Rotation:
+        """`positions` [3, rows, tokens] → cos and sin [rows, tokens, head size]."""
+        cos, sin = self._rotary(like, positions)
+        half = self._head_size // 2
+        return Rotation(cos=cos, sin=torch.cat((-sin[..., :half], sin[..., half:]), dim=-1))
+
+    def prefill(
+        self, embeds: Tensor, positions: Tensor, lengths: Sequence[int]
+    ) -> tuple[Tensor, list[PromptCache]]:
+        """Prompts one after the other: `embeds` [N, H], `positions` [3, 1, N].
+
+        → the last token's hidden state of each prompt, [P, H], and its keys and values.
+        """
+        rotation = self.rotation(positions, embeds)
+        rotation = Rotation(cos=rotation.cos[0, :, None], sin=rotation.sin[0, :, None])
+        caches = [PromptCache() for _ in lengths]
+        ends = torch.tensor(lengths, device=embeds.device).cumsum(0) - 1
+        hidden = embeds
+        for layer in self._layers:
+            is_last = layer is self._layers[-1]
+            heads = self._heads_of(layer, hidden, rotation)
+            attended = [
+                self._over_itself(*prompt, cache, last_only=is_last)
+                for *prompt, cache in zip(*(x.split(lengths) for x in heads), caches, strict=True)
+            ]
+            if is_last:
+                hidden = hidden[ends]
+            hidden = layer.after_attention(hidden, torch.cat(attended))
+        return self._norm(hidden), caches
+
+    def decode(self, embeds: Tensor, rotation: Rotation, cache: GroupCache) -> Tensor:
+        """One token of every row, [P * G, H] → its hidden states; `cache` takes it in."""
+        hidden = embeds
+        prompts, group = cache.prompts, cache.group
+        for number, layer in enumerate(self._layers):
+            queries, keys, values = self._heads_of(layer, hidden.view(prompts, group, -1), rotation)
+            attended = cache.attend(number, queries, keys, values)
+            hidden = layer.after_attention(hidden, attended.to(hidden.dtype))
+        cache.length += 1
+        return self._norm(hidden)
+
+    def _heads_of(
+        self, layer: "_Layer", hidden: Tensor, rotation: Rotation
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotated queries [..., heads, size] and keys, and values [..., key heads, size]."""
+        joined = layer.qkv(layer.input_norm(hidden))
+        joined = joined.unflatten(-1, (-1, self._head_size))
+        rotated = rotation(joined[..., : -self._key_heads, :])
+        return (
+            rotated[..., : self._heads, :],
+            rotated[..., self._heads :, :],
+            joined[..., -self._key_heads :, :],
+        )
+
+    def _over_itself(
+        self, queries: Tensor, keys: Tensor, values: Tensor, cache: PromptCache, *, last_only: bool
+    ) -> Tensor:
+        """Causal attention of one prompt, [tokens, heads, size] → [tokens, H]; fills `cache`."""
+        cache.append(keys.transpose(0, 1).contiguous(), values.transpose(0, 1).contiguous())
+        if last_only:
+            queries = queries[-1:]
+        attended = functional.scaled_dot_product_attention(
+            queries.transpose(0, 1).unsqueeze(0),
+            cache.keys[-1].unsqueeze(0),
+            cache.values[-1].unsqueeze(0),
+            is_causal=not last_only,
+            enable_gqa=self._heads != self._key_heads,
+        )
+        return attended[0].transpose(0, 1).flatten(1)
+
+
+class _Layer:
+    """A decoder layer's parts; what reads the same input is one projection."""
+
+    def __init__(self, layer: Any, name: str, *, merges: bool) -> None:
+        def joined(part: str, *names: str) -> Projection:
+            owner = getattr(layer, part)
+            return Projection(
+                {f"{name}.{part}.{one}": getattr(owner, one) for one in names}, merges=merges
+            )
+
+        self.qkv = joined("self_attn", "q_proj", "k_proj", "v_proj")
+        self._output = joined("self_attn", "o_proj")
+        self._gate_up = joined("mlp", "gate_proj", "up_proj")
+        self._down = joined("mlp", "down_proj")
+        self._activation = layer.mlp.act_fn
+        self.input_norm = layer.input_layernorm
+        self._norm = layer.post_attention_layernorm
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        return self.qkv, self._output, self._gate_up, self._down
+
+    def after_attention(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """The layer's output; both are [N, H]."""
+        hidden = hidden + self._output(attended)
+        gate, up = self._gate_up(self._norm(hidden)).chunk(2, dim=-1)
+        return hidden + self._down(self._activation(gate) * up)
+
+
+def _merges(module: nn.Module) -> bool:
+    parameters = list(module.layers.parameters())
+    is_exact = all(parameter.dtype == torch.float32 for parameter in parameters)
+    return is_exact and sum(p.nbytes for p in parameters) <= _MOST_MERGED_BYTES

@@ -1,5 +1,0 @@
-"""Synthetic counting scenes, and the small policy for machines without a GPU."""
-
-import torch_compat
-
-torch_compat.install()

@@ -1,0 +1,1 @@
+"""What the four services share, the contracts they speak, and the command line."""

@@ -1,0 +1,1 @@
+"""The REST API from Python, and what its answers add up to."""

@@ -1,0 +1,1 @@
+"""The commands of `tally`, a file for each group of them."""

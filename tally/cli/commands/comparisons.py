@@ -1,0 +1,208 @@
+"""`tally compare`, `comparisons`, `comparison`, `report`: base against adapter."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tally.cli.client.api_client import ApiClient, Json
+from tally.cli.client.reports import save_evaluation
+from tally.cli.commands.completion import complete_comparison_id, complete_file_id, complete_job_id
+from tally.cli.commands.context import AsJson, MaxImageSize, MaxNewTokens, Model, open_client
+from tally.cli.commands.data import existing_file, file_id_of
+from tally.cli.errors import CliError, Interrupted
+from tally.cli.files import make_folder
+from tally.cli.show.bars import sending
+from tally.cli.show.comparison_tables import print_comparison, print_details
+from tally.cli.show.output import print_json, print_table, say
+from tally.cli.show.watch import watch_comparison
+
+Html = Annotated[Path | None, typer.Option(dir_okay=False, help="Save the page with pictures.")]
+Csv = Annotated[Path | None, typer.Option(dir_okay=False, help="Save every answer as a table.")]
+Details = Annotated[
+    bool, typer.Option("--details", help="Also by count and object, the matrix, the worst images.")
+]
+
+
+def compare(
+    context: typer.Context,
+    adapter: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB_ID|ADAPTER.zip",
+            help="A job, or an adapter as it was downloaded or as PEFT writes it.",
+            autocompletion=complete_job_id,
+        ),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE_ID|ZIP",
+            help="What to compare on; for a job, what it held out if unset.",
+            autocompletion=complete_file_id,
+        ),
+    ] = None,
+    *,
+    html: Html = None,
+    csv: Csv = None,
+    details: Details = False,
+    model: Model = None,
+    max_image_size: MaxImageSize = None,
+    max_new_tokens: MaxNewTokens = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for it; otherwise only ask for it.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Compare an adapter with its base model: figures with intervals, warnings, a report."""
+    output = Output(html=html, csv=csv, details=details, as_json=as_json)
+    settings = {
+        "model": model,
+        "max_image_size": max_image_size,
+        "max_new_tokens": max_new_tokens,
+    }
+    with open_client(context) as client:
+        if (path := existing_file(adapter)) is not None:
+            started = _start_adapter(client, path, data, settings)
+        elif any(value is not None for value in settings.values()):
+            raise CliError(
+                "A job is compared with its own settings; leave --model and --max-… out."
+            )
+        elif data is None:
+            _show(client, _of_job(client, adapter), output)
+            return
+        else:
+            started = client.evaluate(adapter, file_id_of(client, data))
+        if wait:
+            started = _finished(client, started["evaluation_id"])
+        _show(client, started, output)
+
+
+def comparisons(
+    context: typer.Context,
+    job: Annotated[
+        str | None,
+        typer.Option(metavar="JOB_ID", help="Only this job's.", autocompletion=complete_job_id),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the comparisons that were asked for."""
+    with open_client(context) as client:
+        listed = client.comparisons(job)
+    if as_json:
+        print_json(listed)
+        return
+    names = ["evaluation_id", "job_id", "status", "progress", "created_at"]
+    print_table(names, [[one[name] for name in names] for one in listed])
+
+
+def comparison(
+    context: typer.Context,
+    evaluation_id: Annotated[
+        str,
+        typer.Argument(metavar="EVALUATION_ID", autocompletion=complete_comparison_id),
+    ],
+    *,
+    html: Html = None,
+    csv: Csv = None,
+    details: Details = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a comparison that was asked for; waits until it has ended."""
+    output = Output(html=html, csv=csv, details=details, as_json=as_json)
+    with open_client(context) as client:
+        found = client.comparison(evaluation_id)
+        if found["status"] != "completed":
+            found = _finished(client, evaluation_id)
+        _show(client, found, output)
+
+
+def report(
+    context: typer.Context,
+    job_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB_ID|EVALUATION_ID",
+            help="A job, or a comparison that was asked for.",
+            autocompletion=complete_job_id,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", file_okay=False, help="A folder; report-JOB_ID if unset."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save a comparison: evaluation.html with its pictures, evaluation.csv, evaluation.json."""
+    folder = output or Path(f"report-{job_id}")
+    with open_client(context) as client:
+        paths = [
+            save_evaluation(client, job_id, kind, folder / f"evaluation.{kind}")
+            for kind in ("json", "csv", "html")
+        ]
+    if as_json:
+        print_json({"job_id": job_id, "paths": [str(path) for path in paths]})
+    else:
+        for path in paths:
+            say(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _start_adapter(client: ApiClient, path: Path, data: str | None, settings: Json) -> Json:
+    if data is None:
+        raise CliError("What is it to be compared on? Name it: --data FILE_ID or --data data.zip.")
+    file_id = file_id_of(client, data)
+    with sending(path) as file:
+        return client.evaluate_adapter(file, path.name, settings | {"file_id": file_id})
+
+
+def _of_job(client: ApiClient, job_id: str) -> Json:
+    """The comparison that the job made itself, in the form of one that was asked for."""
+    found = client.evaluation(job_id)
+    own = {"evaluation_id": None, "job_id": job_id, "file_id": found.get("file_id")}
+    return own | {"status": "completed", "error_message": None, "evaluation": found}
+
+
+def _finished(client: ApiClient, evaluation_id: str) -> Json:
+    try:
+        watch_comparison(client, evaluation_id)
+    except KeyboardInterrupt:
+        message = (
+            f"The comparison goes on; `tally comparison {evaluation_id}` shows it, "
+            f"`tally cancel {evaluation_id}` ends it."
+        )
+        raise Interrupted(message) from None
+    return client.comparison(evaluation_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What is wanted of a comparison. Folders are made first: better known before it lasts."""
+
+    html: Path | None
+    csv: Path | None
+    details: bool
+    as_json: bool
+
+    def __post_init__(self) -> None:
+        for _, path in self.files():
+            make_folder(path.parent)
+
+    def files(self) -> list[tuple[str, Path]]:
+        wanted = (("html", self.html), ("csv", self.csv))
+        return [(kind, path) for kind, path in wanted if path is not None]
+
+
+def _show(client: ApiClient, found: Json, output: Output) -> None:
+    evaluation = found["evaluation"]
+    if evaluation is not None:
+        for kind, path in output.files():
+            save_evaluation(client, found["evaluation_id"] or found["job_id"], kind, path)
+    if output.as_json:
+        print_json(found)
+    elif evaluation is None:
+        say(f"Started comparison {found['evaluation_id']}")
+    else:
+        print_comparison(evaluation)
+        if output.details:
+            print_details(evaluation)

@@ -1,0 +1,66 @@
+"""What the shell offers after Tab: ids and settings, as the gateway has them now."""
+
+from collections.abc import Callable
+
+import typer
+
+from tally.cli.client.api_client import DEFAULT_URL, ApiClient
+from tally.cli.client.settings_schema import describe, settings_of
+from tally.cli.errors import CliError
+
+# Someone waits at a prompt.
+_TIMEOUT_SECONDS = 2.0
+Offer = tuple[str, str]
+
+
+def complete_job_id(context: typer.Context, incomplete: str) -> list[Offer]:
+    return _offered(context, incomplete, _jobs)
+
+
+def complete_file_id(context: typer.Context, incomplete: str) -> list[Offer]:
+    return _offered(context, incomplete, _files)
+
+
+def complete_comparison_id(context: typer.Context, incomplete: str) -> list[Offer]:
+    return _offered(context, incomplete, _comparisons)
+
+
+def complete_setting(context: typer.Context, incomplete: str) -> list[Offer]:
+    return _offered(context, incomplete, _settings)
+
+
+def complete_preset(context: typer.Context, incomplete: str) -> list[Offer]:
+    return _offered(context, incomplete, _presets)
+
+
+def _offered(
+    context: typer.Context, incomplete: str, ask: Callable[[ApiClient], list[Offer]]
+) -> list[Offer]:
+    """Nothing where no gateway answers: a shell has no place for an error."""
+    options = context.find_root().params
+    url, token = options.get("url") or DEFAULT_URL, options.get("token")
+    try:
+        with ApiClient(url, token, timeout_seconds=_TIMEOUT_SECONDS) as client:
+            return [offer for offer in ask(client) if offer[0].startswith(incomplete)]
+    except CliError:
+        return []
+
+
+def _jobs(client: ApiClient) -> list[Offer]:
+    return [(job["job_id"], f"{job['job_name']}, {job['status']}") for job in client.jobs()]
+
+
+def _files(client: ApiClient) -> list[Offer]:
+    return [(f["file_id"], f"{f['filename']}, {f['csv_rows']} rows") for f in client.files()]
+
+
+def _comparisons(client: ApiClient) -> list[Offer]:
+    return [(one["evaluation_id"], one["status"]) for one in client.comparisons()]
+
+
+def _settings(client: ApiClient) -> list[Offer]:
+    return [(f"{one.name}=", describe(one)) for one in settings_of(client.openapi())]
+
+
+def _presets(client: ApiClient) -> list[Offer]:
+    return [(name, "") for name in client.presets()]

@@ -1,0 +1,43 @@
+"""What the options before the command say, and the options that many commands have."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from tally.cli.client.api_client import ApiClient
+from tally.cli.commands.completion import complete_file_id, complete_job_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    url: str
+    token: str | None
+
+    def open(self) -> ApiClient:
+        return ApiClient(self.url, self.token)
+
+
+def open_client(context: typer.Context) -> ApiClient:
+    connection: Connection = context.find_object(Connection)
+    return connection.open()
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+JobId = Annotated[
+    str,
+    typer.Argument(help="The job's id.", metavar="JOB_ID", autocompletion=complete_job_id),
+]
+FileId = Annotated[
+    str,
+    typer.Argument(help="The upload's id.", metavar="FILE_ID", autocompletion=complete_file_id),
+]
+Model = Annotated[
+    str | None, typer.Option(help="The base model, one of the server's; its first if unset.")
+]
+MaxImageSize = Annotated[
+    int | None, typer.Option(min=56, max=4096, help="Longest side of a picture in pixels.")
+]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Most tokens of an answer.")
+]

@@ -1,0 +1,160 @@
+"""`tally demo`: from nothing to a trained adapter and a comparison, on this machine."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tally.cli import demo_settings as settings
+from tally.cli.client.api_client import ApiClient, Json, upload_path
+from tally.cli.client.download import download
+from tally.cli.commands.data import describe_upload
+from tally.cli.errors import CliError, Interrupted, JobNotCompleted, RequestRefused, StackFailed
+from tally.cli.show.comparison_tables import print_comparison
+from tally.cli.show.output import say
+from tally.cli.show.watch import watch_job
+from tally.cli.stack.services import DEFAULT_MODEL, free_ports
+from tally.cli.stack.stack import EngineOption, running_stack
+from tally.cli.stack.stop_request import StopRequest, stop_on_signals
+from tally.cli.stack.supervisor import Supervisor
+from tally.cli.stack.work import Work
+from tally.samples.dataset import write_sample_data
+
+_HOST = "127.0.0.1"
+
+
+def demo(
+    data_dir: Annotated[
+        Path | None, typer.Option(file_okay=False, help="A temporary folder if unset.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(file_okay=False, help="Where adapter.zip and curves.png go.")
+    ] = Path("demo-output"),
+    engine: EngineOption = "auto",
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False,
+) -> None:
+    """Train the small sample policy to count, and compare it with its base."""
+    _forget_settings()
+    output.mkdir(parents=True, exist_ok=True)
+    with _data_folder(data_dir, keep) as folder, stop_on_signals() as request:
+        try:
+            evaluation = _run(folder, output, request, engine)
+        except CliError as error:
+            _keep_logs(folder, output)
+            raise error
+    print_comparison(evaluation)
+    say(f"Wrote {output / 'adapter.zip'} and {output / 'curves.png'}")
+    say(summary(evaluation))
+
+
+def summary(evaluation: Json) -> str:
+    """The demo's last line."""
+    base, adapter = evaluation["base"]["exact_rate"], evaluation["adapter"]["exact_rate"]
+    count = evaluation["num_samples"]
+    return f"held-out exact rate: base {base:.2f}, adapter {adapter:.2f}, n={count}"
+
+
+def _run(folder: Path, output: Path, request: StopRequest, engine: str) -> Json:
+    """→ the held-out comparison. Raises StackFailed with the log of the service at fault."""
+    port = free_ports(1)[0]
+    with running_stack(
+        request, data_dir=folder, model=DEFAULT_MODEL, host=_HOST, port=port, engine=engine
+    ) as stack:
+        work = Work(lambda: _train(f"http://{_HOST}:{port}", folder / "samples", output, request))
+        try:
+            stack.run(until=work.done)
+        finally:
+            if not work.done():
+                _abandon(work, stack, request)
+        if not work.done() or request.stopped():
+            raise Interrupted("Interrupted.")
+        return _result(work, stack)
+
+
+def _train(url: str, sample_folder: Path, output: Path, request: StopRequest) -> Json:
+    """What a user would do by hand, over REST."""
+    write_sample_data(
+        sample_folder,
+        training=settings.TRAINING_SCENES,
+        held_out=settings.HELD_OUT_SCENES,
+        seed=settings.SAMPLE_SEED,
+    )
+    with ApiClient(url) as client:
+        training, held_out = (
+            _upload(client, sample_folder / name) for name in ("training_data.zip", "held_out.zip")
+        )
+        job_id = client.train(
+            {
+                "job_name": "demo",
+                "data_file_id": training,
+                "evaluation_file_id": held_out,
+                "training_config": settings.TRAINING_CONFIG,
+                "lora_config": settings.LORA_CONFIG,
+            }
+        )["job_id"]
+        watch_job(client, job_id, stopped=request.stopped)
+        download(client, job_id, output / "adapter.zip")
+        _draw(client.metrics(job_id), output / "curves.png")
+        return client.evaluation(job_id)
+
+
+def _upload(client: ApiClient, path: Path) -> str:
+    answer = upload_path(client, path)
+    say(describe_upload(answer))
+    return answer["file_id"]
+
+
+def _draw(steps: list[Json], path: Path) -> None:
+    # matplotlib takes a second to import, and no other command needs it.
+    from tally.cli.show.curves import draw_curves  # noqa: PLC0415
+
+    draw_curves(steps, path, title=f"Tally demo: {len(steps)} steps of GRPO")
+
+
+def _abandon(work: Work[Json], stack: Supervisor, request: StopRequest) -> None:
+    """Ends the services first: that wakes the work, which then sees that it is to stop."""
+    request.ask_once()
+    stack.stop()
+    work.join(timeout_seconds=5.0)
+
+
+def _result(work: Work[Json], stack: Supervisor) -> Json:
+    try:
+        return work.result()
+    except (JobNotCompleted, RequestRefused) as error:
+        at_fault = "learner" if isinstance(error, JobNotCompleted) else "gateway"
+        tail = next(p.log_tail() for p in stack.processes if p.service.name == at_fault)
+        raise StackFailed(str(error), service=at_fault, log_tail=tail) from error
+
+
+@contextlib.contextmanager
+def _data_folder(data_dir: Path | None, keep: bool) -> Iterator[Path]:
+    """The folder given, or a temporary one that goes away unless it is to be kept."""
+    if data_dir is not None:
+        yield data_dir
+        return
+    folder = Path(tempfile.mkdtemp(prefix="tally-demo-"))
+    try:
+        yield folder
+    finally:
+        if keep:
+            say(f"The data is kept in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_settings() -> None:
+    """An operator's settings, a database for one, are not the demo's to use."""
+    for name in [name for name in os.environ if name.startswith("TALLY_")]:
+        del os.environ[name]
+
+
+def _keep_logs(folder: Path, output: Path) -> None:
+    if (folder / "logs").is_dir():
+        shutil.copytree(folder / "logs", output / "logs", dirs_exist_ok=True)
+        say(f"The logs of the services are in {output / 'logs'}")

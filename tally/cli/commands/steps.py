@@ -1,0 +1,87 @@
+"""`tally metrics` and `samples`: what the steps of a job measured, and what the model said."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tally.cli.client.api_client import Json
+from tally.cli.commands.context import AsJson, JobId, open_client
+from tally.cli.errors import CliError
+from tally.cli.files import make_folder
+from tally.cli.show.output import one_line, print_json, print_table, say
+
+_COLUMNS = {
+    "step": "step",
+    "reward": "reward_mean",
+    "exact": "exact_rate",
+    "error": "mean_absolute_count_error",
+    "entropy": "entropy",
+    "kl": "kl",
+    "loss": "loss",
+    "rollout s": "rollout_seconds",
+    "learning s": "learning_seconds",
+    "step s": "step_seconds",
+}
+
+
+def metrics(
+    context: typer.Context,
+    job_id: JobId,
+    last: Annotated[int, typer.Option(min=1, help="Steps to show, the latest.")] = 20,
+    curves: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Draw the curves into this PNG.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the steps of a job measured; with --json all of it."""
+    with open_client(context) as client:
+        steps = client.metrics(job_id)
+    if curves is not None:
+        _draw(steps, curves, job_id)
+    if as_json:
+        print_json(steps)
+        return
+    rows = [[_figure(step.get(name)) for name in _COLUMNS.values()] for step in steps[-last:]]
+    print_table(list(_COLUMNS), rows)
+
+
+def samples(
+    context: typer.Context,
+    job_id: JobId,
+    steps: Annotated[int, typer.Option(min=1, max=100, help="Steps to show at most.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the model said in the latest steps, each answer with its count and reward."""
+    with open_client(context) as client:
+        answer = client.samples(job_id, steps)
+    if as_json:
+        print_json(answer)
+        return
+    for step in answer["steps"]:
+        say(f"step {step['step']}")
+        for group in step["groups"]:
+            _say_group(group)
+
+
+def _say_group(group: Json) -> None:
+    asked = one_line(group["question"])
+    say(f"  row {group['row']}: {asked} (true count {group['true_count']})")
+    for given in group["answers"]:
+        count = "–" if given["count"] is None else given["count"]
+        reward = _figure(given["reward"]) or "–"
+        say(f"    {count:>5}  reward {reward:>6}  {one_line(given['text'])}")
+
+
+def _draw(steps: list[Json], path: Path, job_id: str) -> None:
+    if not steps:
+        raise CliError(f"Job {job_id} has done no step yet, so there is nothing to draw.")
+    # matplotlib takes a second to import.
+    from tally.cli.show.curves import draw_curves  # noqa: PLC0415
+
+    make_folder(path.parent)
+    draw_curves(steps, path, title=f"{len(steps)} steps of {job_id}")
+
+
+def _figure(value: Any) -> str | None:
+    return f"{value:.4g}" if isinstance(value, float) else None if value is None else str(value)

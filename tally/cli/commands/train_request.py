@@ -1,0 +1,145 @@
+"""The body of POST /train: a preset, then a settings file, then --set; later ones win."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tally.cli.client.api_client import ApiClient, Json
+from tally.cli.client.settings_schema import full_name, settings_of
+from tally.cli.commands.completion import complete_file_id, complete_preset, complete_setting
+from tally.cli.commands.data import file_id_of
+from tally.cli.errors import CliError, RequestRefused
+
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="FILE_ID|ZIP", help="What to train on.", autocompletion=complete_file_id),
+]
+Evaluate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE_ID|ZIP",
+        help="Compare base and adapter on this afterwards; on some of the data if unset.",
+        autocompletion=complete_file_id,
+    ),
+]
+Name = Annotated[str | None, typer.Option(help="A name for the job.")]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="Settings that go together.", autocompletion=complete_preset),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="JSON with training_config, lora_config; or a whole body."
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="One setting, such as num_epochs=3; `tally settings` explains them.",
+        autocompletion=complete_setting,
+    ),
+]
+
+
+def build_request(
+    client: ApiClient,
+    *,
+    data: str | None,
+    evaluate: str | None,
+    name: str | None,
+    preset: str | None,
+    config: Path | None,
+    settings: list[str] | None,
+) -> Json:
+    """The body, its ZIPs uploaded. Raises CliError before anything is sent, where it can."""
+    request = read_config(config) if config else {}
+    if preset:
+        request = laid_over(_preset(client, preset), request)
+    if settings:
+        apply_settings(client, request, settings)
+    request.setdefault("job_name", "counting_model")
+    if name:
+        request["job_name"] = name
+    if not (data or request.get("data_file_id")):
+        raise CliError("What is it to train on? Name it: --data FILE_ID or --data training.zip.")
+    if data:
+        request["data_file_id"] = file_id_of(client, data)
+    if evaluate:
+        request["evaluation_file_id"] = file_id_of(client, evaluate)
+    return request
+
+
+def read_config(path: Path) -> Json:
+    """A JSON object as the user's document shows: training_config, lora_config."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CliError(f"{path} can't be read as JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise CliError(f'{path} must hold an object such as {{"training_config": {{…}}}}.')
+    return config
+
+
+def laid_over(base: Json, over: Json) -> Json:
+    """`over` on top of `base`, group by group."""
+    both = {
+        name: laid_over(base[name], over[name]) for name in base if _are_groups(base, over, name)
+    }
+    return {**base, **over, **both}
+
+
+def apply_settings(client: ApiClient, request: Json, settings: list[str]) -> None:
+    """Puts each "num_epochs=3" into the request, where it belongs; later ones win."""
+    known = settings_of(client.openapi())
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not separator or not name.strip():
+            raise CliError(f"{setting!r} is not of the form num_epochs=3.")
+        _put(request, full_name(name.strip(), known).split("."), _value(text))
+
+
+def as_options(suggestion: Json) -> str:
+    """Parts of a body as options: {"lora_config": {"r": 8}} → '--set lora_config.r=8'."""
+    options = []
+    for name, value in suggestion.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        options += [
+            f"--set {f'{name}.{key}'.strip('.')}={json.dumps(v)}" for key, v in inner.items()
+        ]
+    return " ".join(options)
+
+
+def _are_groups(base: Json, over: Json, name: str) -> bool:
+    return isinstance(base[name], dict) and isinstance(over.get(name), dict)
+
+
+def _preset(client: ApiClient, name: str) -> Json:
+    try:
+        presets = client.presets()
+    except RequestRefused as error:
+        if error.status == 404:
+            raise CliError("This gateway has no presets; use --set or --config.") from error
+        raise
+    if name not in presets:
+        raise CliError(f"There is no preset {name}; there are {', '.join(presets)}.")
+    return presets[name]
+
+
+def _put(request: Json, names: list[str], value: Any) -> None:
+    for name in names[:-1]:
+        request = request.setdefault(name, {})
+        if not isinstance(request, dict):
+            raise CliError(f"{name} holds a value, not settings, so {names[-1]} can't be in it.")
+    request[names[-1]] = value
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,87 @@
+"""`tally`: the commands, and how their errors are shown."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tally.cli import (
+    comparison_commands,
+    data_commands,
+    job_commands,
+    setting_commands,
+    step_commands,
+    train_commands,
+)
+from tally.cli.client.api_client import DEFAULT_URL
+from tally.cli.commands.context import Connection
+from tally.cli.commands.demo import demo
+from tally.cli.commands.predict import predict
+from tally.cli.commands.preflight import preflight
+from tally.cli.errors import CliError, StackFailed
+from tally.cli.show.output import say_error
+from tally.cli.stack.stack import up
+
+
+class ErrorShowingGroup(TyperGroup):
+    """Shows a CliError as a sentence, with the log's tail where there is one."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CliError as error:
+            if isinstance(error, StackFailed) and error.log_tail:
+                say_error(f"--- the end of the {error.service} service's log")
+                say_error(error.log_tail)
+                say_error("---")
+            say_error(f"Error: {error}")
+            raise typer.Exit(error.exit_code) from error
+
+
+app = typer.Typer(
+    cls=ErrorShowingGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def tally(
+    context: typer.Context,
+    url: Annotated[str, typer.Option(envvar="TALLY_URL", help="The gateway.")] = DEFAULT_URL,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="TALLY_TOKEN", help="What the gateway asks for, if it does."),
+    ] = None,
+) -> None:
+    """Teach a vision-language model to count."""
+    context.obj = Connection(url=url, token=token)
+
+
+_COMMANDS = {
+    "Run it": (up, demo),
+    "Data": (data_commands.upload, data_commands.files, data_commands.rows, data_commands.picture),
+    "Training": (
+        setting_commands.settings,
+        preflight,
+        train_commands.train,
+        train_commands.resume,
+        job_commands.watch,
+        job_commands.jobs,
+        job_commands.job,
+        job_commands.cancel,
+        step_commands.metrics,
+        step_commands.samples,
+    ),
+    "Results": (
+        job_commands.download,
+        comparison_commands.compare,
+        comparison_commands.comparisons,
+        comparison_commands.comparison,
+        comparison_commands.report,
+        predict,
+    ),
+}
+for panel, commands in _COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)

@@ -1,0 +1,1 @@
+"""What a person sees: tables, bars and progress on a terminal, curves in a picture."""

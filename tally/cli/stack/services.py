@@ -1,0 +1,178 @@
+"""The four services of Tally on one machine: their addresses, folders and settings."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc
+import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tally import samples
+from tally.cli.errors import StackFailed
+from tally.cli.stack.process import Service
+
+DEFAULT_MODEL = str(Path(samples.__file__).with_name("counting_policy"))
+_HOST = "127.0.0.1"
+_CHECK_SECONDS = 2.0
+_MODULES = {
+    "reward": "reward_service",
+    "rollout": "rollout_service",
+    "learner": "learner_service",
+    "gateway": "gateway",
+}
+# Services share the cores. Threads that spin while they wait for each other would take them from
+# whoever has work: beside a busy process a step then lasts several times longer.
+_PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def plan_services(
+    *, data_dir: Path, model: str, host: str, port: int, engine: str = "auto", replicas: int = 1
+) -> list[Service]:
+    """The services in the order of their start; `host` and `port` are the gateway's."""
+    rollouts = ["rollout"] if replicas == 1 else [f"rollout-{n + 1}" for n in range(replicas)]
+    internal = ["reward", *rollouts, "learner"]
+    ports = free_ports(len(internal))
+    target = {name: f"{_HOST}:{p}" for name, p in zip(internal, ports, strict=True)}
+    settings = _settings(data_dir.resolve(), model, target)
+    settings |= _rollout_settings(data_dir.resolve(), model, target, rollouts, engine)
+    settings["learner"]["ROLLOUT__TARGET"] = _balanced([target[name] for name in rollouts])
+    settings["gateway"] |= {"HOST": host, "PORT": str(port)}
+    checks = {name: _grpc_check(target[name]) for name in internal}
+    checks["gateway"] = _http_check(f"http://{reachable(host)}:{port}/healthz")
+    gpus = _gpus()
+    return [
+        Service(
+            name=name,
+            command=(sys.executable, "-P", "-m", _MODULES[_kind(name)]),
+            environment=_PATIENT_THREADS
+            | {f"TALLY_{_kind(name).upper()}_{key}": v for key, v in settings[name].items()}
+            | _own_gpu(name, rollouts, gpus),
+            is_healthy=checks[name],
+        )
+        for name in (*internal, "gateway")
+    ]
+
+
+def _kind(name: str) -> str:
+    """The service that a process of this name runs: replicas have a number."""
+    return name.partition("-")[0]
+
+
+def _balanced(targets: list[str]) -> str:
+    return targets[0] if len(targets) == 1 else f"ipv4:{','.join(targets)}"
+
+
+def _own_gpu(name: str, rollouts: list[str], gpus: list[str]) -> dict[str, str]:
+    """A GPU for each of several replicas, where there are enough."""
+    if name not in rollouts or not len(gpus) >= len(rollouts) > 1:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": gpus[rollouts.index(name)]}
+
+
+def _gpus() -> list[str]:
+    """Those that CUDA may use, or all of this machine's."""
+    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return visible.split(",")
+    return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
+
+
+def _rollout_settings(
+    data_dir: Path, model: str, target: dict[str, str], names: list[str], engine: str
+) -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "SERVER__PORT": _port(target[name]),
+            "MODEL": model,
+            "ENGINE": engine,
+            "BLOB__TARGET": target["learner"],
+            "CACHE_DIR": str(data_dir / f"{name}-cache"),
+            # Without a GPU the worker beside it has the cores; one thread is then the faster.
+            "TORCH_THREADS": "1",
+        }
+        for name in names
+    }
+
+
+def _settings(data_dir: Path, model: str, target: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {
+        "reward": {"SERVER__PORT": _port(target["reward"])},
+        "learner": {
+            "SERVER__PORT": _port(target["learner"]),
+            "DATA_DIR": str(data_dir / "learner"),
+            "MODELS": json.dumps([model]),
+            "REWARD__TARGET": target["reward"],
+        },
+        "gateway": {
+            "DATA_DIR": str(data_dir / "gateway"),
+            "LEARNER__TARGET": target["learner"],
+            "REWARD__TARGET": target["reward"],
+        },
+    }
+
+
+def _port(target: str) -> str:
+    return target.rpartition(":")[2]
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that were free at the same moment."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
+        for opened in sockets:
+            opened.bind((_HOST, 0))
+        return [opened.getsockname()[1] for opened in sockets]
+
+
+def check_port_is_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            message = f"Port {port} of {host} can't be had; choose another with --port."
+            raise StackFailed(message) from error
+
+
+def reachable(host: str) -> str:
+    """The address at which a client on this machine finds a server that listens on `host`."""
+    return _HOST if host == "0.0.0.0" else host
+
+
+def resolve_model(model: str) -> str:
+    """A folder as an absolute path; anything else is a model's name."""
+    path = Path(model)
+    return str(path.resolve()) if path.is_dir() else model
+
+
+def _grpc_check(target: str) -> Callable[[], bool]:
+    def is_healthy() -> bool:
+        with grpc.insecure_channel(target) as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(), timeout=_CHECK_SECONDS
+                )
+            except grpc.RpcError:
+                return False
+        return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+    return is_healthy
+
+
+def _http_check(url: str) -> Callable[[], bool]:
+    # The gateway takes its token from the same variable, and asks for it here too.
+    token = os.environ.get("TALLY_GATEWAY_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def is_healthy() -> bool:
+        try:
+            answer = httpx.get(url, headers=headers, timeout=_CHECK_SECONDS, trust_env=False)
+        except httpx.TransportError:
+            return False
+        return answer.is_success
+
+    return is_healthy

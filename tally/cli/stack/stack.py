@@ -1,0 +1,114 @@
+"""`tally up`: the whole stack on one machine."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tally.cli.errors import StackFailed
+from tally.cli.show.output import say
+from tally.cli.stack.services import (
+    DEFAULT_MODEL,
+    check_port_is_free,
+    plan_services,
+    reachable,
+    resolve_model,
+)
+from tally.cli.stack.stop_request import StopRequest, stop_on_signals
+from tally.cli.stack.supervisor import Supervisor
+
+EngineOption = Annotated[
+    Literal["auto", "transformers", "vllm"],
+    typer.Option(help="What samples: auto is vllm where it is installed and there is a GPU."),
+]
+
+
+def up(
+    *,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The gateway's port.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="The gateway's address; 0.0.0.0 for every interface.")
+    ] = "127.0.0.1",
+    data_dir: Annotated[
+        Path, typer.Option(file_okay=False, help="Uploads, jobs, results and logs.")
+    ] = Path("tally-data"),
+    model: Annotated[
+        str | None, typer.Option(help="A folder or a name; the small sample policy if unset.")
+    ] = None,
+    engine: EngineOption = "auto",
+    replicas: Annotated[
+        int, typer.Option(min=1, help="Rollout processes; with GPUs, one for each that may sample.")
+    ] = 1,
+) -> None:
+    """Run every service on this machine until Ctrl-C."""
+    chosen = resolve_model(model or DEFAULT_MODEL)
+    with (
+        stop_on_signals() as request,
+        running_stack(
+            request,
+            data_dir=data_dir,
+            model=chosen,
+            host=host,
+            port=port,
+            engine=engine,
+            replicas=replicas,
+        ) as stack,
+    ):
+        say(f"Tally answers at http://{reachable(host)}:{port}; Ctrl-C ends it.")
+        stack.run()
+
+
+@contextmanager
+def running_stack(
+    request: StopRequest,
+    *,
+    data_dir: Path,
+    model: str,
+    host: str,
+    port: int,
+    engine: str = "auto",
+    replicas: int = 1,
+) -> Iterator[Supervisor]:
+    """A stack whose services are all healthy; ended in order on the way out.
+
+    Raises StackFailed, Interrupted.
+    """
+    check_port_is_free(host, port)
+    with _owned(data_dir):
+        supervisor = Supervisor(
+            plan_services(
+                data_dir=data_dir,
+                model=model,
+                host=host,
+                port=port,
+                engine=engine,
+                replicas=replicas,
+            ),
+            data_dir / "logs",
+            stopped=request.stopped,
+            hurried=request.hurried,
+            report=say,
+        )
+        say(f"Starting Tally; logs are in {data_dir / 'logs'}")
+        try:
+            supervisor.start()
+            yield supervisor
+        finally:
+            say("Ending Tally; Ctrl-C again ends it at once.")
+            supervisor.stop()
+
+
+@contextmanager
+def _owned(data_dir: Path) -> Iterator[None]:
+    """Holds the data folder against a second stack."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            message = f"Another stack uses {data_dir}; choose another folder with --data-dir."
+            raise StackFailed(message) from error
+        yield

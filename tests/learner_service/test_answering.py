@@ -1,0 +1,97 @@
+"""One question to both: what is answered, and that nothing of it stays."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from learner_service.asking import Asking
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.models import ModelList
+from learner_service.prediction.answering import Answering
+from learner_service.prediction.question import Question, published_adapter
+from learner_service.settings import LearnerSettings
+from tally.rpc.errors import FailedPrecondition, InvalidArgument
+from tally.rpc.settings import ClientSettings
+from tests.learner_service.test_dataset import encoded
+from tests.learner_service.test_split_in_training import NotingRollouts, Services
+
+PICTURE = encoded(Image.new("RGB", (90, 60), "red"), "JPEG")
+
+
+@pytest.fixture
+def rollouts(random_policy_path: Path) -> NotingRollouts:
+    return NotingRollouts(random_policy_path)
+
+
+@pytest.fixture
+def services(rollouts: NotingRollouts):
+    services = Services(rollouts)
+    yield services
+    services.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "blobs")
+
+
+@pytest.fixture
+def answering(services: Services, store: BlobStore, random_policy_path: Path) -> Answering:
+    settings = LearnerSettings(
+        rollout=ClientSettings(target=f"127.0.0.1:{services.rollout.port}"),
+        reward=ClientSettings(target=f"127.0.0.1:{services.reward.port}"),
+    )
+    return Answering(Asking(settings, ModelList([str(random_policy_path)])), store)
+
+
+def question(path: Path, **changed) -> Question:
+    fields = {
+        "base_model": path.name,
+        "adapter_digest": "",
+        "image": PICTURE,
+        "text": "How many apples?",
+        "max_image_size": 112,
+        "max_new_tokens": 8,
+    }
+    return Question(**fields | changed)
+
+
+async def test_both_answer_and_the_picture_is_gone(
+    answering: Answering, store: BlobStore, rollouts: NotingRollouts, random_policy_path: Path
+):
+    asked = question(random_policy_path, adapter_digest="a" * 64)
+    base, adapter = await answering.answer(asked)
+    assert (base.text, base.count, adapter.count) == ("A photo of 3 apples", 3, 3)
+    (digest,) = rollouts.images["base"] & rollouts.images["adapter"]
+    assert store.size_bytes(digest) is None
+
+
+async def test_a_picture_that_a_job_staged_stays(
+    answering: Answering, store: BlobStore, rollouts: NotingRollouts, random_policy_path: Path
+):
+    from learner_service.data.images import to_png
+
+    staged = store.put_bytes(to_png(Image.new("RGB", (112, 84), "red")))
+    picture = encoded(Image.new("RGB", (112, 84), "red"))
+    await answering.answer(question(random_policy_path, image=picture))
+    assert staged not in rollouts.images["base"]
+    assert store.size_bytes(staged)
+
+
+async def test_what_is_no_picture_is_refused(answering: Answering, random_policy_path: Path):
+    with pytest.raises(InvalidArgument, match="image"):
+        await answering.answer(question(random_policy_path, image=b"<svg/>"))
+
+
+@pytest.mark.parametrize("changed", [{"image": b""}, {"text": " "}, {"text": "x" * 4001}])
+def test_a_bad_question_is_refused(changed: dict, tmp_path: Path):
+    with pytest.raises(InvalidArgument):
+        question(tmp_path, **changed)
+
+
+def test_the_last_adapter_is_the_one_that_answers(tmp_path: Path):
+    with pytest.raises(FailedPrecondition, match="no adapter yet"):
+        published_adapter(tmp_path)
+    (tmp_path / "published.txt").write_text("a\nb")
+    assert published_adapter(tmp_path) == "b"

@@ -1,0 +1,157 @@
+"""The blob store through its real server and the client that everyone uses."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from learner_service.blobs.blob_servicer import BlobServicer
+from learner_service.blobs.blob_store import BlobStore
+from tally.blob.v1 import blob_pb2, blob_pb2_grpc
+from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
+from tally.rpc.channel import open_channel
+from tally.rpc.digests import digest_of
+from tally.rpc.errors import DataLoss, InvalidArgument, NotFound, translated_errors
+from tally.rpc.server import RpcServer
+from tally.rpc.settings import ClientSettings, ServerSettings
+
+DATA = bytes(range(256)) * 12_000  # three chunks
+DIGEST = digest_of(DATA)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "blobs")
+
+
+@pytest.fixture
+async def channel(store: BlobStore) -> AsyncIterator[grpc.aio.Channel]:
+    server = RpcServer(
+        ServerSettings(),
+        service_names=["tally.blob.v1.BlobService"],
+        register=lambda s: blob_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(store), s),
+    )
+    await server.start()
+    settings = ClientSettings(target=f"127.0.0.1:{server.port}")
+    async with open_channel(settings, idempotent_methods=IDEMPOTENT_METHODS) as channel:
+        yield channel
+    await server.stop(0)
+
+
+def put_requests(*chunks: tuple[int, bytes]) -> Iterator[blob_pb2.PutRequest]:
+    header = blob_pb2.BlobHeader(digest=DIGEST, size_bytes=len(DATA))
+    yield blob_pb2.PutRequest(header=header)
+    for offset, data in chunks:
+        yield blob_pb2.PutRequest(chunk=blob_pb2.BlobChunk(offset=offset, data=data))
+
+
+async def put(channel: grpc.aio.Channel, requests: Iterator[blob_pb2.PutRequest]) -> None:
+    async with translated_errors():
+        await blob_pb2_grpc.BlobServiceStub(channel).Put(requests)
+
+
+async def test_put_and_fetch_give_the_same_bytes(channel: grpc.aio.Channel, tmp_path: Path):
+    client = BlobClient(channel)
+    (tmp_path / "source").write_bytes(DATA)
+    assert await client.put_file(tmp_path / "source", DIGEST) is True
+    assert await client.put_file(tmp_path / "source", DIGEST) is False
+    await client.fetch_file(DIGEST, tmp_path / "target")
+    assert (tmp_path / "target").read_bytes() == DATA
+
+
+async def test_a_fetch_goes_on_from_an_offset(channel: grpc.aio.Channel, store: BlobStore):
+    store.put_bytes(DATA)
+    request = blob_pb2.FetchRequest(digest=DIGEST, offset=2_000_000)
+    stub = blob_pb2_grpc.BlobServiceStub(channel)
+    chunks = [response.chunk async for response in stub.Fetch(request)]
+    assert chunks[0].offset == 2_000_000
+    assert b"".join(chunk.data for chunk in chunks) == DATA[2_000_000:]
+
+
+async def test_chunks_keep_to_the_contract(channel: grpc.aio.Channel, store: BlobStore):
+    stub = blob_pb2_grpc.BlobServiceStub(channel)
+    call = stub.Fetch(blob_pb2.FetchRequest(digest=store.put_bytes(DATA)))
+    responses = [response async for response in call]
+    assert len(responses) > 1
+    assert all(0 < len(response.chunk.data) <= 1024**2 for response in responses)
+    assert {response.total_size_bytes for response in responses} == {len(DATA)}
+
+
+async def test_a_reader_gets_a_blob_to_its_end_that_is_deleted_meanwhile(
+    channel: grpc.aio.Channel, store: BlobStore
+):
+    digest = store.put_bytes(DATA)
+    call = blob_pb2_grpc.BlobServiceStub(channel).Fetch(blob_pb2.FetchRequest(digest=digest))
+    received = b""
+    async for response in call:
+        store.delete(digest)
+        received += response.chunk.data
+    assert received == DATA
+
+
+def test_a_torn_blob_is_replaced_when_it_is_kept_again(store: BlobStore):
+    store.put_bytes(DATA)
+    store.path(DIGEST).write_bytes(b"torn")
+    with store.stage() as path:
+        path.write_bytes(DATA)
+        store.keep(path, DIGEST)
+    assert store.path(DIGEST).read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [(0, DATA[:1_000_000]), (1_000_000, DATA[1_000_001:2_000_000])],
+        [(1_000_000, DATA[1_000_000:2_000_000]), (0, DATA[:1_000_000])],
+        [(0, DATA[:1_000_000])],
+        [(n, DATA[n : n + 1_000_000]) for n in range(0, 4_000_000, 1_000_000)]
+        + [(3_072_000, b"!")],
+    ],
+    ids=["missing byte", "reordered", "too few", "too many"],
+)
+async def test_lost_bytes_are_data_loss_and_leave_nothing(
+    channel: grpc.aio.Channel, store: BlobStore, tmp_path: Path, chunks: list[tuple[int, bytes]]
+):
+    with pytest.raises(DataLoss):
+        await put(channel, put_requests(*chunks))
+    assert store.size_bytes(DIGEST) is None
+    assert list((tmp_path / "blobs" / "staging").iterdir()) == []
+
+
+async def test_a_flipped_byte_is_data_loss(channel: grpc.aio.Channel, store: BlobStore):
+    flipped = b"!" + DATA[1:]
+    step = 1_000_000
+    chunks = [(n, flipped[n : n + step]) for n in range(0, len(DATA), step)]
+    with pytest.raises(DataLoss, match="not those of"):
+        await put(channel, put_requests(*chunks))
+    assert store.size_bytes(DIGEST) is None
+
+
+async def test_a_first_message_without_a_header_is_refused(channel: grpc.aio.Channel):
+    chunk = blob_pb2.PutRequest(chunk=blob_pb2.BlobChunk(offset=0, data=b"x"))
+    with pytest.raises(InvalidArgument, match="header"):
+        await put(channel, iter([chunk]))
+
+
+async def test_unknown_malformed_and_beyond_the_end(
+    channel: grpc.aio.Channel, store: BlobStore, tmp_path: Path
+):
+    client = BlobClient(channel)
+    with pytest.raises(NotFound):
+        await client.fetch_file(digest_of(b"nothing here"), tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+    with pytest.raises(InvalidArgument, match="digest"):
+        await client.exists("../../etc/passwd")
+    store.put_bytes(DATA)
+    stub = blob_pb2_grpc.BlobServiceStub(channel)
+    call = stub.Fetch(blob_pb2.FetchRequest(digest=DIGEST, offset=10**9))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is grpc.StatusCode.OUT_OF_RANGE
+
+
+def test_a_start_sweeps_what_a_killed_writer_left(store: BlobStore, tmp_path: Path):
+    (tmp_path / "blobs" / "staging" / "left").write_bytes(b"half")
+    store.sweep()
+    assert list((tmp_path / "blobs" / "staging").iterdir()) == []

@@ -1,0 +1,134 @@
+"""Findings: each where it should be, none where it should not, suggestions that help."""
+
+from collections import Counter
+
+import pytest
+
+from learner_service.clients.rollouts import RolloutModel
+from learner_service.preflight import findings
+from learner_service.preflight.findings import BaseSample, Severity, step_plan
+from learner_service.preflight.memory import MemoryEstimate
+from learner_service.spec import JobSpec, TrainingSettings
+
+SPEC = JobSpec(dataset_digest="a" * 64, base_model="small")
+
+
+def codes(found) -> list[str]:
+    return [finding.code for finding in found]
+
+
+@pytest.mark.parametrize(
+    ("rows", "training", "expected"),
+    [
+        (18, {"num_epochs": 30}, (3, 90, 64)),
+        (450, {"num_epochs": 50}, (57, 2850, 64)),
+        (450, {"max_steps": 7}, (57, 7, 64)),
+        (5, {"num_epochs": 2, "batch_size": 2, "num_generations": 4}, (1, 2, 20)),
+    ],
+)
+def test_the_steps_of_a_job(rows: int, training: dict, expected: tuple[int, int, int]):
+    plan = step_plan(TrainingSettings(**training), rows)
+    assert (plan.steps_per_epoch, plan.total_steps, plan.completions_per_step) == expected
+
+
+def test_balance_and_size():
+    even = Counter({1: 30, 2: 30})
+    assert codes(findings.of_data(even, 54, 6, SPEC)) == []
+    lopsided = Counter({1: 50, 2: 10})
+    assert codes(findings.of_data(lopsided, 54, 6, SPEC)) == ["unbalanced_counts"]
+    few = Counter({1: 5, 2: 5})
+    assert codes(findings.of_data(few, 10, 0, SPEC)) == ["few_rows", "nothing_held_out"]
+    named = SPEC.model_copy(update={"evaluation_dataset_digest": "b" * 64})
+    assert codes(findings.of_data(few, 10, 0, named)) == ["few_rows"]
+
+
+def base(exact: float, varied: float, any_right: float, silent: float = 0.0) -> BaseSample:
+    return BaseSample(
+        num_samples=32,
+        scores={"exact_rate": exact, "parse_failure_rate": silent},
+        varied_group_rate=varied,
+        any_right_rate=any_right,
+        completions=256,
+        seconds=1.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        (base(0.5, 0.5, 0.8), []),
+        (base(0.98, 0.05, 1.0), ["nothing_left_to_learn"]),
+        (base(0.0, 0.4, 0.0), ["never_right"]),
+        (base(0.5, 0.05, 0.5), ["no_variety"]),
+        (base(0.3, 0.5, 0.5, silent=0.6), ["no_count_in_answers"]),
+    ],
+)
+def test_what_the_base_model_shows(sample: BaseSample, expected: list[str]):
+    assert codes(findings.of_base(sample, TrainingSettings())) == expected
+
+
+def test_a_cold_temperature_is_warmed():
+    (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingSettings(temperature=0.2))
+    assert finding.suggestion == {"training.temperature": 1.0}
+    (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingSettings(temperature=1.5))
+    assert finding.suggestion == {}
+
+
+def test_settings_that_do_not_fit_the_steps():
+    training = TrainingSettings(batch_size=8, warmup_steps=99, num_epochs=1, save_steps=50)
+    found = list(findings.of_steps(training, step_plan(training, 20), 20))
+    assert codes(found) == ["batch_beyond_data", "warmup_beyond_steps", "no_checkpoint"]
+    fields = {k.removeprefix("training."): v for f in found for k, v in f.suggestion.items()}
+    better = training.model_copy(update=fields)
+    assert codes(findings.of_steps(better, step_plan(better, 20), 20)) == []
+
+
+def served(**limits: int) -> RolloutModel:
+    return RolloutModel(
+        base_model="small",
+        engine="vllm",
+        vocabulary_fingerprint="",
+        barred_token_ids=(),
+        use_4bit=False,
+        **limits,
+    )
+
+
+def test_limits_of_the_replicas():
+    training = TrainingSettings(num_generations=64, max_new_tokens=512)
+    limits = served(max_completions=32, max_new_tokens=256, max_sequence_tokens=1000)
+    found = list(findings.of_limits(training, limits, prompt_tokens=530, image_tokens=500))
+    assert codes(found) == ["max_completions", "max_new_tokens", "max_sequence_tokens"]
+    assert {finding.severity for finding in found} == {Severity.ERROR}
+    assert found[0].suggestion == {"training.num_generations": 32}
+    # 458 of 500 image tokens have room: a side of 512 × √0.916 = 490, on the grid 476.
+    assert found[2].suggestion == {"training.max_image_size": 476}
+    assert codes(findings.of_limits(training, served(), 530, 500)) == []
+
+
+def memory(training: TrainingSettings) -> MemoryEstimate:
+    """A gigabyte for each prompt of a batch, and ten of weights unless they are in 4 bits."""
+    return MemoryEstimate(
+        device="cpu",
+        available_bytes=8 * 10**9,
+        weights_bytes=0 if training.use_4bit else 10 * 10**9,
+        adapter_bytes=0,
+        activations_bytes=training.batch_size * 10**9,
+    )
+
+
+def test_the_nearest_settings_that_fit_the_memory():
+    assert codes(findings.of_memory(TrainingSettings(batch_size=4), memory)) == []
+    (tight,) = findings.of_memory(TrainingSettings(batch_size=7), memory)
+    assert (tight.code, tight.severity) == ("tight_memory", Severity.WARNING)
+    (finding,) = findings.of_memory(TrainingSettings(batch_size=16), memory)
+    assert (finding.code, finding.severity) == ("not_enough_memory", Severity.ERROR)
+    assert finding.suggestion == {
+        "training.batch_size": 4,
+        "training.gradient_accumulation_steps": 32,
+    }
+    (finding,) = findings.of_memory(TrainingSettings(use_4bit=False), memory)
+    assert finding.suggestion == {
+        "training.gradient_checkpointing": True,
+        "training.use_4bit": True,
+    }

@@ -1,0 +1,133 @@
+from pathlib import Path
+
+import pytest
+
+from learner_service.errors import InvalidSpec, UnknownJob
+from learner_service.events import (
+    EvaluationDone,
+    EvaluationProgress,
+    Event,
+    JobEnded,
+    JobPhase,
+    JobStatus,
+    Notice,
+    PhaseChanged,
+    SamplesShown,
+    StepDone,
+    WorkerFailed,
+    WorkerStarted,
+    from_json,
+    to_json,
+)
+from learner_service.queue.job_store import JobStore
+from learner_service.spec import JobSpec, validated_spec
+
+SPEC = JobSpec(job_name="apples", dataset_digest="a" * 64, base_model="small")
+EVENTS: list[Event] = [
+    PhaseChanged(phase=JobPhase.WAITING_FOR_ROLLOUT),
+    WorkerStarted(attempt=1, resumed_from_step=0, total_steps=9),
+    StepDone(step=1, total_steps=9, metrics={"loss": 0.5}),
+    SamplesShown(step=1, groups=[{"row": 2, "answers": [{"text": "三", "count": None}]}]),
+    Notice(message="數"),
+    EvaluationProgress(answered=1, total=2),
+    EvaluationDone(num_samples=1, base={"exact_rate": 0.0}, adapter={"exact_rate": 1.0}),
+    JobEnded(status=JobStatus.FAILED, error_message="why"),
+    WorkerFailed(message="why", retryable=True),
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> JobStore:
+    return JobStore(tmp_path / "learner.db")
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_an_event_is_the_same_after_json(event: Event):
+    assert from_json(to_json(event)) == event
+
+
+def test_a_new_job_is_queued_and_survives_a_restart(store: JobStore, tmp_path: Path):
+    created = store.create("one", SPEC)
+    store.close()
+    job = JobStore(tmp_path / "learner.db").get("one")
+    assert job == created
+    assert (job.status, job.phase, job.spec) == (JobStatus.TRAINING, JobPhase.QUEUED, SPEC)
+
+
+def test_events_are_numbered_without_a_gap_and_change_the_job(store: JobStore):
+    store.create("one", SPEC)
+    for event in EVENTS[:3]:
+        assert store.append("one", event)
+    assert [logged.seq for logged in store.events("one", 0)] == [1, 2, 3]
+    assert [logged.event for logged in store.events("one", 1)] == EVENTS[1:3]
+    job = store.get("one")
+    assert (job.current_step, job.total_steps, job.loss, job.last_seq) == (1, 9, 0.5, 3)
+
+
+def test_a_step_done_again_after_a_resume_is_not_logged_again(store: JobStore):
+    store.create("one", SPEC)
+    for step in (1, 2, 3):
+        store.append("one", StepDone(step=step, total_steps=9, metrics={}))
+    assert not store.append("one", StepDone(step=2, total_steps=9, metrics={}))
+    assert store.append("one", StepDone(step=4, total_steps=9, metrics={}))
+    assert store.get("one").current_step == 4
+
+
+def test_only_the_latest_samples_and_milestones_are_kept(store: JobStore):
+    store.create("one", SPEC)
+    store.append("one", WorkerStarted(attempt=1, resumed_from_step=0, total_steps=60))
+    for step in range(1, 61):
+        assert store.append("one", SamplesShown(step=step, groups=[{"row": step}]))
+        store.append("one", StepDone(step=step, total_steps=60, metrics={}))
+    events = [logged.event for logged in store.events("one", 0)]
+    shown = [event for event in events if isinstance(event, SamplesShown)]
+    assert [event.step for event in shown] == list(range(1, 61))
+    assert [event.step for event in shown if event.groups] == [*range(1, 41, 3), *range(41, 61)]
+    assert not store.append("one", SamplesShown(step=60, groups=[{"row": 1}]))
+
+
+def test_an_ended_job_stays_as_it_ended(store: JobStore):
+    store.create("one", SPEC)
+    store.append("one", JobEnded(status=JobStatus.CANCELLED))
+    assert not store.append("one", JobEnded(status=JobStatus.COMPLETED, result_digest="x"))
+    assert store.get("one").status is JobStatus.CANCELLED
+    assert store.unfinished() == []
+
+
+def test_the_previous_job_is_the_last_one_that_trains_the_same(store: JobStore):
+    store.create("one", SPEC)
+    store.create("two", SPEC.model_copy(update={"job_name": "another name"}))
+    store.create("other", SPEC.model_copy(update={"dataset_digest": "b" * 64}))
+    third = store.create("three", SPEC)
+    assert store.previous(third).job_id == "two"
+    assert store.previous(store.get("one")) is None
+
+
+def test_unknown_job(store: JobStore):
+    with pytest.raises(UnknownJob):
+        store.get("nothing")
+
+
+@pytest.mark.parametrize(
+    ("training", "field"),
+    [
+        ({"learning_rate": 0.0}, "training.learning_rate"),
+        ({"learning_rate": float("nan")}, "training.learning_rate"),
+        ({"num_generations": 1}, "training.num_generations"),
+        ({"loss_type": "sapo"}, "training.loss_type"),
+        ({"epochs": 3}, "training.epochs"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(training: dict[str, object], field: str):
+    fields = {"dataset_digest": "a" * 64, "base_model": "", "training": training}
+    with pytest.raises(InvalidSpec, match=field):
+        validated_spec(fields)
+
+
+def test_the_documented_defaults():
+    training, lora = SPEC.training, SPEC.lora
+    assert (training.num_epochs, training.learning_rate, training.batch_size) == (50, 5e-5, 1)
+    assert (training.gradient_accumulation_steps, training.num_generations) == (8, 8)
+    assert (training.temperature, training.use_4bit) == (0.2, True)
+    assert (training.max_image_size, training.seed) == (512, 43)
+    assert (lora.r, lora.lora_alpha, lora.lora_dropout) == (64, 128, 0.05)

@@ -1,0 +1,141 @@
+"""Packed groups against one completion at a time: the same numbers, the same gradients."""
+
+from random import Random
+
+import pytest
+import torch
+from PIL import Image
+
+from learner_service.data.prompts import PromptBuilder
+from learner_service.policy.packing import Group, GroupSpan, pack
+from learner_service.policy.policy import Policy
+from tally.samples.scenes import draw_scene
+
+SIZES = ((112, 112), (140, 84), (56, 168))
+TEMPERATURE = 0.7
+
+
+def draw_groups(policy: Policy) -> tuple[list[Group], list[Image.Image]]:
+    """Three groups of unequal sizes: images, questions, and lengths of completions from 1 to 9."""
+    random = Random(5)
+    builder = PromptBuilder(policy.tokenizer, policy.image_token_id)
+    groups, images = [], []
+    for number, (width, height) in enumerate(SIZES):
+        question = "Count the fish" + " please" * number
+        ids = builder.prompt_ids(question, (width // 28) * (height // 28))
+        beginning = [random.randrange(250) for _ in range(4)]
+        completions = [
+            beginning[: random.randint(0, 4)]
+            + [random.randrange(250) for _ in range(random.randint(1, 5))]
+            for _ in range(3 + number)
+        ]
+        positions = policy.position_ids(ids, (1, height // 14, width // 14))
+        groups.append(Group(prompt_ids=ids, position_ids=positions, completions=completions))
+        images.append(draw_scene(random).image.resize((width, height)))
+    return groups, images
+
+
+def packed_logps(policy: Policy, groups: list[Group], images: list[Image.Image]) -> torch.Tensor:
+    """All completions' log-probabilities, one after another: [tokens]."""
+    packed = pack(groups)
+    numbers = [str(number) for number in range(len(images))]
+    features = policy.features(numbers, lambda number: images[int(number)])
+    scored = policy.log_probabilities(policy.model, packed, features, TEMPERATURE)
+    return scored.logps[packed.completion_mask]
+
+
+def single_logps(policy: Policy, groups: list[Group], images: list[Image.Image]) -> torch.Tensor:
+    """The same by transformers' ordinary forward, one completion at a time: [tokens]."""
+    rows = []
+    for group, image in zip(groups, images, strict=True):
+        inputs = policy.image_processor(images=[image], return_tensors="pt")
+        for completion in group.completions:
+            ids = torch.tensor([[*group.prompt_ids, *completion]])
+            types = (ids == policy.image_token_id).int()
+            hidden = policy.model(input_ids=ids, mm_token_type_ids=types, **inputs).logits[0]
+            logits = hidden @ policy.head_V_H.T
+            start = len(group.prompt_ids) - 1
+            logps = (logits[start:-1] / TEMPERATURE).log_softmax(-1)
+            rows.append(logps.gather(-1, torch.tensor(completion).unsqueeze(-1)).squeeze(-1))
+    return torch.cat(rows)
+
+
+def lora_gradients(policy: Policy, logps: torch.Tensor) -> torch.Tensor:
+    policy.model.zero_grad()
+    weights = torch.linspace(-1, 1, len(logps))
+    (logps * weights).sum().backward()
+    gradients = [p.grad.flatten() for p in policy.model.parameters() if p.grad is not None]
+    return torch.cat(gradients).clone()
+
+
+def test_log_probabilities_and_gradients_equal_one_by_one(policy: Policy):
+    policy.model.eval()
+    groups, images = draw_groups(policy)
+    packed = packed_logps(policy, groups, images)
+    single = single_logps(policy, groups, images)
+    assert (packed - single).abs().max() < 1e-5
+    packed_gradients = lora_gradients(policy, packed)
+    single_gradients = lora_gradients(policy, single)
+    difference = (packed_gradients - single_gradients).norm() / single_gradients.norm()
+    assert difference < 1e-4
+
+
+def test_barred_tokens_leave_every_distribution(policy: Policy):
+    groups, images = draw_groups(policy)
+    before = packed_logps(policy, groups, images)
+    policy.bar([300, 301, 302])
+    after = packed_logps(policy, groups, images)
+    assert (after > before).all()
+
+
+def test_groups_stand_one_after_another():
+    two = Group(
+        prompt_ids=[1, 2],
+        position_ids=torch.arange(2).expand(3, 2),
+        completions=[[3, 4, 5], [6], [7, 8]],
+    )
+    one = Group(prompt_ids=[9], position_ids=torch.zeros(3, 1).long(), completions=[[1, 2]])
+    packed = pack([two, one])
+    assert packed.token_ids.tolist() == [1, 2, 3, 4, 7, 9, 1]
+    assert packed.position_ids.tolist() == [[0, 1, 2, 3, 2, 0, 1]] * 3
+    assert packed.spans == (
+        GroupSpan(start=0, prompt_end=2, parents=(-1, 0, -1)),
+        GroupSpan(start=5, prompt_end=6, parents=(-1,)),
+    )
+    assert packed.sources.tolist() == [[1, 2, 3], [1, 1, 1], [1, 4, 4], [5, 6, 6]]
+    assert packed.target_ids.tolist() == [[3, 4, 5], [6, 6, 6], [7, 8, 8], [1, 2, 2]]
+    assert packed.completion_mask.int().tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 0]]
+
+
+def test_what_completions_have_in_common_stands_once():
+    group = Group(
+        prompt_ids=[1],
+        position_ids=torch.zeros(3, 1).long(),
+        completions=[[3, 4, 5], [3, 4, 6, 7], [3, 4, 5], [4, 5], [3, 8, 4, 5]],
+    )
+    packed = pack([group])
+    assert packed.token_ids.tolist() == [1, 3, 4, 6, 4, 8, 4]
+    assert packed.position_ids[0].tolist() == [0, 1, 2, 3, 1, 2, 3]
+    assert packed.spans == (GroupSpan(start=0, prompt_end=1, parents=(-1, 0, 1, -1, 0, 4)),)
+    assert packed.sources.tolist() == [
+        [0, 1, 2, 2],
+        [0, 1, 2, 3],
+        [0, 1, 2, 2],
+        [0, 4, 4, 4],
+        [0, 1, 5, 6],
+    ]
+
+
+def test_positions_go_on_after_the_largest_of_the_prompt():
+    positions = torch.tensor([[0, 1, 1, 1, 1, 3], [0, 1, 1, 2, 2, 3], [0, 1, 2, 1, 2, 3]])
+    group = Group(prompt_ids=[9] * 6, position_ids=positions, completions=[[1, 1, 1]])
+    assert pack([group]).position_ids[0, 6:].tolist() == [4, 5]
+
+
+@pytest.mark.parametrize("completions", [[], [[]], [[1], []]])
+def test_an_empty_completion_is_refused(completions: list[list[int]]):
+    group = Group(
+        prompt_ids=[1], position_ids=torch.zeros(3, 1, dtype=torch.long), completions=completions
+    )
+    with pytest.raises(ValueError, match="completions"):
+        pack([group])

@@ -1,0 +1,91 @@
+"""Packed groups in bfloat16, over 4-bit weights, with dropout and with gradient checkpointing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from learner_service.policy.lora import fuse
+from learner_service.policy.policy import Policy, PolicySettings
+from learner_service.spec import LoraSettings
+from tests.learner_service.test_packing import draw_groups, lora_gradients, packed_logps
+
+
+def policy(path: Path, dropout: float = 0.0, **changes: Any) -> Policy:
+    fields = {
+        "source": str(path),
+        "device": "cpu",
+        "dtype": torch.float32,
+        "use_4bit": False,
+        "seed": 3,
+        "feature_cache_bytes": 10**8,
+    }
+    made = Policy(
+        PolicySettings(**fields | changes), LoraSettings(r=4, lora_alpha=8, lora_dropout=dropout)
+    )
+    torch.manual_seed(6)
+    for name, parameter in made.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    return made
+
+
+def figures(made: Policy) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities and LoRA gradients of a packed pass in training mode."""
+    made.model.train()
+    logps = packed_logps(made, *draw_groups(made))
+    return logps.detach(), lora_gradients(made, logps)
+
+
+def relative(one: torch.Tensor, other: torch.Tensor) -> float:
+    return ((one - other).norm() / other.norm()).item()
+
+
+def with_pefts_own_layers(made: Policy) -> Policy:
+    for module in made.model.modules():
+        module.__dict__.pop("forward", None) if hasattr(module, "lora_A") else None
+    return made
+
+
+def test_checkpointing_changes_no_number(random_policy_path: Path):
+    plain = figures(policy(random_policy_path))
+    checkpointed = figures(policy(random_policy_path, gradient_checkpointing=True))
+    assert torch.equal(plain[0], checkpointed[0])
+    assert relative(checkpointed[1], plain[1]) < 1e-6
+
+
+def test_bfloat16_is_close_to_float32(random_policy_path: Path):
+    exact = figures(policy(random_policy_path))
+    rounded = figures(policy(random_policy_path, dtype=torch.bfloat16))
+    assert (rounded[0] - exact[0]).abs().mean() < 0.05
+    assert relative(rounded[1], exact[1]) < 0.1
+    assert rounded[1].dtype == torch.float32
+
+
+@pytest.mark.parametrize("changes", [{}, {"use_4bit": True}], ids=["float32", "4-bit"])
+def test_lora_in_fewer_passes_equals_pefts(random_policy_path: Path, changes: dict[str, bool]):
+    ours = figures(policy(random_policy_path, **changes))
+    pefts = figures(with_pefts_own_layers(policy(random_policy_path, **changes)))
+    assert (ours[0] - pefts[0]).abs().max() < 1e-4
+    assert relative(ours[1], pefts[1]) < 1e-3
+
+
+def test_dropout_equals_pefts():
+    torch.manual_seed(2)
+    config = LoraConfig(target_modules=["0"], r=2, lora_alpha=3, lora_dropout=0.5)
+    model = get_peft_model(torch.nn.Sequential(torch.nn.Linear(6, 5)), config)
+    layer = model.base_model.model[0]
+    torch.nn.init.normal_(layer.lora_B["default"].weight)
+    x, results = torch.randn(4, 6, requires_grad=True), []
+    for _ in range(2):
+        torch.manual_seed(9)
+        output = layer(x)
+        results.append((output, *torch.autograd.grad(output.square().sum(), [x, *lora_of(layer)])))
+        fuse(layer)
+    torch.testing.assert_close(results[0], results[1])
+
+
+def lora_of(layer: torch.nn.Module) -> list[torch.Tensor]:
+    return [layer.lora_A["default"].weight, layer.lora_B["default"].weight]

@@ -1,0 +1,93 @@
+"""The learner alone, as a process: health, reflection, its errors, and a drain on SIGTERM."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from tally.learner.v1 import learner_pb2 as pb
+from tally.learner.v1 import learner_pb2_grpc
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    paths = str(ROOT)
+    command = [sys.executable, "-m", "learner_service", "--server.port", "0"]
+    command += ["--data-dir", str(tmp_path / "learner"), "--models", '["Qwen/Qwen2.5-VL-3B"]']
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": paths},
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def channel(process: subprocess.Popen[str]) -> Iterator[grpc.Channel]:
+    port = next(m[1] for line in process.stderr if (m := re.search(r"listening on .*:(\d+)", line)))
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        request = health_pb2.HealthCheckRequest(service="tally.learner.v1.LearnerService")
+        watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=60, wait_for_ready=True)
+        serving = health_pb2.HealthCheckResponse.SERVING
+        assert any(response.status == serving for response in watch)
+        watch.cancel()
+        yield channel
+
+
+def start(channel: grpc.Channel, job_id: str, **spec: object) -> grpc.StatusCode:
+    request = pb.StartJobRequest(job_id=job_id, spec=pb.JobSpec(**spec))
+    with pytest.raises(grpc.RpcError) as caught:
+        learner_pb2_grpc.LearnerServiceStub(channel).StartJob(request, timeout=10)
+    return caught.value.code()
+
+
+def test_it_lists_its_services_and_ends_on_sigterm(
+    process: subprocess.Popen[str], channel: grpc.Channel
+):
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    response = next(stub.ServerReflectionInfo(iter([request]), timeout=10))
+    names = {service.name for service in response.list_services_response.service}
+    assert {"tally.learner.v1.LearnerService", "tally.blob.v1.BlobService"} <= names
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+
+
+def test_what_cannot_start_says_why(channel: grpc.Channel):
+    job_id, digest = str(uuid.uuid4()), "a" * 64
+    status = grpc.StatusCode
+    assert start(channel, "../../x", dataset_digest=digest) is status.INVALID_ARGUMENT
+    assert start(channel, job_id, dataset_digest="x") is status.INVALID_ARGUMENT
+    assert start(channel, job_id, dataset_digest=digest) is status.FAILED_PRECONDITION
+    unknown = {"dataset_digest": digest, "base_model": "somebody/else"}
+    assert start(channel, job_id, **unknown) is status.FAILED_PRECONDITION
+    zero = pb.TrainingConfig(learning_rate=0)
+    assert start(channel, job_id, dataset_digest=digest, training=zero) is status.INVALID_ARGUMENT
+    stub = learner_pb2_grpc.LearnerServiceStub(channel)
+    assert not stub.ListJobs(pb.ListJobsRequest(), timeout=10).jobs
+
+
+def test_an_unknown_job_is_not_found(channel: grpc.Channel):
+    stub = learner_pb2_grpc.LearnerServiceStub(channel)
+    for call in (
+        lambda: stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=10),
+        lambda: stub.CancelJob(pb.CancelJobRequest(job_id="x"), timeout=10),
+        lambda: next(stub.WatchJob(pb.WatchJobRequest(job_id="x"), timeout=10)),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            call()
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND

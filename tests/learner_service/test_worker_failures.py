@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from learner_service.errors import InvalidDataset, RolloutsUnavailable
+from learner_service.events import WorkerFailed
+from learner_service.queue.worker_process import WorkerExit
+from learner_service.worker.failures import failure_of
+from tally.rpc.errors import DataLoss
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable", "said"),
+    [
+        (MemoryError(), True, "out of memory; reduce batch_size"),
+        (torch.OutOfMemoryError("CUDA"), True, "use_4bit"),
+        (InvalidDataset("images/a.png: not an image"), False, "images/a.png"),
+        (RolloutsUnavailable("no rollout replica"), False, "no rollout replica"),
+        (DataLoss("a completion is missing"), True, "missing"),
+        (FloatingPointError("the loss is not finite"), False, "loss"),
+        (KeyError("/secret/path"), True, "KeyError; its log says more"),
+    ],
+)
+def test_what_a_person_is_told(error: Exception, retryable: bool, said: str):
+    failure = failure_of(error)
+    assert failure.retryable is retryable
+    assert said in failure.message
+    assert "/secret" not in failure.message
+
+
+def test_a_killed_worker_most_likely_ran_out_of_memory():
+    assert "memory" in WorkerExit(code=-9, failure=None).reason
+    assert "exit code 3" in WorkerExit(code=3, failure=None).reason
+    failure = WorkerFailed(message="why", retryable=True)
+    assert WorkerExit(code=1, failure=failure).reason == "why"

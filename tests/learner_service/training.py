@@ -1,0 +1,216 @@
+"""A trainer on the random policy, with the real reward service and rollouts that are made up."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import torch
+
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.background import BackgroundLoop
+from learner_service.clients.patience import Patience
+from learner_service.clients.rewards import RewardClient
+from learner_service.clients.rollouts import RolloutClient
+from learner_service.data.dataset import Sample
+from learner_service.data.images import to_png
+from learner_service.events import Event, StepDone
+from learner_service.grpo.groups import GroupSampler, PromptStage
+from learner_service.grpo.rollouts_ahead import RolloutsAhead
+from learner_service.grpo.trainer import GRPOTrainer
+from learner_service.phases import Phases
+from learner_service.policy.adapters import AdapterPublisher
+from learner_service.policy.policy import Policy, PolicySettings
+from learner_service.settings import Tracker
+from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
+from learner_service.tracking.tracker_runs import RunIdentity
+from learner_service.tracking.trackers import Trackers
+from reward_service.servicer import RewardServicer
+from tally.reward.v1.reward_pb2_grpc import add_RewardServiceServicer_to_server
+from tally.rollout.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
+from tally.rpc.channel import open_channel
+from tally.rpc.digests import digest_of
+from tally.rpc.server import RpcServer
+from tally.rpc.settings import ClientSettings, ServerSettings
+from tally.samples.scenes import draw_scene
+from tests.fakes.counting_rollouts import CountingRollouts
+
+SIDE_PIXELS = 56
+
+
+@dataclass(kw_only=True)
+class Training:
+    """A trainer with its parts, and what it reported."""
+
+    trainer: GRPOTrainer
+    policy: Policy
+    ahead: RolloutsAhead
+    rollouts: CountingRollouts
+    stop: threading.Event
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def steps(self) -> list[StepDone]:
+        return [event for event in self.events if isinstance(event, StepDone)]
+
+    @property
+    def adapter_digest(self) -> str:
+        trained = [p for p in self.policy.model.parameters() if p.requires_grad]
+        return digest_of(b"".join(p.detach().numpy().tobytes() for p in trained))
+
+
+class AllAtOnce(RolloutsAhead):
+    """Nothing overlaps: a step is learnt from once all of it is sampled and scored."""
+
+    def take(self):
+        step = super().take()
+        step.take_all()
+        return step
+
+
+def settings(**changes: object) -> TrainingSettings:
+    return TrainingSettings(
+        **{
+            "learning_rate": 1e-2,
+            "batch_size": 2,
+            "gradient_accumulation_steps": 2,
+            "num_generations": 3,
+            "temperature": 1.0,
+            "max_new_tokens": 24,
+            "max_steps": 4,
+            "save_steps": 1000,
+        }
+        | changes
+    )
+
+
+@contextmanager
+def training(
+    policy_path: Path,
+    folder: Path,
+    *,
+    num_samples: int = 10,
+    kind: type[RolloutsAhead] = RolloutsAhead,
+    same_answers: Callable[[int], bool] = lambda seed: seed % 3 == 0,
+    corrected: bool = False,
+    report_to: Sequence[Tracker] = (),
+    **changes: object,
+) -> Iterator[Training]:
+    """Everything but the worker process around it."""
+    chosen, stop = settings(**changes), threading.Event()
+    policy = _policy(policy_path)
+    store = BlobStore(folder / "blobs")
+    loop = BackgroundLoop(stop)
+    rollouts = CountingRollouts(
+        lambda text: policy.tokenizer(text)["input_ids"], same_answers=same_answers
+    )
+    servers, clients = loop.run(_served(rollouts))
+    stage = PromptStage(policy, store)
+    samples = _samples(store, num_samples)
+    ahead = kind(
+        sampler=GroupSampler(
+            stage=stage,
+            rollouts=clients[0],
+            rewards=clients[1],
+            training=chosen,
+            reward_weights=(),
+        ),
+        loop=loop,
+        samples=samples,
+        training=chosen,
+    )
+    events: list[Event] = []
+    trainer = GRPOTrainer(
+        policy=policy,
+        stage=stage,
+        ahead=ahead,
+        publisher=AdapterPublisher(store, folder / "published.txt", kept=2 + chosen.staleness),
+        samples=samples,
+        training=chosen,
+        corrected=corrected,
+        folder=folder,
+        checkpoints_kept=2,
+        report=events.append,
+        phases=Phases(events.append),
+        stop=stop,
+        attempt=1,
+        trackers=trackers(report_to, folder, events, training=chosen),
+    )
+    try:
+        yield Training(
+            trainer=trainer, policy=policy, ahead=ahead, rollouts=rollouts, stop=stop, events=events
+        )
+    finally:
+        stop.clear()
+        ahead.cancel()
+        loop.run(_ended(servers))
+        loop.close()
+
+
+def trackers(
+    chosen: Sequence[Tracker], folder: Path, events: list[Event], **spec: object
+) -> Trackers:
+    identity = RunIdentity(
+        job_id="job", name="a job", folder=folder, tensorboard_folder=folder / "tensorboard"
+    )
+    spec = JobSpec(dataset_digest="a" * 64, base_model="small", **spec)
+    return Trackers(list(chosen), identity, spec, events.append)
+
+
+def _policy(path: Path) -> Policy:
+    torch.manual_seed(11)
+    source = PolicySettings(
+        source=str(path),
+        device="cpu",
+        dtype=torch.float32,
+        use_4bit=False,
+        seed=3,
+        feature_cache_bytes=10**8,
+    )
+    return Policy(source, LoraSettings(r=4, lora_alpha=8, lora_dropout=0.0))
+
+
+def _samples(store: BlobStore, number: int) -> list[Sample]:
+    scenes = [draw_scene(Random(index)) for index in range(number)]
+    return [
+        Sample(
+            row=index,
+            question=scene.question,
+            true_count=scene.count,
+            image_digest=store.put_bytes(to_png(scene.image.resize((SIDE_PIXELS, SIDE_PIXELS)))),
+            width=SIDE_PIXELS,
+            height=SIDE_PIXELS,
+        )
+        for index, scene in enumerate(scenes)
+    ]
+
+
+async def _served(
+    rollouts: CountingRollouts,
+) -> tuple[list[RpcServer], tuple[RolloutClient, RewardClient]]:
+    added = [
+        (add_RolloutServiceServicer_to_server, rollouts),
+        (add_RewardServiceServicer_to_server, RewardServicer()),
+    ]
+    servers, channels = [], []
+    for add, servicer in added:
+        server = RpcServer(
+            ServerSettings(),
+            service_names=[],
+            register=lambda s, add=add, servicer=servicer: add(servicer, s),
+        )
+        await server.start()
+        await server.set_serving(True)
+        servers.append(server)
+        target = ClientSettings(target=f"127.0.0.1:{server.port}")
+        channels.append(open_channel(target, idempotent_methods=()))
+    patience = Patience(5.0, lambda waiting: None)
+    clients = RolloutClient(channels[0], patience, 16), RewardClient(channels[1], patience)
+    return [*servers, *channels], clients
+
+
+async def _ended(servers: list) -> None:
+    for server in reversed(servers):
+        await (server.stop(0) if isinstance(server, RpcServer) else server.close())

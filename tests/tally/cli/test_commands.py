@@ -1,0 +1,133 @@
+"""The commands against a fake gateway: what they send, print and end with."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tally.cli.main import app
+from tests.fakes.gateway import EVALUATION, RESULT, FakeGateway
+from tests.tally.cli.conftest import Tally
+
+
+def test_upload_prints_the_file_id_and_warnings(tally: Tally, data_zip: Path) -> None:
+    ended = tally("upload", data_zip)
+    assert ended.exit_code == 0
+    assert "apples.zip: 9 rows, 9 valid images, file_id file-1" in ended.stdout
+    assert "warning: images/spare.jpg: no row names it" in ended.stdout
+
+
+def test_train_sends_settings_and_uploads_zips(
+    tally: Tally, gateway: FakeGateway, data_zip: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(
+        '{"training_config": {"num_epochs": 50, "seed": 43}, "lora_config": {"r": 8}}'
+    )
+    ended = tally(
+        *("train", "--data", data_zip, "--evaluate", "file-7", "--name", "apples"),
+        *("--config", config, "--set", "training_config.num_epochs=3"),
+        *("--set", "loss_type=grpo"),
+    )
+    assert ended.stdout == "Started job job-1\n"
+    assert gateway.trained == [
+        {
+            "training_config": {"num_epochs": 3, "seed": 43, "loss_type": "grpo"},
+            "lora_config": {"r": 8},
+            "job_name": "apples",
+            "data_file_id": "file-1",
+            "evaluation_file_id": "file-7",
+        }
+    ]
+
+
+def test_train_and_watch_shows_steps_and_the_comparison(tally: Tally) -> None:
+    ended = tally("train", "--data", "file-1", "--watch")
+    assert ended.exit_code == 0
+    assert "step 3/3  reward 0.80  exact 0.50" in ended.stdout
+    assert "A broken checkpoint was passed over." in ended.stdout
+    assert "exact rate\t0.43 [0.36, 0.50]\t0.96 [0.93, 0.98]\t+0.53" in ended.stdout
+
+
+def test_watch_goes_on_after_a_lost_connection(tally: Tally, gateway: FakeGateway) -> None:
+    gateway.drop_events_after = [3]
+    gateway.job["status"] = "training"
+    assert tally("watch", "job-1").exit_code == 0
+    assert gateway.last_event_ids == [None, "3"]
+
+
+def test_watch_of_a_failed_job_ends_with_1(tally: Tally, gateway: FakeGateway) -> None:
+    gateway.events = [("ended", {"status": "failed", "error_message": "out of memory"})]
+    ended = tally("watch", "job-1")
+    assert ended.exit_code == 1
+    assert ended.stderr == "Error: Job job-1 ended as failed: out of memory\n"
+
+
+def test_watch_as_json_prints_a_line_for_each_event(tally: Tally, gateway: FakeGateway) -> None:
+    lines = [json.loads(line) for line in tally("watch", "job-1", "--json").stdout.splitlines()]
+    assert [line["seq"] for line in lines] == list(range(1, len(gateway.events) + 1))
+    assert lines[-1]["event"] == "ended"
+
+
+def test_jobs_is_a_table(tally: Tally) -> None:
+    assert "job-1\tapples\tcompleted\t3/3\t0.1250\t2025-01-20T10:30:00" in tally("jobs").stdout
+
+
+def test_job_shows_its_comparison(tally: Tally) -> None:
+    assert "status\tcompleted" in tally("job", "job-1").stdout
+    assert json.loads(tally("job", "job-1", "--json").stdout)["evaluation"] == EVALUATION
+
+
+def test_every_list_has_json(tally: Tally, gateway: FakeGateway, data_zip: Path) -> None:
+    assert json.loads(tally("jobs", "--json").stdout) == [gateway.job]
+    assert json.loads(tally("files", "--json").stdout)[0]["file_id"] == "file-1"
+    assert json.loads(tally("upload", data_zip, "--json").stdout)["csv_rows"] == 9
+    started = tally("train", "--data", data_zip, "--json").stdout
+    assert json.loads(started)["job_id"] == "job-1"
+    assert json.loads(tally("cancel", "job-1", "--json").stdout)["status"] == "cancelled"
+
+
+def test_cancel_names_the_job(tally: Tally, gateway: FakeGateway) -> None:
+    assert tally("cancel", "job-1").exit_code == 0
+    assert gateway.cancelled == ["job-1"]
+
+
+def test_download_writes_the_file(tally: Tally, tmp_path: Path) -> None:
+    ended = tally("download", "job-1", "-o", tmp_path / "adapter.zip")
+    assert ended.exit_code == 0
+    assert (tmp_path / "adapter.zip").read_bytes() == RESULT
+    assert f"{len(RESULT):,} bytes" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--data", "missing.zip"), "There is no file missing.zip."),
+        (("train", "--data", "file-1", "--set", "num_epochs"), "is not of the form"),
+        (("train", "--data", "f", "--set", "num_epoch=3"), "mean training_config.num_epochs?"),
+        (("train", "--data", "f", "--set", "lr=3"), "mean training_config.learning_rate?"),
+        (("train", "--data", "f", "--set", "zzz=3"), "There is no setting zzz; `tally settings`"),
+        (("train", "--set", "seed=3"), "What is it to train on? Name it: --data"),
+        (("train", "--data", "f", "--preset", "fast"), "there are quick, balanced."),
+        (("job", "job-9"), "there is no job job-9"),
+    ],
+)
+def test_mistakes_are_named(tally: Tally, arguments: tuple[str, ...], message: str) -> None:
+    ended = tally(*arguments)
+    assert ended.exit_code == 1
+    assert message in ended.stderr
+
+
+def test_a_config_that_is_no_json_is_named(tally: Tally, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    ended = tally("train", "--data", "file-1", "--config", tmp_path / "config.json")
+    assert "can't be read as JSON" in ended.stderr
+
+
+def test_url_and_token_are_options_too(gateway: FakeGateway) -> None:
+    gateway.token = "secret"
+    refused = CliRunner().invoke(app, ["--url", gateway.url, "jobs"])
+    taken = CliRunner().invoke(app, ["--url", gateway.url, "--token", "secret", "jobs"])
+    assert (refused.exit_code, taken.exit_code) == (1, 0)
+    assert "asks for a token; give it with --token or TALLY_TOKEN" in refused.stderr

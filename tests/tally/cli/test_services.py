@@ -1,0 +1,144 @@
+"""What `tally up` tells each service, and what it refuses."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tally.cli.errors import Interrupted, StackFailed
+from tally.cli.stack.services import check_port_is_free, free_ports, plan_services, resolve_model
+from tally.cli.stack.stack import running_stack
+from tally.cli.stack.stop_request import StopRequest
+from tests.fakes.gateway import FakeGateway
+
+
+def _plan(folder: Path, port: int = 8000) -> dict[str, dict[str, str]]:
+    services = plan_services(data_dir=folder, model="some/model", host="127.0.0.1", port=port)
+    return {service.name: service.environment for service in services}
+
+
+def test_services_start_in_the_order_of_their_needs(tmp_path: Path) -> None:
+    assert list(_plan(tmp_path)) == ["reward", "rollout", "learner", "gateway"]
+
+
+def test_each_service_knows_the_others(tmp_path: Path) -> None:
+    plan = _plan(tmp_path)
+    learner = f"127.0.0.1:{plan['learner']['TALLY_LEARNER_SERVER__PORT']}"
+    assert plan["rollout"]["TALLY_ROLLOUT_BLOB__TARGET"] == learner
+    assert plan["gateway"]["TALLY_GATEWAY_LEARNER__TARGET"] == learner
+    reward = f"127.0.0.1:{plan['reward']['TALLY_REWARD_SERVER__PORT']}"
+    assert plan["learner"]["TALLY_LEARNER_REWARD__TARGET"] == reward
+    assert plan["gateway"]["TALLY_GATEWAY_REWARD__TARGET"] == reward
+    rollout = f"127.0.0.1:{plan['rollout']['TALLY_ROLLOUT_SERVER__PORT']}"
+    assert plan["learner"]["TALLY_LEARNER_ROLLOUT__TARGET"] == rollout
+
+
+def test_the_model_and_the_gateways_address_are_passed_on(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, port=8123)
+    assert plan["rollout"]["TALLY_ROLLOUT_MODEL"] == "some/model"
+    assert json.loads(plan["learner"]["TALLY_LEARNER_MODELS"]) == ["some/model"]
+    assert plan["gateway"]["TALLY_GATEWAY_PORT"] == "8123"
+
+
+def test_the_engine_is_passed_on(tmp_path: Path) -> None:
+    place = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": 8000}
+    for engine in ("auto", "vllm"):
+        rollout = plan_services(**place, engine=engine)[1]
+        assert rollout.environment["TALLY_ROLLOUT_ENGINE"] == engine
+
+
+def test_replicas_stand_behind_one_list_and_share_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    place = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": 8000}
+    plan = {service.name: service for service in plan_services(**place, replicas=3)}
+    assert list(plan) == ["reward", "rollout-1", "rollout-2", "rollout-3", "learner", "gateway"]
+    replicas = [plan[f"rollout-{number}"] for number in (1, 2, 3)]
+    assert {replica.command[-1] for replica in replicas} == {"rollout_service"}
+    ports = [replica.environment["TALLY_ROLLOUT_SERVER__PORT"] for replica in replicas]
+    listed = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+    assert plan["learner"].environment["TALLY_LEARNER_ROLLOUT__TARGET"] == listed
+    assert len({replica.environment["TALLY_ROLLOUT_CACHE_DIR"] for replica in replicas}) == 3
+    assert [r.environment["CUDA_VISIBLE_DEVICES"] for r in replicas] == ["4", "5", "6"]
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_replicas_share_what_gpus_there_are_too_few_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replicas: int
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    place = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": 8000}
+    for service in plan_services(**place, replicas=replicas):
+        assert "CUDA_VISIBLE_DEVICES" not in service.environment
+
+
+def test_a_gateway_that_answers_is_healthy(tmp_path: Path, gateway: FakeGateway) -> None:
+    port = int(gateway.url.rpartition(":")[2])
+    services = plan_services(data_dir=tmp_path, model="m", host="0.0.0.0", port=port)
+    assert services[-1].is_healthy()
+    assert not any(service.is_healthy() for service in services[:-1])
+
+
+def test_free_ports_differ() -> None:
+    assert len(set(free_ports(20))) == 20
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(StackFailed, match=f"Port {port} of 127.0.0.1 can't be had"):
+            check_port_is_free("127.0.0.1", port)
+
+
+def test_a_folder_is_a_path_and_the_rest_is_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "policy").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert resolve_model("policy") == str(tmp_path / "policy")
+    assert resolve_model("Qwen/Qwen2.5-VL-3B-Instruct") == "Qwen/Qwen2.5-VL-3B-Instruct"
+
+
+def test_a_data_folder_has_one_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tally.cli.stack.stack.plan_services", lambda **_: [])
+    first, second = free_ports(2)
+    options = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1"}
+    with (
+        running_stack(StopRequest(), port=first, **options),
+        pytest.raises(StackFailed, match="Another stack uses"),
+        running_stack(StopRequest(), port=second, **options),
+    ):
+        pass
+
+
+def test_an_interrupted_start_ends_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tally.cli.stack.supervisor.Supervisor.start", _interrupted)
+    stopped: list[bool] = []
+    monkeypatch.setattr(
+        "tally.cli.stack.supervisor.Supervisor.stop", lambda self: stopped.append(True)
+    )
+    options = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": free_ports(1)[0]}
+    with pytest.raises(Interrupted), running_stack(StopRequest(), **options):
+        pass
+    assert stopped == [True]
+
+
+def _interrupted(self: object) -> None:
+    raise Interrupted("Interrupted.")
+
+
+def test_a_gateway_with_a_token_is_seen_to_be_healthy(
+    gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.token = "secret"
+    port = int(gateway.url.rpartition(":")[2])
+    plan = {"data_dir": tmp_path, "model": "some/model", "host": "127.0.0.1", "port": port}
+    assert not plan_services(**plan)[-1].is_healthy()
+    monkeypatch.setenv("TALLY_GATEWAY_TOKEN", "secret")
+    assert plan_services(**plan)[-1].is_healthy()

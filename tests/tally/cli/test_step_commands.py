@@ -1,0 +1,39 @@
+"""Metrics and samples of a job's steps."""
+
+import json
+from pathlib import Path
+
+from tests.fakes.gateway import FakeGateway
+from tests.fakes.gateway_answers import SAMPLES
+from tests.tally.cli.conftest import Tally
+
+
+def test_metrics_are_a_table_of_the_last_steps(tally: Tally) -> None:
+    lines = tally("metrics", "job-1", "--last", "2").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["step", "2", "3"]
+    assert "0.8\t0.5\t\t\t\t0.25\t" in lines[1]
+
+
+def test_metrics_as_json_are_all(tally: Tally) -> None:
+    steps = json.loads(tally("metrics", "job-1", "--last", "1", "--json").stdout)
+    assert [step["step"] for step in steps] == [1, 2, 3]
+
+
+def test_curves_are_drawn(tally: Tally, gateway: FakeGateway, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "curves.png"
+    assert tally("metrics", "job-1", "--curves", path).exit_code == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+    gateway.events = []
+    ended = tally("metrics", "job-1", "--curves", path)
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert "has done no step yet" in ended.stderr
+
+
+def test_samples_are_a_line_each(tally: Tally) -> None:
+    assert tally("samples", "job-1").stdout.splitlines() == [
+        "step 3",
+        "  row 17: How many apples? (true count 3)",
+        "        3  reward      1  A photo of 3 apples [2J",
+        "        –  reward      –  many apples",
+    ]
+    assert json.loads(tally("samples", "job-1", "--json").stdout) == SAMPLES

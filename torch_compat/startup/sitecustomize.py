@@ -1,5 +1,0 @@
-"""Python imports this by itself when it starts with this folder on its path."""
-
-import torch_compat
-
-torch_compat.install()
