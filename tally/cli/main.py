@@ -5,15 +5,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tally.cli import (
-    comparison_commands,
-    data_commands,
-    job_commands,
-    setting_commands,
-    step_commands,
-    train_commands,
-)
 from tally.cli.client.api_client import DEFAULT_URL
+from tally.cli.commands import comparisons, data, jobs, settings, steps, train
 from tally.cli.commands.context import Connection
 from tally.cli.commands.demo import demo
 from tally.cli.commands.predict import predict
@@ -60,25 +53,25 @@ def tally(
 
 _COMMANDS = {
     "Run it": (up, demo),
-    "Data": (data_commands.upload, data_commands.files, data_commands.rows, data_commands.picture),
+    "Data": (data.upload, data.files, data.rows, data.picture),
     "Training": (
-        setting_commands.settings,
+        settings.settings,
         preflight,
-        train_commands.train,
-        train_commands.resume,
-        job_commands.watch,
-        job_commands.jobs,
-        job_commands.job,
-        job_commands.cancel,
-        step_commands.metrics,
-        step_commands.samples,
+        train.train,
+        train.resume,
+        jobs.watch,
+        jobs.jobs,
+        jobs.job,
+        jobs.cancel,
+        steps.metrics,
+        steps.samples,
     ),
     "Results": (
-        job_commands.download,
-        comparison_commands.compare,
-        comparison_commands.comparisons,
-        comparison_commands.comparison,
-        comparison_commands.report,
+        jobs.download,
+        comparisons.compare,
+        comparisons.comparisons,
+        comparisons.comparison,
+        comparisons.report,
         predict,
     ),
 }

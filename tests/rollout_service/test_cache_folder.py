@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout_service import cache_folder
+from rollout_service.blobs import cache_folder
 from rollout_service.blobs.cache_folder import placed_cache
 from rollout_service.settings import RolloutSettings
 

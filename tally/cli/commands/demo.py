@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from tally.cli import demo_settings as settings
 from tally.cli.client.api_client import ApiClient, Json, upload_path
 from tally.cli.client.download import download
+from tally.cli.commands import demo_settings as settings
 from tally.cli.commands.data import describe_upload
 from tally.cli.errors import CliError, Interrupted, JobNotCompleted, RequestRefused, StackFailed
 from tally.cli.show.comparison_tables import print_comparison

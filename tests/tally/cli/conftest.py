@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tally.cli import events
+from tally.cli.client import events
 from tally.cli.client.api_client import ApiClient
 from tally.cli.main import app
 from tests.fakes.gateway import FakeGateway, running_gateway

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tally.cli import comparison_commands
+from tally.cli.commands import comparisons
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.gateway_answers import EVALUATION
 from tests.tally.cli.conftest import Tally
@@ -89,7 +89,7 @@ def test_ctrl_c_leaves_the_comparison(tally: Tally, monkeypatch: pytest.MonkeyPa
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(comparison_commands, "watch_comparison", interrupted)
+    monkeypatch.setattr(comparisons, "watch_comparison", interrupted)
     ended = tally("compare", "job-1", "--data", "file-1")
     assert ended.exit_code == 130
     assert "`tally comparison eval-1` shows it" in ended.stderr

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from tally.cli import demo_settings
+from tally.cli.commands import demo_settings
 from tally.cli.commands.demo import summary
 from tally.cli.main import app
 from tally.cli.show.curves import draw_curves, running_mean
