@@ -26,7 +26,7 @@ from learner_service.grpo.trainer import GRPOTrainer
 from learner_service.phases import Phases
 from learner_service.policy.packing import Group
 from learner_service.policy.policy import Policy, PolicySettings
-from learner_service.spec import LoraSettings, LossType, TrainingSettings
+from learner_service.spec import LoraConfig, LossType, TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,14 +154,14 @@ def _policy_settings(settings: TallySettings) -> PolicySettings:
     )
 
 
-def _lora(settings: TallySettings) -> LoraSettings:
-    return LoraSettings(
+def _lora(settings: TallySettings) -> LoraConfig:
+    return LoraConfig(
         r=settings.lora_r, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout
     )
 
 
-def _training(settings: TallySettings) -> TrainingSettings:
-    return TrainingSettings(
+def _training(settings: TallySettings) -> TrainingConfig:
+    return TrainingConfig(
         learning_rate=settings.learning_rate,
         learning_rate_schedule="constant",
         batch_size=settings.prompts_per_pass,

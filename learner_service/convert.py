@@ -22,7 +22,7 @@ from learner_service.events import (
 )
 from learner_service.prediction.question import ModelAnswer
 from learner_service.queue.job_store import Job, LoggedEvent
-from learner_service.spec import JobSpec, TrainingSettings, validated_spec, validated_training
+from learner_service.spec import JobSpec, TrainingConfig, validated_spec, validated_training
 from tally.learner.v1 import learner_pb2 as pb
 from tally.rpc.digests import check_digest
 
@@ -93,7 +93,7 @@ def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
     )
 
 
-def limits_of(message: pb.AnswerRequest, training: TrainingSettings) -> TrainingSettings:
+def limits_of(message: pb.AnswerRequest, training: TrainingConfig) -> TrainingConfig:
     """`training` with the limits that the caller set; raises InvalidArgument."""
     set_limits = {
         name: getattr(message, name)

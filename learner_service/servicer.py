@@ -17,7 +17,7 @@ from learner_service.on_demand import OnDemand
 from learner_service.prediction.question import Question, published_adapter
 from learner_service.queue.job_store import Job
 from learner_service.queue.jobs import Jobs
-from learner_service.spec import TrainingSettings
+from learner_service.spec import TrainingConfig
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
 from tally.rpc.errors import InvalidArgument
@@ -72,7 +72,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     def _question(self, request: pb.AnswerRequest) -> Question:
         """The request with what it leaves out: the job's settings, or the defaults."""
         job = self._jobs.get(request.job_id) if request.job_id else None
-        training = job.spec.training if job else TrainingSettings()
+        training = job.spec.training if job else TrainingConfig()
         base_model = job.spec.base_model if job else self._jobs.default_model
         if job and request.base_model not in ("", base_model):
             raise InvalidArgument(f"base_model: the job's is {base_model}; leave it out")

@@ -46,7 +46,7 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class TrainingSettings(_Settings):
+class TrainingConfig(_Settings):
     """See TrainingConfig in learner.proto, field by field."""
 
     num_epochs: int = Field(50, ge=1, le=10_000)
@@ -85,7 +85,7 @@ class TrainingSettings(_Settings):
         return self.importance_correction is ImportanceCorrection.ON
 
 
-class LoraSettings(_Settings):
+class LoraConfig(_Settings):
     """See LoraConfig in learner.proto, field by field."""
 
     r: int = Field(64, ge=1, le=512)
@@ -111,8 +111,8 @@ class JobSpec(_Settings):
     job_name: str = Field("", max_length=200)
     dataset_digest: str
     base_model: str
-    training: TrainingSettings = TrainingSettings()
-    lora: LoraSettings = LoraSettings()
+    training: TrainingConfig = TrainingConfig()
+    lora: LoraConfig = LoraConfig()
     rewards: tuple[RewardWeight, ...] = ()
     evaluation_dataset_digest: str = ""
     evaluation_share: float = Field(0.1, ge=0, le=0.5)
@@ -136,10 +136,10 @@ def validated_spec(fields: dict[str, object]) -> JobSpec:
         return JobSpec.model_validate(fields)
 
 
-def validated_training(fields: dict[str, object]) -> TrainingSettings:
+def validated_training(fields: dict[str, object]) -> TrainingConfig:
     """As validated_spec, for the training settings alone."""
     with _named_faults():
-        return TrainingSettings.model_validate(fields)
+        return TrainingConfig.model_validate(fields)
 
 
 @contextmanager

@@ -6,14 +6,16 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.events.event_models import Evaluation, EvaluationScores
-from gateway.jobs.train_models import LoraConfig, TrainingConfig, TrainRequest
+from gateway.jobs import train_models
+from learner_service import spec
 from learner_service.evaluation.comparison import SCORES, comparison
-from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
 from tally.learner.v1 import learner_pb2 as pb
 from tests.learner_service.test_comparison import FOUR
 
-PAIRS = [(TrainingConfig, TrainingSettings, pb.TrainingConfig)]
-PAIRS += [(LoraConfig, LoraSettings, pb.LoraConfig)]
+PAIRS = [
+    (train_models.TrainingConfig, spec.TrainingConfig, pb.TrainingConfig),
+    (train_models.LoraConfig, spec.LoraConfig, pb.LoraConfig),
+]
 
 
 def described(model: type[BaseModel]) -> dict[str, tuple[object, ...]]:
@@ -31,7 +33,10 @@ def test_gateway_learner_and_contract_agree(outer: type, inner: type, message: t
 
 
 def test_the_share_that_is_held_out_is_the_same_everywhere():
-    outer, inner = (m.model_fields["evaluation_share"] for m in (TrainRequest, JobSpec))
+    outer, inner = (
+        model.model_fields["evaluation_share"]
+        for model in (train_models.TrainRequest, spec.JobSpec)
+    )
     assert (outer.default, outer.metadata) == (inner.default, inner.metadata)
     assert pb.JobSpec.DESCRIPTOR.fields_by_name["evaluation_share"].number == 8
 

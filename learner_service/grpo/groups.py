@@ -15,7 +15,7 @@ from learner_service.data.prompts import Prompter
 from learner_service.grpo.scoring import BatchScorer
 from learner_service.policy.packing import Group
 from learner_service.policy.policy import Policy
-from learner_service.spec import RewardWeight, TrainingSettings, ZeroVarianceGroups
+from learner_service.spec import RewardWeight, TrainingConfig, ZeroVarianceGroups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class GroupSampler:
         stage: PromptStage,
         rollouts: RolloutClient,
         rewards: RewardClient,
-        training: TrainingSettings,
+        training: TrainingConfig,
         reward_weights: Sequence[RewardWeight],
     ) -> None:
         self._stage = stage

@@ -10,7 +10,7 @@ from learner_service.grpo.advantages import group_advantages
 from learner_service.grpo.groups import ScoredGroup
 from learner_service.grpo.loss import LossScale
 from learner_service.grpo.rollouts_ahead import StepRollouts
-from learner_service.spec import AdvantageScale, LossType, TrainingSettings
+from learner_service.spec import AdvantageScale, LossType, TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class StepPasses:
     def __init__(
         self,
         rollouts: StepRollouts,
-        training: TrainingSettings,
+        training: TrainingConfig,
         before_waiting: Callable[[int, int], None],
         after_waiting: Callable[[], None],
     ) -> None:

@@ -13,7 +13,7 @@ from learner_service.clients.background import BackgroundLoop
 from learner_service.data.dataset import Sample
 from learner_service.grpo.data_order import DataOrder
 from learner_service.grpo.groups import GroupSampler, PublishedAdapter, ScoredGroup
-from learner_service.spec import TrainingSettings
+from learner_service.spec import TrainingConfig
 
 
 class StepRollouts:
@@ -55,7 +55,7 @@ class RolloutsAhead:
         sampler: GroupSampler,
         loop: BackgroundLoop,
         samples: Sequence[Sample],
-        training: TrainingSettings,
+        training: TrainingConfig,
     ) -> None:
         self._sampler = sampler
         self._loop = loop

@@ -37,7 +37,7 @@ from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.packing import PackedGroups, pack
 from learner_service.policy.policy import Policy
 from learner_service.policy.threads import worthwhile_threads
-from learner_service.spec import TrainingSettings
+from learner_service.spec import TrainingConfig
 from learner_service.tracking.trackers import Trackers
 
 
@@ -55,7 +55,7 @@ class GRPOTrainer(Trainer):
         ahead: RolloutsAhead,
         publisher: AdapterPublisher,
         samples: list[Sample],
-        training: TrainingSettings,
+        training: TrainingConfig,
         corrected: bool,
         folder: Path,
         checkpoints_kept: int,

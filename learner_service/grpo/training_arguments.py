@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from learner_service.spec import LearningRateSchedule, TrainingSettings
+from learner_service.spec import LearningRateSchedule, TrainingConfig
 
 _SCHEDULES = {
     LearningRateSchedule.LINEAR: "linear",
@@ -15,7 +15,7 @@ _SCHEDULES = {
 
 
 def training_arguments(
-    training: TrainingSettings, staging: Path, device: torch.device
+    training: TrainingConfig, staging: Path, device: torch.device
 ) -> TrainingArguments:
     """`staging` is where transformers writes a checkpoint before it is committed."""
     return TrainingArguments(

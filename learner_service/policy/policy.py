@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import peft
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel, get_peft_model
 from PIL import Image
 from torch import Tensor
 from transformers import (
@@ -26,7 +27,7 @@ from learner_service.policy.lora import fuse
 from learner_service.policy.packing import PackedGroups
 from learner_service.policy.threads import worthwhile_threads
 from learner_service.policy.token_logps import TokenLogps, choices, score
-from learner_service.spec import LoraSettings
+from learner_service.spec import LoraConfig
 from tally.families.vision_tower.tower import FrozenTower
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
@@ -59,7 +60,7 @@ class PolicySettings:
 class Policy:
     """Base model, adapter, tokenizer and image processor; log-probabilities of packed groups."""
 
-    def __init__(self, settings: PolicySettings, lora: LoraSettings) -> None:
+    def __init__(self, settings: PolicySettings, lora: LoraConfig) -> None:
         self.tokenizer = AutoTokenizer.from_pretrained(settings.source)
         self.image_processor = AutoImageProcessor.from_pretrained(settings.source, backend="pil")
         self.device = torch.device(settings.device)
@@ -68,7 +69,7 @@ class Policy:
         # The forward pass ends at the hidden states: `score` takes them through the head.
         base.set_output_embeddings(torch.nn.Identity())
         torch.manual_seed(settings.seed)
-        self.model: PeftModel = get_peft_model(base, _lora_config(lora))
+        self.model: PeftModel = get_peft_model(base, _peft_config(lora))
         fuse(self.model)
         shorten(base.model.language_model)
         if settings.gradient_checkpointing:
@@ -227,8 +228,8 @@ def _load_base(settings: PolicySettings) -> torch.nn.Module:
     return model.requires_grad_(False)
 
 
-def _lora_config(lora: LoraSettings) -> LoraConfig:
-    return LoraConfig(
+def _peft_config(lora: LoraConfig) -> peft.LoraConfig:
+    return peft.LoraConfig(
         r=lora.r,
         lora_alpha=lora.lora_alpha,
         lora_dropout=lora.lora_dropout,

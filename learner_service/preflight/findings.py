@@ -9,7 +9,7 @@ from enum import StrEnum
 from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight.memory import MemoryEstimate
 from learner_service.preflight.savings import nearest_that_fits
-from learner_service.spec import JobSpec, TrainingSettings
+from learner_service.spec import JobSpec, TrainingConfig
 
 _CEILING = 0.97
 _FEWEST_ROWS = 20
@@ -53,7 +53,7 @@ class BaseSample:
     seconds: float
 
 
-def step_plan(training: TrainingSettings, rows: int) -> StepPlan:
+def step_plan(training: TrainingConfig, rows: int) -> StepPlan:
     """The steps that transformers' Trainer takes."""
     passes = math.ceil(rows / training.batch_size)
     steps_per_epoch = math.ceil(passes / training.gradient_accumulation_steps)
@@ -96,7 +96,7 @@ def of_data(
         )
 
 
-def of_steps(training: TrainingSettings, plan: StepPlan, rows: int) -> Iterator[Finding]:
+def of_steps(training: TrainingConfig, plan: StepPlan, rows: int) -> Iterator[Finding]:
     """Settings that do not fit the number of steps."""
     if training.batch_size * training.gradient_accumulation_steps > rows:
         batch = min(training.batch_size, rows)
@@ -129,7 +129,7 @@ def of_steps(training: TrainingSettings, plan: StepPlan, rows: int) -> Iterator[
 
 
 def of_limits(
-    training: TrainingSettings, served: RolloutModel, prompt_tokens: int, image_tokens: int
+    training: TrainingConfig, served: RolloutModel, prompt_tokens: int, image_tokens: int
 ) -> Iterator[Finding]:
     """What the replicas do not take; a limit of 0 is none."""
     for name, limit, what in (
@@ -159,7 +159,7 @@ def of_limits(
         )
 
 
-def of_base(base: BaseSample, training: TrainingSettings) -> Iterator[Finding]:
+def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:
     """Whether the rewards show the way."""
     exact = base.scores["exact_rate"]
     if exact >= _CEILING:
@@ -199,7 +199,7 @@ def of_base(base: BaseSample, training: TrainingSettings) -> Iterator[Finding]:
 
 
 def of_memory(
-    training: TrainingSettings, estimate: Callable[[TrainingSettings], MemoryEstimate]
+    training: TrainingConfig, estimate: Callable[[TrainingConfig], MemoryEstimate]
 ) -> Iterator[Finding]:
     """Whether it fits, and if not, the nearest settings that do."""
     now = estimate(training)

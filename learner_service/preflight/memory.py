@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learner_service.spec import LoraSettings, TrainingSettings
+from learner_service.spec import LoraConfig, TrainingConfig
 
 # NF4: half a byte, and a float32 scale for each 64 weights.
 _NF4_BYTES = 0.5 + 4 / 64
@@ -88,8 +88,8 @@ class MemoryEstimate:
 
 def estimated_memory(
     shape: ModelShape,
-    training: TrainingSettings,
-    lora: LoraSettings,
+    training: TrainingConfig,
+    lora: LoraConfig,
     *,
     prompt_tokens: int,
     device: str,
@@ -110,8 +110,8 @@ def estimated_memory(
 
 def _activations(
     shape: ModelShape,
-    training: TrainingSettings,
-    lora: LoraSettings,
+    training: TrainingConfig,
+    lora: LoraConfig,
     prompt_tokens: int,
     bytes_per_number: int,
 ) -> int:

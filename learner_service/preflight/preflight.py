@@ -27,7 +27,7 @@ from learner_service.preflight.memory import (
     available_memory,
     estimated_memory,
 )
-from learner_service.spec import JobSpec, TrainingSettings
+from learner_service.spec import JobSpec, TrainingConfig
 
 _SAMPLE = 32
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
@@ -87,7 +87,7 @@ class Preflights:
         shape = ModelShape.of_config(await asyncio.to_thread(AutoConfig.from_pretrained, source))
         device, available_bytes = available_memory(self._device)
 
-        def memory_of(training: TrainingSettings) -> MemoryEstimate:
+        def memory_of(training: TrainingConfig) -> MemoryEstimate:
             share = (training.max_image_size / spec.training.max_image_size) ** 2
             return estimated_memory(
                 shape,

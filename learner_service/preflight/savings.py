@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from learner_service.spec import TrainingSettings
+from learner_service.spec import TrainingConfig
 
 
 def nearest_that_fits(
-    training: TrainingSettings, fits: Callable[[TrainingSettings], bool]
+    training: TrainingConfig, fits: Callable[[TrainingConfig], bool]
 ) -> dict[str, float]:
     """The first of ever smaller settings that fit: what costs the least learning goes first."""
     changed: dict[str, float] = {}
@@ -18,7 +18,7 @@ def nearest_that_fits(
     return {}
 
 
-def _savings(training: TrainingSettings) -> Sequence[tuple[str, float]]:
+def _savings(training: TrainingConfig) -> Sequence[tuple[str, float]]:
     """Changes in turn, each on top of those before."""
     steps: list[tuple[str, float]] = []
     batch, accumulation = training.batch_size, training.gradient_accumulation_steps

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from learner_service.policy.policy import Policy, PolicySettings
-from learner_service.spec import LoraSettings
+from learner_service.spec import LoraConfig
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def policy(random_policy_path: Path) -> Policy:
         seed=3,
         feature_cache_bytes=10**8,
     )
-    policy = Policy(settings, LoraSettings(r=4, lora_alpha=8, lora_dropout=0.0))
+    policy = Policy(settings, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0))
     for name, parameter in policy.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)

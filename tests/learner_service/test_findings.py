@@ -8,7 +8,7 @@ from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight import findings
 from learner_service.preflight.findings import BaseSample, Severity, step_plan
 from learner_service.preflight.memory import MemoryEstimate
-from learner_service.spec import JobSpec, TrainingSettings
+from learner_service.spec import JobSpec, TrainingConfig
 
 SPEC = JobSpec(dataset_digest="a" * 64, base_model="small")
 
@@ -27,7 +27,7 @@ def codes(found) -> list[str]:
     ],
 )
 def test_the_steps_of_a_job(rows: int, training: dict, expected: tuple[int, int, int]):
-    plan = step_plan(TrainingSettings(**training), rows)
+    plan = step_plan(TrainingConfig(**training), rows)
     assert (plan.steps_per_epoch, plan.total_steps, plan.completions_per_step) == expected
 
 
@@ -64,18 +64,18 @@ def base(exact: float, varied: float, any_right: float, silent: float = 0.0) -> 
     ],
 )
 def test_what_the_base_model_shows(sample: BaseSample, expected: list[str]):
-    assert codes(findings.of_base(sample, TrainingSettings())) == expected
+    assert codes(findings.of_base(sample, TrainingConfig())) == expected
 
 
 def test_a_cold_temperature_is_warmed():
-    (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingSettings(temperature=0.2))
+    (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingConfig(temperature=0.2))
     assert finding.suggestion == {"training.temperature": 1.0}
-    (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingSettings(temperature=1.5))
+    (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingConfig(temperature=1.5))
     assert finding.suggestion == {}
 
 
 def test_settings_that_do_not_fit_the_steps():
-    training = TrainingSettings(batch_size=8, warmup_steps=99, num_epochs=1, save_steps=50)
+    training = TrainingConfig(batch_size=8, warmup_steps=99, num_epochs=1, save_steps=50)
     found = list(findings.of_steps(training, step_plan(training, 20), 20))
     assert codes(found) == ["batch_beyond_data", "warmup_beyond_steps", "no_checkpoint"]
     fields = {k.removeprefix("training."): v for f in found for k, v in f.suggestion.items()}
@@ -95,7 +95,7 @@ def served(**limits: int) -> RolloutModel:
 
 
 def test_limits_of_the_replicas():
-    training = TrainingSettings(num_generations=64, max_new_tokens=512)
+    training = TrainingConfig(num_generations=64, max_new_tokens=512)
     limits = served(max_completions=32, max_new_tokens=256, max_sequence_tokens=1000)
     found = list(findings.of_limits(training, limits, prompt_tokens=530, image_tokens=500))
     assert codes(found) == ["max_completions", "max_new_tokens", "max_sequence_tokens"]
@@ -106,7 +106,7 @@ def test_limits_of_the_replicas():
     assert codes(findings.of_limits(training, served(), 530, 500)) == []
 
 
-def memory(training: TrainingSettings) -> MemoryEstimate:
+def memory(training: TrainingConfig) -> MemoryEstimate:
     """A gigabyte for each prompt of a batch, and ten of weights unless they are in 4 bits."""
     return MemoryEstimate(
         device="cpu",
@@ -118,16 +118,16 @@ def memory(training: TrainingSettings) -> MemoryEstimate:
 
 
 def test_the_nearest_settings_that_fit_the_memory():
-    assert codes(findings.of_memory(TrainingSettings(batch_size=4), memory)) == []
-    (tight,) = findings.of_memory(TrainingSettings(batch_size=7), memory)
+    assert codes(findings.of_memory(TrainingConfig(batch_size=4), memory)) == []
+    (tight,) = findings.of_memory(TrainingConfig(batch_size=7), memory)
     assert (tight.code, tight.severity) == ("tight_memory", Severity.WARNING)
-    (finding,) = findings.of_memory(TrainingSettings(batch_size=16), memory)
+    (finding,) = findings.of_memory(TrainingConfig(batch_size=16), memory)
     assert (finding.code, finding.severity) == ("not_enough_memory", Severity.ERROR)
     assert finding.suggestion == {
         "training.batch_size": 4,
         "training.gradient_accumulation_steps": 32,
     }
-    (finding,) = findings.of_memory(TrainingSettings(use_4bit=False), memory)
+    (finding,) = findings.of_memory(TrainingConfig(use_4bit=False), memory)
     assert finding.suggestion == {
         "training.gradient_checkpointing": True,
         "training.use_4bit": True,

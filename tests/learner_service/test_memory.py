@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 from learner_service.preflight.memory import ModelShape, available_memory, estimated_memory
-from learner_service.spec import LoraSettings, TrainingSettings
+from learner_service.spec import LoraConfig, TrainingConfig
 
 SHAPE = ModelShape(
     vocabulary=1000,
@@ -21,11 +21,11 @@ SHAPE = ModelShape(
 LINEAR = 2 * (2 * 64 * 64 + 2 * 64 * 16 + 3 * 64 * 128)
 
 
-def estimate(training: TrainingSettings, lora: LoraSettings | None = None, prompt_tokens=100):
+def estimate(training: TrainingConfig, lora: LoraConfig | None = None, prompt_tokens=100):
     return estimated_memory(
         SHAPE,
         training,
-        lora or LoraSettings(r=4, lora_dropout=0.0),
+        lora or LoraConfig(r=4, lora_dropout=0.0),
         prompt_tokens=prompt_tokens,
         device="cpu",
         bytes_per_number=4,
@@ -40,20 +40,20 @@ def test_the_shape_counts_the_parameters_of_a_real_model(random_policy_path: Pat
 
 
 def test_the_weights_by_hand():
-    full = estimate(TrainingSettings(use_4bit=False)).weights_bytes
+    full = estimate(TrainingConfig(use_4bit=False)).weights_bytes
     assert full == (LINEAR + 2 * 1000 * 64 + 5000) * 4
-    small = estimate(TrainingSettings(use_4bit=True)).weights_bytes
+    small = estimate(TrainingConfig(use_4bit=True)).weights_bytes
     assert full - small == LINEAR * 4 - LINEAR * 0.5625
 
 
 def test_the_adapter_by_hand():
     """Sixteen bytes a parameter; r × (in + out) parameters a layer."""
     sides = (64 + 64) * 2 + (64 + 16) * 2 + (64 + 128) * 3
-    assert estimate(TrainingSettings()).adapter_bytes == 2 * 4 * sides * 16
+    assert estimate(TrainingConfig()).adapter_bytes == 2 * 4 * sides * 16
 
 
 def test_the_activations_by_hand():
-    training = TrainingSettings(batch_size=3, num_generations=2, max_new_tokens=10)
+    training = TrainingConfig(batch_size=3, num_generations=2, max_new_tokens=10)
     tokens, completions = 120, 20
     layers = 2 * tokens * (12 * 64 + 6 * 16 + 5 * 128) * 4
     by_hand = 3 * (layers + tokens**2 * 4 + completions * 1000 * 20)
@@ -61,7 +61,7 @@ def test_the_activations_by_hand():
 
 
 def test_checkpointed_activations_by_hand():
-    training = TrainingSettings(num_generations=2, max_new_tokens=10, gradient_checkpointing=True)
+    training = TrainingConfig(num_generations=2, max_new_tokens=10, gradient_checkpointing=True)
     layers = 120 * (2 * 64 + 12 * 64 + 6 * 16 + 5 * 128) * 4
     by_hand = layers + 120**2 * 4 + 20 * 1000 * 20
     assert estimate(training).activations_bytes == by_hand

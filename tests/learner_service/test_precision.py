@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import peft
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import get_peft_model
 
 from learner_service.policy.lora import fuse
 from learner_service.policy.policy import Policy, PolicySettings
-from learner_service.spec import LoraSettings
+from learner_service.spec import LoraConfig
 from tests.learner_service.test_packing import draw_groups, lora_gradients, packed_logps
 
 
@@ -23,7 +24,7 @@ def policy(path: Path, dropout: float = 0.0, **changes: Any) -> Policy:
         "feature_cache_bytes": 10**8,
     }
     made = Policy(
-        PolicySettings(**fields | changes), LoraSettings(r=4, lora_alpha=8, lora_dropout=dropout)
+        PolicySettings(**fields | changes), LoraConfig(r=4, lora_alpha=8, lora_dropout=dropout)
     )
     torch.manual_seed(6)
     for name, parameter in made.model.named_parameters():
@@ -74,7 +75,7 @@ def test_lora_in_fewer_passes_equals_pefts(random_policy_path: Path, changes: di
 
 def test_dropout_equals_pefts():
     torch.manual_seed(2)
-    config = LoraConfig(target_modules=["0"], r=2, lora_alpha=3, lora_dropout=0.5)
+    config = peft.LoraConfig(target_modules=["0"], r=2, lora_alpha=3, lora_dropout=0.5)
     model = get_peft_model(torch.nn.Sequential(torch.nn.Linear(6, 5)), config)
     layer = model.base_model.model[0]
     torch.nn.init.normal_(layer.lora_B["default"].weight)

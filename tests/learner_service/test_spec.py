@@ -1,6 +1,6 @@
 import pytest
 
-from learner_service.spec import TrainingSettings
+from learner_service.spec import TrainingConfig
 
 
 @pytest.mark.parametrize(
@@ -16,5 +16,5 @@ from learner_service.spec import TrainingSettings
 def test_when_losses_are_corrected(
     correction: str, staleness: int, precision_differs: bool, corrected: bool
 ):
-    training = TrainingSettings(importance_correction=correction, staleness=staleness)
+    training = TrainingConfig(importance_correction=correction, staleness=staleness)
     assert training.is_corrected(precision_differs) is corrected

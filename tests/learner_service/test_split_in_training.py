@@ -25,7 +25,7 @@ from learner_service.events import (
 )
 from learner_service.job_folder.worker_task import WorkerTask
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
+from learner_service.spec import JobSpec, LoraConfig, TrainingConfig
 from learner_service.worker.worker import Worker
 from reward_service.servicer import SERVICE_NAME, RewardServicer
 from tally.reward.v1 import reward_pb2_grpc
@@ -124,7 +124,7 @@ def task(tmp_path: Path, services: Services, random_policy_path: Path) -> Worker
     path = write_zip(tmp_path / "data.zip", images, lines)
     digest = BlobStore(tmp_path / "blobs").put_bytes(path.read_bytes())
     (tmp_path / "job" / "checkpoints").mkdir(parents=True)
-    training = TrainingSettings(
+    training = TrainingConfig(
         num_epochs=1,
         batch_size=9,
         gradient_accumulation_steps=1,
@@ -143,7 +143,7 @@ def task(tmp_path: Path, services: Services, random_policy_path: Path) -> Worker
             dataset_digest=digest,
             base_model="small",
             training=training,
-            lora=LoraSettings(r=2),
+            lora=LoraConfig(r=2),
             evaluation_share=0.25,
         ),
         settings=LearnerSettings(

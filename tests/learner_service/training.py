@@ -24,7 +24,7 @@ from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.settings import Tracker
-from learner_service.spec import JobSpec, LoraSettings, TrainingSettings
+from learner_service.spec import JobSpec, LoraConfig, TrainingConfig
 from learner_service.tracking.tracker_runs import RunIdentity
 from learner_service.tracking.trackers import Trackers
 from reward_service.servicer import RewardServicer
@@ -70,8 +70,8 @@ class AllAtOnce(RolloutsAhead):
         return step
 
 
-def settings(**changes: object) -> TrainingSettings:
-    return TrainingSettings(
+def settings(**changes: object) -> TrainingConfig:
+    return TrainingConfig(
         **{
             "learning_rate": 1e-2,
             "batch_size": 2,
@@ -169,7 +169,7 @@ def _policy(path: Path) -> Policy:
         seed=3,
         feature_cache_bytes=10**8,
     )
-    return Policy(source, LoraSettings(r=4, lora_alpha=8, lora_dropout=0.0))
+    return Policy(source, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0))
 
 
 def _samples(store: BlobStore, number: int) -> list[Sample]:
