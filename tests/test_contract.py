@@ -10,7 +10,7 @@ from gateway.jobs import train_models
 from learner_service import spec
 from learner_service.evaluation.comparison import SCORES, comparison
 from tally.learner.v1 import learner_pb2 as pb
-from tests.learner_service.test_comparison import FOUR
+from tests.learner_service.evaluation.test_comparison import FOUR
 
 PAIRS = [
     (train_models.TrainingConfig, spec.TrainingConfig, pb.TrainingConfig),

@@ -13,7 +13,7 @@ from learner_service.prediction.question import Question, published_adapter
 from learner_service.settings import LearnerSettings
 from tally.rpc.errors import FailedPrecondition, InvalidArgument
 from tally.rpc.settings import ClientSettings
-from tests.learner_service.test_dataset import encoded
+from tests.learner_service.data.test_dataset import encoded
 from tests.learner_service.test_split_in_training import NotingRollouts, Services
 
 PICTURE = encoded(Image.new("RGB", (90, 60), "red"), "JPEG")

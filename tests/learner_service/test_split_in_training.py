@@ -35,7 +35,7 @@ from tally.rpc.digests import vocabulary_fingerprint
 from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
 from tests.fakes.rollout import FakeRollouts
-from tests.learner_service.test_dataset import encoded, line, write_zip
+from tests.learner_service.data.test_dataset import encoded, line, write_zip
 
 IMAGES = 60
 

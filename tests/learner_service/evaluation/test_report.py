@@ -15,7 +15,7 @@ from learner_service.data.images import to_png
 from learner_service.evaluation.answers import Compared
 from learner_service.evaluation.comparison import comparison
 from learner_service.evaluation.report import csv_text, write_report
-from tests.learner_service.test_comparison import FOUR, compared
+from tests.learner_service.evaluation.test_comparison import FOUR, compared
 
 ABOUT = {"title": "apples <script>alert(1)</script>", "line": "Base model: small."}
 MANY = [
