@@ -16,7 +16,7 @@ from torch import Tensor
 from bench.scenes import Example
 from bench.stepping import optimizer_step
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.data.images import to_png
 from learner_service.events import Event
 from learner_service.grpo.groups import PromptStage, PublishedAdapter, ScoredGroup
@@ -65,7 +65,7 @@ class TallySide:
             stage=self._stage,
             ahead=None,
             publisher=None,
-            samples=[None],
+            rows=[None],
             training=self._training,
             corrected=False,
             folder=folder,
@@ -109,22 +109,22 @@ class TallySide:
         return optimizer_step(self.trainer, [inputs])
 
     def _group(self, example: Example, completions: Sequence[Sequence[int]]) -> ScoredGroup:
-        sample = Sample(
-            row=0,
+        row = Row(
+            number=0,
             question=example.question,
             true_count=example.true_count,
             image_digest=self._store.put_bytes(to_png(example.image)),
             width=example.image.width,
             height=example.image.height,
         )
-        prompt = self._stage.prompt(sample, seed=0)
+        prompt = self._stage.prompt(row, seed=0)
         return ScoredGroup(
             group=Group(
                 prompt_ids=prompt.token_ids,
-                position_ids=self._stage.position_ids(prompt, sample),
+                position_ids=self._stage.position_ids(prompt, row),
                 completions=completions,
             ),
-            sample=sample,
+            row=row,
             texts=(),
             adapter=PublishedAdapter(digest="", step=0),
             sampler_logps=tuple((0.0,) * len(c) for c in completions),

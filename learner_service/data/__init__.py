@@ -1,1 +1,1 @@
-"""Samples and their pictures, from a dataset blob to prompts; what training never sees."""
+"""Rows and their pictures, from a dataset blob to prompts; what training never sees."""

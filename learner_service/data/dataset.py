@@ -1,4 +1,4 @@
-"""A dataset blob to samples; every image becomes a blob of its own, ready for every replica."""
+"""A dataset blob to its rows; every image becomes a blob of its own, ready for every replica."""
 
 import json
 import zipfile
@@ -14,7 +14,7 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.errors import InvalidDataset
 
-SAMPLES_ENTRY = "tally.samples.jsonl"
+ROWS_ENTRY = "tally.samples.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +43,13 @@ def grid_of(image_processor: Any) -> ImageGrid:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One question about one image. The size is that of the staged image, in pixels."""
+class Row:
+    """One question about one image, as row `number` of the CSV of an upload has it.
 
-    row: int
+    The size is that of the staged image, in pixels.
+    """
+
+    number: int
     question: str
     true_count: int
     image_digest: str
@@ -68,51 +71,51 @@ def stage_dataset(
     store: BlobStore,
     grid: ImageGrid,
     max_side_pixels: int,
-    only_rows: Collection[int] | None = None,
-) -> list[Sample]:
-    """Reads the ZIP, puts every image into the store once, resized, and returns the samples.
+    only_numbers: Collection[int] | None = None,
+) -> list[Row]:
+    """Reads the ZIP, puts every image into the store once, resized, and returns the rows.
 
-    With `only_rows`, the samples of these rows alone.
+    With `only_numbers`, these rows alone.
 
     Raises InvalidDataset that names the line or the entry that is wrong.
     """
     staged: dict[str, tuple[str, int, int]] = {}
-    samples = []
+    rows = []
     try:
         with zipfile.ZipFile(path) as archive:
             for line in _lines(archive):
-                if only_rows is not None and line.row not in only_rows:
+                if only_numbers is not None and line.row not in only_numbers:
                     continue
                 if line.image not in staged:
                     image = decode(_entry(archive, line.image), line.image)
                     staged[line.image] = _stage(image, store, grid, max_side_pixels)
                 digest, width, height = staged[line.image]
-                samples.append(_sample(line, digest, width, height))
+                rows.append(_row(line, digest, width, height))
     except zipfile.BadZipFile as error:
         raise InvalidDataset("the dataset is not a ZIP file") from error
-    if not samples:
-        raise InvalidDataset(f"{SAMPLES_ENTRY} holds no sample")
-    return samples
+    if not rows:
+        raise InvalidDataset(f"{ROWS_ENTRY} holds no row")
+    return rows
 
 
-def read_samples(path: Path) -> list[Sample]:
-    """The samples without their images: `image_digest` is the entry's name, and no size is known.
+def read_rows(path: Path) -> list[Row]:
+    """The rows without their images: `image_digest` is the entry's name, and no size is known.
 
     Raises InvalidDataset that names the line that is wrong.
     """
     with zipfile.ZipFile(path) as archive:
-        samples = [_sample(line, line.image, 0, 0) for line in _lines(archive)]
-    if not samples:
-        raise InvalidDataset(f"{SAMPLES_ENTRY} holds no sample")
-    return samples
+        rows = [_row(line, line.image, 0, 0) for line in _lines(archive)]
+    if not rows:
+        raise InvalidDataset(f"{ROWS_ENTRY} holds no row")
+    return rows
 
 
 def _lines(archive: zipfile.ZipFile) -> Iterator[_Line]:
-    for number, text in enumerate(_entry(archive, SAMPLES_ENTRY).splitlines(), start=1):
+    for number, text in enumerate(_entry(archive, ROWS_ENTRY).splitlines(), start=1):
         try:
             yield _Line.model_validate(json.loads(text))
         except (ValueError, ValidationError) as error:
-            raise InvalidDataset(f"{SAMPLES_ENTRY}, line {number}: not a sample") from error
+            raise InvalidDataset(f"{ROWS_ENTRY}, line {number}: not a row") from error
 
 
 def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -135,9 +138,9 @@ def _stage(
     return store.put_bytes(to_png(fitted)), fitted.width, fitted.height
 
 
-def _sample(line: _Line, digest: str, width: int, height: int) -> Sample:
-    return Sample(
-        row=line.row,
+def _row(line: _Line, digest: str, width: int, height: int) -> Row:
+    return Row(
+        number=line.row,
         question=line.question,
         true_count=line.true_count,
         image_digest=digest,

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.job_folder.split_record import recorded_rows
 from learner_service.spec import JobSpec
 
@@ -13,38 +13,36 @@ FEWEST_IMAGES = 50
 _MOST_HELD_OUT = 1000
 
 
-def split_samples(
-    folder: Path, samples: Sequence[Sample], spec: JobSpec
-) -> tuple[list[Sample], list[Sample]]:
+def split_rows(folder: Path, rows: Sequence[Row], spec: JobSpec) -> tuple[list[Row], list[Row]]:
     """What the job in `folder` trains on, and what it holds out."""
     share, seed = spec.held_out_share, spec.training.seed
-    rows = set(recorded_rows(folder, lambda: held_out_rows(samples, share, seed)))
-    training = [sample for sample in samples if sample.row not in rows]
-    return training, [sample for sample in samples if sample.row in rows]
+    held_out = set(recorded_rows(folder, lambda: held_out_numbers(rows, share, seed)))
+    training = [row for row in rows if row.number not in held_out]
+    return training, [row for row in rows if row.number in held_out]
 
 
-def held_out_rows(samples: Sequence[Sample], share: float, seed: int) -> list[int]:
-    """Rows of about `share` of the images, an image with all its rows; the same ones each time.
+def held_out_numbers(rows: Sequence[Row], share: float, seed: int) -> list[int]:
+    """Numbers of the rows of about `share` of the images, each with all its rows; always the same.
 
     Images are drawn from each true count (that of an image's first row) in proportion, and the
     last image of a count is never taken. None of fewer than FEWEST_IMAGES images.
     """
-    rows_by_image: dict[str, list[int]] = defaultdict(list)
+    numbers_by_image: dict[str, list[int]] = defaultdict(list)
     images_by_count: dict[int, list[str]] = defaultdict(list)
-    for sample in samples:
-        if sample.image_digest not in rows_by_image:
-            images_by_count[sample.true_count].append(sample.image_digest)
-        rows_by_image[sample.image_digest].append(sample.row)
-    if len(rows_by_image) < FEWEST_IMAGES:
+    for row in rows:
+        if row.image_digest not in numbers_by_image:
+            images_by_count[row.true_count].append(row.image_digest)
+        numbers_by_image[row.image_digest].append(row.number)
+    if len(numbers_by_image) < FEWEST_IMAGES:
         return []
-    number = min(_MOST_HELD_OUT, round(share * len(rows_by_image)))
+    number = min(_MOST_HELD_OUT, round(share * len(numbers_by_image)))
     generator = random.Random(seed)
     held_out = [
         image
         for count, taken in _allotted(images_by_count, number, generator).items()
         for image in generator.sample(images_by_count[count], taken)
     ]
-    return sorted(row for image in held_out for row in rows_by_image[image])
+    return sorted(number for image in held_out for number in numbers_by_image[image])
 
 
 def _allotted(

@@ -5,7 +5,7 @@ from functools import lru_cache
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedTokenizerBase
 
 from learner_service.clients.rollouts import Completion, Prompt, RolloutModel
-from learner_service.data.dataset import ImageGrid, Sample, grid_of
+from learner_service.data.dataset import ImageGrid, Row, grid_of
 from tally.rpc.digests import vocabulary_fingerprint
 from tally.rpc.errors import FailedPrecondition
 
@@ -18,7 +18,7 @@ class PromptBuilder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, image_token_id: int) -> None:
         self._tokenizer = tokenizer
         self._image_token_id = image_token_id
-        # Samples come again with every epoch, and many share a question.
+        # Rows come again with every epoch, and many share a question.
         self._kept_ids = lru_cache(maxsize=1024)(self._computed_ids)
 
     def prompt_ids(self, question: str, image_tokens: int) -> list[int]:
@@ -42,7 +42,7 @@ class PromptBuilder:
 
 
 class Prompter:
-    """Samples to prompts, completions to text; needs no weights of the model."""
+    """Rows to prompts, completions to text; needs no weights of the model."""
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, image_token_id: int, grid: ImageGrid
@@ -60,11 +60,11 @@ class Prompter:
             grid_of(AutoImageProcessor.from_pretrained(source, backend="pil")),
         )
 
-    def prompt(self, sample: Sample, seed: int) -> Prompt:
-        tokens = self.grid.tokens(sample.width, sample.height)
+    def prompt(self, row: Row, seed: int) -> Prompt:
+        tokens = self.grid.tokens(row.width, row.height)
         return Prompt(
-            token_ids=tuple(self._builder.prompt_ids(sample.question, tokens)),
-            image_digest=sample.image_digest,
+            token_ids=tuple(self._builder.prompt_ids(row.question, tokens)),
+            image_digest=row.image_digest,
             seed=seed,
         )
 

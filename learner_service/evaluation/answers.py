@@ -1,14 +1,14 @@
-"""What base and adapter said to the same sample."""
+"""What base and adapter said to the same row."""
 
 from dataclasses import dataclass
 
 from learner_service.clients.rewards import Score
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """What a model said to a sample, and how it was scored."""
+    """What a model said to a row, and how it was scored."""
 
     text: str
     score: Score
@@ -16,8 +16,8 @@ class Answered:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """A sample with the answers of both models."""
+    """A row with the answers of both models."""
 
-    sample: Sample
+    row: Row
     base: Answered
     adapter: Answered

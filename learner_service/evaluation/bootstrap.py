@@ -1,6 +1,6 @@
 """Intervals of scores by a paired bootstrap (Efron & Tibshirani 1993, chapter 13). Pure.
 
-An image is drawn with all its samples, and with the answers of both models to them: samples of one
+An image is drawn with all its rows, and with the answers of both models to them: rows of one
 image are no independent evidence, and the difference is one between answers to equal questions.
 """
 
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class RatioScores:
-    """M scores of N samples, each the root or the value of sum(numerators) / sum(denominators).
+    """M scores of N rows, each the root or the value of sum(numerators) / sum(denominators).
 
     numerators, denominators: [N, M]; is_root: [M].
     """
@@ -31,7 +31,7 @@ class RatioScores:
     is_root: NDArray[np.bool_]
 
     def values(self, weights: Floats | None = None) -> Floats:
-        """The scores, [M], or with weights [R, N] those of R weighted sets of samples, [R, M].
+        """The scores, [M], or with weights [R, N] those of R weighted sets of rows, [R, M].
 
         NaN where nothing is left to divide by.
         """
@@ -42,12 +42,12 @@ class RatioScores:
             ratios = (weights @ self.numerators) / (weights @ self.denominators)
             return np.where(self.is_root, np.sqrt(ratios), ratios)
 
-    def by_group(self, group_of_sample: NDArray[np.int64], groups: int) -> "RatioScores":
-        """The same scores with the samples of a group added up to one."""
+    def by_group(self, group_of_row: NDArray[np.int64], groups: int) -> "RatioScores":
+        """The same scores with the rows of a group added up to one."""
         shape = (groups, self.numerators.shape[1])
         numerators, denominators = np.zeros(shape), np.zeros(shape)
-        np.add.at(numerators, group_of_sample, self.numerators)
-        np.add.at(denominators, group_of_sample, self.denominators)
+        np.add.at(numerators, group_of_row, self.numerators)
+        np.add.at(denominators, group_of_row, self.denominators)
         return RatioScores(numerators=numerators, denominators=denominators, is_root=self.is_root)
 
 
@@ -64,11 +64,11 @@ class Intervals:
 def paired_intervals(
     base: RatioScores, adapter: RatioScores, images: Sequence[str], seed: int
 ) -> Intervals:
-    """Percentile intervals at CONFIDENCE; `images` names the image of each sample."""
-    names, image_of_sample = np.unique(np.array(images), return_inverse=True)
+    """Percentile intervals at CONFIDENCE; `images` names the image of each row."""
+    names, image_of_row = np.unique(np.array(images), return_inverse=True)
     number = len(names)
-    of_base = base.by_group(image_of_sample, number)
-    of_adapter = adapter.by_group(image_of_sample, number)
+    of_base = base.by_group(image_of_row, number)
+    of_adapter = adapter.by_group(image_of_row, number)
     resamples = max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _MOST_DRAWS // number))
     generator = np.random.default_rng(seed)
     drawn_base, drawn_adapter = [], []

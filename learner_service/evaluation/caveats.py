@@ -20,8 +20,8 @@ def caveats(compared: Sequence[Compared], exact_difference: Floats) -> list[str]
     warnings = []
     for model in ("base", "adapter"):
         scores = [getattr(one, model).score for one in compared]
-        warnings += _collapse(model, scores, [one.sample.true_count for one in compared])
-        warnings += _absurd(model, scores, max(one.sample.true_count for one in compared))
+        warnings += _collapse(model, scores, [one.row.true_count for one in compared])
+        warnings += _absurd(model, scores, max(one.row.true_count for one in compared))
         silent = sum(score.count is None for score in scores) / len(scores)
         if silent > _SILENT_ABOVE:
             warnings.append(
@@ -49,7 +49,7 @@ def _collapse(model: str, scores: Sequence[Score], true_counts: Sequence[int]) -
     listed = " or ".join(map(str, sorted(most)))
     message = (
         f"the {_named_model(model)} has collapsed to a few answers: {said:.0%} of them are "
-        f"{listed}, which is true of {right:.0%} of the samples"
+        f"{listed}, which is true of {right:.0%} of the rows"
     )
     return [message]
 

@@ -1,4 +1,4 @@
-"""A comparison from its samples to its report: what a worker does with an adapter it can name."""
+"""A comparison from its rows to its report: what a worker does with an adapter it can name."""
 
 import math
 import zipfile
@@ -11,7 +11,7 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import RolloutClient
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
 from learner_service.evaluation.comparison import SCORES, comparison
 from learner_service.evaluation.evaluation import Evaluator
@@ -36,11 +36,11 @@ class Comparing:
     phases: Phases
 
     def run(
-        self, prompter: Prompter, samples: Sequence[Sample], adapter_digest: str, held_out: bool
+        self, prompter: Prompter, rows: Sequence[Row], adapter_digest: str, held_out: bool
     ) -> Path:
         """Compares, reports EvaluationDone, and leaves the report at the path that it returns.
 
-        `held_out`: the samples are a part of the job's own data.
+        `held_out`: the rows are a part of the job's own data.
         """
         self.phases.enter(JobPhase.EVALUATING)
         spec = self.task.spec
@@ -52,12 +52,12 @@ class Comparing:
             max_new_tokens=spec.training.max_new_tokens,
             report=self.report,
         )
-        compared = evaluator.compare(samples, adapter_digest)
+        compared = evaluator.compare(rows, adapter_digest)
         result = comparison(compared, spec.training.seed)
         result["held_out"] = None
         if held_out:
-            rows = [sample.row for sample in samples]
-            result["held_out"] = {"share": spec.evaluation_share, "rows": rows}
+            numbers = [row.number for row in rows]
+            result["held_out"] = {"share": spec.evaluation_share, "rows": numbers}
         path = self.task.folder / "evaluation.zip"
         write_report(
             path,
@@ -72,19 +72,19 @@ class Comparing:
     def page(
         self,
         prompter: Prompter,
-        stage: Callable[[], list[Sample]],
+        stage: Callable[[], list[Row]],
         adapter_digest: str,
         held_out: bool,
     ) -> bytes | None:
-        """The page of a comparison on the samples that `stage` gives; None where there is none.
+        """The page of a comparison on the rows that `stage` gives; None where there is none.
 
         What was trained is not lost to a comparison that fails: the job says so and goes on.
         """
         try:
-            samples = stage()
-            if not samples:
+            rows = stage()
+            if not rows:
                 return None
-            return _page_of(self.run(prompter, samples, adapter_digest, held_out))
+            return _page_of(self.run(prompter, rows, adapter_digest, held_out))
         except TallyError as error:
             self.report(Notice(message=f"base and adapter were not compared: {error}"))
             return None

@@ -1,4 +1,4 @@
-"""Answers of base and adapter to the same samples → the comparison as plain JSON. Pure."""
+"""Answers of base and adapter to the same rows → the comparison as plain JSON. Pure."""
 
 import math
 from collections import Counter
@@ -30,7 +30,7 @@ _RANGES = ((21, 30), (31, 50), (51, 100), (101, math.inf))
 def comparison(compared: Sequence[Compared], seed: int) -> dict[str, Any]:
     """GET /jobs/{job_id}/evaluation of docs/api.md, but for what only the job knows."""
     base, adapter = _both(compared)
-    images = [one.sample.image_digest for one in compared]
+    images = [one.row.image_digest for one in compared]
     intervals = paired_intervals(base, adapter, images, seed)
     of_base, of_adapter = base.values(), adapter.values()
     return {
@@ -48,7 +48,7 @@ def comparison(compared: Sequence[Compared], seed: int) -> dict[str, Any]:
 
 
 def ratio_scores(scores: Sequence[Score]) -> RatioScores:
-    """The six SCORES of each sample; errors only of those that hold a count."""
+    """The six SCORES of each row; errors only of those that hold a count."""
     held = np.array([score.count is not None for score in scores], dtype=float)
     off = np.array([score.difference or 0 for score in scores], dtype=float)
     reward = np.array([score.reward for score in scores], dtype=float)
@@ -98,13 +98,13 @@ def _finite(value: float) -> float | None:
 
 
 def _by_count(compared: Sequence[Compared]) -> list[dict[str, Any]]:
-    labels = [count_label(one.sample.true_count) for one in compared]
+    labels = [count_label(one.row.true_count) for one in compared]
     return _parts(compared, labels, sorted(set(labels), key=_label_order))
 
 
 def _by_kind(compared: Sequence[Compared]) -> list[dict[str, Any]]:
     """The most frequent kind first."""
-    labels = kinds_of([one.sample.question for one in compared])
+    labels = kinds_of([one.row.question for one in compared])
     sizes = Counter(labels)
     return _parts(compared, labels, sorted(sizes, key=lambda kind: (-sizes[kind], kind)))
 
@@ -112,7 +112,7 @@ def _by_kind(compared: Sequence[Compared]) -> list[dict[str, Any]]:
 def _parts(
     compared: Sequence[Compared], labels: Sequence[str], order: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The scores of the samples with each label."""
+    """The scores of the rows with each label."""
     parts = []
     for label in order:
         members = [one for one, own in zip(compared, labels, strict=True) if own == label]
@@ -134,7 +134,7 @@ def _answer_label(score: Score) -> str:
 
 def _matrix(compared: Sequence[Compared]) -> dict[str, Any]:
     """True counts by answers, each a range above 20; labels that occur, "no count" last."""
-    true = [count_label(one.sample.true_count) for one in compared]
+    true = [count_label(one.row.true_count) for one in compared]
     answers = {
         model: [_answer_label(getattr(one, model).score) for one in compared]
         for model in ("base", "adapter")
@@ -155,14 +155,14 @@ def _worst(compared: Sequence[Compared]) -> list[dict[str, Any]]:
     def badness(one: Compared) -> tuple[float, float, int]:
         score = one.adapter.score
         off = math.inf if score.difference is None else score.difference
-        return -off, score.reward, one.sample.row
+        return -off, score.reward, one.row.number
 
     wrong = [one for one in compared if one.adapter.score.difference != 0]
     return [
         {
-            "row": one.sample.row,
-            "question": one.sample.question,
-            "true_count": one.sample.true_count,
+            "row": one.row.number,
+            "question": one.row.question,
+            "true_count": one.row.true_count,
             "base": answer_json(one.base),
             "adapter": answer_json(one.adapter),
         }

@@ -1,4 +1,4 @@
-"""Base against adapter on the same samples, both greedy, both through the rollout service."""
+"""Base against adapter on the same rows, both greedy, both through the rollout service."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import RolloutClient, Sampling
 from learner_service.clients.together import together
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
 from learner_service.evaluation.answers import Answered, Compared
 from learner_service.events import EvaluationProgress, Report
@@ -15,7 +15,7 @@ _SCORED_TOGETHER = 16
 
 
 class Evaluator:
-    """Answers every sample once with the base model and once with the adapter."""
+    """Answers every row once with the base model and once with the adapter."""
 
     def __init__(
         self,
@@ -34,38 +34,38 @@ class Evaluator:
         self._sampling = Sampling(num_completions=1, temperature=0.0, max_new_tokens=max_new_tokens)
         self._report = report
 
-    def compare(self, samples: Sequence[Sample], adapter_digest: str) -> list[Compared]:
+    def compare(self, rows: Sequence[Row], adapter_digest: str) -> list[Compared]:
         """Reports progress as it goes; counts are scored with progressive_count."""
-        total = 2 * len(samples)
-        of_base = self._loop.run(self._asked(samples, "", answered=0, total=total))
+        total = 2 * len(rows)
+        of_base = self._loop.run(self._asked(rows, "", answered=0, total=total))
         of_adapter = self._loop.run(
-            self._asked(samples, adapter_digest, answered=len(samples), total=total)
+            self._asked(rows, adapter_digest, answered=len(rows), total=total)
         )
         return [
-            Compared(sample=sample, base=base, adapter=adapter)
-            for sample, base, adapter in zip(samples, of_base, of_adapter, strict=True)
+            Compared(row=row, base=base, adapter=adapter)
+            for row, base, adapter in zip(rows, of_base, of_adapter, strict=True)
         ]
 
     async def _asked(
-        self, samples: Sequence[Sample], digest: str, answered: int, total: int
+        self, rows: Sequence[Row], digest: str, answered: int, total: int
     ) -> list[Answered]:
-        """All samples at once: how many are on their way together is the client's to say."""
+        """All rows at once: how many are on their way together is the client's to say."""
 
-        async def answers(chunk: Sequence[Sample]) -> list[Answered]:
+        async def answers(chunk: Sequence[Row]) -> list[Answered]:
             nonlocal answered
             found = await self._answers(chunk, digest)
             answered += len(found)
             self._report(EvaluationProgress(answered=answered, total=total))
             return found
 
-        starts = range(0, len(samples), _SCORED_TOGETHER)
-        chunks = [samples[start : start + _SCORED_TOGETHER] for start in starts]
+        starts = range(0, len(rows), _SCORED_TOGETHER)
+        chunks = [rows[start : start + _SCORED_TOGETHER] for start in starts]
         return [one for found in await together(map(answers, chunks)) for one in found]
 
-    async def _answers(self, samples: Sequence[Sample], digest: str) -> list[Answered]:
-        prompts = [self._prompter.prompt(sample, seed=0) for sample in samples]
+    async def _answers(self, rows: Sequence[Row], digest: str) -> list[Answered]:
+        prompts = [self._prompter.prompt(row, seed=0) for row in rows]
         groups = await self._rollouts.generate(prompts, digest, self._sampling)
         texts = [self._prompter.answer(group[0]) for group in groups]
-        true_counts = [sample.true_count for sample in samples]
+        true_counts = [row.true_count for row in rows]
         scores = await self._rewards.score(texts, true_counts)
         return [Answered(text=t, score=s) for t, s in zip(texts, scores, strict=True)]

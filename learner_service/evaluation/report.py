@@ -36,7 +36,7 @@ def write_report(
     open_picture: Callable[[str], bytes],
 ) -> None:
     """Writes the ZIP of the three files; `open_picture` gives a staged image by its digest."""
-    digest_by_row = {one.sample.row: one.sample.image_digest for one in compared}
+    digest_by_row = {one.row.number: one.row.image_digest for one in compared}
     pictures = [open_picture(digest_by_row[worst["row"]]) for worst in comparison["worst"]]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(JSON_NAME, json.dumps(comparison, ensure_ascii=False, allow_nan=False))
@@ -45,7 +45,7 @@ def write_report(
 
 
 def csv_text(compared: Sequence[Compared]) -> str:
-    """One line for each sample and model."""
+    """One line for each row and model."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)
@@ -59,9 +59,9 @@ def _lines(one: Compared) -> Iterator[tuple[object, ...]]:
     for model, answered in answers.items():
         score = answered.score
         yield (
-            one.sample.row,
-            _harmless(one.sample.question),
-            one.sample.true_count,
+            one.row.number,
+            _harmless(one.row.question),
+            one.row.true_count,
             model,
             _harmless(answered.text),
             score.count,

@@ -1,7 +1,7 @@
-"""Which samples an optimizer step learns from: a function of its number alone. Pure.
+"""Which rows an optimizer step learns from: a function of its number alone. Pure.
 
 Steps can so be sampled ahead of time, over the end of an epoch too, and a resumed worker goes on
-with exactly the samples that come next.
+with exactly the rows that come next.
 """
 
 from functools import lru_cache
@@ -9,12 +9,10 @@ from random import Random
 
 
 class DataOrder:
-    """Every epoch goes over all samples once, in an order of its own."""
+    """Every epoch goes over all rows once, in an order of its own."""
 
-    def __init__(
-        self, *, num_samples: int, batch_size: int, batches_per_step: int, seed: int
-    ) -> None:
-        self._num_samples = num_samples
+    def __init__(self, *, num_rows: int, batch_size: int, batches_per_step: int, seed: int) -> None:
+        self._num_rows = num_rows
         self._batch_size = batch_size
         self._prompts_per_step = batch_size * batches_per_step
         self._seed = seed
@@ -22,10 +20,10 @@ class DataOrder:
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-self._num_samples // self._prompts_per_step)
+        return -(-self._num_rows // self._prompts_per_step)
 
     def batches(self, step: int) -> list[list[int]]:
-        """Sample indices of each forward pass of a step, from 0; an epoch's last may be short."""
+        """Row indices of each forward pass of a step, from 0; an epoch's last may be short."""
         epoch, number = divmod(step, self.steps_per_epoch)
         start = number * self._prompts_per_step
         chosen = self._epoch_order(epoch)[start : start + self._prompts_per_step]
@@ -37,17 +35,17 @@ class DataOrder:
         return ((self._seed * 1_000_003 + step) * self._prompts_per_step + slot) % 2**62
 
     def others(self, step: int, slot: int, number: int) -> list[int]:
-        """At most `number` samples outside the step, to try in place of its sample `slot`.
+        """At most `number` rows outside the step, to try in place of its row `slot`.
 
         Slots share none as long as there are enough.
         """
         taken = [index for batch in self.batches(step) for index in batch]
-        rest = sorted(set(range(self._num_samples)) - set(taken))
+        rest = sorted(set(range(self._num_rows)) - set(taken))
         Random(f"refill {self._seed} {step}").shuffle(rest)
         places = (slot + round_number * len(taken) for round_number in range(number))
         return list(dict.fromkeys(rest[place % len(rest)] for place in places)) if rest else []
 
     def _shuffled(self, epoch: int) -> list[int]:
-        order = list(range(self._num_samples))
+        order = list(range(self._num_rows))
         Random(f"epoch {self._seed} {epoch}").shuffle(order)
         return order

@@ -1,4 +1,4 @@
-"""A sample to a scored group: prompt, rollouts and rewards."""
+"""A row to a scored group: prompt, rollouts and rewards."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from torch import Tensor
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.rewards import RewardClient, Score
 from learner_service.clients.rollouts import Prompt, RolloutClient, Sampling
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
 from learner_service.grpo.scoring import BatchScorer
 from learner_service.policy.packing import Group
@@ -30,11 +30,11 @@ class PublishedAdapter:
 class ScoredGroup:
     """A group as it was sampled and scored; times are those of time.monotonic().
 
-    `sampler_logps` are the engine's, a list per completion. `first_scores` are those of the sample
+    `sampler_logps` are the engine's, a list per completion. `first_scores` are those of the row
     that the step began with, `scores` those of the one that took its place after `refills` tries.
     """
 
-    sample: Sample
+    row: Row
     group: Group
     texts: tuple[str, ...]
     adapter: PublishedAdapter
@@ -49,7 +49,7 @@ class ScoredGroup:
 
     @property
     def image_digest(self) -> str:
-        return self.sample.image_digest
+        return self.row.image_digest
 
     @property
     def rewards(self) -> list[float]:
@@ -65,16 +65,16 @@ class ScoredGroup:
 
 
 class PromptStage(Prompter):
-    """Turns samples into prompts, and opens their staged images."""
+    """Turns rows into prompts, and opens their staged images."""
 
     def __init__(self, policy: Policy, store: BlobStore) -> None:
         super().__init__(policy.tokenizer, policy.image_token_id, policy.image_grid)
         self._store = store
         self._policy = policy
 
-    def position_ids(self, prompt: Prompt, sample: Sample) -> Tensor:
+    def position_ids(self, prompt: Prompt, row: Row) -> Tensor:
         patch = self.grid.patch_pixels
-        grid_thw = (1, sample.height // patch, sample.width // patch)
+        grid_thw = (1, row.height // patch, row.width // patch)
         return self._policy.position_ids(prompt.token_ids, grid_thw)
 
     def features(self, digests: Sequence[str]) -> list[Tensor]:
@@ -87,7 +87,7 @@ class PromptStage(Prompter):
 
 
 class GroupSampler:
-    """Asks for the completions of one sample and scores them; several at once share scoring."""
+    """Asks for the completions of one row and scores them; several at once share scoring."""
 
     def __init__(
         self,
@@ -106,12 +106,12 @@ class GroupSampler:
 
     @property
     def tries(self) -> int:
-        """How many samples one place of a step may ask for."""
+        """How many rows one place of a step may ask for."""
         refills = self._training.zero_variance_groups is ZeroVarianceGroups.REFILL
         return 1 + self._training.refill_rounds * refills
 
     async def sample(
-        self, candidates: Sequence[Sample], adapter: PublishedAdapter, seed: int
+        self, candidates: Sequence[Row], adapter: PublishedAdapter, seed: int
     ) -> ScoredGroup:
         """The first candidate's group whose rewards differ; the last one's where none does."""
         asked_at = time.monotonic()
@@ -130,9 +130,9 @@ class GroupSampler:
         return group
 
     async def _sample(
-        self, sample: Sample, adapter: PublishedAdapter, seed: int, asked_at: float
+        self, row: Row, adapter: PublishedAdapter, seed: int, asked_at: float
     ) -> ScoredGroup:
-        prompt = self._stage.prompt(sample, seed % 2**62)
+        prompt = self._stage.prompt(row, seed % 2**62)
         sampling = Sampling(
             num_completions=self._training.num_generations,
             temperature=self._training.temperature,
@@ -142,12 +142,12 @@ class GroupSampler:
             [completions] = await self._rollouts.generate([prompt], adapter.digest, sampling)
         sampled_at = time.monotonic()
         texts = [self._stage.answer(completion) for completion in completions]
-        scores = await self._scorer.score(texts, [sample.true_count] * len(texts))
+        scores = await self._scorer.score(texts, [row.true_count] * len(texts))
         return ScoredGroup(
-            sample=sample,
+            row=row,
             group=Group(
                 prompt_ids=prompt.token_ids,
-                position_ids=self._stage.position_ids(prompt, sample),
+                position_ids=self._stage.position_ids(prompt, row),
                 completions=[c.token_ids for c in completions],
             ),
             texts=tuple(texts),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from learner_service.clients.background import BackgroundLoop
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.grpo.data_order import DataOrder
 from learner_service.grpo.groups import GroupSampler, PublishedAdapter, ScoredGroup
 from learner_service.spec import TrainingConfig
@@ -20,10 +20,10 @@ class StepRollouts:
     """The groups of one step in their order, whatever order they arrive in."""
 
     def __init__(
-        self, batches: list[list[Sample]], groups: list[Future[ScoredGroup]], loop: BackgroundLoop
+        self, batches: list[list[Row]], groups: list[Future[ScoredGroup]], loop: BackgroundLoop
     ) -> None:
         self.batches = batches
-        self.samples = [sample for batch in batches for sample in batch]
+        self.rows = [row for batch in batches for row in batch]
         self._groups = groups
         self._loop = loop
         self.waited_seconds = 0.0
@@ -54,15 +54,15 @@ class RolloutsAhead:
         self,
         sampler: GroupSampler,
         loop: BackgroundLoop,
-        samples: Sequence[Sample],
+        rows: Sequence[Row],
         training: TrainingConfig,
     ) -> None:
         self._sampler = sampler
         self._loop = loop
-        self._samples = samples
+        self._rows = rows
         self._staleness = training.staleness
         self._order = DataOrder(
-            num_samples=len(samples),
+            num_rows=len(rows),
             batch_size=training.batch_size,
             batches_per_step=training.gradient_accumulation_steps,
             seed=training.seed,
@@ -103,7 +103,7 @@ class RolloutsAhead:
         indices = self._order.batches(step)
         places = enumerate(index for batch in indices for index in batch)
         groups = [self._group(step, slot, index, adapter) for slot, index in places]
-        batches = [[self._samples[index] for index in batch] for batch in indices]
+        batches = [[self._rows[index] for index in batch] for batch in indices]
         return StepRollouts(batches, groups, self._loop)
 
     def _group(
@@ -111,6 +111,6 @@ class RolloutsAhead:
     ) -> Future[ScoredGroup]:
         refills = self._sampler.tries - 1
         others = self._order.others(step, slot, refills) if refills else []
-        candidates = [self._samples[i] for i in [index, *others]]
+        candidates = [self._rows[i] for i in [index, *others]]
         seed = self._order.seed(step, slot)
         return self._loop.start(self._sampler.sample(candidates, adapter, seed))

@@ -20,9 +20,9 @@ def shown_groups(groups: Sequence["ScoredGroup"]) -> list[dict[str, Any]]:
     number = min(_MOST_GROUPS, max(1, _MOST_ANSWERS // size))
     return [
         {
-            "row": group.sample.row,
-            "question": group.sample.question[:_MOST_QUESTION_CHARACTERS],
-            "true_count": group.sample.true_count,
+            "row": group.row.number,
+            "question": group.row.question[:_MOST_QUESTION_CHARACTERS],
+            "true_count": group.row.true_count,
             "answers": list(_answers(group.texts, group.scores)),
         }
         for group in groups[:number]

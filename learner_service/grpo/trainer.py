@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import PrinterCallback, Trainer, TrainerState
 
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.errors import StopRequested
 from learner_service.events import JobPhase, Notice, Report, SamplesShown, StepDone
 from learner_service.grpo.groups import PromptStage, PublishedAdapter
@@ -54,7 +54,7 @@ class GRPOTrainer(Trainer):
         stage: PromptStage,
         ahead: RolloutsAhead,
         publisher: AdapterPublisher,
-        samples: list[Sample],
+        rows: list[Row],
         training: TrainingConfig,
         corrected: bool,
         folder: Path,
@@ -69,7 +69,7 @@ class GRPOTrainer(Trainer):
         super().__init__(
             model=policy.model,
             args=training_arguments(training, folder / "staging", policy.device),
-            train_dataset=samples,
+            train_dataset=rows,
             data_collator=list,
             callbacks=[
                 StartReporter(report, attempt, self._history),
@@ -109,11 +109,11 @@ class GRPOTrainer(Trainer):
         return output
 
     def get_batch_samples(
-        self, epoch_iterator: Iterator[list[Sample]], num_batches: int, device: torch.device
+        self, epoch_iterator: Iterator[list[Row]], num_batches: int, device: torch.device
     ) -> tuple[StepPasses, None]:
         """Asks for what may be sampled now, and returns the passes of the step that is due.
 
-        Which samples a step has is RolloutsAhead's to say, ahead of `epoch_iterator`.
+        Which rows a step has is RolloutsAhead's to say, ahead of `epoch_iterator`.
         """
         self._check_stop()
         self._begin_step()

@@ -38,7 +38,7 @@ class Waiting:
             else:
                 self._phases.stand_still()
         self._check_stop()
-        self._stage.features([s.image_digest for s in self._rollouts.samples[first:end]])
+        self._stage.features([row.image_digest for row in self._rollouts.rows[first:end]])
 
     def after(self) -> None:
         self._meter.waited_seconds = self._rollouts.waited_seconds

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from learner_service.asking import Asking
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.rollouts import Prompt, Sampling
-from learner_service.data.dataset import ImageGrid, Sample
+from learner_service.data.dataset import ImageGrid, Row
 from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.data.prompts import Prompter
 from learner_service.errors import InvalidDataset
@@ -27,8 +27,8 @@ class Answering:
     async def answer(self, question: Question) -> list[ModelAnswer]:
         """The base model's answer and, where there is an adapter, the adapter's."""
         prompter = await self._asking.prompter(question.base_model)
-        async with self._staged(question, prompter.grid) as sample:
-            prompt = prompter.prompt(sample, seed=0)
+        async with self._staged(question, prompter.grid) as row:
+            prompt = prompter.prompt(row, seed=0)
             digests = ["", question.adapter_digest] if question.adapter_digest else [""]
             sampling = Sampling(
                 num_completions=1, temperature=0.0, max_new_tokens=question.max_new_tokens
@@ -50,13 +50,13 @@ class Answering:
         return prompter.answer(completion)
 
     @asynccontextmanager
-    async def _staged(self, question: Question, grid: ImageGrid) -> AsyncIterator[Sample]:
+    async def _staged(self, question: Question, grid: ImageGrid) -> AsyncIterator[Row]:
         """The image as a blob that is gone afterwards."""
         image = await asyncio.to_thread(_fitted, question, grid)
         digest = await asyncio.to_thread(self._blobs.put_bytes, _png_of_its_own(image))
         try:
-            yield Sample(
-                row=0,
+            yield Row(
+                number=0,
                 question=question.text,
                 true_count=0,
                 image_digest=digest,

@@ -13,8 +13,8 @@ from transformers import AutoConfig
 from learner_service.asking import Asking
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.rollouts import RolloutModel, Sampling
-from learner_service.data.dataset import Sample, read_samples, stage_dataset
-from learner_service.data.held_out import held_out_rows
+from learner_service.data.dataset import Row, read_rows, stage_dataset
+from learner_service.data.held_out import held_out_numbers
 from learner_service.data.kinds import kinds_of
 from learner_service.data.prompts import Prompter
 from learner_service.errors import RolloutsUnavailable
@@ -69,10 +69,10 @@ class Preflights:
         self, spec: JobSpec, source: str, earlier_steps: Sequence[dict[str, float]]
     ) -> Preflight:
         """`earlier_steps`: metrics of steps of an earlier job with the same base model."""
-        samples = await asyncio.to_thread(read_samples, self._blobs.path(spec.dataset_digest))
-        held_out = set(held_out_rows(samples, spec.held_out_share, spec.training.seed))
-        training_rows = [sample for sample in samples if sample.row not in held_out]
-        counts = Counter(sample.true_count for sample in samples)
+        rows = await asyncio.to_thread(read_rows, self._blobs.path(spec.dataset_digest))
+        held_out = set(held_out_numbers(rows, spec.held_out_share, spec.training.seed))
+        training_rows = [row for row in rows if row.number not in held_out]
+        counts = Counter(row.true_count for row in rows)
         plan = step_plan(spec.training, len(training_rows))
         found = [
             *findings.of_data(counts, len(training_rows), len(held_out), spec),
@@ -80,7 +80,7 @@ class Preflights:
         ]
         prompter = await self._asking.prompter_alone(spec.base_model)
         asked = await asyncio.to_thread(self._staged, spec, training_rows, prompter)
-        prompts = [prompter.prompt(sample, seed=spec.training.seed) for sample in asked]
+        prompts = [prompter.prompt(row, seed=spec.training.seed) for row in asked]
         longest = max(range(len(asked)), key=lambda number: len(prompts[number].token_ids))
         prompt_tokens = len(prompts[longest].token_ids)
         image_tokens = prompter.grid.tokens(asked[longest].width, asked[longest].height)
@@ -113,9 +113,9 @@ class Preflights:
         return Preflight(
             findings=sorted(found, key=lambda finding: _ORDER[finding.severity]),
             counts=dict(sorted(counts.items())),
-            kinds=dict(Counter(kinds_of([s.question for s in samples])).most_common()),
-            rows=len(samples),
-            images=len({sample.image_digest for sample in samples}),
+            kinds=dict(Counter(kinds_of([s.question for s in rows])).most_common()),
+            rows=len(rows),
+            images=len({row.image_digest for row in rows}),
             held_out_rows=len(held_out),
             steps=plan,
             memory=memory_of(spec.training),
@@ -127,9 +127,7 @@ class Preflights:
         half = self._dtype == "bfloat16" or (self._dtype == "auto" and device == "cuda")
         return 2 if half else 4
 
-    def _staged(
-        self, spec: JobSpec, training_rows: Sequence[Sample], prompter: Prompter
-    ) -> list[Sample]:
+    def _staged(self, spec: JobSpec, training_rows: Sequence[Row], prompter: Prompter) -> list[Row]:
         """A sample of what would be trained on, its images as blobs."""
         generator = random.Random(spec.training.seed)
         chosen = generator.sample(list(training_rows), min(_SAMPLE, len(training_rows)))
@@ -138,17 +136,16 @@ class Preflights:
             self._blobs,
             prompter.grid,
             spec.training.max_image_size,
-            only_rows={sample.row for sample in chosen},
+            only_numbers={row.number for row in chosen},
         )
 
     async def _base(
-        self, spec: JobSpec, samples: Sequence[Sample], prompter: Prompter, served: RolloutModel
+        self, spec: JobSpec, rows: Sequence[Row], prompter: Prompter, served: RolloutModel
     ) -> BaseSample:
         """The base model at the job's own temperature: what the first step would see."""
         rollouts, rewards = await self._asking.clients()
         prompts = [
-            prompter.prompt(sample, spec.training.seed + number)
-            for number, sample in enumerate(samples)
+            prompter.prompt(row, spec.training.seed + number) for number, row in enumerate(rows)
         ]
         size = spec.training.num_generations
         sampling = Sampling(
@@ -160,12 +157,12 @@ class Preflights:
         groups = await rollouts.generate(prompts, "", sampling)
         seconds = time.monotonic() - started
         texts = [prompter.answer(completion) for group in groups for completion in group]
-        truth = [sample.true_count for sample in samples for _ in range(size)]
+        truth = [row.true_count for row in rows for _ in range(size)]
         scores = await rewards.score(texts, truth, spec.rewards)
         starts = range(0, len(scores), size)
         values = ratio_scores(scores).values()
         return BaseSample(
-            num_samples=len(samples),
+            num_samples=len(rows),
             scores={name: float(value) for name, value in zip(SCORES, values, strict=True)},
             varied_group_rate=fmean(
                 len({score.reward for score in scores[start : start + size]}) > 1

@@ -14,12 +14,12 @@ def run_evaluation_job(comparing: Comparing) -> None:
     prompter = Prompter.of_model(task.model_source)
     served = comparing.loop.run(comparing.rollouts.model())
     prompter.agree_on_tokens(served, spec.base_model)
-    samples = stage_dataset(
+    rows = stage_dataset(
         comparing.store.path(spec.dataset_digest),
         comparing.store,
         prompter.grid,
         spec.training.max_image_size,
     )
-    report = comparing.run(prompter, samples, spec.adapter_digest, held_out=False)
+    report = comparing.run(prompter, rows, spec.adapter_digest, held_out=False)
     digest = digest_of_file(report)
     comparing.report(JobEnded(status=JobStatus.COMPLETED, result_digest=digest))

@@ -16,8 +16,8 @@ from typing import TextIO
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.clients import open_clients
-from learner_service.data.dataset import Sample, stage_dataset
-from learner_service.data.held_out import split_samples
+from learner_service.data.dataset import Row, stage_dataset
+from learner_service.data.held_out import split_rows
 from learner_service.errors import StopRequested
 from learner_service.evaluation.comparing import Comparing
 from learner_service.evaluation.report import PAGE_NAME
@@ -86,11 +86,11 @@ class Worker:
         stage = PromptStage(policy, self._store)
         precision_differs = self._agree_on_tokens(policy, stage)
         staged = self._staged(policy, self._spec.dataset_digest)
-        samples, held_out = split_samples(self._task.folder, staged, self._spec)
+        rows, held_out = split_rows(self._task.folder, staged, self._spec)
         training, ledger = self._spec.training, self._task.folder / "published.txt"
         publisher = AdapterPublisher(self._store, ledger, kept=2 + training.staleness)
-        ahead, corrected = self._ahead(stage, samples), training.is_corrected(precision_differs)
-        trainer = self._trainer(policy, stage, ahead, publisher, samples, corrected)
+        ahead, corrected = self._ahead(stage, rows), training.is_corrected(precision_differs)
+        trainer = self._trainer(policy, stage, ahead, publisher, rows, corrected)
         self._train(trainer, ahead)
         self._phases.enter(JobPhase.SAVING)
         trainer.save_where_it_stands()
@@ -138,12 +138,12 @@ class Worker:
             )
         return differs
 
-    def _staged(self, policy: Policy, digest: str) -> list[Sample]:
+    def _staged(self, policy: Policy, digest: str) -> list[Row]:
         path = self._store.path(digest)
         max_side = self._spec.training.max_image_size
         return stage_dataset(path, self._store, policy.image_grid, max_side)
 
-    def _ahead(self, stage: PromptStage, samples: list[Sample]) -> RolloutsAhead:
+    def _ahead(self, stage: PromptStage, rows: list[Row]) -> RolloutsAhead:
         sampler = GroupSampler(
             stage=stage,
             rollouts=self._rollouts,
@@ -151,7 +151,7 @@ class Worker:
             training=self._spec.training,
             reward_weights=self._spec.rewards,
         )
-        return RolloutsAhead(sampler, self._loop, samples, self._spec.training)
+        return RolloutsAhead(sampler, self._loop, rows, self._spec.training)
 
     def _trainer(  # noqa: PLR0917 - these are the parts, each once
         self,
@@ -159,7 +159,7 @@ class Worker:
         stage: PromptStage,
         ahead: RolloutsAhead,
         publisher: AdapterPublisher,
-        samples: list[Sample],
+        rows: list[Row],
         corrected: bool,
     ) -> GRPOTrainer:
         return GRPOTrainer(
@@ -167,7 +167,7 @@ class Worker:
             stage=stage,
             ahead=ahead,
             publisher=publisher,
-            samples=samples,
+            rows=rows,
             training=self._spec.training,
             corrected=corrected,
             folder=self._task.folder,

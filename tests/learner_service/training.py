@@ -14,7 +14,7 @@ from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.patience import Patience
 from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import RolloutClient
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.data.images import to_png
 from learner_service.events import Event, StepDone
 from learner_service.grpo.groups import GroupSampler, PromptStage
@@ -91,7 +91,7 @@ def training(
     policy_path: Path,
     folder: Path,
     *,
-    num_samples: int = 10,
+    num_rows: int = 10,
     kind: type[RolloutsAhead] = RolloutsAhead,
     same_answers: Callable[[int], bool] = lambda seed: seed % 3 == 0,
     corrected: bool = False,
@@ -108,7 +108,7 @@ def training(
     )
     servers, clients = loop.run(_served(rollouts))
     stage = PromptStage(policy, store)
-    samples = _samples(store, num_samples)
+    rows = _rows(store, num_rows)
     ahead = kind(
         sampler=GroupSampler(
             stage=stage,
@@ -118,7 +118,7 @@ def training(
             reward_weights=(),
         ),
         loop=loop,
-        samples=samples,
+        rows=rows,
         training=chosen,
     )
     events: list[Event] = []
@@ -127,7 +127,7 @@ def training(
         stage=stage,
         ahead=ahead,
         publisher=AdapterPublisher(store, folder / "published.txt", kept=2 + chosen.staleness),
-        samples=samples,
+        rows=rows,
         training=chosen,
         corrected=corrected,
         folder=folder,
@@ -172,11 +172,11 @@ def _policy(path: Path) -> Policy:
     return Policy(source, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0))
 
 
-def _samples(store: BlobStore, number: int) -> list[Sample]:
+def _rows(store: BlobStore, number: int) -> list[Row]:
     scenes = [draw_scene(Random(index)) for index in range(number)]
     return [
-        Sample(
-            row=index,
+        Row(
+            number=index,
             question=scene.question,
             true_count=scene.count,
             image_digest=store.put_bytes(to_png(scene.image.resize((SIDE_PIXELS, SIDE_PIXELS)))),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.data.dataset import ImageGrid, Sample, stage_dataset
+from learner_service.data.dataset import ImageGrid, Row, stage_dataset
 from learner_service.data.images import decode, fit_to_grid
 from learner_service.errors import InvalidDataset
 
@@ -33,19 +33,17 @@ def line(image: str, **changed: object) -> dict[str, object]:
     return {"row": 2, "image": image, "question": "How many?", "true_count": 3} | changed
 
 
-def stage(
-    tmp_path: Path, entries: dict[str, bytes], lines: list[dict[str, object]]
-) -> list[Sample]:
+def stage(tmp_path: Path, entries: dict[str, bytes], lines: list[dict[str, object]]) -> list[Row]:
     store = BlobStore(tmp_path / "blobs")
     return stage_dataset(write_zip(tmp_path / "d.zip", entries, lines), store, GRID, 512)
 
 
 def test_a_shared_image_becomes_one_blob_on_the_grid(tmp_path: Path):
     photo = encoded(Image.new("RGB", (900, 610), "red"), "JPEG")
-    samples = stage(tmp_path, {"a.jpg": photo}, [line("a.jpg"), line("a.jpg", row=3, true_count=4)])
-    assert samples[0].image_digest == samples[1].image_digest
-    assert (samples[0].width, samples[0].height) == (504, 336)
-    staged = BlobStore(tmp_path / "blobs").path(samples[0].image_digest)
+    rows = stage(tmp_path, {"a.jpg": photo}, [line("a.jpg"), line("a.jpg", row=3, true_count=4)])
+    assert rows[0].image_digest == rows[1].image_digest
+    assert (rows[0].width, rows[0].height) == (504, 336)
+    staged = BlobStore(tmp_path / "blobs").path(rows[0].image_digest)
     with Image.open(staged) as image:
         assert image.size == (504, 336)
 
@@ -108,7 +106,7 @@ def test_what_cannot_be_decoded_is_named(data: bytes):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "no sample"),
+        ([], "no row"),
         ([line("missing.png")], "missing.png"),
         ([line("a.png", true_count=-1)], "line 1"),
         ([line("a.png", true_count="3")], "line 1"),

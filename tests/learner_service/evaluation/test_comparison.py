@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from learner_service.clients.rewards import Score
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.evaluation.answers import Answered, Compared
 from learner_service.evaluation.bootstrap import RatioScores, paired_intervals
 from learner_service.evaluation.comparison import (
@@ -25,18 +25,18 @@ def score(count: int | None, true: int) -> Score:
 
 
 def compared(
-    row: int, true: int, base: int | None, adapter: int | None, *, kind="apples", image=None
+    number: int, true: int, base: int | None, adapter: int | None, *, kind="apples", image=None
 ) -> Compared:
-    sample = Sample(
-        row=row,
+    row = Row(
+        number=number,
         question=f"How many {kind} are there?",
         true_count=true,
-        image_digest=f"{row if image is None else image:064x}",
+        image_digest=f"{number if image is None else image:064x}",
         width=56,
         height=56,
     )
     return Compared(
-        sample=sample,
+        row=row,
         base=Answered(text=f"{base} {kind}", score=score(base, true)),
         adapter=Answered(text=f"{adapter} {kind}", score=score(adapter, true)),
     )
@@ -145,7 +145,7 @@ def test_a_score_that_no_resample_has_gets_no_interval():
     assert ends[:, 5] == pytest.approx([1.0, 1.0])
 
 
-def test_weights_count_a_sample_as_often_as_they_say():
+def test_weights_count_a_row_as_often_as_they_say():
     scores = RatioScores(
         numerators=np.array([[4.0], [9.0]]),
         denominators=np.array([[1.0], [1.0]]),
@@ -160,7 +160,7 @@ def test_a_model_that_gives_few_answers_is_named():
     warnings = comparison(spread, seed=1)["warnings"]
     collapsed = next(warning for warning in warnings if "collapsed" in warning)
     assert collapsed.startswith("the adapter has collapsed to a few answers: 100% of them are 4 or")
-    assert collapsed.endswith("4 or 5, which is true of 22% of the samples")
+    assert collapsed.endswith("4 or 5, which is true of 22% of the rows")
 
 
 def test_answers_of_no_sense_are_named_with_the_mean_error_without_them():

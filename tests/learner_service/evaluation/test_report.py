@@ -75,7 +75,7 @@ def test_a_formula_is_made_harmless(start: str):
     evil = f"{start}cmd|' /C calc'!A0"
     one = replace(
         one,
-        sample=replace(one.sample, question=evil),
+        row=replace(one.row, question=evil),
         base=replace(one.base, text=evil),
     )
     row = list(csv.reader(io.StringIO(csv_text([one]), newline="")))[1]

@@ -6,9 +6,9 @@ from learner_service.grpo.data_order import DataOrder
 SIZES = st.integers(1, 40), st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32 - 1)
 
 
-def order_of(num_samples: int, batch_size: int, batches_per_step: int, seed: int) -> DataOrder:
+def order_of(num_rows: int, batch_size: int, batches_per_step: int, seed: int) -> DataOrder:
     return DataOrder(
-        num_samples=num_samples,
+        num_rows=num_rows,
         batch_size=batch_size,
         batches_per_step=batches_per_step,
         seed=seed,

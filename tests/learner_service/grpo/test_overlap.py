@@ -40,7 +40,7 @@ def test_what_overlaps_leaves_the_adapter_bit_for_bit_as_it_is(
 def test_at_staleness_0_every_group_is_from_the_adapter_of_its_step(
     random_policy_path: Path, tmp_path: Path
 ):
-    with training(random_policy_path, tmp_path, num_samples=8) as running:
+    with training(random_policy_path, tmp_path, num_rows=8) as running:
         running.trainer.train()
         digests = [request.adapter_digest for request in running.rollouts.requests]
     assert digests == [d for d in asked_digests(running) for _ in range(4)]
@@ -51,7 +51,7 @@ def test_at_staleness_0_every_group_is_from_the_adapter_of_its_step(
 def test_a_stale_step_is_asked_for_with_the_adapter_before_and_says_so(
     random_policy_path: Path, tmp_path: Path
 ):
-    with training(random_policy_path, tmp_path, num_samples=8, staleness=1) as running:
+    with training(random_policy_path, tmp_path, num_rows=8, staleness=1) as running:
         running.trainer.train()
         digests = [request.adapter_digest for request in running.rollouts.requests]
     first, second, third = asked_digests(running)
@@ -63,7 +63,7 @@ def test_a_stale_step_is_asked_for_with_the_adapter_before_and_says_so(
 def test_a_resumed_job_goes_on_with_the_data_that_comes_next(
     random_policy_path: Path, tmp_path: Path, staleness: int
 ):
-    changes = {"num_samples": 10, "max_steps": 7, "staleness": staleness}
+    changes = {"num_rows": 10, "max_steps": 7, "staleness": staleness}
     with training(random_policy_path, tmp_path / "whole", **changes) as whole:
         whole.trainer.train()
     with training(random_policy_path, tmp_path / "cut", save_steps=4, **changes) as cut:
@@ -73,7 +73,7 @@ def test_a_resumed_job_goes_on_with_the_data_that_comes_next(
         resumed.trainer.train(resume_from_checkpoint=str(checkpoint))
         history = resumed.trainer.state_with_history().log_history
     assert [step.step for step in resumed.steps] == [5, 6, 7]
-    # Steps of 4, 4 and 2 of ten samples: four steps are an epoch and one step.
+    # Steps of 4, 4 and 2 of ten rows: four steps are an epoch and one step.
     assert asked_images(resumed) == asked_images(whole)[14:]
     assert [entry["step"] for entry in history if "loss" in entry] == list(range(1, 8))
 

@@ -2,15 +2,20 @@ from types import SimpleNamespace
 
 from learner_service.clients.rewards import Score
 from learner_service.convert import event_to_proto
-from learner_service.data.dataset import Sample
+from learner_service.data.dataset import Row
 from learner_service.events import SamplesShown
 from learner_service.grpo.shown import shown_groups
 from learner_service.queue.job_store import LoggedEvent
 
 
-def sample(row: int, question: str = "How many?") -> Sample:
-    return Sample(
-        row=row, question=question, true_count=row, image_digest="a" * 64, width=56, height=56
+def row_of(number: int, question: str = "How many?") -> Row:
+    return Row(
+        number=number,
+        question=question,
+        true_count=number,
+        image_digest="a" * 64,
+        width=56,
+        height=56,
     )
 
 
@@ -18,7 +23,7 @@ def shown(groups: int, size: int, text: str = "3") -> list[dict]:
     scores = [Score(count=None, difference=None, reward=float(n)) for n in range(groups * size)]
     scored = [
         SimpleNamespace(
-            sample=sample(row, "q" * 900),
+            row=row_of(row, "q" * 900),
             texts=(text,) * size,
             scores=tuple(scores[number * size : (number + 1) * size]),
         )
