@@ -34,7 +34,6 @@ RUN groupadd --gid 10001 tally \
        /var/lib/tally/learner /var/lib/tally/models /run/tally-gpus
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=code /app /app
-COPY deploy/free_gpus.py /opt/tally/free_gpus.py
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONSAFEPATH=1 \

@@ -1,13 +1,13 @@
 """The data folder: staging (swept at start), datasets and reports by digest, the rest by id."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from tally.host.locks import share, try_lock
 from tally.rpc.digests import digest_of_file
 
 
@@ -36,10 +36,8 @@ class Storage:
         evaluations: Collection[str],
     ) -> None:
         """Removes what a killed gateway left behind, unless another one is using the folder."""
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        if not try_lock(self._lock):
+            share(self._lock)
             return
         for leftover in self.staging_dir.iterdir():
             _remove(leftover)
@@ -52,7 +50,7 @@ class Storage:
             for path in folder.iterdir():
                 if path.stem not in known:
                     _remove(path)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        share(self._lock)
 
     def close(self) -> None:
         self._lock.close()

@@ -1,6 +1,10 @@
 """`python -m learner_service`: serves learner.v1 and blob.v1."""
 
 import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 
@@ -10,10 +14,10 @@ from learner_service.models import ModelList
 from learner_service.on_demand import OnDemand
 from learner_service.queue.job_store import JobStore
 from learner_service.queue.jobs import Jobs
-from learner_service.queue.process import owned
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
 from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
+from tally.host.locks import InUse, hold
 from tally.learner.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from tally.rpc.logs import configure_logging
 from tally.rpc.server import RpcServer, serve
@@ -49,10 +53,20 @@ async def run(settings: LearnerSettings) -> None:
         store.close()
 
 
+@contextmanager
+def hold_data(data_dir: Path) -> Iterator[None]:
+    """Holds the data folder against a second learner; exits with a sentence where there is one."""
+    try:
+        with hold(data_dir):
+            yield
+    except InUse:
+        sys.exit("another learner uses this data_dir; choose another one")
+
+
 def main() -> None:
     settings = LearnerSettings.read()
     configure_logging("learner", settings.log_level)
-    with owned(settings.data_dir):
+    with hold_data(settings.data_dir):
         asyncio.run(run(settings))
 
 

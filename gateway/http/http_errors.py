@@ -12,8 +12,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from gateway.errors import ApiError, Problem, error_body
+from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import TallyError, status_of
-from tally.rpc.full_disk import is_full_disk
 
 _log = logging.getLogger(__name__)
 _WHERE_CHARACTERS = 200
@@ -103,7 +103,7 @@ def _on_service_error(_request: Request, error: TallyError) -> JSONResponse:
 
 
 def _on_database_error(_request: Request, error: Exception) -> JSONResponse:
-    if "disk is full" in str(error) or "No space left" in str(error):
+    if is_full_disk(error):
         return failure(507, "there is no room left; try again later", error)
     return failure(503, "the database is busy or away; try again", error)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from learner_service.errors import UnknownBlob
+from tally.host.full_disk import full_disk_as
 from tally.rpc.digests import digest_of
 from tally.rpc.errors import DataLoss, ResourceExhausted
-from tally.rpc.full_disk import full_disk_as
 
 
 class BlobStore:

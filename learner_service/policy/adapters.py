@@ -13,9 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from learner_service.blobs.blob_store import BlobStore
+from tally.host.full_disk import is_full_disk
 from tally.rpc.digests import digest_of_file
-
-_FULL_DISK = ("No space left on device", "quota exceeded")
 
 
 def adapter_layers(model: PeftModel) -> dict[str, nn.Linear]:
@@ -102,6 +101,6 @@ class AdapterPublisher:
         try:
             save_file(tensors, path, metadata=adapter_metadata(model))
         except SafetensorError as error:  # of a full disk it has only the words
-            if any(words in str(error) for words in _FULL_DISK):
+            if is_full_disk(error):
                 raise OSError(errno.ENOSPC, str(error)) from error
             raise

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tally.host.bounded_cache import BoundedCache
+
 logger = logging.getLogger(__name__)
 _NAME = "features"
 
@@ -27,43 +28,33 @@ class FeatureCache:
     """The most recently used features by image digest, on the CPU."""
 
     def __init__(self, max_bytes: int, folder: "FeatureFolder | None" = None) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._features: OrderedDict[str, Tensor] = OrderedDict()
+        self._features = BoundedCache[str, Tensor](max_bytes, lambda features: features.nbytes)
         self._folder = folder
 
     def get(
         self, digests: Sequence[str], compute: Callable[[list[str]], Iterable[Tensor]]
     ) -> list[Tensor]:
         """The features of each image, [image tokens, H]; `compute` makes those not kept."""
-        found = {digest: self._kept(digest) for digest in dict.fromkeys(digests)}
+        found = {digest: self._find(digest) for digest in dict.fromkeys(digests)}
         missing = [digest for digest, features in found.items() if features is None]
         for digest, features in zip(missing, compute(missing), strict=True):
             found[digest] = features.cpu()
             if self._folder:
                 self._folder.write(digest, found[digest])
-            self._keep(digest, found[digest])
+            self._features[digest] = found[digest]
         return [found[digest] for digest in digests]
 
     def forget(self) -> None:
         """Empties the memory, not the folder."""
         self._features.clear()
-        self._bytes = 0
 
-    def _kept(self, digest: str) -> Tensor | None:
+    def _find(self, digest: str) -> Tensor | None:
         features = self._features.get(digest)
-        if features is not None:
-            self._features.move_to_end(digest)
-        elif self._folder and (features := self._folder.read(digest)) is not None:
-            self._keep(digest, features)
+        if features is None and self._folder:
+            features = self._folder.read(digest)
+            if features is not None:
+                self._features[digest] = features
         return features
-
-    def _keep(self, digest: str, features: Tensor) -> None:
-        self._features[digest] = features
-        self._bytes += features.nbytes
-        while self._bytes > self._max_bytes and self._features:
-            _, evicted = self._features.popitem(last=False)
-            self._bytes -= evicted.nbytes
 
 
 class FeatureFolder:

@@ -6,13 +6,12 @@ and layer the inputs of what is differentiated (with gradient checkpointing thos
 the attention mask, and the logits at the completions with their copies in float32.
 """
 
-import os
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from learner_service.spec import LoraConfig, TrainingConfig
+from tally.host.memory import total_bytes
 
 # NF4: half a byte, and a float32 scale for each 64 weights.
 _NF4_BYTES = 0.5 + 4 / 64
@@ -147,7 +146,7 @@ def available_memory(device: str) -> tuple[str, int]:
     """The device that a worker would take, and its memory in bytes (0: not known)."""
     if device != "cpu" and (of_gpu := _gpu_bytes()):
         return "cuda", of_gpu
-    return ("cuda", 0) if device == "cuda" else ("cpu", _main_memory_bytes())
+    return ("cuda", 0) if device == "cuda" else ("cpu", total_bytes())
 
 
 def _gpu_bytes() -> int:
@@ -157,14 +156,3 @@ def _gpu_bytes() -> int:
         return int(listed.stdout.split()[0]) * 1024**2
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return 0
-
-
-def _main_memory_bytes() -> int:
-    """What the machine has, or what the container may take of it."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limits.append(int(Path(path).read_text()))
-        except (OSError, ValueError):
-            continue
-    return min(limits)

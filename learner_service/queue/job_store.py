@@ -23,6 +23,7 @@ from learner_service.events import (
 )
 from learner_service.queue.retention import STEPS_KEPT, is_milestone
 from learner_service.spec import JobSpec
+from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import ResourceExhausted
 
 _SCHEMA = """
@@ -188,7 +189,7 @@ class JobStore:
         except BaseException as error:
             if self._connection.in_transaction:  # a full disk has ended it already
                 self._connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+            if is_full_disk(error):
                 message = "no room on the learner's disk; free some and retry"
                 raise ResourceExhausted(message) from error
             raise

@@ -56,6 +56,7 @@ class WorkerProcess:
                     "learner_service.worker.worker",
                     str(task_file),
                     str(write_descriptor),
+                    str(os.getpid()),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -38,12 +38,12 @@ from learner_service.job_folder.worker_task import WorkerTask
 from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy
-from learner_service.queue.process import end_with_parent
 from learner_service.tracking.trackers import trackers_of
 from learner_service.worker.evaluation_job import run_evaluation_job
 from learner_service.worker.failures import failure_of
 from learner_service.worker.output import store_output, write_output
 from learner_service.worker.policy_choice import chosen_policy
+from tally.host.parent import end_with_parent
 from tally.rpc.logs import configure_logging
 
 
@@ -199,7 +199,7 @@ class Worker:
 
 
 def main() -> None:
-    end_with_parent()
+    end_with_parent(int(sys.argv[3]))
     configure_logging("worker")
     task = WorkerTask.model_validate_json(Path(sys.argv[1]).read_text())
     stop = threading.Event()

@@ -1,7 +1,6 @@
 """Blobs on disk by digest: fetched once however many ask, verified, bounded, oldest out first."""
 
 import asyncio
-import fcntl
 import logging
 import re
 import shutil
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import IO
 
 from rollout_service.errors import BlobTooLarge, CacheFull
+from tally.host.full_disk import full_disk_as
+from tally.host.locks import InUse, lock_file
 from tally.rpc.blobs import BlobClient
-from tally.rpc.full_disk import full_disk_as
 
 _log = logging.getLogger(__name__)
 _OUR_NAME = re.compile(r"[0-9a-f]{64}(\.[0-9a-f]{32})?")
@@ -42,7 +42,7 @@ class BlobCache:
         self._used_bytes = 0  # by blobs that are here and those on their way
         self._expected_bytes = 0  # by those on their way
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(folder)
+        self._lock = _lock(folder)
         _sweep(folder)
 
     @asynccontextmanager
@@ -131,15 +131,12 @@ class BlobCache:
         self._forget(digest, entry)
 
 
-def _locked(folder: Path) -> IO[bytes]:
+def _lock(folder: Path) -> IO[bytes]:
     """Holds the folder for this process; a second one would sweep the first one's blobs."""
-    lock = (folder / _LOCK_NAME).open("wb")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
+        return lock_file(folder / _LOCK_NAME)
+    except InUse:
         raise RuntimeError(f"another process uses the cache folder {folder}") from None
-    return lock
 
 
 def _sweep(folder: Path) -> None:

@@ -4,7 +4,6 @@ A folder made here is locked by its process. The kernel lets go of the lock when
 however it ends; the next start on the machine removes every folder that nobody holds.
 """
 
-import fcntl
 import logging
 import os
 import shutil
@@ -14,15 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rollout_service.settings import RolloutSettings
+from tally.host.locks import lock_folder
+from tally.host.memory import available_bytes
 
 _log = logging.getLogger(__name__)
 MEMORY_FOLDER = Path("/dev/shm")
 _PREFIX = "tally-replica-"
 _LEAST_BYTES = 1024**3  # three adapters of a 7B model at rank 64, and images
-_MEMORY_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
 
 
 @contextmanager
@@ -50,7 +47,7 @@ def placed_cache(
 def sweep(parent: Path) -> None:
     """Removes this user's cache folders whose process has ended."""
     for path in parent.glob(f"{_PREFIX}*"):
-        descriptor = _locked(path)
+        descriptor = lock_folder(path)
         if descriptor is None:
             continue
         shutil.rmtree(path, ignore_errors=True)
@@ -66,28 +63,9 @@ def _memory_bound(settings: RolloutSettings, folder: Path) -> int:
     """
     if not settings.cache_in_memory or not os.access(folder, os.W_OK | os.X_OK):
         return 0
-    room_bytes = min(shutil.disk_usage(folder).free // 2, memory_bytes() // 4)
+    room_bytes = min(shutil.disk_usage(folder).free // 2, available_bytes() // 4)
     bound = min(settings.cache_bytes, room_bytes)
     return bound if bound >= min(settings.cache_bytes, _LEAST_BYTES) else 0
-
-
-def memory_bytes() -> int:
-    """Memory that this process may use: what is available, or its container's limit."""
-    found = [_available_bytes()]
-    for path in _MEMORY_LIMITS:
-        text = path.read_text().strip() if path.is_file() else ""
-        if text.isdigit():
-            found.append(int(text))
-    return min(found)
-
-
-def _available_bytes() -> int:
-    meminfo = Path("/proc/meminfo")
-    for line in meminfo.read_text().splitlines() if meminfo.is_file() else []:
-        name, _, value = line.partition(":")
-        if name == "MemAvailable":
-            return int(value.split()[0]) * 1024
-    return 0
 
 
 @contextmanager
@@ -96,26 +74,9 @@ def _owned_folder(parent: Path) -> Iterator[Path]:
     descriptor = None
     while descriptor is None:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        descriptor = _locked(folder)
+        descriptor = lock_folder(folder)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
-
-
-def _locked(folder: Path) -> int | None:
-    """The open descriptor that locks the folder; None where it is gone, held, or not ours."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        state = os.fstat(descriptor)
-        if state.st_uid == os.getuid() and state.st_nlink:
-            return descriptor
-    except OSError:
-        pass
-    os.close(descriptor)
-    return None

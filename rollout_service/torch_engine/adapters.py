@@ -1,9 +1,9 @@
 """The adapters that are held, by digest; the least recently used one goes first."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import torch
+from cachetools import LRUCache
 from torch import nn
 
 from rollout_service.adapter_file import LoraWeights, read_adapter
@@ -26,9 +26,8 @@ class ResidentAdapters:
         self._layers = layers
         self._projections = projections
         self._device = device
-        self._max_resident = max_resident
         self._max_rank = max_rank
-        self._held: OrderedDict[str, list[Lora | None]] = OrderedDict()  # oldest use first
+        self._held = LRUCache[str, list[Lora | None]](max_resident)
         self._active = ""
 
     @property
@@ -44,14 +43,13 @@ class ResidentAdapters:
         digest = adapter.digest if adapter else ""
         if adapter and digest not in self._held:
             weights = read_adapter(adapter.path, self._layers, self._max_rank)
-            while len(self._held) >= self._max_resident:
-                self._held.popitem(last=False)
+            while len(self._held) >= self._held.maxsize:  # before there is one more on the device
+                self._held.popitem()
             self._held[digest] = [self._lora(weights, one) for one in self._projections]
-        if adapter:
-            self._held.move_to_end(digest)
+        changes = self._held.get(digest)
         if digest == self._active:
             return
-        changes = self._held.get(digest) or [None] * len(self._projections)
+        changes = changes or [None] * len(self._projections)
         for projection, lora in zip(self._projections, changes, strict=True):
             projection.adapt(lora)
         self._active = digest

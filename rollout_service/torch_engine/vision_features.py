@@ -1,6 +1,5 @@
 """What the vision tower makes of an image, kept: no adapter reaches the tower."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from rollout_service.errors import BadImage
 from rollout_service.images import Patches, read_patches
 from rollout_service.model_family import LoadedModel
 from tally.families.vision_tower.tower import FrozenTower
+from tally.host.bounded_cache import BoundedCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,7 @@ class VisionCache:
     def __init__(self, loaded: LoadedModel, max_bytes: int) -> None:
         self._loaded = loaded
         self._tower = FrozenTower(loaded.model.model.visual)
-        self._max_bytes = max_bytes
-        self._used_bytes = 0
-        self._kept: OrderedDict[str, VisionFeatures] = OrderedDict()
+        self._kept = BoundedCache[str, VisionFeatures](max_bytes, lambda one: one.features.nbytes)
 
     def prepare(self, images: Sequence[LocalBlob]) -> None:
         """One pass for all that are not kept; who asks for one that can't be read is told then."""
@@ -45,9 +43,8 @@ class VisionCache:
 
     def get(self, image: LocalBlob) -> VisionFeatures:
         """One pass of the tower at most; raises BadImage."""
-        if image.digest in self._kept:
-            self._kept.move_to_end(image.digest)
-            return self._kept[image.digest]
+        if kept := self._kept.get(image.digest):
+            return kept
         [seen] = self._see({image.digest: read_patches(image.path, self._loaded.image_processor)})
         return seen
 
@@ -61,12 +58,5 @@ class VisionCache:
             for tokens, one in zip(features, patches.values(), strict=True)
         ]
         for digest, one in zip(patches, seen, strict=True):
-            self._keep(digest, one)
+            self._kept[digest] = one
         return seen
-
-    def _keep(self, digest: str, seen: VisionFeatures) -> None:
-        self._kept[digest] = seen
-        self._used_bytes += seen.features.nbytes
-        while self._used_bytes > self._max_bytes:
-            _, oldest = self._kept.popitem(last=False)
-            self._used_bytes -= oldest.features.nbytes

@@ -1,9 +1,9 @@
 """Requests and completions as vLLM has them."""
 
 import hashlib
-from collections import OrderedDict
 from typing import Any
 
+from cachetools import LRUCache
 from PIL import Image
 from vllm import SamplingParams, TokensPrompt
 from vllm.outputs import CompletionOutput
@@ -28,7 +28,7 @@ class VllmPrompts:
     def __init__(self, outline: LoadedModel) -> None:
         self._processor = outline.image_processor
         self._placeholder: int = outline.model.config.image_token_id
-        self._image_tokens: OrderedDict[str, int] = OrderedDict()  # by digest, oldest first
+        self._image_tokens = LRUCache[str, int](_MOST_KNOWN_IMAGES)  # by digest
 
     def without_pixels(self, request: GenerationRequest) -> TokensPrompt | None:
         """None where the image is not known. Raises BadRequest as `with_pixels` does."""
@@ -43,8 +43,6 @@ class VllmPrompts:
         """Decodes the image; raises BadImage, and BadRequest for another count of placeholders."""
         image = read_image(blob.path, self._processor)
         self._image_tokens[blob.digest] = image_token_count(image, self._processor)
-        if len(self._image_tokens) > _MOST_KNOWN_IMAGES:
-            self._image_tokens.popitem(last=False)
         return self._prompt(request, blob, image)
 
     def _prompt(

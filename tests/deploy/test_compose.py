@@ -154,9 +154,9 @@ def test_gpus_are_reserved_and_the_command_is_the_images(service: str, resolved)
     described = resolved["services"][service]
     (device,) = described["deploy"]["resources"]["reservations"]["devices"]
     assert device == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
-    launcher, command = described["entrypoint"][:2], described["entrypoint"][-3:]
+    launcher, command = described["entrypoint"][:3], described["entrypoint"][-3:]
     assert command == image(service).entrypoint
-    assert f"deploy/free_gpus.py {launcher[1]}" in image(service).values("COPY")
+    assert launcher == ["python", "-m", "tally.host.free_gpus"]
 
 
 @pytest.mark.parametrize("service", ["learner", "rollout", "gateway"])

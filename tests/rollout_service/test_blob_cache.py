@@ -10,10 +10,10 @@ import pytest
 
 from rollout_service.blobs.blob_cache import BlobCache
 from rollout_service.errors import BlobTooLarge, CacheFull
+from tally.host.full_disk import full_disk_as
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
 from tally.rpc.errors import DataLoss, NotFound, Unavailable
-from tally.rpc.full_disk import full_disk_as
 from tally.rpc.settings import ClientSettings
 from tests.fakes.blob_store import FakeBlobStore, Fault, running_blob_store
 

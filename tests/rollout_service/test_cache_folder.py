@@ -37,7 +37,7 @@ def settings(**changes: object) -> RolloutSettings:
 def rooms(monkeypatch: pytest.MonkeyPatch, free: int, memory: int) -> None:
     usage = type("Usage", (), {"free": free})()
     monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda folder: usage)
-    monkeypatch.setattr(cache_folder, "memory_bytes", lambda: memory)
+    monkeypatch.setattr(cache_folder, "available_bytes", lambda: memory)
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,3 @@ def test_the_next_start_removes_what_a_killed_process_left_and_nothing_else(memo
         assert set(memory.iterdir()) == left
     alive.terminate()
     alive.communicate()
-
-
-def test_memory_is_what_is_available_or_the_containers_limit(tmp_path, monkeypatch):
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(cache_folder, "_MEMORY_LIMITS", (limit, tmp_path / "none"))
-    limit.write_text("max\n")
-    assert cache_folder.memory_bytes() > 12345
-    limit.write_text("12345\n")
-    assert cache_folder.memory_bytes() == 12345

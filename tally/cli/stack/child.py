@@ -4,20 +4,15 @@ A step of its own because a function between fork and exec (`preexec_fn`) is uns
 On systems other than Linux it only becomes COMMAND.
 """
 
-import ctypes
 import os
-import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1
+from tally.host.parent import end_with_parent
 
 
 def main() -> None:
     parent_pid, command = int(sys.argv[1]), sys.argv[2:]
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent_pid:
-            sys.exit("the parent had ended already")
+    end_with_parent(parent_pid)
     os.execvp(command[0], command)
 
 

@@ -1,6 +1,5 @@
 """`tally up`: the whole stack on one machine."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from tally.cli.stack.services import (
 )
 from tally.cli.stack.stop_request import StopRequest, stop_on_signals
 from tally.cli.stack.supervisor import Supervisor
+from tally.host.locks import InUse, hold
 
 EngineOption = Annotated[
     Literal["auto", "transformers", "vllm"],
@@ -77,7 +77,7 @@ def running_stack(
     Raises StackFailed, Interrupted.
     """
     check_port_is_free(host, port)
-    with _owned(data_dir):
+    with _hold(data_dir):
         supervisor = Supervisor(
             plan_services(
                 data_dir=data_dir,
@@ -102,13 +102,11 @@ def running_stack(
 
 
 @contextmanager
-def _owned(data_dir: Path) -> Iterator[None]:
+def _hold(data_dir: Path) -> Iterator[None]:
     """Holds the data folder against a second stack."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            message = f"Another stack uses {data_dir}; choose another folder with --data-dir."
-            raise StackFailed(message) from error
-        yield
+    try:
+        with hold(data_dir):
+            yield
+    except InUse as error:
+        message = f"Another stack uses {data_dir}; choose another folder with --data-dir."
+        raise StackFailed(message) from error

@@ -78,14 +78,14 @@ def test_seeds_stay_below_those_of_pretraining(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_both_parts(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "samples", str(tmp_path), "--training", "4"]
+    command = [sys.executable, "-m", "tally.samples", str(tmp_path), "--training", "4"]
     subprocess.run([*command, "--held-out", "3", "--seed", "2"], check=True)
     assert len(_rows(tmp_path / "training_data.zip")) == 4
     assert len(_rows(tmp_path / "held_out.zip")) == 3
 
 
 def test_the_command_refuses_a_seed_out_of_range(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "samples", str(tmp_path), "--seed", "100000"]
+    command = [sys.executable, "-m", "tally.samples", str(tmp_path), "--seed", "100000"]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     assert ended.returncode == 2
     assert "is not in 0 to" in ended.stderr

@@ -1,6 +1,6 @@
 """Gives a command GPUs that no other container of this machine has taken, then becomes it.
 
-    python free_gpus.py --number 1 --sharers 1 python -m rollout_service
+    python -m tally.host.free_gpus --number 1 --sharers 1 python -m rollout_service
 
 Docker has no notion of a GPU that is in use: a reservation of one GPU gives every container the
 first. So containers see all of them, and each holds a lock per GPU it takes, in a folder that they
@@ -8,12 +8,13 @@ share. The kernel drops a lock when its holder ends, however it ends.
 """
 
 import argparse
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from tally.host.locks import try_lock
 
 LOCKS = Path("/run/tally-gpus")
 
@@ -59,9 +60,7 @@ def _take(gpus: list[str], number: int, sharers: int, locks: Path) -> list[str]:
 
 def _lock(path: Path) -> bool:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o660)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not try_lock(descriptor):
         os.close(descriptor)
         return False
     os.set_inheritable(descriptor, True)

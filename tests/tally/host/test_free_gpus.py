@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.images import DEPLOY
-
 SHOW = "import os, sys; print(os.environ.get('CUDA_VISIBLE_DEVICES'), flush=True); sys.stdin.read()"
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -24,7 +22,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     running: list[subprocess.Popen[str]] = []
 
     def started(*options: str, path: str = f"{tmp_path}:{os.environ['PATH']}"):
-        launcher = [sys.executable, DEPLOY / "free_gpus.py", "--locks", tmp_path / "locks"]
+        launcher = [sys.executable, "-m", "tally.host.free_gpus", "--locks", tmp_path / "locks"]
         running.append(
             subprocess.Popen(
                 [*launcher, *options, sys.executable, "-c", SHOW],
