@@ -20,7 +20,7 @@ from playwright.async_api import Browser
 from bench.report import options, print_json, print_table
 from gateway.database import Database
 from gateway.jobs.job_models import Job, JobEvent
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.times import now
 from tally.samples.dataset import write_dataset
 from tests.stack import Stack, running_stack
@@ -41,7 +41,7 @@ UNTIL = """() => new Promise((done) => {
 
 def fill(data_dir: Path) -> str:
     """Writes jobs that have ended, and one of many steps; → the id of that."""
-    database = Database(Settings(data_dir=data_dir / "gateway"))
+    database = Database(GatewaySettings(data_dir=data_dir / "gateway"))
     jobs = [_job(index) for index in range(JOBS)]
     with database.writing() as session:
         session.add_all(jobs)

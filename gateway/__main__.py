@@ -2,13 +2,13 @@
 
 from gateway.app import create_app
 from gateway.http.server import GatewayServer
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from tally.rpc.logs import configure_logging
 
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT, then exits with 0; with 2 where a setting is wrong."""
-    settings = Settings.read()
+    settings = GatewaySettings.read()
     configure_logging("gateway", settings.log_level)
     GatewayServer(create_app(settings), settings).run()
 

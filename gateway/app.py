@@ -13,11 +13,11 @@ from gateway.http.access import TokenGate
 from gateway.http.bodies import BodyLimits
 from gateway.http.guard import Guard
 from gateway.http.http_errors import add_error_handlers
+from gateway.page.page_route import PREFIX as PAGE_PREFIX
+from gateway.page.page_route import page_router
 from gateway.routes import evaluations, events, files, info, jobs, predict, results
-from gateway.routes.ui import PREFIX as PAGE_PREFIX
-from gateway.routes.ui import page_router
 from gateway.services import open_services
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 
 _DESCRIPTION = """Teaches a vision-language model to count: upload a ZIP of images with questions
 and answers, train a LoRA adapter with GRPO, watch it live, download the adapter."""
@@ -27,7 +27,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: GatewaySettings) -> FastAPI:
     app = FastAPI(
         title="Tally",
         description=_DESCRIPTION,
@@ -50,12 +50,12 @@ def create_app(settings: Settings) -> FastAPI:
 
 def app_version() -> str:
     try:
-        return version("tally")
+        return version("tally-grpo")
     except PackageNotFoundError:
         return "0"
 
 
-def _lifespan(settings: Settings):
+def _lifespan(settings: GatewaySettings):
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_services(settings) as services:

@@ -10,7 +10,7 @@ import alembic.config
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlmodel import Session, create_engine
 
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x7A11
@@ -20,7 +20,7 @@ _SQLITE_CONNECTIONS = 30
 class Database:
     """Sync sessions, to be used off the event loop. Raises OperationalError when it is away."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: GatewaySettings) -> None:
         self._timeout_seconds = settings.database_timeout_seconds
         self._engine = _engine(_url(settings), self._timeout_seconds)
         self._writing = self._engine.execution_options(tally_writes=True)
@@ -44,6 +44,11 @@ class Database:
                 connection.execute(lock, {"key": _MIGRATION_LOCK})
             alembic.command.upgrade(_alembic_config(connection), "head")
 
+    def check(self) -> None:
+        """Raises OperationalError where the database does not answer."""
+        with self.reading() as session:
+            session.execute(text("SELECT 1"))
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -56,7 +61,7 @@ def _alembic_config(connection: Connection) -> alembic.config.Config:
     return config
 
 
-def _url(settings: Settings) -> URL:
+def _url(settings: GatewaySettings) -> URL:
     if settings.database_url is None:
         return URL.create("sqlite", database=str(settings.data_dir / "gateway.sqlite3"))
     url = make_url(settings.database_url.get_secret_value())

@@ -7,14 +7,14 @@ import sys
 import urllib.error
 import urllib.request
 
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 
 _TIMEOUT_SECONDS = 4.0
 _EVERY_INTERFACE = {"", "0.0.0.0", "::"}
 
 
 def main() -> None:
-    settings = Settings.read([])
+    settings = GatewaySettings.read([])
     host = "127.0.0.1" if settings.host in _EVERY_INTERFACE else settings.host
     request = urllib.request.Request(f"http://{host}:{settings.port}/healthz")
     if settings.token is not None:

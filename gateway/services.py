@@ -1,14 +1,10 @@
-"""Everything that lives as long as the server, and how handlers reach it."""
+"""Everything that lives as long as the server."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
-
-from fastapi import Depends, Request
-from sqlmodel import col, select
 
 from gateway.database import Database
 from gateway.evaluations.evaluations import Evaluations
@@ -17,14 +13,14 @@ from gateway.evaluations.reports import Reports
 from gateway.events.event_stream import EventStreams
 from gateway.events.wakeups import Wakeups
 from gateway.jobs.followers import Followers
-from gateway.jobs.job_models import Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.jobs import Jobs
 from gateway.learner_client import LearnerClient
+from gateway.results.results import Results
 from gateway.reward_client import RewardClient
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.storage import Storage
-from gateway.uploads.file_models import StoredFile
+from gateway.uploads.file_store import FileStore
 from gateway.uploads.pictures import Pictures
 from gateway.uploads.uploads import Uploads
 
@@ -35,13 +31,14 @@ _DATABASE_CALLS = 24
 
 @dataclass(frozen=True)
 class Services:
-    settings: Settings
+    settings: GatewaySettings
     database: Database
     storage: Storage
-    learner: LearnerClient
+    files: FileStore
     uploads: Uploads
     pictures: Pictures
     jobs: Jobs
+    results: Results
     reports: Reports
     evaluations: Evaluations
     predictions: Predictions
@@ -50,49 +47,59 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
+async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
     """Brings the tables up to date, sweeps the data folder, and follows unfinished jobs."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_DATABASE_CALLS, "calls"))
     async with AsyncExitStack() as stack:
-        storage, database = await asyncio.to_thread(_prepare, settings)
+        storage, database = Storage(settings.data_dir), Database(settings)
         stack.callback(storage.close)
         stack.callback(database.close)
+        store, files = JobStore(database), FileStore(database)
+        await asyncio.to_thread(_prepare, storage, database, store, files)
         reward = RewardClient(settings.reward)
         stack.push_async_callback(reward.close)
         learner = LearnerClient(settings.learner)
         stack.push_async_callback(learner.close)
-        store = JobStore(database)
+        results = Results(storage, learner)
         wakeups = Wakeups(store, settings.poll_seconds)
         stack.callback(wakeups.stop)
-        followers = Followers(settings, store, storage, learner, wakeups)
+        followers = Followers(
+            settings=settings,
+            store=store,
+            storage=storage,
+            learner=learner,
+            results=results,
+            wake=wakeups.wake,
+        )
         stack.push_async_callback(followers.close)
         for work in (followers.adopt(), wakeups.poll()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
-        uploads = Uploads(settings, storage, database, reward)
+        uploads = Uploads(settings, storage, files, reward)
         stack.callback(uploads.close)
-        pictures = Pictures(storage, database)
+        pictures = Pictures(storage, files)
         stack.callback(pictures.close)
         jobs = Jobs(
             settings=settings,
             storage=storage,
-            database=database,
+            files=files,
             store=store,
             followers=followers,
             learner=learner,
             reward=reward,
-            wakeups=wakeups,
+            wake=wakeups.wake,
         )
         streams = EventStreams(settings, store, wakeups)
-        evaluations = Evaluations(settings, storage, database, store, jobs)
+        evaluations = Evaluations(settings, storage, files, store, jobs)
         yield Services(
             settings=settings,
             database=database,
             storage=storage,
-            learner=learner,
+            files=files,
             uploads=uploads,
             pictures=pictures,
             jobs=jobs,
-            reports=Reports(store, storage, learner),
+            results=results,
+            reports=Reports(store, results),
             evaluations=evaluations,
             predictions=Predictions(settings, storage, jobs, learner),
             streams=streams,
@@ -100,28 +107,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
 
 
-def _prepare(settings: Settings) -> tuple[Storage, Database]:
-    storage = Storage(settings.data_dir)
-    database = Database(settings)
+def _prepare(storage: Storage, database: Database, store: JobStore, files: FileStore) -> None:
+    """Brings the tables up to date, and removes the files that none of them names."""
     database.migrate()
-    with database.reading() as session:
-        files = session.exec(select(StoredFile.dataset_digest, StoredFile.file_id)).all()
-        unfinished = session.exec(select(Job.job_id).where(col(Job.log_complete).is_(False))).all()
+    kept = files.kept()
     storage.sweep(
-        datasets={digest for digest, _ in files},
-        files={file_id for _, file_id in files},
-        evaluations=set(unfinished),
+        datasets=kept.dataset_digests, files=kept.file_ids, evaluations=set(store.followed())
     )
-    return storage, database
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-def _services(request: Request) -> Services:
-    return request.app.state.services
-
-
-ServicesDep = Annotated[Services, Depends(_services)]

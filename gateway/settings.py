@@ -11,7 +11,7 @@ MIB = 1024**2
 GIB = 1024**3
 
 
-class Settings(ServiceSettings):
+class GatewaySettings(ServiceSettings):
     """Everything an operator can set. This file is the reference."""
 
     model_config = SettingsConfigDict(

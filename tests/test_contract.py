@@ -5,8 +5,8 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from gateway.events.event_models import Evaluation, EvaluationScores
 from gateway.jobs import train_models
+from gateway.results.metric_models import Evaluation, EvaluationScores
 from learner_service import spec
 from learner_service.evaluation.comparison import SCORES, comparison
 from tally.learner.v1 import learner_pb2 as pb

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import Unprocessable
-from gateway.settings import MIB, Settings
+from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.archive import Archive, Entry
 
 _CONFIG = "adapter_config.json"
@@ -25,7 +25,7 @@ _MOST_RANK = 512
 _LEFT_OUT = {"base_model_name_or_path", "revision", "auto_mapping", "inference_mode"}
 
 
-def write_adapter(source: Path, target: Path, settings: Settings) -> str:
+def write_adapter(source: Path, target: Path, settings: GatewaySettings) -> str:
     """Writes the adapter of the ZIP `source` to `target`; returns its digest.
 
     Raises Unprocessable or TooLarge. Equal adapters give equal bytes.

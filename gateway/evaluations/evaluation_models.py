@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.events.event_models import Evaluation
 from gateway.jobs.job_models import Job, to_public
+from gateway.results.metric_models import Evaluation
 from gateway.times import Time
 
 _STATUSES = {"training": "running"}

@@ -6,21 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
-
-from gateway.database import Database
 from gateway.errors import Missing, Unprocessable
 from gateway.evaluations.adapter_archive import write_adapter
-from gateway.http.form_settings import SETTING_TEXTS, form_settings
-from gateway.http.receiving import FormShape, receive_form
+from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings
+from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.jobs.job_models import EVALUATION, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.jobs import Jobs
 from gateway.jobs.train_models import TrainingConfig, TrainRequest
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
-from gateway.uploads.file_store import stored_file
+from gateway.uploads.file_store import FileStore
 
 _TEXTS = {"file_id": 200, **SETTING_TEXTS}
 
@@ -28,15 +25,15 @@ _TEXTS = {"file_id": 200, **SETTING_TEXTS}
 class Evaluations:
     def __init__(
         self,
-        settings: Settings,
+        settings: GatewaySettings,
         storage: Storage,
-        database: Database,
+        files: FileStore,
         store: JobStore,
         jobs: Jobs,
     ) -> None:
         self._settings = settings
         self._storage = storage
-        self._database = database
+        self._files = files
         self._store = store
         self._jobs = jobs
 
@@ -45,11 +42,11 @@ class Evaluations:
         request = TrainRequest(**job.spec).model_copy(update={"data_file_id": file_id})
         return await self._create(request, result, parent_job_id=job.job_id)
 
-    async def of_upload(self, request: Request) -> Job:
-        """Compares the adapter that the request uploads; raises ApiError."""
+    async def of_upload(self, incoming: IncomingForm) -> Job:
+        """Compares the adapter that the form uploads; raises ApiError."""
         shape = FormShape("adapter", "the ZIP", self._settings.max_upload_bytes, _TEXTS)
         with self._storage.staging() as folder:
-            form = await receive_form(request, folder, shape)
+            form = await receive_form(incoming, folder, shape)
             if "file_id" not in form.texts:
                 raise Unprocessable.at("file_id", "is missing: name the upload to compare on")
             name = (form.filename.removesuffix(".zip") or form.filename)[:200]
@@ -62,7 +59,7 @@ class Evaluations:
         return await self._jobs.submit(job)
 
     def _new_job(self, request: TrainRequest, source: Path, parent_job_id: str | None) -> Job:
-        file = stored_file(self._database, request.data_file_id, "file_id")
+        file = self._files.get(request.data_file_id)
         evaluation_id = str(uuid.uuid4())
         with self._storage.staging() as folder:
             digest = write_adapter(source, folder / "adapter", self._settings)

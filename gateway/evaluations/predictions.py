@@ -2,16 +2,15 @@
 
 import asyncio
 
-from fastapi import Request
 from pydantic import BaseModel, Field
 
 from gateway.errors import Unprocessable
+from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings
 from gateway.http.bodies import MAX_PREDICT_IMAGE_BYTES
-from gateway.http.form_settings import SETTING_TEXTS, form_settings
-from gateway.http.receiving import FormShape, receive_form
+from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.jobs.jobs import Jobs
 from gateway.learner_client import LearnerClient
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.uploads.images import image_problem
 
@@ -37,7 +36,7 @@ class Prediction(BaseModel):
 
 class Predictions:
     def __init__(
-        self, settings: Settings, storage: Storage, jobs: Jobs, learner: LearnerClient
+        self, settings: GatewaySettings, storage: Storage, jobs: Jobs, learner: LearnerClient
     ) -> None:
         self._settings = settings
         self._storage = storage
@@ -45,11 +44,11 @@ class Predictions:
         self._learner = learner
         self._decoders = asyncio.Semaphore(_DECODERS)
 
-    async def predict(self, request: Request) -> Prediction:
-        """Answers the form that the request uploads; raises ApiError or TallyError."""
+    async def predict(self, incoming: IncomingForm) -> Prediction:
+        """Answers the form; raises ApiError or TallyError."""
         shape = FormShape("image", "the picture", MAX_PREDICT_IMAGE_BYTES, _TEXTS)
         with self._storage.staging() as folder:
-            form = await receive_form(request, folder, shape)
+            form = await receive_form(incoming, folder, shape)
             image = await asyncio.to_thread(form.path.read_bytes)
         settings = form_settings(form.texts)
         question = _question(form.texts.get("question", ""))

@@ -6,20 +6,17 @@ import zipfile
 from pathlib import Path
 
 from gateway.errors import Conflict
-from gateway.events.event_models import Evaluation
-from gateway.jobs.follower import fetch
 from gateway.jobs.job_models import Job
 from gateway.jobs.job_store import JobStore
-from gateway.learner_client import LearnerClient
-from gateway.storage import Storage
+from gateway.results.metric_models import Evaluation
+from gateway.results.results import Results
 from tally.rpc.errors import NotFound
 
 
 class Reports:
-    def __init__(self, store: JobStore, storage: Storage, learner: LearnerClient) -> None:
+    def __init__(self, store: JobStore, results: Results) -> None:
         self._store = store
-        self._storage = storage
-        self._learner = learner
+        self._results = results
 
     async def evaluation(self, job: Job) -> Evaluation:
         """The last comparison of the job; raises Conflict where there is none."""
@@ -40,12 +37,10 @@ class Reports:
                 "there is no comparison, or none yet: it comes when training has ended, where "
                 "there is an evaluation_file_id or enough images to hold some out"
             )
-        path = self._storage.report_path(digest)
         try:
-            await fetch(self._learner, self._storage, digest, path)
+            return await self._results.report(digest)
         except NotFound:
             raise Conflict("the learner has lost the report; compare the adapter again") from None
-        return path
 
 
 def _entry(path: Path, name: str) -> bytes:

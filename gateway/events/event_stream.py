@@ -2,38 +2,44 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
-from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.types import Receive, Scope, Send
 
 from gateway.errors import Busy
 from gateway.events.wakeups import Wakeups
 from gateway.jobs.job_models import JobEvent
 from gateway.jobs.job_store import JobStore
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.times import to_milliseconds
-
-_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class EventStreams:
-    """Opens streams, at most `max_event_streams` at once."""
+    """Writes streams; at most `max_event_streams` are sent at once."""
 
-    def __init__(self, settings: Settings, store: JobStore, wakeups: Wakeups) -> None:
+    def __init__(self, settings: GatewaySettings, store: JobStore, wakeups: Wakeups) -> None:
         self._settings = settings
         self._store = store
         self._wakeups = wakeups
         self.in_use = 0
 
-    def open(self, job_id: str, after_seq: int) -> "EventStreamResponse":
+    def check_room(self) -> None:
         """Raises Busy where every slot is taken."""
         if self.in_use >= self._settings.max_event_streams:
             raise Busy("too many event streams are open; try again", headers={"Retry-After": "2"})
-        return EventStreamResponse(self, self._lines(job_id, after_seq))
 
-    async def _lines(self, job_id: str, after_seq: int) -> AsyncIterator[str]:
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """What a stream takes while it is sent."""
+        self.in_use += 1
+        try:
+            yield
+        finally:
+            self.in_use -= 1
+
+    async def lines(self, job_id: str, after_seq: int) -> AsyncIterator[str]:
+        """Every event after `after_seq` as text, until the job's log is complete."""
         with self._wakeups.listen(job_id) as waiter:
             yield "retry: 2000\n\n"
             while not self._wakeups.stopped:
@@ -70,21 +76,6 @@ class EventStreams:
                 return await waiter.wait()
         except TimeoutError:
             return False
-
-
-class EventStreamResponse(StreamingResponse):
-    """Holds a slot while it is sent, and frees it however that ends."""
-
-    def __init__(self, streams: EventStreams, lines: AsyncIterator[str]) -> None:
-        super().__init__(lines, media_type="text/event-stream", headers=_HEADERS)
-        self._streams = streams
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._streams.in_use += 1
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._streams.in_use -= 1
 
 
 def format_event(event: JobEvent) -> str:

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import ApiError, TooLarge, TooSlow, error_body
-from gateway.settings import MIB, Settings
+from gateway.settings import MIB, GatewaySettings
 
 MAX_PREDICT_IMAGE_BYTES = 16 * MIB
 _FILE_PATHS = ("/upload-data", "/evaluations")
@@ -18,7 +18,7 @@ _MOST_DISCARDED_BYTES = 256 * MIB
 class BodyLimits:
     """Counts and clocks what a client sends, and refuses it in words that it can still read."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
         self._app = app
         self._settings = settings
 
@@ -45,7 +45,7 @@ class BodyLimits:
 
 
 class _Body:
-    def __init__(self, receive: Receive, limit_bytes: int, settings: Settings) -> None:
+    def __init__(self, receive: Receive, limit_bytes: int, settings: GatewaySettings) -> None:
         self._receive = receive
         self._limit_bytes = limit_bytes
         self._settings = settings

@@ -10,15 +10,20 @@ from typing import BinaryIO, NamedTuple
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 
 from gateway.errors import ApiError, TooLarge, Unprocessable
-from gateway.settings import Settings
-from gateway.uploads.text_encoding import check_encoding
 
 _MOST_HEADER_BYTES = 4_096
 _MOST_PARTS = 8
 _UNPRINTABLE = re.compile(r"[^\w .()\[\]+=@,;~-]")
+
+
+class IncomingForm(NamedTuple):
+    """A form that is being sent: the header Content-Type, and the body in blocks."""
+
+    content_type: str
+    blocks: AsyncIterator[bytes]
 
 
 class FormShape(NamedTuple):
@@ -39,39 +44,20 @@ class ReceivedForm(NamedTuple):
     texts: dict[str, str]
 
 
-class Upload(NamedTuple):
-    """A ZIP of training data that has arrived whole."""
-
-    path: Path
-    filename: str
-    digest: str
-    encoding: str | None
-
-
-async def receive_upload(request: Request, folder: Path, settings: Settings) -> Upload:
-    """Streams the part `file` into `folder`; raises Unprocessable or TooLarge."""
-    shape = FormShape("file", "the ZIP", settings.max_upload_bytes, {"encoding": 100})
-    form = await receive_form(request, folder, shape)
-    encoding = form.texts.get("encoding")
-    checked = check_encoding(encoding) if encoding else None
-    return Upload(form.path, form.filename, form.digest, checked)
-
-
-async def receive_form(request: Request, folder: Path, shape: FormShape) -> ReceivedForm:
+async def receive_form(incoming: IncomingForm, folder: Path, shape: FormShape) -> ReceivedForm:
     """Streams the file of a form into `folder`; raises Unprocessable or TooLarge."""
-    boundary = _boundary(request, shape)
+    boundary = _boundary(incoming.content_type, shape)
     path = folder / "upload"
     with path.open("wb") as file:
         form = _Form(file, shape)
-        stream = request.stream()
         try:
-            await _feed(MultipartParser(boundary, form.callbacks()), form, stream)
+            await _feed(MultipartParser(boundary, form.callbacks()), form, incoming.blocks)
         except (FormParserError, UnicodeDecodeError):
-            await _drain(stream)
+            await _drain(incoming.blocks)
             message = "is not one whole multipart/form-data form; send it again"
             raise Unprocessable.at("body", message) from None
         except ApiError:
-            await _drain(stream)
+            await _drain(incoming.blocks)
             raise
     if form.filename is None:
         raise _missing_file(shape)
@@ -85,8 +71,8 @@ def _missing_file(shape: FormShape) -> Unprocessable:
     return Unprocessable.at(name, message)
 
 
-def _boundary(request: Request, shape: FormShape) -> bytes:
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
+def _boundary(content_type: str, shape: FormShape) -> bytes:
+    kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise _missing_file(shape)
     return options[b"boundary"]

@@ -7,7 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.http.http_protocol import protocol_class
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 
 _log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 class GatewayServer(uvicorn.Server):
     """Serves until SIGTERM or SIGINT, then drains and returns."""
 
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
+    def __init__(self, app: FastAPI, settings: GatewaySettings) -> None:
         self._app = app
         config = uvicorn.Config(
             app,

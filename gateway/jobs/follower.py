@@ -2,18 +2,18 @@
 
 import asyncio
 import logging
-from pathlib import Path
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.convert import LearnerEvent
-from gateway.events.batching import batches
-from gateway.events.wakeups import Wakeups
+from gateway.jobs.batching import batches
 from gateway.jobs.job_models import Job
 from gateway.jobs.job_store import JobStore
 from gateway.learner_client import LearnerClient
-from gateway.settings import Settings
-from gateway.storage import Storage, keep
+from gateway.results.results import Results
+from gateway.settings import GatewaySettings
+from gateway.storage import Storage
 from tally.rpc.errors import (
     AlreadyExists,
     DataLoss,
@@ -39,18 +39,20 @@ class Follower:
         self,
         job_id: str,
         *,
-        settings: Settings,
+        settings: GatewaySettings,
         store: JobStore,
         storage: Storage,
         learner: LearnerClient,
-        wakeups: Wakeups,
+        results: Results,
+        wake: Callable[[str], None],
     ) -> None:
         self._job_id = job_id
         self._settings = settings
         self._store = store
         self._storage = storage
         self._learner = learner
-        self._wakeups = wakeups
+        self._results = results
+        self._wake = wake
         self.submission: asyncio.Future[TallyError | None] = asyncio.Future()
         self.attended = False
 
@@ -178,25 +180,23 @@ class Follower:
         if not events:
             return
         last_seq = await asyncio.to_thread(self._store.append, self._job_id, events)
-        self._wakeups.wake(self._job_id)
+        self._wake(self._job_id)
         if last_seq < events[-1].seq + seq_offset:
             raise DataLoss("an event is missing in the learner's stream")
 
     async def _bring_report(self, digest: str) -> None:
         """A report that the learner no longer has costs its details, not the job."""
         try:
-            await fetch(self._learner, self._storage, digest, self._storage.report_path(digest))
+            await self._results.report(digest)
         except (NotFound, InvalidArgument):
             _log.warning("job %s: the learner lost the report of its comparison", self._job_id)
 
     async def _with_result(self, ended: LearnerEvent) -> LearnerEvent:
         """The event as it is once the result lies here; a result that is gone fails the job."""
-        digest = ended.payload["result_digest"]
         if ended.payload["status"] != "completed":
             return ended
-        path = self._storage.result_path(self._job_id)
         try:
-            await fetch(self._learner, self._storage, digest or "", path)
+            await self._results.adapter(self._job_id, ended.payload["result_digest"])
         except (NotFound, InvalidArgument):
             lost = {
                 "status": "failed",
@@ -219,14 +219,4 @@ class Follower:
 
     async def _end(self, status: str, error_message: str | None = None) -> None:
         await asyncio.to_thread(self._store.end, self._job_id, status, error_message)
-        self._wakeups.wake(self._job_id)
-
-
-async def fetch(learner: LearnerClient, storage: Storage, digest: str, path: Path) -> None:
-    """Brings a verified blob to its place; raises as `BlobClient.fetch_file` does."""
-    if path.exists():
-        return
-    with storage.staging() as folder:
-        staged = folder / "blob"
-        await learner.fetch(digest, staged)
-        await asyncio.to_thread(keep, staged, path)
+        self._wake(self._job_id)

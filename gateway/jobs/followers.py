@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.events.wakeups import Wakeups
 from gateway.jobs.follower import Follower
 from gateway.jobs.job_store import JobStore
 from gateway.learner_client import LearnerClient
-from gateway.settings import Settings
+from gateway.results.results import Results
+from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from tally.rpc.errors import TallyError
 
@@ -22,18 +23,22 @@ _ADOPT_SECONDS = 15.0
 class Followers:
     def __init__(
         self,
-        settings: Settings,
+        *,
+        settings: GatewaySettings,
         store: JobStore,
         storage: Storage,
         learner: LearnerClient,
-        wakeups: Wakeups,
+        results: Results,
+        wake: Callable[[str], None],
     ) -> None:
+        """`wake` is told of each job that has new events."""
         self._parts: dict[str, Any] = {
             "settings": settings,
             "store": store,
             "storage": storage,
             "learner": learner,
-            "wakeups": wakeups,
+            "results": results,
+            "wake": wake,
         }
         self._store = store
         self._tasks: dict[str, tuple[Follower, asyncio.Task[None]]] = {}

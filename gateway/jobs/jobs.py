@@ -3,13 +3,11 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
-from gateway.database import Database
 from gateway.errors import Conflict, Missing, Unprocessable
-from gateway.events.wakeups import Wakeups
 from gateway.ids import is_uuid
 from gateway.jobs.followers import Followers
 from gateway.jobs.job_models import TRAINING, Job, JobEvent
@@ -18,10 +16,10 @@ from gateway.jobs.preflight_models import Preflight
 from gateway.jobs.train_models import TrainRequest
 from gateway.learner_client import LearnerClient
 from gateway.reward_client import RewardClient
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.times import now
-from gateway.uploads.file_store import stored_file
+from gateway.uploads.file_store import FileStore
 from tally.rpc.digests import digest_of
 from tally.rpc.errors import TallyError
 
@@ -30,23 +28,23 @@ class Jobs:
     def __init__(
         self,
         *,
-        settings: Settings,
+        settings: GatewaySettings,
         storage: Storage,
-        database: Database,
+        files: FileStore,
         store: JobStore,
         followers: Followers,
         learner: LearnerClient,
         reward: RewardClient,
-        wakeups: Wakeups,
+        wake: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._storage = storage
-        self._database = database
+        self._files = files
         self._store = store
         self._followers = followers
         self._learner = learner
         self._reward = reward
-        self._wakeups = wakeups
+        self._wake = wake
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, request: TrainRequest, key: str | None) -> Job:
@@ -130,7 +128,7 @@ class Jobs:
         )
 
     def _dataset_digest(self, field: str, file_id: str) -> str:
-        return stored_file(self._database, file_id, field).dataset_digest
+        return self._files.get(file_id, field).dataset_digest
 
     async def get(self, job_id: str) -> Job:
         job = await self.find(job_id)
@@ -157,7 +155,7 @@ class Jobs:
             return await self.get(job_id)
         if not job.start_attempted:
             await asyncio.to_thread(self._store.end, job_id, "cancelled")
-            self._wakeups.wake(job_id)
+            self._wake(job_id)
             return await self.get(job_id)
         try:
             state = await self._learner.cancel(job_id, self._settings.cancel_wait_seconds)

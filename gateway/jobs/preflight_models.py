@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from gateway.events.event_models import EvaluationScores
+from gateway.results.metric_models import EvaluationScores
 
 
 class Finding(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 
 from gateway.errors import ErrorBody
 from gateway.evaluations.evaluation_models import (
@@ -11,10 +11,10 @@ from gateway.evaluations.evaluation_models import (
     EvaluationSummary,
     to_summary,
 )
-from gateway.jobs.follower import fetch
 from gateway.jobs.job_models import Job
+from gateway.routes.dependencies import FormDep, ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
-from gateway.services import Services, ServicesDep
+from gateway.services import Services
 
 router = APIRouter(tags=["evaluations"])
 
@@ -63,8 +63,7 @@ async def evaluate_job(
 ) -> EvaluationPublic:
     """Compares a completed job's adapter with the base model, when its turn comes."""
     job = await services.jobs.completed(job_id)
-    path = services.storage.result_path(job_id)
-    await fetch(services.learner, services.storage, job.result_digest or "", path)
+    path = await services.results.adapter(job_id, job.result_digest)
     return await _public(services, await services.evaluations.of_job(job, body.file_id, path))
 
 
@@ -77,9 +76,9 @@ async def evaluate_job(
     },
     openapi_extra={"requestBody": _FORM},
 )
-async def evaluate_adapter(request: Request, services: ServicesDep) -> EvaluationPublic:
+async def evaluate_adapter(form: FormDep, services: ServicesDep) -> EvaluationPublic:
     """Compares the adapter of a ZIP with the base model, when its turn comes."""
-    return await _public(services, await services.evaluations.of_upload(request))
+    return await _public(services, await services.evaluations.of_upload(form))
 
 
 @router.get("/evaluations", summary="List comparisons")

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from gateway.events.event_stream import EventStreamResponse
+from gateway.http.event_response import EventStreamResponse
+from gateway.routes.dependencies import ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
-from gateway.services import ServicesDep
 
 router = APIRouter(tags=["training"])
 _MOST = 2**63 - 1
@@ -48,4 +48,6 @@ async def watch_job(
     """Every event after the last one you have, without a gap, then those to come."""
     await services.jobs.get(job_id)
     start = after_seq if last_event_id is None else last_event_id
-    return services.streams.open(job_id, start)
+    streams = services.streams
+    streams.check_room()
+    return EventStreamResponse(streams.lines(job_id, start), streams.slot())

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from sqlmodel import col, select
+from fastapi import APIRouter, Path, Query, Response
 
 from gateway.errors import ErrorBody
-from gateway.services import ServicesDep
-from gateway.uploads.file_models import FilePublic, RowsPage, StoredFile
+from gateway.routes.dependencies import FormDep, ServicesDep
+from gateway.uploads.file_models import FilePublic, RowsPage
 
 router = APIRouter(tags=["data"])
 
@@ -58,18 +57,15 @@ _PICTURE_HEADERS = {
     responses={413: {"model": ErrorBody, "description": "Beyond a limit of this server."}},
     openapi_extra={"requestBody": _FORM},
 )
-async def upload_data(request: Request, services: ServicesDep) -> FilePublic:
+async def upload_data(form: FormDep, services: ServicesDep) -> FilePublic:
     """Takes a ZIP with `main.csv` and `images/`, and checks every row, answer and image."""
-    return FilePublic.model_validate(await services.uploads.take(request))
+    return FilePublic.model_validate(await services.uploads.take(form))
 
 
 @router.get("/files", summary="List uploads")
 def list_files(services: ServicesDep) -> list[FilePublic]:
     """Every upload that was taken, newest first."""
-    order = (col(StoredFile.upload_time).desc(), col(StoredFile.file_id))
-    with services.database.reading() as session:
-        files = session.exec(select(StoredFile).order_by(*order)).all()
-    return [FilePublic.model_validate(file) for file in files]
+    return [FilePublic.model_validate(file) for file in services.files.newest_first()]
 
 
 @router.get("/files/{file_id}/rows", summary="Rows of an upload", responses=_NO_SUCH_FILE)

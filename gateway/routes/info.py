@@ -2,47 +2,18 @@
 
 from typing import Any
 
-from fastapi import APIRouter
-from sqlalchemy import text
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
 
 from gateway.jobs.train_models import LoraConfig, TrainingConfig
-from gateway.services import ServicesDep
-from gateway.settings import Settings
+from gateway.routes.dependencies import ServicesDep
+from gateway.settings import GatewaySettings
 from gateway.uploads.csv_table import COLUMNS
 from gateway.uploads.images import FORMATS
 from gateway.uploads.text_encoding import ENCODINGS
 
 router = APIRouter(tags=["about"])
 
-_ENDPOINTS = {
-    "GET /": "this page",
-    "GET /ui": "the page for a browser",
-    "GET /data-format": "what a ZIP of training data holds",
-    "POST /upload-data": "upload a ZIP of training data",
-    "GET /files": "uploads, newest first",
-    "GET /files/{file_id}/rows": "rows of an upload",
-    "GET /files/{file_id}/images/{row}": "the picture of a row",
-    "POST /train": "start a training job",
-    "POST /train?dry_run=true": "what such a job would do",
-    "GET /jobs": "jobs, newest first",
-    "GET /jobs/{job_id}": "where a job stands",
-    "GET /jobs/{job_id}/settings": "what it was started with",
-    "DELETE /jobs/{job_id}": "cancel a job",
-    "GET /jobs/{job_id}/events": "live events of a job",
-    "GET /jobs/{job_id}/metrics": "what each step measured",
-    "GET /jobs/{job_id}/samples": "answers of the latest steps",
-    "GET /jobs/{job_id}/evaluation": "base model against adapter",
-    "GET /jobs/{job_id}/evaluation.csv": "every answer of the comparison",
-    "GET /jobs/{job_id}/evaluation.html": "the comparison as a page",
-    "POST /jobs/{job_id}/evaluate": "compare a job's adapter on another upload",
-    "POST /evaluations": "compare any adapter",
-    "GET /evaluations": "comparisons that were asked for, newest first",
-    "GET /evaluations/{evaluation_id}": "where a comparison stands, and what it found",
-    "DELETE /evaluations/{evaluation_id}": "cancel a comparison",
-    "POST /predict": "an image and a question to base and adapter",
-    "GET /jobs/{job_id}/download": "the trained adapter as a ZIP",
-    "GET /healthz": "whether the service is well",
-}
 _EXAMPLE = """images_path,question,answer
 apple1.jpg,How many apples are in this image?,A photo of 3 apples
 apple2.png,Count the apples in the picture,A photo of 5 apples
@@ -64,7 +35,7 @@ _COLUMNS = {
 
 
 @router.get("/", summary="About this service")
-async def about(services: ServicesDep) -> dict[str, Any]:
+async def about(request: Request, services: ServicesDep) -> dict[str, Any]:
     """The name and the endpoints of this service."""
     return {
         "name": "Tally",
@@ -72,7 +43,17 @@ async def about(services: ServicesDep) -> dict[str, Any]:
         "status": "running",
         "docs": "/docs",
         "authentication": "bearer token" if services.settings.token else "none",
-        "endpoints": _ENDPOINTS,
+        "endpoints": endpoints(request.app),
+    }
+
+
+def endpoints(app: FastAPI) -> dict[str, str]:
+    """Every endpoint that has a summary: `GET /jobs` and what it is for."""
+    return {
+        f"{method} {route.path}": route.summary
+        for route in app.routes
+        if isinstance(route, APIRoute) and route.summary
+        for method in sorted(route.methods)
     }
 
 
@@ -99,7 +80,7 @@ async def data_format(services: ServicesDep) -> dict[str, Any]:
     }
 
 
-def _limits(settings: Settings) -> dict[str, float]:
+def _limits(settings: GatewaySettings) -> dict[str, float]:
     names = (
         "max_upload_bytes", "max_unpacked_bytes", "max_entries", "max_csv_bytes", "max_rows",
         "max_cell_characters", "max_image_bytes", "max_image_pixels", "max_image_side",
@@ -111,6 +92,5 @@ def _limits(settings: Settings) -> dict[str, float]:
 @router.get("/healthz", summary="Whether the service is well")
 def health(services: ServicesDep) -> dict[str, str]:
     """200 while requests can be served; 503 while the database is away."""
-    with services.database.reading() as session:
-        session.execute(text("SELECT 1"))
+    services.database.check()
     return {"status": "ok"}

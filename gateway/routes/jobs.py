@@ -8,7 +8,7 @@ from gateway.errors import ErrorBody
 from gateway.jobs.job_models import JobPublic, to_public
 from gateway.jobs.preflight_models import Preflight
 from gateway.jobs.train_models import TrainRequest
-from gateway.services import ServicesDep
+from gateway.routes.dependencies import ServicesDep
 
 router = APIRouter(tags=["training"])
 

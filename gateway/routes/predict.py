@@ -1,10 +1,10 @@
 """Try it."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from gateway.errors import ErrorBody
 from gateway.evaluations.predictions import Prediction
-from gateway.services import ServicesDep
+from gateway.routes.dependencies import FormDep, ServicesDep
 
 router = APIRouter(tags=["predictions"])
 
@@ -43,6 +43,6 @@ _FORM = {
     },
     openapi_extra={"requestBody": _FORM},
 )
-async def predict(request: Request, services: ServicesDep) -> Prediction:
+async def predict(form: FormDep, services: ServicesDep) -> Prediction:
     """Asks the base model and, with a `job_id`, that job's adapter about one picture."""
-    return await services.predictions.predict(request)
+    return await services.predictions.predict(form)

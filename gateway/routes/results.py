@@ -7,15 +7,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import FileResponse, Response
 
-from gateway.errors import ApiError, ErrorBody
-from gateway.events.event_models import Evaluation, Metrics, Samples
-from gateway.events.thinning import thinned
-from gateway.jobs.follower import fetch
+from gateway.errors import ErrorBody
+from gateway.http.ranges import check_range
+from gateway.results.metric_models import Evaluation, Metrics, Samples
+from gateway.results.thinning import thinned
+from gateway.routes.dependencies import ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
-from gateway.services import ServicesDep
 
 router = APIRouter(tags=["results"])
-_RANGE = re.compile(r"\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 _UNSAFE = re.compile(r'[\\/:*?"<>|]')
 MaxPoints = Annotated[
     int | None,
@@ -33,10 +32,6 @@ _PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _NOT_YET = {409: {"model": ErrorBody, "description": "There is none, or none yet."}}
-
-
-class _RangeNotSatisfiable(ApiError):
-    status = 416
 
 
 @router.get("/jobs/{job_id}/metrics", summary="Metrics of every step", responses=NO_SUCH_JOB)
@@ -127,10 +122,9 @@ async def download(
 ) -> FileResponse:
     """The trained adapter with its configuration, named after the job; may be fetched in parts."""
     job = await services.jobs.completed(job_id)
-    path = services.storage.result_path(job_id)
-    await fetch(services.learner, services.storage, job.result_digest or "", path)
+    path = await services.results.adapter(job_id, job.result_digest)
     stat = path.stat()
-    _check_range(byte_range, stat.st_size)
+    check_range(byte_range, stat.st_size)
     name = _UNSAFE.sub("_", job.job_name).strip(". ") or job_id
     headers = {"Content-Disposition": _attachment(f"{name}.zip")}
     return FileResponse(path, media_type="application/zip", headers=headers, stat_result=stat)
@@ -140,23 +134,3 @@ def _attachment(filename: str) -> str:
     """The name twice: curl and others do not read the one that may hold any character."""
     plain = "".join(mark if mark.isascii() else "_" for mark in filename)
     return f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(filename)}"
-
-
-def _check_range(byte_range: str | None, size_bytes: int) -> None:
-    if byte_range is None:
-        return
-    unit, _, ranges = byte_range.partition("=")
-    if unit != "bytes" or not all(_names_bytes(one, size_bytes) for one in ranges.split(",")):
-        message = f"names no bytes of this file, which has {size_bytes}; use bytes=first-last"
-        raise _RangeNotSatisfiable.at("Range", message, {"Content-Range": f"bytes */{size_bytes}"})
-
-
-def _names_bytes(text: str, size_bytes: int) -> bool:
-    """Whether `first-last`, `first-` or `-count` names bytes of a file of this size."""
-    match = _RANGE.fullmatch(text)
-    if match is None:
-        return False
-    first, last = match.groups()
-    if not first:
-        return bool(last) and int(last) > 0
-    return int(first) < size_bytes and (not last or int(last) >= int(first))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.errors import Problem, TooLarge, Unprocessable, refuse
-from gateway.settings import MIB, Settings
+from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.zip_directory import DirectoryEntry, read_directory
 
 CSV_NAME = "main.csv"
@@ -40,7 +40,7 @@ class Archive:
     def __init__(
         self,
         path: Path,
-        settings: Settings,
+        settings: GatewaySettings,
         encoding: str | None = None,
         check_layout: Callable[[dict[str, Entry]], None] | None = None,
     ) -> None:
@@ -230,7 +230,7 @@ def _check_data_layout(entries: dict[str, Entry]) -> None:
         raise Unprocessable.at(CSV_NAME, message)
 
 
-def _check_sizes(entries: dict[str, Entry], settings: Settings) -> None:
+def _check_sizes(entries: dict[str, Entry], settings: GatewaySettings) -> None:
     """Refuses by declared sizes what is too large anyway, and entries that share their bytes."""
     declared = sum(entry.record.size_bytes for entry in entries.values())
     if declared > settings.max_unpacked_bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.errors import MAX_PROBLEMS, Problem, TooLarge, Unprocessable, refuse
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.uploads.archive import IMAGES_FOLDER
 
 COLUMNS = ("images_path", "question", "answer")
@@ -24,7 +24,7 @@ class Row(NamedTuple):
     answer: str
 
 
-def read_rows(text: str, settings: Settings) -> list[Row]:
+def read_rows(text: str, settings: GatewaySettings) -> list[Row]:
     """The data rows, in order; raises Unprocessable that lists rows, or TooLarge."""
     records = _records(text)
     header = next(records, None)
@@ -98,7 +98,7 @@ def _row(number: int, cells: list[str], width: int, indexes: list[int]) -> Row |
     return Row(number, image, question, answer)
 
 
-def _cell_problem(row: Row, settings: Settings) -> str | None:
+def _cell_problem(row: Row, settings: GatewaySettings) -> str | None:
     for column, cell in zip(COLUMNS, row[1:], strict=True):
         if not cell:
             return f"{column} is empty"

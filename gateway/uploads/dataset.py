@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.errors import Problem, refuse
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.uploads.archive import IMAGES_FOLDER, Archive
 from gateway.uploads.csv_table import Row, shortened
 from gateway.uploads.images import image_problem, image_suffix
@@ -27,7 +27,7 @@ def write_dataset(
     counts: list[int],
     staged: Path,
     *,
-    settings: Settings,
+    settings: GatewaySettings,
     check: Callable[[], None],
 ) -> Dataset:
     """Writes samples.jsonl and the images to `staged`, every image decoded once on the way.

@@ -1,4 +1,9 @@
-"""Rows of uploads."""
+"""Rows of uploads: all SQL on them is here."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlmodel import col, select
 
 from gateway.database import Database
 from gateway.errors import Missing
@@ -6,10 +11,38 @@ from gateway.ids import is_uuid
 from gateway.uploads.file_models import StoredFile
 
 
-def stored_file(database: Database, file_id: str, field: str) -> StoredFile:
-    """The upload; raises Missing that names `field`. To be called off the event loop."""
-    with database.reading() as session:
-        file = session.get(StoredFile, file_id) if is_uuid(file_id) else None
-    if file is None:
-        raise Missing.at(field, "no such file; use a file_id that POST /upload-data answered")
-    return file
+class KeptUploads(NamedTuple):
+    """What the files of the uploads are named after."""
+
+    file_ids: set[str]
+    dataset_digests: set[str]
+
+
+class FileStore:
+    """Sync; to be called off the event loop. Raises OperationalError when the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, file: StoredFile) -> None:
+        with self._database.writing() as session:
+            session.add(file)
+
+    def get(self, file_id: str, field: str = "file_id") -> StoredFile:
+        """The upload; raises Missing that names `field`."""
+        with self._database.reading() as session:
+            file = session.get(StoredFile, file_id) if is_uuid(file_id) else None
+        if file is None:
+            raise Missing.at(field, "no such file; use a file_id that POST /upload-data answered")
+        return file
+
+    def newest_first(self) -> Sequence[StoredFile]:
+        order = (col(StoredFile.upload_time).desc(), col(StoredFile.file_id))
+        with self._database.reading() as session:
+            return session.exec(select(StoredFile).order_by(*order)).all()
+
+    def kept(self) -> KeptUploads:
+        query = select(StoredFile.file_id, StoredFile.dataset_digest)
+        with self._database.reading() as session:
+            rows = session.exec(query).all()
+        return KeptUploads({file_id for file_id, _ in rows}, {digest for _, digest in rows})

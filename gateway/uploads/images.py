@@ -4,7 +4,7 @@ import io
 
 from PIL import Image, ImageOps
 
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 # A JPEG with several pictures in it (many phones) is opened by this name.
@@ -15,7 +15,7 @@ _SUFFIXES = {
 _JPEG_QUALITY = 88
 
 
-def image_problem(data: bytes, settings: Settings) -> str | None:
+def image_problem(data: bytes, settings: GatewaySettings) -> str | None:
     """What is wrong with the image, and what would be right; None where it is good."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -62,11 +62,11 @@ def _rgb(image: Image.Image) -> Image.Image:
     return rgb
 
 
-def _too_many_pixels(settings: Settings) -> str:
+def _too_many_pixels(settings: GatewaySettings) -> str:
     return f"has more than {settings.max_image_pixels:,} pixels; shrink it"
 
 
-def _size_problem(width: int, height: int, settings: Settings) -> str | None:
+def _size_problem(width: int, height: int, settings: GatewaySettings) -> str | None:
     short, long = sorted((width, height))
     if short < settings.min_image_side:
         return f"is {width}×{height} pixels; each side has at least {settings.min_image_side}"

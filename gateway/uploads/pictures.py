@@ -10,11 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.database import Database
 from gateway.errors import Missing
 from gateway.storage import Storage
 from gateway.uploads.file_models import RowPublic
-from gateway.uploads.file_store import stored_file
+from gateway.uploads.file_store import FileStore
 from gateway.uploads.images import thumbnail
 
 _INDEXES_KEPT = 4
@@ -46,9 +45,9 @@ class _Index(NamedTuple):
 class Pictures:
     """Rows and pictures by file_id; at most two pictures are decoded at once."""
 
-    def __init__(self, storage: Storage, database: Database) -> None:
+    def __init__(self, storage: Storage, store: FileStore) -> None:
         self._storage = storage
-        self._database = database
+        self._store = store
         self._threads = ThreadPoolExecutor(_THREADS, "pictures")
 
     def close(self) -> None:
@@ -69,7 +68,7 @@ class Pictures:
         return _read_index(self._dataset(file_id), self._storage.rows_path(file_id))
 
     def _dataset(self, file_id: str) -> Path:
-        file = stored_file(self._database, file_id, "file_id")
+        file = self._store.get(file_id)
         return self._storage.dataset_path(file.dataset_digest)
 
     def _picture(self, file_id: str, row: int, max_side: int | None) -> Picture:

@@ -6,44 +6,43 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fastapi import Request
-
-from gateway.database import Database
 from gateway.errors import Busy, Problem, refuse
-from gateway.http.receiving import Upload, receive_upload
+from gateway.http.receiving import IncomingForm
 from gateway.reward_client import RewardClient
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
 from gateway.uploads.archive import CSV_NAME, Archive
 from gateway.uploads.csv_table import Row, duplicate_warnings, read_rows
 from gateway.uploads.dataset import write_dataset, write_rows
 from gateway.uploads.file_models import StoredFile
+from gateway.uploads.file_store import FileStore
 from gateway.uploads.text_encoding import decode
+from gateway.uploads.upload_form import Upload, receive_upload
 
 
 class Uploads:
     """Takes uploads in; at most `validation_threads` are judged at once, the others wait."""
 
     def __init__(
-        self, settings: Settings, storage: Storage, database: Database, reward: RewardClient
+        self, settings: GatewaySettings, storage: Storage, store: FileStore, reward: RewardClient
     ) -> None:
         self._settings = settings
         self._storage = storage
-        self._database = database
+        self._store = store
         self._reward = reward
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(settings.validation_threads, "validation")
 
-    async def take(self, request: Request) -> StoredFile:
-        """Stores what the request uploads; raises ApiError, or TallyError of the reward service."""
+    async def take(self, incoming: IncomingForm) -> StoredFile:
+        """Stores what the form uploads; raises ApiError, or TallyError of the reward service."""
         with self._storage.staging() as folder:
-            upload = await receive_upload(request, folder, self._settings)
+            upload = await receive_upload(incoming, folder, self._settings)
             archive, rows = await self._in_thread(self._read_table, upload)
             counts = await self._counts(rows)
-            row = await self._in_thread(self._keep, upload, archive, rows, counts, folder)
-            await asyncio.to_thread(self._store, row)
-            return row
+            file = await self._in_thread(self._keep, upload, archive, rows, counts, folder)
+            await asyncio.to_thread(self._store.add, file)
+            return file
 
     def close(self) -> None:
         self._stopping.set()
@@ -90,7 +89,3 @@ class Uploads:
     def _check(self) -> None:
         if self._stopping.is_set():
             raise Busy("this server is stopping; send it again")
-
-    def _store(self, row: StoredFile) -> None:
-        with self._database.writing() as session:
-            session.add(row)

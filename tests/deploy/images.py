@@ -11,7 +11,7 @@ from typing import Any
 from dockerfile_parse import DockerfileParser
 from pydantic import BaseModel
 
-from gateway.settings import Settings as GatewaySettings
+from gateway.settings import GatewaySettings
 from learner_service.settings import LearnerSettings
 from reward_service.settings import RewardSettings
 from rollout_service.settings import RolloutSettings

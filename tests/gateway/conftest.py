@@ -11,7 +11,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.http.server import GatewayServer
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from reward_service.servicer import SERVICE_NAME, RewardServicer
 from tally.reward.v1 import reward_pb2_grpc
 from tally.rpc.server import RpcServer
@@ -31,7 +31,7 @@ class InProcessServer(GatewayServer):
 class Gateway:
     """A running gateway: its client, its settings, its services."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         self.app = create_app(settings)
         self._server = InProcessServer(self.app, settings)
@@ -120,8 +120,8 @@ def client_of(port: int) -> ClientSettings:
 
 
 @pytest.fixture
-def settings(tmp_path, learner, reward_port) -> Settings:
-    return Settings(
+def settings(tmp_path, learner, reward_port) -> GatewaySettings:
+    return GatewaySettings(
         port=0,
         data_dir=tmp_path / "data",
         learner=client_of(learner.port),
@@ -136,7 +136,7 @@ def settings(tmp_path, learner, reward_port) -> Settings:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Gateway]:
+async def running(settings: GatewaySettings) -> AsyncIterator[Gateway]:
     gateway = Gateway(settings)
     await gateway.start()
     try:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.events.batching import batches
+from gateway.jobs.batching import batches
 
 
 async def numbers(count: int, error: Exception | None = None) -> AsyncIterator[int]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ApiError
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.uploads.csv_table import read_rows
 from gateway.uploads.text_encoding import decode
 from tests.gateway.packing import CSV, HEADER, with_csv, with_rows
@@ -118,14 +118,14 @@ def test_whatever_a_csv_writer_writes_is_read_back(pairs, newline):
     writer.writerows([("a.png", question, answer) for question, answer in pairs])
     if not pairs:
         return
-    rows = read_rows(decode(buffer.getvalue().encode(), None), Settings())
+    rows = read_rows(decode(buffer.getvalue().encode(), None), GatewaySettings())
     assert [(row.question, row.answer) for row in rows] == pairs
     assert [row.number for row in rows] == list(range(2, len(pairs) + 2))
 
 
 def status_of(data: bytes) -> int:
     try:
-        read_rows(decode(data, None), Settings())
+        read_rows(decode(data, None), GatewaySettings())
     except ApiError as error:
         return error.status_code
     return 200

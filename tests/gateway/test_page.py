@@ -9,10 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.jobs.train_models import LoraConfig, TrainingConfig
-from gateway.page import load_assets
+from gateway.page.assets import load_assets
 from tests.ui.words import LANGUAGES, Words
 
-OWN = files("gateway") / "ui"
+OWN = files("gateway") / "page" / "static"
 MOST_BYTES = 60_000
 
 

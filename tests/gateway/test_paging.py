@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.events.event_models import StepMetrics
-from gateway.events.thinning import thinned
+from gateway.results.metric_models import StepMetrics
+from gateway.results.thinning import thinned
 from tests.gateway.packing import good_zip
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from tally.rpc.settings import ClientSettings
 from tests.gateway.packing import good_zip
 from tests.gateway.test_http import form
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextlib.asynccontextmanager
-async def process(data_dir: Path, settings: Settings) -> AsyncIterator[tuple]:
+async def process(data_dir: Path, settings: GatewaySettings) -> AsyncIterator[tuple]:
     """A gateway process and the address it listens on."""
     environment = {
         **os.environ,
@@ -86,10 +86,10 @@ async def test_kill_in_the_middle_of_an_upload_leaves_nothing(tmp_path, settings
 def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("TALLY_GATEWAY_REWARD__TIMEOUT_SECONDS", "3")
     monkeypatch.setenv("TALLY_GATEWAY_MAX_ROWS", "7")
-    settings = Settings()
+    settings = GatewaySettings()
     assert settings.reward == ClientSettings(target="127.0.0.1:50051", timeout_seconds=3)
     assert settings.max_rows == 7
 
 
 def test_every_setting_is_described():
-    assert all(field.description for field in Settings.model_fields.values())
+    assert all(field.description for field in GatewaySettings.model_fields.values())

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from gateway.errors import ApiError
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from gateway.uploads import zip_directory
 from gateway.uploads.archive import Archive
 from tests.gateway.packing import (
@@ -152,7 +152,7 @@ def as_zip64(data: bytes) -> bytes:
 def refusal(tmp_path, data: bytes, **limits) -> int:
     path = tmp_path / "upload.zip"
     path.write_bytes(data)
-    settings = Settings(**limits)
+    settings = GatewaySettings(**limits)
     try:
         archive = Archive(path, settings)
         archive.read("main.csv", settings.max_csv_bytes)

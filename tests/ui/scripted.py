@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.settings import Settings
+from gateway.settings import GatewaySettings
 from tally.learner.v1 import learner_pb2 as pb
 from tests.fakes.learner import FakeLearner
 from tests.gateway.conftest import Gateway, client_of, running, running_reward
@@ -25,7 +25,7 @@ async def running_gateway(data_dir: Path, learner: FakeLearner, **more) -> Async
     await learner.start()
     try:
         async with running_reward() as reward_port:
-            settings = Settings(
+            settings = GatewaySettings(
                 port=0,
                 data_dir=data_dir,
                 learner=client_of(learner.port),

@@ -9,7 +9,7 @@ LANGUAGES = ("en", "zh-TW")
 
 class Words:
     def __init__(self, language: str) -> None:
-        text = (files("gateway") / "ui" / f"{language}.json").read_text(encoding="utf-8")
+        text = (files("gateway") / "page" / "static" / f"{language}.json").read_text("utf-8")
         self._texts: dict[str, str] = json.loads(text)
 
     def __call__(self, key: str, **values: Any) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.settings import Settings as GatewaySettings
+from gateway.settings import GatewaySettings
 from learner_service.settings import LearnerSettings
 from reward_service.settings import RewardSettings
 from rollout_service.settings import RolloutSettings

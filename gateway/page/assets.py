@@ -32,7 +32,9 @@ class Asset(NamedTuple):
 
 def load_assets() -> dict[str, Asset]:
     """Every file of the page by its name under /ui/."""
-    own = {file.name: file.read_bytes() for file in (files("gateway") / "ui").iterdir()}
+    own = {
+        file.name: file.read_bytes() for file in (files("gateway") / "page" / "static").iterdir()
+    }
     package = distribution("youplot")
     charts = {name: package.locate_file(place).read_bytes() for name, place in _CHARTS.items()}
     return {name: _asset(name, content) for name, content in (own | charts).items()}

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from gateway.errors import Missing
-from gateway.page import INDEX, Asset, load_assets
+from gateway.page.assets import INDEX, Asset, load_assets
 
 PREFIX = "/ui"
 
@@ -30,7 +30,7 @@ def page_router() -> APIRouter:
     router = APIRouter(include_in_schema=False)
     assets = load_assets()
 
-    @router.get(PREFIX)
+    @router.get(PREFIX, summary="The page for a browser")
     @router.get(PREFIX + "/")
     async def index(tags: _Tags = None, encodings: _Encodings = "") -> Response:
         return _answer(assets[INDEX], tags, encodings)

@@ -1,0 +1,1 @@
+"""What jobs yield: metrics, reports, adapters, and how they are answered."""
