@@ -12,7 +12,7 @@ from learner_service.clients.rollouts import Prompt
 from learner_service.data.prompts import PromptBuilder
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy, PolicySettings
-from learner_service.spec import LoraConfig
+from tally.job.settings import LoraConfig
 from tally.samples.scenes import draw_scene
 
 LORA = LoraConfig(r=16, lora_alpha=32, lora_dropout=0)

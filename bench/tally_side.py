@@ -26,7 +26,8 @@ from learner_service.grpo.trainer import GRPOTrainer
 from learner_service.phases import Phases
 from learner_service.policy.packing import Group
 from learner_service.policy.policy import Policy, PolicySettings
-from learner_service.spec import LoraConfig, LossType, TrainingConfig
+from tally.job.choices import LossType
+from tally.job.settings import LoraConfig, TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --target /app . \
     && find /app -mindepth 1 -maxdepth 1 \
        ! -name tally ! -name reward_service ! -name "tally_grpo-*.dist-info" -exec rm -r {} + \
-    && cd /app/tally && rm -r cli families samples torch_compat
+    && cd /app/tally && rm -r cli families job samples torch_compat
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Tally: reward" \

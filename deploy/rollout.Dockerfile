@@ -22,7 +22,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --target /app . \
     && find /app -mindepth 1 -maxdepth 1 \
        ! -name tally ! -name rollout_service ! -name "tally_grpo-*.dist-info" -exec rm -r {} + \
-    && cd /app/tally && rm -r cli samples
+    && cd /app/tally && rm -r cli job samples
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Tally: rollout" \

@@ -22,7 +22,8 @@ from learner_service.events import (
 )
 from learner_service.prediction.question import ModelAnswer
 from learner_service.queue.job_store import Job, LoggedEvent
-from learner_service.spec import JobSpec, TrainingConfig, validated_spec, validated_training
+from learner_service.spec import JobSpec, validated_spec, validated_training
+from tally.job.settings import TrainingConfig
 from tally.learner.v1 import learner_pb2 as pb
 from tally.rpc.digests import check_digest
 

@@ -17,7 +17,7 @@ from learner_service.on_demand import OnDemand
 from learner_service.prediction.question import Question, published_adapter
 from learner_service.queue.job_store import Job
 from learner_service.queue.jobs import Jobs
-from learner_service.spec import TrainingConfig
+from tally.job.settings import TrainingConfig
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
 from tally.rpc.errors import InvalidArgument

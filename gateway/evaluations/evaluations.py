@@ -13,11 +13,12 @@ from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.jobs.job_models import EVALUATION, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.jobs import Jobs
-from gateway.jobs.train_models import TrainingConfig, TrainRequest
+from gateway.jobs.train_models import TrainRequest
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
 from gateway.uploads.file_store import FileStore
+from tally.job.settings import TrainingConfig
 
 _TEXTS = {"file_id": 200, **SETTING_TEXTS}
 

@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.errors import Problem, refuse
-from gateway.jobs.train_models import TrainingConfig, model_name
+from gateway.jobs.train_models import model_name
+from tally.job.settings import TrainingConfig
 
 # The most bytes of each.
 SETTING_TEXTS = {"model": 200, "max_image_size": 20, "max_new_tokens": 20}

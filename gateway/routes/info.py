@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 
-from gateway.jobs.train_models import LoraConfig, TrainingConfig
 from gateway.routes.dependencies import ServicesDep
 from gateway.settings import GatewaySettings
 from gateway.uploads.csv_table import COLUMNS
 from gateway.uploads.images import FORMATS
 from gateway.uploads.text_encoding import ENCODINGS
+from tally.job.settings import LoraConfig, TrainingConfig
 
 router = APIRouter(tags=["about"])
 

@@ -8,7 +8,7 @@ import grpc
 
 from learner_service.clients.patience import Patience
 from learner_service.errors import RewardsUnavailable
-from learner_service.spec import RewardWeight
+from tally.job.settings import RewardWeight
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
 from tally.rpc.errors import Unavailable, translated_errors
 

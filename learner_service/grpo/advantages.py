@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from learner_service.spec import AdvantageScale
+from tally.job.choices import AdvantageScale
 
 _EPSILON = 1e-4
 

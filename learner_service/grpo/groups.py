@@ -15,7 +15,8 @@ from learner_service.data.prompts import Prompter
 from learner_service.grpo.scoring import BatchScorer
 from learner_service.policy.packing import Group
 from learner_service.policy.policy import Policy
-from learner_service.spec import RewardWeight, TrainingConfig, ZeroVarianceGroups
+from tally.job.choices import ZeroVarianceGroups
+from tally.job.settings import RewardWeight, TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learner_service.spec import LossType
+from tally.job.choices import LossType
 
 
 @dataclass(frozen=True, kw_only=True)

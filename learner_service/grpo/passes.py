@@ -10,7 +10,8 @@ from learner_service.grpo.advantages import group_advantages
 from learner_service.grpo.groups import ScoredGroup
 from learner_service.grpo.loss import LossScale
 from learner_service.grpo.rollouts_ahead import StepRollouts
-from learner_service.spec import AdvantageScale, LossType, TrainingConfig
+from tally.job.choices import AdvantageScale, LossType
+from tally.job.settings import TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)

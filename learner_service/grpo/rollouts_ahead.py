@@ -13,7 +13,7 @@ from learner_service.clients.background import BackgroundLoop
 from learner_service.data.dataset import Row
 from learner_service.grpo.data_order import DataOrder
 from learner_service.grpo.groups import GroupSampler, PublishedAdapter, ScoredGroup
-from learner_service.spec import TrainingConfig
+from tally.job.settings import TrainingConfig
 
 
 class StepRollouts:

@@ -37,8 +37,8 @@ from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.packing import PackedGroups, pack
 from learner_service.policy.policy import Policy
 from learner_service.policy.threads import worthwhile_threads
-from learner_service.spec import TrainingConfig
 from learner_service.tracking.trackers import Trackers
+from tally.job.settings import TrainingConfig
 
 
 class GRPOTrainer(Trainer):

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from learner_service.spec import LearningRateSchedule, TrainingConfig
+from tally.job.choices import LearningRateSchedule
+from tally.job.settings import TrainingConfig
 
 _SCHEDULES = {
     LearningRateSchedule.LINEAR: "linear",

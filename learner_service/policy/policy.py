@@ -27,8 +27,8 @@ from learner_service.policy.lora import fuse
 from learner_service.policy.packing import PackedGroups
 from learner_service.policy.threads import worthwhile_threads
 from learner_service.policy.token_logps import TokenLogps, choices, score
-from learner_service.spec import LoraConfig
 from tally.families.vision_tower.tower import FrozenTower
+from tally.job.settings import LoraConfig
 
 # Families whose language model, vision tower and rope indices have the same names and meaning.
 SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")

@@ -9,7 +9,8 @@ from enum import StrEnum
 from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight.memory import MemoryEstimate
 from learner_service.preflight.savings import nearest_that_fits
-from learner_service.spec import JobSpec, TrainingConfig
+from learner_service.spec import JobSpec
+from tally.job.settings import TrainingConfig
 
 _CEILING = 0.97
 _FEWEST_ROWS = 20

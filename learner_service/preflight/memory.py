@@ -10,8 +10,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-from learner_service.spec import LoraConfig, TrainingConfig
 from tally.host.memory import total_bytes
+from tally.job.settings import LoraConfig, TrainingConfig
 
 # NF4: half a byte, and a float32 scale for each 64 weights.
 _NF4_BYTES = 0.5 + 4 / 64

@@ -27,7 +27,8 @@ from learner_service.preflight.memory import (
     available_memory,
     estimated_memory,
 )
-from learner_service.spec import JobSpec, TrainingConfig
+from learner_service.spec import JobSpec
+from tally.job.settings import TrainingConfig
 
 _SAMPLE = 32
 _ORDER = {severity: place for place, severity in enumerate(Severity)}

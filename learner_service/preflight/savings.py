@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from learner_service.spec import TrainingConfig
+from tally.job.settings import TrainingConfig
 
 
 def nearest_that_fits(

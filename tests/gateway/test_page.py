@@ -8,8 +8,8 @@ from importlib.resources import files
 import pytest
 from pydantic import SecretStr
 
-from gateway.jobs.train_models import LoraConfig, TrainingConfig
 from gateway.page.assets import load_assets
+from tally.job.settings import LoraConfig, TrainingConfig
 from tests.ui.words import LANGUAGES, Words
 
 OWN = files("gateway") / "page" / "static"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from learner_service.policy.policy import Policy, PolicySettings
-from learner_service.spec import LoraConfig
+from tally.job.settings import LoraConfig
 
 
 @pytest.fixture

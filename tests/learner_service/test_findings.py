@@ -8,7 +8,8 @@ from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight import findings
 from learner_service.preflight.findings import BaseSample, Severity, step_plan
 from learner_service.preflight.memory import MemoryEstimate
-from learner_service.spec import JobSpec, TrainingConfig
+from learner_service.spec import JobSpec
+from tally.job.settings import TrainingConfig
 
 SPEC = JobSpec(dataset_digest="a" * 64, base_model="small")
 

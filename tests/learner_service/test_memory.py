@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 from learner_service.preflight.memory import ModelShape, available_memory, estimated_memory
-from learner_service.spec import LoraConfig, TrainingConfig
+from tally.job.settings import LoraConfig, TrainingConfig
 
 SHAPE = ModelShape(
     vocabulary=1000,

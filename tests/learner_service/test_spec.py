@@ -1,6 +1,6 @@
 import pytest
 
-from learner_service.spec import TrainingConfig
+from tally.job.settings import TrainingConfig
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ from learner_service.events import (
 )
 from learner_service.job_folder.worker_task import WorkerTask
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec, LoraConfig, TrainingConfig
+from learner_service.spec import JobSpec
 from learner_service.worker.worker import Worker
 from reward_service.servicer import SERVICE_NAME, RewardServicer
+from tally.job.settings import LoraConfig, TrainingConfig
 from tally.reward.v1 import reward_pb2_grpc
 from tally.rollout.v1 import rollout_pb2 as pb
 from tally.rollout.v1 import rollout_pb2_grpc

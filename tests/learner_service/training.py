@@ -24,10 +24,11 @@ from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.settings import Tracker
-from learner_service.spec import JobSpec, LoraConfig, TrainingConfig
+from learner_service.spec import JobSpec
 from learner_service.tracking.tracker_runs import RunIdentity
 from learner_service.tracking.trackers import Trackers
 from reward_service.servicer import RewardServicer
+from tally.job.settings import LoraConfig, TrainingConfig
 from tally.reward.v1.reward_pb2_grpc import add_RewardServiceServicer_to_server
 from tally.rollout.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
 from tally.rpc.channel import open_channel

@@ -597,66 +597,62 @@ class TrainingConfig(_message.Message):
     ZERO_VARIANCE_GROUPS_FIELD_NUMBER: _builtins.int
     REFILL_ROUNDS_FIELD_NUMBER: _builtins.int
     num_epochs: _builtins.int
-    """Passes over the data, 1 to 10,000. 50."""
+    """Passes over the data. 1 to 10,000; 50."""
     learning_rate: _builtins.float
-    """Peak learning rate of AdamW, in (0, 1]. 5e-5."""
+    """Peak learning rate of AdamW. Above 0, up to 1; 5e-5."""
     batch_size: _builtins.int
-    """Prompts in one forward pass, 1 to 1,024. 1."""
+    """Prompts in one forward pass. 1 to 1,024; 1."""
     gradient_accumulation_steps: _builtins.int
-    """Forward passes in one optimizer step, 1 to 4,096. 8."""
+    """Forward passes in one optimizer step. 1 to 4,096; 8."""
     num_generations: _builtins.int
-    """Completions per prompt (G), 2 to 64. 8."""
+    """Completions per prompt (G). 2 to 64; 8."""
     temperature: _builtins.float
-    """Sampling temperature, in (0, 10]. 0.2."""
+    """Sampling temperature. Above 0, up to 10; 0.2."""
     use_4bit: _builtins.bool
     """Whether the base weights are held in NF4. True."""
     max_image_size: _builtins.int
-    """Longest side of an image in pixels, 56 to 4,096; larger ones are shrunk once. 512."""
+    """Longest side of an image in pixels; larger ones are shrunk once. 56 to 4,096; 512."""
     seed: _builtins.int
-    """Seed of shuffling, initialisation, dropout and sampling. 43."""
+    """Seed of shuffling, initialisation, dropout and sampling. 0 to 4,294,967,295; 43."""
     max_new_tokens: _builtins.int
-    """Most tokens of a completion, 1 to 1,024. 64."""
+    """Most tokens of a completion. 1 to 1,024; 64."""
     beta: _builtins.float
-    """Weight of the KL penalty against the base model, 0 to 100. 0."""
+    """Weight of the KL penalty against the base model. 0 to 100; 0."""
     epsilon_low: _builtins.float
-    """How far the probability ratio may fall below 1, in (0, 1). 0.2."""
+    """How far the probability ratio may fall below 1. Above 0, below 1; 0.2."""
     epsilon_high: _builtins.float
-    """How far the probability ratio may rise above 1, in (0, 100]. 0.2."""
+    """How far the probability ratio may rise above 1. Above 0, up to 100; 0.2."""
     loss_type: Global___LossType.ValueType
     """How the token losses are averaged. LOSS_TYPE_DAPO."""
     advantage_scale: Global___AdvantageScale.ValueType
-    """How advantages are scaled. ADVANTAGE_SCALE_GROUP."""
+    """What centred rewards are divided by the deviation of. ADVANTAGE_SCALE_GROUP."""
     save_steps: _builtins.int
-    """Optimizer steps between two checkpoints, 1 to 1,000,000. 10."""
+    """Optimizer steps between two checkpoints. 1 to 1,000,000; 10."""
     warmup_steps: _builtins.int
-    """Optimizer steps of linear warm-up, 0 to 1,000,000. 0."""
+    """Optimizer steps of linear warm-up. 0 to 1,000,000; 0."""
     max_steps: _builtins.int
-    """Stops after this many optimizer steps, even within an epoch; at most
-    10,000,000, 0 for no such limit. 0.
-    """
+    """Stops after this many optimizer steps, even within an epoch; 0: no limit. 0 to 10,000,000; 0."""
     learning_rate_schedule: Global___LearningRateSchedule.ValueType
     """What the learning rate does after warm-up. LEARNING_RATE_SCHEDULE_LINEAR."""
     gradient_checkpointing: _builtins.bool
-    """Whether backward computes the layers' activations again rather than keeping them: less
-    memory for a third more time. False.
+    """Whether backward computes the layers' activations again rather than keeping them: less memory
+    for a third more time. False.
     """
     staleness: _builtins.int
-    """How many optimizer steps the adapter that a step's completions are sampled with may be behind,
-    0 to 8. 0 is strictly on-policy; beyond it, later steps are sampled while earlier ones are
-    learnt from. 0.
+    """How many optimizer steps the adapter that a step's completions are sampled with may be behind;
+    0: strictly on-policy. Beyond it, later steps are sampled while earlier ones are learnt from. 0
+    to 8; 0.
     """
     importance_correction: Global___ImportanceCorrection.ValueType
-    """Whether token losses are weighted by truncated importance ratios.
-    IMPORTANCE_CORRECTION_AUTO.
-    """
+    """Whether token losses are weighted by truncated importance ratios. IMPORTANCE_CORRECTION_AUTO."""
     importance_cap: _builtins.float
-    """Where the ratio of the learner's probability of a token to the engine's is cut off, 1 to
-    1,000. 3.
+    """Where the ratio of the learner's probability of a token to the engine's is cut off. 1 to 1,000;
+    3.
     """
     zero_variance_groups: Global___ZeroVarianceGroups.ValueType
     """What is done with a group whose rewards are all equal. ZERO_VARIANCE_GROUPS_SKIP."""
     refill_rounds: _builtins.int
-    """With ZERO_VARIANCE_GROUPS_REFILL, how many other prompts are tried for one group, 1 to 16. 3."""
+    """Where such a group is refilled: how many other prompts are tried for it. 1 to 16; 3."""
     def __init__(
         self,
         *,
@@ -783,11 +779,11 @@ class LoraConfig(_message.Message):
     LORA_ALPHA_FIELD_NUMBER: _builtins.int
     LORA_DROPOUT_FIELD_NUMBER: _builtins.int
     r: _builtins.int
-    """Rank, 1 to 512. 64."""
+    """Rank. 1 to 512; 64."""
     lora_alpha: _builtins.float
-    """Scale: the update is multiplied by lora_alpha / r; in (0, 4096]. 128."""
+    """Scale: the update is multiplied by lora_alpha / r. Above 0, up to 4,096; 128."""
     lora_dropout: _builtins.float
-    """Dropout before the first matrix, in [0, 1). 0.05."""
+    """Dropout before the first matrix. 0 or more, below 1; 0.05."""
     def __init__(
         self,
         *,
@@ -823,7 +819,7 @@ class RewardWeight(_message.Message):
     name: _builtins.str
     """A name that the reward service knows."""
     weight: _builtins.float
-    """Its factor, finite."""
+    """Its factor in the sum, -1,000,000 to 1,000,000."""
     def __init__(
         self,
         *,

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from learner_service.grpo.advantages import group_advantages
-from learner_service.spec import AdvantageScale
+from tally.job.choices import AdvantageScale
 
 REWARDS = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.85, 0.85, 0.85, 0.85]])
 

@@ -14,7 +14,7 @@ import torch
 from bench.scenes import Example
 from bench.tally_side import TallySettings, TallySide
 from bench.trl_side import TrlSettings, TrlSide
-from learner_service.spec import LossType
+from tally.job.choices import LossType
 from tally.samples.scenes import draw_scene
 
 SIZES = ((112, 112), (140, 84))

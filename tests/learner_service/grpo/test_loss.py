@@ -9,7 +9,7 @@ from torch import Tensor
 
 from learner_service.grpo.importance import importance_weights
 from learner_service.grpo.loss import LossScale, k3_divergence, policy_loss
-from learner_service.spec import LossType
+from tally.job.choices import LossType
 
 MAX_NEW_TOKENS = 6
 

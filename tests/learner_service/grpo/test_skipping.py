@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from learner_service.grpo.groups import ScoredGroup
-from learner_service.spec import LossType
+from tally.job.choices import LossType
 from tests.learner_service.training import Training, training
 
 

@@ -10,7 +10,7 @@ from peft import get_peft_model
 
 from learner_service.policy.lora import fuse
 from learner_service.policy.policy import Policy, PolicySettings
-from learner_service.spec import LoraConfig
+from tally.job.settings import LoraConfig
 from tests.learner_service.policy.test_packing import draw_groups, lora_gradients, packed_logps
 
 
