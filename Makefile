@@ -11,9 +11,9 @@ DEMO := demo$(if $(VLLM),-vllm)
 
 
 # What the tests run beside Python's packages; Debian's packages have the same names.
-PROGRAMS := chromium docker-compose
+PROGRAMS := chromium docker-compose npm
 
-.PHONY: demo test programs lint protos release-protos screenshots clean
+.PHONY: demo test programs charts lint protos release-protos screenshots clean
 
 demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to end; ENGINE=vllm.
 	$(BIN)/tally demo --engine $(ENGINE)
@@ -36,6 +36,9 @@ programs: ## Installs the programs that the tests run, or says which are missing
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes \
 	    --no-install-recommends -o DPkg::Lock::Timeout=300 $$missing > /dev/null
 
+charts: $(VENV)/$(DEMO).stamp ## Brings what draws the page's curves, from npm.
+	$(BIN)/python -m gateway.page.charts
+
 lint: $(VENV)/dev.stamp ## Linters, types, contracts and stale generated code.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -52,14 +55,16 @@ release-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must 
 screenshots: $(VENV)/dev.stamp ## Writes the pictures of the page under docs/images/.
 	$(BIN)/python -m tests.ui.screenshots
 
-$(VENV)/$(DEMO).stamp: pyproject.toml
+$(VENV)/$(DEMO).stamp: pyproject.toml gateway/page/charts.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
+	$(BIN)/python -m gateway.page.charts || :
 	touch $@
 
-$(VENV)/dev.stamp: pyproject.toml
+$(VENV)/dev.stamp: pyproject.toml gateway/page/charts.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m gateway.page.charts || :
 	touch $@ $(VENV)/demo.stamp
 
 clean:

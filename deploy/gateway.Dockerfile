@@ -19,6 +19,11 @@ RUN --mount=type=cache,target=/root/.cache/pip \
        ! -name tally ! -name gateway ! -name "tally_grpo-*.dist-info" -exec rm -r {} + \
     && cd /app/tally && rm -r cli families samples torch_compat
 
+# What draws the page's curves; gateway.page.charts knows its files by their digests.
+FROM node:20.20.2-bookworm-slim AS charts
+WORKDIR /build
+RUN npm pack uplot@1.6.31 --ignore-scripts
+
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Tally: gateway" \
       org.opencontainers.image.description="REST API, uploads, jobs and live events" \
@@ -37,6 +42,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     TALLY_GATEWAY_HOST=0.0.0.0 \
     TALLY_GATEWAY_PORT=8000 \
     TALLY_GATEWAY_DATA_DIR=/var/lib/tally/gateway
+RUN --mount=type=bind,from=charts,source=/build,target=/charts \
+    python -m gateway.page.charts /charts/uplot-1.6.31.tgz
 WORKDIR /var/lib/tally
 USER 10001:10001
 EXPOSE 8000

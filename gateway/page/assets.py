@@ -1,10 +1,10 @@
-"""The files of the page: our own, and the chart library's from its installed package."""
+"""The files of the page: our own, and the chart library's where they are installed."""
 
 import gzip
-from importlib.metadata import distribution
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
+from gateway.page import charts
 from tally.rpc.digests import digest_of
 
 _TYPES = {
@@ -13,12 +13,6 @@ _TYPES = {
     "css": "text/css",
     "json": "application/json",
     "svg": "image/svg+xml",
-}
-# youplot carries the files that uPlot's author published. Its Python code is never imported, and
-# index.html names the script's digest, so that a browser runs these very bytes or none.
-_CHARTS = {
-    "uplot.js": "youplot/vendor/uplot.iife.min.js",
-    "uplot.css": "youplot/vendor/uplot.min.css",
 }
 INDEX = "index.html"
 
@@ -30,14 +24,21 @@ class Asset(NamedTuple):
     etag: str
 
 
-def load_assets() -> dict[str, Asset]:
+def load_assets(charts_folder: Path = charts.FOLDER) -> dict[str, Asset]:
     """Every file of the page by its name under /ui/."""
-    own = {
-        file.name: file.read_bytes() for file in (files("gateway") / "page" / "static").iterdir()
-    }
-    package = distribution("youplot")
-    charts = {name: package.locate_file(place).read_bytes() for name, place in _CHARTS.items()}
-    return {name: _asset(name, content) for name, content in (own | charts).items()}
+    static = Path(__file__).parent / "static"
+    contents = {path.name: path.read_bytes() for path in static.iterdir() if path.is_file()}
+    if charts.are_installed(charts_folder):
+        for name in ("uplot.js", "uplot.css"):
+            contents[name] = (charts_folder / name).read_bytes()
+    else:
+        contents[INDEX] = _without_charts(contents[INDEX])
+    return {name: _asset(name, content) for name, content in contents.items()}
+
+
+def _without_charts(index: bytes) -> bytes:
+    """The page asks for no library that isn't there; where a curve would be, it says so."""
+    return b"".join(line for line in index.splitlines(True) if b"/ui/uplot." not in line)
 
 
 def _asset(name: str, content: bytes) -> Asset:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.requirements import requirements
+from gateway.page.charts import VERSION
 from tests.deploy.images import (
     DEPLOY,
     ROOT,
@@ -36,9 +37,17 @@ def test_hadolint_finds_nothing():
 
 @services
 def test_every_stage_starts_from_one_pinned_slim_base_of_the_projects_python(service: str):
-    (base,) = {stage.base for stage in stages(service)}
+    (base,) = {stage.base for stage in stages(service) if stage.name != "charts"}
     version = re.fullmatch(r"python:(\d+\.\d+)\.\d+-slim-bookworm", base)[1]
     assert f">={version}" in PROJECT["requires-python"]
+
+
+def test_the_gateway_brings_the_chart_library_that_its_page_knows():
+    (charts,) = [stage for stage in stages("gateway") if stage.name == "charts"]
+    assert re.fullmatch(r"node:\d+\.\d+\.\d+-bookworm-slim", charts.base)
+    assert charts.commands == [f"npm pack uplot@{VERSION} --ignore-scripts"]
+    install = f"python -m gateway.page.charts /charts/uplot-{VERSION}.tgz"
+    assert any(command.endswith(install) for command in image("gateway").commands)
 
 
 @services

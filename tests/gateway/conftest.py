@@ -17,6 +17,7 @@ from tally.reward.v1 import reward_pb2_grpc
 from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
 from tests.fakes.learner import FakeLearner
+from tests.gateway.packing import good_zip
 from tests.gateway.waiting import eventually
 
 
@@ -68,6 +69,13 @@ class Gateway:
         headers = body.pop("headers", None)
         body = {"job_name": "apples", "data_file_id": file_id, **body}
         return await self.client.post("/train", json=body, headers=headers)
+
+    async def start_job(self, **body) -> str:
+        """A job on a good upload; → its id."""
+        file_id = (await self.upload(good_zip())).json()["file_id"]
+        response = await self.train(file_id, **body)
+        assert response.status_code == 200, response.text
+        return response.json()["job_id"]
 
     async def job(self, job_id: str) -> dict:
         return (await self.client.get(f"/jobs/{job_id}")).json()

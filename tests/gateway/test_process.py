@@ -14,7 +14,7 @@ import httpx
 from gateway.settings import GatewaySettings
 from tally.rpc.settings import ClientSettings
 from tests.gateway.packing import good_zip
-from tests.gateway.test_http import form
+from tests.gateway.raw_http import form
 from tests.gateway.waiting import eventually
 
 ROOT = Path(__file__).parents[2]

@@ -1,10 +1,11 @@
 // Lines over steps, drawn by uPlot, in the page's colours.
 
 import { shell } from './api.js';
-import { h, say } from './dom.js';
+import { h, muted, say, t } from './parts.js';
 
 const HEIGHT = 168;
-const library = () => new Promise((done) => (window.uPlot ? done() : document.getElementById('charts').addEventListener('load', done)));
+const script = document.getElementById('charts');
+const library = new Promise((done) => (window.uPlot ? done() : script?.addEventListener('load', done)));
 
 /** As the canvas takes it. */
 function colour(name) {
@@ -15,15 +16,12 @@ function colour(name) {
 /** A card with `lines`: {label, colour, faint, of(curve)}. */
 export function chart(title, lines, write) {
 	const now = h('output');
-	const host = h('div.plot', { role: 'img' });
+	const host = script ? h('div.plot', { role: 'img' }) : muted(t('curves.missing'));
 	const legend = lines.filter((line) => line.label).map((line) => h('span', h('i', { style: { background: `var(${line.colour})` } }), line.label));
-	const card = h('section.chart', h('header', h('h2', title), now), host, legend.length > 0 && h('p.legend', legend));
-	let plot;
-	let data;
-	let end;
+	const card = h('section.chart', h('header', h('h2', title), now), host, legend[0] && h('p.legend', legend));
+	let plot, data, end;
 	const tell = (index) => {
-		const values = data.at(-1);
-		const value = values[index ?? values.length - 1];
+		const value = data.at(-1).at(index ?? -1);
 		say(now, value == null ? '–' : write(value));
 	};
 	const draw = () => {
@@ -37,7 +35,7 @@ export function chart(title, lines, write) {
 		}, data, host);
 	};
 	const { signal } = shell;
-	library().then(() => {
+	library.then(() => {
 		const size = new ResizeObserver(() => plot?.setSize({ width: host.clientWidth, height: HEIGHT }));
 		size.observe(host);
 		addEventListener('themechange', () => data && draw(), { signal });
@@ -50,7 +48,7 @@ export function chart(title, lines, write) {
 		end = curve.step.at(-1);
 		tell(plot?.cursor.idx);
 		host.ariaLabel = `${title}: ${now.textContent}`;
-		await library();
+		await library;
 		if (!plot) return host.isConnected && curve.step.length && draw();
 		plot.setData(data, !zoomed);
 		if (zoomed) plot.redraw();

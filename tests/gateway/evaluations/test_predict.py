@@ -4,7 +4,6 @@ import pytest
 
 from tally.rpc.errors import FailedPrecondition, Unavailable
 from tests.gateway.packing import image_bytes
-from tests.gateway.test_jobs import start_job
 
 
 async def ask(gateway, image: bytes, **texts: str):
@@ -13,7 +12,7 @@ async def ask(gateway, image: bytes, **texts: str):
 
 
 async def test_base_and_adapter_answer_side_by_side(gateway, learner):
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     await gateway.until(job_id, "completed")
     image = image_bytes()
     response = await ask(gateway, image, question=" 有幾個蘋果？ ", job_id=job_id)

@@ -1,4 +1,4 @@
-"""HTTP itself: sizes, speeds, broken bodies, the token, the OpenAPI document."""
+"""HTTP itself: sizes, speeds, broken bodies, the token."""
 
 import asyncio
 import contextlib
@@ -9,27 +9,8 @@ from pydantic import SecretStr
 
 from gateway.http.bodies import BodyLimits
 from tests.gateway.packing import good_zip
+from tests.gateway.raw_http import form, send_raw
 from tests.gateway.waiting import eventually
-
-
-async def send_raw(port: int, data: bytes) -> bytes:
-    """Sends bytes and reads until the server closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(data)
-    try:
-        return await asyncio.wait_for(reader.read(), 10)
-    finally:
-        writer.close()
-
-
-def form(data: bytes, head: bytes = b'name="file"; filename="a.zip"') -> tuple[bytes, bytes]:
-    """Request head and body of an upload."""
-    body = b"--b\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n" + data + b"\r\n--b--\r\n"
-    request = (
-        b"POST /upload-data HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
-        b"Content-Type: multipart/form-data; boundary=b\r\nConnection: close\r\n\r\n"
-    )
-    return request % len(body), body
 
 
 async def nothing_is_left(gateway) -> bool:
@@ -176,28 +157,6 @@ async def test_a_token_guards_every_route(start_gateway, settings):
                 assert response.status_code == 401, (method, path)
                 assert response.headers["www-authenticate"] == "Bearer"
         assert (await gateway.client.get("/jobs", headers=good)).status_code == 200
-
-
-async def test_the_openapi_document_describes_everything(gateway):
-    schema = (await gateway.client.get("/openapi.json")).json()
-    for path, methods in schema["paths"].items():
-        for method in methods.values():
-            assert method["description"], path
-            for parameter in method.get("parameters", ()):
-                assert parameter["description"], (path, parameter["name"])
-    for name, model in schema["components"]["schemas"].items():
-        for field, properties in model.get("properties", {}).items():
-            assert "description" in properties or "$ref" in properties, (name, field)
-
-
-async def test_the_pages_about_the_service(gateway):
-    about = (await gateway.client.get("/")).json()
-    assert "POST /train" in about["endpoints"]
-    formats = (await gateway.client.get("/data-format")).json()
-    assert set(formats["csv"]["columns"]) == {"images_path", "question", "answer"}
-    assert formats["training_config"]["num_epochs"] == 50
-    assert (await gateway.client.get("/healthz")).json() == {"status": "ok"}
-    assert (await gateway.client.get("/docs")).status_code == 200
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/x", 404), ("PUT", "/jobs", 405)])

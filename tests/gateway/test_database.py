@@ -18,9 +18,8 @@ from pydantic import SecretStr
 from sqlmodel import SQLModel
 
 from gateway.database import Database
+from tests.gateway.event_text import parse_events
 from tests.gateway.packing import good_zip
-from tests.gateway.test_events import parse
-from tests.gateway.test_jobs import start_job
 
 
 class Postgres:
@@ -99,14 +98,14 @@ def test_the_migrations_make_the_tables_of_the_models(on_database):
 
 async def test_a_job_from_upload_to_download(start_gateway, on_database):
     async with start_gateway(on_database) as gateway:
-        job_id = await start_job(gateway, headers={"Idempotency-Key": "a"})
+        job_id = await gateway.start_job(headers={"Idempotency-Key": "a"})
         again = await gateway.train(
             (await gateway.client.get("/files")).json()[0]["file_id"],
             headers={"Idempotency-Key": "a"},
         )
         assert again.json()["job_id"] == job_id
         await gateway.until(job_id, "completed")
-        events = parse((await gateway.client.get(f"/jobs/{job_id}/events")).text)
+        events = parse_events((await gateway.client.get(f"/jobs/{job_id}/events")).text)
         assert [seq for seq, _, _ in events] == list(range(1, 7))
         assert (await gateway.client.get(f"/jobs/{job_id}/download")).status_code == 200
         odd = await gateway.train("\0")
@@ -116,12 +115,12 @@ async def test_a_job_from_upload_to_download(start_gateway, on_database):
 async def test_two_gateways_share_a_database(start_gateway, on_database, learner):
     learner.hold.clear()
     async with start_gateway(on_database) as one, start_gateway(on_database) as two:
-        job_id = await start_job(one)
+        job_id = await one.start_job()
         url = f"/jobs/{job_id}/events"
         reading = asyncio.create_task(two.client.get(url))
         await asyncio.sleep(0.2)
         learner.hold.set()
-        seqs = [seq for seq, _, _ in parse((await reading).text)]
+        seqs = [seq for seq, _, _ in parse_events((await reading).text)]
         assert seqs == list(range(1, 7))
         await two.until(job_id, "completed")
         assert (await two.client.get(f"/jobs/{job_id}/download")).status_code == 200
@@ -144,7 +143,7 @@ async def test_a_locked_sqlite_is_a_bounded_503(start_gateway, settings):
 
 
 async def test_writers_at_a_lock_do_not_hold_up_readers(gateway):
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     locker = sqlite3.connect(gateway.settings.data_dir / "gateway.sqlite3", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
     url = f"/jobs/{job_id}"
@@ -161,7 +160,7 @@ async def test_a_postgres_that_restarts_costs_no_event(start_gateway, settings, 
     url = postgres.create(f"t{os.urandom(4).hex()}")
     async with start_gateway(settings.model_copy(update={"database_url": url})) as gateway:
         learner.hold.clear()
-        job_id = await start_job(gateway)
+        job_id = await gateway.start_job()
         await gateway.until(job_id, "training", phase="learning")
         await asyncio.to_thread(postgres.stop)
         response = await gateway.client.get("/jobs")
@@ -170,5 +169,5 @@ async def test_a_postgres_that_restarts_costs_no_event(start_gateway, settings, 
         learner.hold.set()
         await asyncio.to_thread(postgres.start)
         await gateway.until(job_id, "completed")
-        events = parse((await gateway.client.get(f"/jobs/{job_id}/events")).text)
+        events = parse_events((await gateway.client.get(f"/jobs/{job_id}/events")).text)
         assert [seq for seq, _, _ in events] == list(range(1, 7))

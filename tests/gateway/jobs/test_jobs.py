@@ -7,19 +7,11 @@ import pytest
 
 from gateway.jobs.job_models import Job
 from tally.rpc.errors import Unavailable
-from tests.gateway.packing import good_zip
 from tests.gateway.waiting import eventually
 
 
-async def start_job(gateway, **body) -> str:
-    file_id = (await gateway.upload(good_zip())).json()["file_id"]
-    response = await gateway.train(file_id, **body)
-    assert response.status_code == 200, response.text
-    return response.json()["job_id"]
-
-
 async def test_jobs_are_listed_newest_first(gateway):
-    ids = [await start_job(gateway) for _ in range(3)]
+    ids = [await gateway.start_job() for _ in range(3)]
     listed = [job["job_id"] for job in (await gateway.client.get("/jobs")).json()]
     assert listed == ids[::-1]
 
@@ -27,7 +19,7 @@ async def test_jobs_are_listed_newest_first(gateway):
 async def test_a_running_job_shows_its_progress(gateway, learner):
     learner.steps = 4
     learner.hold.clear()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     job = await gateway.until(job_id, "training", total_steps=4, phase="learning")
     assert (job["progress"], job["loss"]) == (0.0, None)
     learner.hold.set()
@@ -37,14 +29,14 @@ async def test_a_running_job_shows_its_progress(gateway, learner):
 
 async def test_a_failed_job_says_why(gateway, learner):
     learner.fail_with = "out of memory; reduce batch_size"
-    job = await gateway.until(await start_job(gateway), "failed")
+    job = await gateway.until(await gateway.start_job(), "failed")
     assert job["error_message"] == "out of memory; reduce batch_size"
     assert (await gateway.client.get(f"/jobs/{job['job_id']}/download")).status_code == 409
 
 
 async def test_a_loss_that_is_no_number_is_shown_as_null(gateway, learner):
     learner.loss = lambda _: float("nan")
-    job = await gateway.until(await start_job(gateway), "completed")
+    job = await gateway.until(await gateway.start_job(), "completed")
     assert job["loss"] is None
     metrics = (await gateway.client.get(f"/jobs/{job['job_id']}/metrics")).json()
     assert [step["loss"] for step in metrics["steps"]] == [None] * 3
@@ -52,7 +44,7 @@ async def test_a_loss_that_is_no_number_is_shown_as_null(gateway, learner):
 
 async def test_a_lost_answer_of_start_job_is_one_job(gateway, learner):
     learner.answers_lost = 8
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     assert (await gateway.until(job_id, "completed"))["job_id"] == job_id
     assert list(learner.jobs) == [job_id]
     assert learner.calls["StartJob"] > 1
@@ -60,7 +52,7 @@ async def test_a_lost_answer_of_start_job_is_one_job(gateway, learner):
 
 async def test_a_learner_that_is_away_gets_the_job_when_it_is_back(gateway, learner):
     await learner.stop()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     assert (await gateway.job(job_id))["phase"] == "queued"
     await learner.start()
     await gateway.until(job_id, "completed")
@@ -68,7 +60,7 @@ async def test_a_learner_that_is_away_gets_the_job_when_it_is_back(gateway, lear
 
 async def test_a_learner_that_is_away_for_a_while_costs_no_event(gateway, learner):
     learner.hold.clear()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     await gateway.until(job_id, "training", phase="learning")
     await learner.stop()
     learner.hold.set()
@@ -82,7 +74,7 @@ async def test_a_learner_that_is_away_for_a_while_costs_no_event(gateway, learne
 
 async def test_a_learner_that_lost_everything_is_told_again(gateway, learner):
     learner.hold.clear()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     await gateway.until(job_id, "training", phase="learning")
     await learner.stop()
     learner.lose_everything()
@@ -97,7 +89,7 @@ async def test_a_learner_that_lost_everything_is_told_again(gateway, learner):
 async def test_a_gateway_that_restarts_goes_on_with_its_jobs(start_gateway, settings, learner):
     learner.hold.clear()
     async with start_gateway(settings) as gateway:
-        job_id = await start_job(gateway)
+        job_id = await gateway.start_job()
         await gateway.until(job_id, "training", phase="learning")
     learner.hold.set()
     await asyncio.sleep(0.1)
@@ -111,7 +103,7 @@ async def test_a_gateway_that_restarts_goes_on_with_its_jobs(start_gateway, sett
 async def test_a_gateway_that_dies_before_start_job_submits_once(start_gateway, settings, learner):
     await learner.stop()
     async with start_gateway(settings) as gateway:
-        job_id = await start_job(gateway)
+        job_id = await gateway.start_job()
     await learner.start()
     async with start_gateway(settings) as gateway:
         await gateway.until(job_id, "completed")
@@ -120,7 +112,7 @@ async def test_a_gateway_that_dies_before_start_job_submits_once(start_gateway, 
 
 async def test_a_cancelled_job_stays_cancelled(gateway, learner):
     learner.hold.clear()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     for _ in range(2):
         job = (await gateway.client.delete(f"/jobs/{job_id}")).json()
         assert (job["status"], job["phase"]) == ("cancelled", None)
@@ -132,22 +124,22 @@ async def test_a_cancelled_job_stays_cancelled(gateway, learner):
 
 async def test_a_job_like_a_cancelled_one_says_where_it_goes_on_from(gateway, learner):
     learner.hold.clear()
-    first = await start_job(gateway)
+    first = await gateway.start_job()
     await gateway.client.delete(f"/jobs/{first}")
     learner.hold.set()
-    second = await gateway.until(await start_job(gateway), "completed")
+    second = await gateway.until(await gateway.start_job(), "completed")
     assert second["resumed_from_job_id"] == first
 
 
 async def test_cancelling_a_job_that_has_ended_changes_nothing(gateway):
-    job = await gateway.until(await start_job(gateway), "completed")
+    job = await gateway.until(await gateway.start_job(), "completed")
     response = await gateway.client.delete(f"/jobs/{job['job_id']}")
     assert (response.status_code, response.json()) == (200, job)
 
 
 async def test_an_intent_to_cancel_waits_for_the_learner(gateway, learner):
     learner.hold.clear()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     await gateway.until(job_id, "training", phase="learning")
     await learner.stop()
     started = time.monotonic()
@@ -160,7 +152,7 @@ async def test_an_intent_to_cancel_waits_for_the_learner(gateway, learner):
 
 async def test_a_job_that_never_reached_the_learner_is_cancelled_at_once(gateway, learner):
     await learner.stop()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     job = (await gateway.client.delete(f"/jobs/{job_id}")).json()
     assert job["status"] == "cancelled"
     await learner.start()
@@ -171,12 +163,12 @@ async def test_a_job_that_never_reached_the_learner_is_cancelled_at_once(gateway
 @pytest.mark.parametrize("method", ["Put", "StartJob", "WatchJob", "GetJob", "Fetch"])
 async def test_a_call_that_fails_is_tried_again(gateway, learner, method):
     learner.faults[method] = [Unavailable("away")] * 6
-    await gateway.until(await start_job(gateway), "completed")
+    await gateway.until(await gateway.start_job(), "completed")
 
 
 async def test_a_lost_result_fails_the_job(gateway, learner):
     learner.hold.clear()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     learner.faults["Fetch"] = [Unavailable("away")] * 5
     learner.hold.set()
     await eventually(lambda: learner.jobs[job_id].result_digest)

@@ -8,7 +8,6 @@ import pytest
 from gateway.evaluations.adapter_archive import write_adapter
 from tests.fakes.learner import ADAPTER_CONFIG, safetensors_bytes
 from tests.gateway.packing import good_zip, pack
-from tests.gateway.test_jobs import start_job
 from tests.gateway.waiting import eventually
 
 
@@ -39,7 +38,7 @@ async def ended(gateway, evaluation_id: str) -> dict:
 
 
 async def test_a_jobs_comparison_as_table_and_page(gateway):
-    job_id = await start_job(gateway, evaluation_file_id=await uploaded(gateway))
+    job_id = await gateway.start_job(evaluation_file_id=await uploaded(gateway))
     await gateway.until(job_id, "completed")
     table = await gateway.client.get(f"/jobs/{job_id}/evaluation.csv")
     assert table.text.splitlines() == ["row,answer", f"2,{job_id}"]
@@ -50,7 +49,7 @@ async def test_a_jobs_comparison_as_table_and_page(gateway):
 
 
 async def test_a_report_outlives_the_learner(gateway, learner):
-    job_id = await start_job(gateway, evaluation_file_id=await uploaded(gateway))
+    job_id = await gateway.start_job(evaluation_file_id=await uploaded(gateway))
     await gateway.until(job_id, "completed")
     learner.lose_everything()
     await learner.stop()
@@ -58,7 +57,7 @@ async def test_a_report_outlives_the_learner(gateway, learner):
 
 
 async def test_without_a_comparison_there_are_no_files(gateway):
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     await gateway.until(job_id, "completed")
     for name in ("evaluation", "evaluation.csv", "evaluation.html"):
         response = await gateway.client.get(f"/jobs/{job_id}/{name}")
@@ -67,7 +66,7 @@ async def test_without_a_comparison_there_are_no_files(gateway):
 
 
 async def test_a_completed_job_is_compared_again(gateway, learner):
-    job_id = await start_job(gateway, training_config={"max_image_size": 112})
+    job_id = await gateway.start_job(training_config={"max_image_size": 112})
     await gateway.until(job_id, "completed")
     file_id = await uploaded(gateway)
     url = f"/jobs/{job_id}/evaluate"
@@ -220,7 +219,7 @@ def test_a_large_adapter_is_written_block_by_block(tmp_path, settings):
 
 async def test_an_unfinished_job_and_an_unknown_one_are_not_compared(gateway, learner):
     learner.hold.clear()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     body = {"file_id": "any"}
     assert (await gateway.client.post(f"/jobs/{job_id}/evaluate", json=body)).status_code == 409
     assert (await gateway.client.post("/jobs/nothing/evaluate", json=body)).status_code == 404

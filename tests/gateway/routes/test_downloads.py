@@ -4,12 +4,10 @@ import hashlib
 
 import pytest
 
-from tests.gateway.test_jobs import start_job
-
 
 async def test_an_unfinished_job_has_no_download(gateway, learner):
     learner.hold.clear()
-    job_id = await start_job(gateway)
+    job_id = await gateway.start_job()
     response = await gateway.client.get(f"/jobs/{job_id}/download")
     assert response.status_code == 409
     assert "not finished" in response.json()["detail"]
@@ -21,7 +19,7 @@ async def test_an_unfinished_job_has_no_download(gateway, learner):
 )
 async def test_parts_of_a_download(gateway, learner, header, expected):
     learner.result_padding = b"x" * 1000
-    job = await gateway.until(await start_job(gateway), "completed")
+    job = await gateway.until(await gateway.start_job(), "completed")
     url = f"/jobs/{job['job_id']}/download"
     whole = (await gateway.client.get(url)).content
     assert hashlib.sha256(whole).hexdigest() in learner.blobs
@@ -38,7 +36,7 @@ async def test_parts_of_a_download(gateway, learner, header, expected):
     ],
 )  # fmt: skip
 async def test_a_range_beyond_the_file_is_refused(gateway, header):
-    job = await gateway.until(await start_job(gateway), "completed")
+    job = await gateway.until(await gateway.start_job(), "completed")
     url = f"/jobs/{job['job_id']}/download"
     response = await gateway.client.get(url, headers={"Range": header})
     assert response.status_code == 416
@@ -47,7 +45,7 @@ async def test_a_range_beyond_the_file_is_refused(gateway, header):
 
 
 async def test_an_odd_job_name_makes_a_good_file_name(gateway):
-    job = await gateway.until(await start_job(gateway, job_name='../蘋果/"x"'), "completed")
+    job = await gateway.until(await gateway.start_job(job_name='../蘋果/"x"'), "completed")
     response = await gateway.client.get(f"/jobs/{job['job_id']}/download")
     disposition = response.headers["content-disposition"]
     assert disposition.startswith('attachment; filename="_____x_.zip"; ')
@@ -56,6 +54,6 @@ async def test_an_odd_job_name_makes_a_good_file_name(gateway):
 
 
 async def test_a_result_that_is_not_here_is_fetched_again(gateway):
-    job = await gateway.until(await start_job(gateway), "completed")
+    job = await gateway.until(await gateway.start_job(), "completed")
     gateway.services.storage.result_path(job["job_id"]).unlink()
     assert (await gateway.client.get(f"/jobs/{job['job_id']}/download")).status_code == 200

@@ -199,3 +199,13 @@ async def test_a_dry_run_refuses_what_a_job_would_be_refused_for(gateway):
     response = await gateway.client.post("/train?dry_run=true", json={**body, "model": "/etc"})
     assert response.status_code == 422
     assert (await gateway.client.post("/train?dry_run=maybe", json=body)).status_code == 422
+
+
+async def test_the_settings_of_a_job_start_the_same_again(gateway):
+    job_id = await gateway.start_job()
+    settings = (await gateway.client.get(f"/jobs/{job_id}/settings")).json()
+    assert settings["training_config"]["num_epochs"] == 50
+    again = await gateway.client.post("/train", json=settings)
+    assert again.status_code == 200
+    second = (await gateway.client.get(f"/jobs/{again.json()['job_id']}/settings")).json()
+    assert second == settings
