@@ -89,11 +89,11 @@ def matrix_rate(dtype: torch.dtype, device: str) -> float:
 
 def measured(case: Case, folder: Path, repeats: int) -> dict[str, float]:
     tally = TallySide(TallySettings(**case.shared_settings(folder)), folder / "tally")
-    inputs = tally.inputs(*case.batch())
-    spans = pack([group.group for group in inputs["forward_pass"].groups]).spans
+    forward_pass = tally.forward_pass(*case.batch())
+    spans = pack(forward_pass.groups).spans
 
     def step() -> None:
-        tally.learn(inputs)
+        tally.learn(forward_pass)
         if case.device == "cuda":
             torch.cuda.synchronize()
 

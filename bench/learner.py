@@ -70,7 +70,7 @@ class Case:
 def sides(case: Case, folder: Path) -> dict[str, Callable[[], object]]:
     """What is timed, by name."""
     tally = _tally(case, folder)
-    batch = tally.inputs(*case.batch())
+    batch = tally.forward_pass(*case.batch())
 
     def first_epoch() -> None:
         tally.policy.forget_features()
@@ -122,7 +122,7 @@ def report_peak(case: Case, side: str, folder: Path) -> None:
         work = _trl(case, folder)
     else:
         tally = _tally(case, folder)
-        batch = tally.inputs(*case.batch())
+        batch = tally.forward_pass(*case.batch())
         work = lambda: tally.learn(batch)  # noqa: E731
     memory = PeakMemory(case.device)
     for _ in range(3):

@@ -1,10 +1,9 @@
-"""Our side of the learner: the trainer itself, with completions and advantages given to it.
+"""Our side of the learner: StepLearner itself, with completions and advantages given to it.
 
-`learn` runs what a job's worker runs between two rollouts: GRPOTrainer.compute_loss, backward,
-clipping and the optimizer.
+`learn` runs what a job's worker runs between two rollouts: forward and backward, clipping and the
+optimizer that transformers makes.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +11,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import Trainer
 
 from bench.scenes import Example
-from bench.stepping import optimizer_step
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.dataset import Row
 from learner_service.data.images import to_png
-from learner_service.events import Event
-from learner_service.grpo.groups import PromptStage, PublishedAdapter, ScoredGroup
-from learner_service.grpo.loss import LossScale
-from learner_service.grpo.passes import ForwardPass, WholeStep
-from learner_service.grpo.trainer import GRPOTrainer
-from learner_service.phases import Phases
+from learner_service.grpo.forward_pass import ForwardPass
+from learner_service.grpo.groups import PromptStage
+from learner_service.grpo.losses.loss import LossScale
+from learner_service.grpo.step import StepLearner
+from learner_service.grpo.training_arguments import training_arguments
 from learner_service.policy.packing import Group
 from learner_service.policy.policy import Policy, PolicySettings
 from tally.job.choices import LossType
@@ -53,64 +51,55 @@ class TallySettings:
 
 
 class TallySide:
-    """A GRPOTrainer that is ready to step; `folder` takes blobs and what it writes."""
+    """A StepLearner and an optimizer that are ready to step; `folder` takes blobs."""
 
     def __init__(self, settings: TallySettings, folder: Path) -> None:
         self.settings = settings
         self.policy = Policy(_policy_settings(settings), _lora(settings))
         self._store = BlobStore(folder / "blobs")
         self._stage = PromptStage(self.policy, self._store)
-        self._training = _training(settings)
-        self.trainer = GRPOTrainer(
-            policy=self.policy,
-            stage=self._stage,
-            ahead=None,
-            publisher=None,
-            rows=[None],
-            training=self._training,
-            corrected=False,
-            folder=folder,
-            checkpoints_kept=2,
-            report=_ignore,
-            phases=Phases(_ignore),
-            stop=threading.Event(),
-            attempt=1,
+        self.learner = self.learner_with()
+        self._arguments = training_arguments(
+            _training(settings), folder / "staging", self.policy.device
         )
+        kind, options = Trainer.get_optimizer_cls_and_kwargs(self._arguments)
+        self._optimizer: torch.optim.Optimizer = kind(self.learner.parameters, **options)
 
-    def inputs(
+    def learner_with(self, **changes: Any) -> StepLearner:
+        """One on the same policy, with other settings of training."""
+        training = _training(self.settings).model_copy(update=changes)
+        return StepLearner(self.policy, self._stage.features, training)
+
+    def forward_pass(
         self,
         examples: Sequence[Example],
         completions_P_G: Sequence[Sequence[Sequence[int]]],
         advantages_P_G: Tensor,
-    ) -> dict[str, Any]:
-        """One forward pass over these groups, as `get_batch_samples` would hand it on."""
-        groups = [self._group(*row) for row in zip(examples, completions_P_G, strict=True)]
-        scale = LossScale(
-            step_tokens=sum(len(c) for completions in completions_P_G for c in completions),
-            forward_passes=1,
-            max_new_tokens=self.settings.max_new_tokens,
-        )
-        forward_pass = ForwardPass(
-            groups=groups,
+    ) -> ForwardPass:
+        """One forward pass over these groups, which is a whole step."""
+        staged = [self._stage_example(example) for example in examples]
+        return ForwardPass(
+            groups=[self._group(*row) for row in zip(staged, completions_P_G, strict=True)],
+            image_digests=[row.image_digest for row in staged],
             advantages=advantages_P_G.flatten(),
-            num_skipped=0,
-            scale=scale,
-            kept_share=1.0,
-            step=WholeStep(groups=groups, gradient_factor=1.0),
+            scale=LossScale(
+                step_tokens=sum(len(c) for completions in completions_P_G for c in completions),
+                forward_passes=1,
+                max_new_tokens=self.settings.max_new_tokens,
+            ),
         )
-        return {"forward_pass": forward_pass}
 
-    def loss(self, inputs: dict[str, Any]) -> Tensor:
-        """The loss of one forward pass, ready for `.backward()`."""
-        return self.trainer.compute_loss(self.trainer.model, inputs)
+    def learn(self, forward_pass: ForwardPass) -> float:
+        """Forward, backward and optimizer; returns the loss."""
+        self.learner.learn(forward_pass)
+        loss = self.learner.finish().loss.item()
+        torch.nn.utils.clip_grad_norm_(self.learner.parameters, self._arguments.max_grad_norm)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return loss
 
-    def learn(self, inputs: dict[str, Any]) -> float:
-        """Forward, backward and optimizer on what `inputs` made; returns the loss."""
-        self.trainer._begin_step()
-        return optimizer_step(self.trainer, [inputs])
-
-    def _group(self, example: Example, completions: Sequence[Sequence[int]]) -> ScoredGroup:
-        row = Row(
+    def _stage_example(self, example: Example) -> Row:
+        return Row(
             number=0,
             question=example.question,
             true_count=example.true_count,
@@ -118,29 +107,15 @@ class TallySide:
             width=example.image.width,
             height=example.image.height,
         )
+
+    def _group(self, row: Row, completions: Sequence[Sequence[int]]) -> Group:
         prompt = self._stage.prompt(row, seed=0)
-        return ScoredGroup(
-            group=Group(
-                prompt_ids=prompt.token_ids,
-                position_ids=self._stage.position_ids(prompt, row),
-                completions=completions,
-            ),
-            row=row,
-            texts=(),
-            adapter=PublishedAdapter(digest="", step=0),
-            sampler_logps=tuple((0.0,) * len(c) for c in completions),
-            scores=(),
-            first_scores=(),
-            refills=0,
-            sampled_tokens=0,
-            asked_at=0.0,
-            sampled_at=0.0,
-            scored_at=0.0,
+        return Group(
+            prompt_ids=prompt.token_ids,
+            position_ids=self._stage.position_ids(prompt, row),
+            completions=completions,
+            sampler_logps=[[0.0] * len(completion) for completion in completions],
         )
-
-
-def _ignore(event: Event) -> None:
-    """Nobody listens."""
 
 
 def _policy_settings(settings: TallySettings) -> PolicySettings:

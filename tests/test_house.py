@@ -41,7 +41,6 @@ MAY_IMPORT = {
 }
 # Longer than 250 lines for a reason: the step of an algorithm reads best in one place.
 REASONED = {
-    "learner_service/grpo/trainer.py",
     "learner_service/queue/job_store.py",
     "tally/samples/pretrain.py",
 }

@@ -31,15 +31,14 @@ class PublishedAdapter:
 class ScoredGroup:
     """A group as it was sampled and scored; times are those of time.monotonic().
 
-    `sampler_logps` are the engine's, a list per completion. `first_scores` are those of the row
-    that the step began with, `scores` those of the one that took its place after `refills` tries.
+    `first_scores` are those of the row that the step began with, `scores` those of the row that
+    took its place after `refills` tries.
     """
 
     row: Row
     group: Group
     texts: tuple[str, ...]
     adapter: PublishedAdapter
-    sampler_logps: tuple[tuple[float, ...], ...]
     scores: tuple[Score, ...]
     first_scores: tuple[Score, ...]
     refills: int
@@ -150,10 +149,10 @@ class GroupSampler:
                 prompt_ids=prompt.token_ids,
                 position_ids=self._stage.position_ids(prompt, row),
                 completions=[c.token_ids for c in completions],
+                sampler_logps=[c.log_probabilities for c in completions],
             ),
             texts=tuple(texts),
             adapter=adapter,
-            sampler_logps=tuple(c.log_probabilities for c in completions),
             scores=tuple(scores),
             first_scores=tuple(scores),
             refills=0,

@@ -1,44 +1,12 @@
-"""What a step measured: sums over its forward passes, then means. Pure."""
+"""What a step measured of its groups. Pure."""
 
-import math
 from collections.abc import Sequence
 from statistics import fmean
 
 import torch
-from torch import Tensor
 
 from learner_service.clients.rewards import Score
 from learner_service.grpo.groups import ScoredGroup
-
-# Reported with every step; not a number where no token was learnt from.
-TOKEN_METRICS = (
-    "entropy",
-    "kl",
-    "clip_low_rate",
-    "clip_high_rate",
-    "log_probability_gap",
-    "importance_ratio_mean",
-    "importance_truncated_rate",
-)
-
-
-class TokenSums:
-    """Adds up per-token figures over the forward passes of a step, without waiting for a GPU."""
-
-    def __init__(self) -> None:
-        self._sums: Tensor | None = None
-
-    def add(self, tokens: Tensor, means: dict[str, Tensor]) -> None:
-        """`means` holds each of TOKEN_METRICS, per token over the pass's `tokens`; all are []."""
-        figures = torch.stack([means[name].detach().float() for name in TOKEN_METRICS])
-        sums = torch.cat([figures * tokens, tokens.float().reshape(1)])
-        self._sums = sums if self._sums is None else self._sums + sums
-
-    def means(self) -> dict[str, float]:
-        if self._sums is None:
-            return dict.fromkeys(TOKEN_METRICS, math.nan)
-        *sums, tokens = self._sums.tolist()
-        return {name: total / tokens for name, total in zip(TOKEN_METRICS, sums, strict=True)}
 
 
 def group_metrics(groups: Sequence[ScoredGroup], step: int) -> dict[str, float]:

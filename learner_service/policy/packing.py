@@ -13,15 +13,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """One prompt and its G completions, as ids. position_ids: [3, P] of the P prompt tokens."""
+    """One prompt and its G completions, as ids. position_ids: [3, P] of the P prompt tokens.
+
+    `sampler_logps` are the engine's log-probabilities of the completions' tokens.
+    """
 
     prompt_ids: Sequence[int]
     position_ids: Tensor
     completions: Sequence[Sequence[int]]
+    sampler_logps: Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +51,7 @@ class PackedGroups:
     """B groups in S positions; N completions in all, of at most T tokens.
 
     `sources` says at which position the hidden state stands that predicts each completion token.
-    Padding repeats a valid place and is masked out.
+    Padding is masked out: it repeats a valid place and token, and has a log-probability of 0.
     """
 
     token_ids: Tensor  # [S]
@@ -54,13 +59,32 @@ class PackedGroups:
     spans: tuple[GroupSpan, ...]  # B of them
     sources: Tensor  # [N, T]
     target_ids: Tensor  # [N, T]
+    sampler_logps: Tensor  # [N, T]
     completion_mask: Tensor  # [N, T] bool
 
 
 def pack(groups: Sequence[Group]) -> PackedGroups:
-    """Raises ValueError for a group without completions or with an empty one."""
-    if any(not c for group in groups for c in group.completions or [()]):
-        raise ValueError("every group needs completions, and every completion a token")
+    """Raises ValueError for a group without completions, with an empty one, or with tokens that
+    have no log-probability.
+
+    Example:
+        >>> group = Group(
+        ...     prompt_ids=[9, 8],
+        ...     position_ids=torch.arange(2).expand(3, 2),
+        ...     completions=[[1, 2, 5], [1, 3]],
+        ...     sampler_logps=[[-0.1, -0.2, -0.3], [-0.1, -0.4]],
+        ... )
+        >>> packed = pack([group])
+        >>> packed.token_ids  # the prompt, then 1, 2 of one completion and the 1 of both
+        tensor([9, 8, 1, 2])
+        >>> packed.sources  # the last token of the prompt predicts both beginnings
+        tensor([[1, 2, 3],
+                [1, 2, 2]])
+        >>> packed.completion_mask
+        tensor([[ True,  True,  True],
+                [ True,  True, False]])
+    """
+    _check(groups)
     trees = [_tree(group.completions) for group in groups]
     spans: list[GroupSpan] = []
     for group, tree in zip(groups, trees, strict=True):
@@ -71,6 +95,7 @@ def pack(groups: Sequence[Group]) -> PackedGroups:
         for row in tree.sources
     ]
     targets = [list(c) for group in groups for c in group.completions]
+    sampler_logps = [torch.tensor(logps) for group in groups for logps in group.sampler_logps]
     lengths = torch.tensor([len(target) for target in targets])
     longest = int(lengths.max())
     return PackedGroups(
@@ -81,10 +106,19 @@ def pack(groups: Sequence[Group]) -> PackedGroups:
             [_position_ids(g, tree) for g, tree in zip(groups, trees, strict=True)], dim=1
         ),
         spans=tuple(spans),
-        sources=_padded(sources, longest),
-        target_ids=_padded(targets, longest),
+        sources=_pad(sources, longest),
+        target_ids=_pad(targets, longest),
+        sampler_logps=pad_sequence(sampler_logps, batch_first=True),
         completion_mask=torch.arange(longest) < lengths.unsqueeze(1),
     )
+
+
+def _check(groups: Sequence[Group]) -> None:
+    if any(not c for group in groups for c in group.completions or [()]):
+        raise ValueError("every group needs completions, and every completion a token")
+    for group in groups:
+        if [*map(len, group.completions)] != [*map(len, group.sampler_logps)]:
+            raise ValueError("every token of a completion needs the log-probability of its sampler")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,5 +162,5 @@ def _position_ids(group: Group, tree: _Tree) -> Tensor:
     return torch.cat([group.position_ids, own.expand(3, -1)], dim=1)
 
 
-def _padded(rows: list[list[int]], length: int) -> Tensor:
+def _pad(rows: list[list[int]], length: int) -> Tensor:
     return torch.tensor([row + row[-1:] * (length - len(row)) for row in rows])

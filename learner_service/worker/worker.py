@@ -32,6 +32,7 @@ from learner_service.events import (
 )
 from learner_service.grpo.groups import GroupSampler, PromptStage
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
+from learner_service.grpo.step import StepLearner
 from learner_service.grpo.trainer import GRPOTrainer
 from learner_service.job_folder import checkpoints
 from learner_service.job_folder.worker_task import WorkerTask
@@ -89,8 +90,14 @@ class Worker:
         rows, held_out = split_rows(self._task.folder, staged, self._spec)
         training, ledger = self._spec.training, self._task.folder / "published.txt"
         publisher = AdapterPublisher(self._store, ledger, kept=2 + training.staleness)
-        ahead, corrected = self._ahead(stage, rows), training.is_corrected(precision_differs)
-        trainer = self._trainer(policy, stage, ahead, publisher, rows, corrected)
+        learner = StepLearner(
+            policy,
+            stage.features,
+            training,
+            corrected=training.is_corrected(precision_differs),
+        )
+        ahead = self._ahead(stage, rows)
+        trainer = self._trainer(learner, stage, ahead, publisher, rows)
         self._train(trainer, ahead)
         self._phases.enter(JobPhase.SAVING)
         trainer.save_where_it_stands()
@@ -153,23 +160,21 @@ class Worker:
         )
         return RolloutsAhead(sampler, self._loop, rows, self._spec.training)
 
-    def _trainer(  # noqa: PLR0917 - these are the parts, each once
+    def _trainer(
         self,
-        policy: Policy,
+        learner: StepLearner,
         stage: PromptStage,
         ahead: RolloutsAhead,
         publisher: AdapterPublisher,
         rows: list[Row],
-        corrected: bool,
     ) -> GRPOTrainer:
         return GRPOTrainer(
-            policy=policy,
+            learner=learner,
             stage=stage,
             ahead=ahead,
             publisher=publisher,
             rows=rows,
             training=self._spec.training,
-            corrected=corrected,
             folder=self._task.folder,
             checkpoints_kept=self._task.settings.checkpoints_kept,
             report=self.report,

@@ -19,6 +19,7 @@ from learner_service.data.images import to_png
 from learner_service.events import Event, StepDone
 from learner_service.grpo.groups import GroupSampler, PromptStage
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
+from learner_service.grpo.step import StepLearner
 from learner_service.grpo.trainer import GRPOTrainer
 from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
@@ -46,7 +47,7 @@ class Training:
     """A trainer with its parts, and what it reported."""
 
     trainer: GRPOTrainer
-    policy: Policy
+    learner: StepLearner
     ahead: RolloutsAhead
     rollouts: CountingRollouts
     stop: threading.Event
@@ -58,8 +59,7 @@ class Training:
 
     @property
     def adapter_digest(self) -> str:
-        trained = [p for p in self.policy.model.parameters() if p.requires_grad]
-        return digest_of(b"".join(p.detach().numpy().tobytes() for p in trained))
+        return digest_of(b"".join(p.detach().numpy().tobytes() for p in self.learner.parameters))
 
 
 class AllAtOnce(RolloutsAhead):
@@ -123,14 +123,14 @@ def training(
         training=chosen,
     )
     events: list[Event] = []
+    learner = StepLearner(policy, stage.features, chosen, corrected=corrected)
     trainer = GRPOTrainer(
-        policy=policy,
+        learner=learner,
         stage=stage,
         ahead=ahead,
         publisher=AdapterPublisher(store, folder / "published.txt", kept=2 + chosen.staleness),
         rows=rows,
         training=chosen,
-        corrected=corrected,
         folder=folder,
         checkpoints_kept=2,
         report=events.append,
@@ -141,7 +141,12 @@ def training(
     )
     try:
         yield Training(
-            trainer=trainer, policy=policy, ahead=ahead, rollouts=rollouts, stop=stop, events=events
+            trainer=trainer,
+            learner=learner,
+            ahead=ahead,
+            rollouts=rollouts,
+            stop=stop,
+            events=events,
         )
     finally:
         stop.clear()

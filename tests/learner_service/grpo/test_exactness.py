@@ -53,10 +53,8 @@ def sides(random_policy_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return Sides(tally=tally, trl=trl, given=(examples, completions_P_G, torch.randn(2, G)))
 
 
-def gradients(model: torch.nn.Module, loss: torch.Tensor) -> torch.Tensor:
+def gradients(model: torch.nn.Module) -> torch.Tensor:
     """Those of all LoRA parameters, in the order of their names."""
-    model.zero_grad()
-    loss.backward()
     named = sorted((n, p) for n, p in model.named_parameters() if p.requires_grad)
     return torch.cat([parameter.grad.flatten() for _, parameter in named])
 
@@ -65,15 +63,18 @@ def gradients(model: torch.nn.Module, loss: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("loss_type", list(LossType))
 def test_loss_and_gradients_equal_trls(sides: Sides, loss_type: LossType, beta: float):
     is_gspo = loss_type is LossType.GSPO
-    trl, tally = sides.trl.trainer, sides.tally.trainer
+    trl, tally = sides.trl.trainer, sides.tally
     trl.loss_type = "grpo" if is_gspo else loss_type.value
     trl.importance_sampling_level = "sequence" if is_gspo else "token"
     trl.beta = beta
-    tally._training = tally._training.model_copy(update={"loss_type": loss_type, "beta": beta})
-    ours = sides.tally.loss(sides.tally.inputs(*sides.given))
+    tally.policy.model.zero_grad()
+    learner = tally.learner_with(loss_type=loss_type, beta=beta)
+    ours = learner.learn(tally.forward_pass(*sides.given))
+    sides.trl.model.zero_grad()
     theirs = sides.trl.loss(sides.trl.inputs(*sides.given))
+    theirs.backward()
     assert ours.item() == pytest.approx(theirs.item(), abs=1e-5)
-    our_gradients = gradients(sides.tally.policy.model, ours)
-    their_gradients = gradients(sides.trl.model, theirs)
+    our_gradients = gradients(tally.policy.model)
+    their_gradients = gradients(sides.trl.model)
     assert their_gradients.norm() > 1e-3
     assert (our_gradients - their_gradients).norm() / their_gradients.norm() < 1e-4

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from learner_service.grpo.importance import importance_weights
-from learner_service.grpo.loss import LossScale, k3_divergence, policy_loss
+from learner_service.grpo.losses.loss import LossScale
+from learner_service.grpo.losses.loss_types import LOSSES
+from learner_service.grpo.losses.policy_loss import k3_divergence, policy_loss
 from tally.job.choices import LossType
 
 MAX_NEW_TOKENS = 6
@@ -37,7 +39,7 @@ def ours(
         data["old_logps"],
         data["advantages"],
         data["mask"],
-        loss_type=loss_type,
+        loss=LOSSES[loss_type],
         scale=scale,
         epsilon_low=0.1,
         epsilon_high=0.3,
@@ -127,7 +129,7 @@ def test_one_token_by_hand():
         torch.tensor([[-1.0]]),
         torch.tensor([2.0]),
         torch.tensor([[True]]),
-        loss_type=LossType.DAPO,
+        loss=LOSSES[LossType.DAPO],
         scale=scale,
         epsilon_low=0.2,
         epsilon_high=0.2,

@@ -10,16 +10,16 @@ from tally.job.choices import LossType
 from tests.learner_service.training import Training, training
 
 
-def gradients_of_a_step(running: Training) -> torch.Tensor:
-    """Everything up to the optimizer, over the passes of one step."""
-    trainer = running.trainer
+def learn_a_step(running: Training) -> tuple[torch.Tensor, int]:
+    """Everything up to the optimizer: the gradients, and how many groups were skipped."""
+    trainer, learner = running.trainer, running.learner
     trainer.state.max_steps = 1
-    trainer.create_optimizer()
-    trainer.accelerator.gradient_state._set_sync_gradients(True)
     passes, _ = trainer.get_batch_samples(iter(()), 2, torch.device("cpu"))
-    for forward_pass in passes:
-        trainer.training_step(trainer.model, forward_pass)
-    return torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad])
+    for inputs in passes:
+        learner.learn(inputs["forward_pass"])
+        whole = inputs["step"]
+    skipped_groups = learner.finish(whole.gradient_factor).skipped_groups
+    return torch.cat([p.grad.flatten() for p in learner.parameters]), skipped_groups
 
 
 @pytest.mark.parametrize("loss_type", list(LossType))
@@ -30,23 +30,24 @@ def test_the_gradient_is_that_of_all_groups(
     loss_type: LossType,
 ):
     with training(random_policy_path, tmp_path, loss_type=loss_type) as running:
-        skipped = gradients_of_a_step(running)
-        assert running.trainer._meter.skipped_groups == 1
+        skipped, number = learn_a_step(running)
+        assert number == 1
     monkeypatch.setattr(ScoredGroup, "has_variance", True)
     with training(random_policy_path, tmp_path, loss_type=loss_type) as running:
-        whole = gradients_of_a_step(running)
-        assert running.trainer._meter.skipped_groups == 0
+        whole, number = learn_a_step(running)
+        assert number == 0
     assert (skipped - whole).norm() / whole.norm() < 1e-5
 
 
 def test_with_a_kl_penalty_no_group_is_skipped(random_policy_path: Path, tmp_path: Path):
     changes = {"beta": 0.1, "same_answers": lambda seed: True, "max_steps": 1}
     with training(random_policy_path, tmp_path, **changes) as running:
-        for name, parameter in running.policy.model.named_parameters():
+        for name, parameter in running.learner.policy.model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.1)
-        assert gradients_of_a_step(running).norm() > 0
-        assert running.trainer._meter.skipped_groups == 0
+        gradients, skipped_groups = learn_a_step(running)
+        assert gradients.norm() > 0
+        assert skipped_groups == 0
 
 
 def adapter_after_a_step_without_variance(path: Path, folder: Path) -> torch.Tensor:
@@ -59,8 +60,7 @@ def adapter_after_a_step_without_variance(path: Path, folder: Path) -> torch.Ten
 
     with training(path, folder, same_answers=same_answers, max_steps=2) as running:
         running.trainer.train()
-        trained = [p for p in running.policy.model.parameters() if p.requires_grad]
-        return torch.cat([parameter.detach().flatten() for parameter in trained])
+        return torch.cat([p.detach().flatten() for p in running.learner.parameters])
 
 
 def test_a_step_without_variance_moves_the_adapter_as_a_gradient_of_0_does(

@@ -1,5 +1,7 @@
 """Packed groups against one completion at a time: the same numbers, the same gradients."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -13,6 +15,18 @@ from tally.samples.scenes import draw_scene
 
 SIZES = ((112, 112), (140, 84), (56, 168))
 TEMPERATURE = 0.7
+
+
+def group_of(
+    prompt_ids: Sequence[int], position_ids: torch.Tensor, completions: Sequence[Sequence[int]]
+) -> Group:
+    """A group whose sampler was sure of every token."""
+    return Group(
+        prompt_ids=prompt_ids,
+        position_ids=position_ids,
+        completions=completions,
+        sampler_logps=[[0.0] * len(completion) for completion in completions],
+    )
 
 
 def draw_groups(policy: Policy) -> tuple[list[Group], list[Image.Image]]:
@@ -30,7 +44,7 @@ def draw_groups(policy: Policy) -> tuple[list[Group], list[Image.Image]]:
             for _ in range(3 + number)
         ]
         positions = policy.position_ids(ids, (1, height // 14, width // 14))
-        groups.append(Group(prompt_ids=ids, position_ids=positions, completions=completions))
+        groups.append(group_of(ids, positions, completions))
         images.append(draw_scene(random).image.resize((width, height)))
     return groups, images
 
@@ -93,8 +107,9 @@ def test_groups_stand_one_after_another():
         prompt_ids=[1, 2],
         position_ids=torch.arange(2).expand(3, 2),
         completions=[[3, 4, 5], [6], [7, 8]],
+        sampler_logps=[[-0.5, -1.5, -2.5], [-3.5], [-4.5, -5.5]],
     )
-    one = Group(prompt_ids=[9], position_ids=torch.zeros(3, 1).long(), completions=[[1, 2]])
+    one = group_of([9], torch.zeros(3, 1).long(), [[1, 2]])
     packed = pack([two, one])
     assert packed.token_ids.tolist() == [1, 2, 3, 4, 7, 9, 1]
     assert packed.position_ids.tolist() == [[0, 1, 2, 3, 2, 0, 1]] * 3
@@ -104,16 +119,18 @@ def test_groups_stand_one_after_another():
     )
     assert packed.sources.tolist() == [[1, 2, 3], [1, 1, 1], [1, 4, 4], [5, 6, 6]]
     assert packed.target_ids.tolist() == [[3, 4, 5], [6, 6, 6], [7, 8, 8], [1, 2, 2]]
+    assert packed.sampler_logps.tolist() == [
+        [-0.5, -1.5, -2.5],
+        [-3.5, 0, 0],
+        [-4.5, -5.5, 0],
+        [0, 0, 0],
+    ]
     assert packed.completion_mask.int().tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 0]]
 
 
 def test_what_completions_have_in_common_stands_once():
-    group = Group(
-        prompt_ids=[1],
-        position_ids=torch.zeros(3, 1).long(),
-        completions=[[3, 4, 5], [3, 4, 6, 7], [3, 4, 5], [4, 5], [3, 8, 4, 5]],
-    )
-    packed = pack([group])
+    completions = [[3, 4, 5], [3, 4, 6, 7], [3, 4, 5], [4, 5], [3, 8, 4, 5]]
+    packed = pack([group_of([1], torch.zeros(3, 1).long(), completions)])
     assert packed.token_ids.tolist() == [1, 3, 4, 6, 4, 8, 4]
     assert packed.position_ids[0].tolist() == [0, 1, 2, 3, 1, 2, 3]
     assert packed.spans == (GroupSpan(start=0, prompt_end=1, parents=(-1, 0, 1, -1, 0, 4)),)
@@ -128,14 +145,16 @@ def test_what_completions_have_in_common_stands_once():
 
 def test_positions_go_on_after_the_largest_of_the_prompt():
     positions = torch.tensor([[0, 1, 1, 1, 1, 3], [0, 1, 1, 2, 2, 3], [0, 1, 2, 1, 2, 3]])
-    group = Group(prompt_ids=[9] * 6, position_ids=positions, completions=[[1, 1, 1]])
-    assert pack([group]).position_ids[0, 6:].tolist() == [4, 5]
+    assert pack([group_of([9] * 6, positions, [[1, 1, 1]])]).position_ids[0, 6:].tolist() == [4, 5]
 
 
 @pytest.mark.parametrize("completions", [[], [[]], [[1], []]])
 def test_an_empty_completion_is_refused(completions: list[list[int]]):
-    group = Group(
-        prompt_ids=[1], position_ids=torch.zeros(3, 1, dtype=torch.long), completions=completions
-    )
     with pytest.raises(ValueError, match="completions"):
+        pack([group_of([1], torch.zeros(3, 1).long(), completions)])
+
+
+def test_a_token_without_a_log_probability_is_refused():
+    group = replace(group_of([1], torch.zeros(3, 1).long(), [[1, 2]]), sampler_logps=[[-1.0]])
+    with pytest.raises(ValueError, match="log-probability"):
         pack([group])

@@ -1,4 +1,4 @@
-"""What the trainer does while it waits for the groups of a forward pass."""
+"""What is done while a forward pass waits for its groups."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from learner_service.grpo.step_meter import StepMeter
 from learner_service.phases import Phases
 
 
-class Waiting:
+class GroupWait:
     """Says what the job stands still for, and computes vision features meanwhile."""
 
     def __init__(
@@ -26,7 +26,7 @@ class Waiting:
         self._meter = meter
         self._check_stop = check_stop
 
-    def before(self, first: int, end: int) -> None:
+    def begin(self, first: int, end: int) -> None:
         """For the groups from `first` to before `end`.
 
         Features are made of all their images together, even of those that no group that learns
@@ -40,6 +40,6 @@ class Waiting:
         self._check_stop()
         self._stage.features([row.image_digest for row in self._rollouts.rows[first:end]])
 
-    def after(self) -> None:
+    def end(self) -> None:
         self._meter.waited_seconds = self._rollouts.waited_seconds
         self._phases.enter(JobPhase.LEARNING)

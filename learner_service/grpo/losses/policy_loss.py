@@ -1,10 +1,8 @@
-"""The GRPO loss and its relatives, as pure functions of tensors.
+"""The clipped surrogate of GRPO and its relatives, with a KL penalty. Pure.
 
-`grpo`: DeepSeekMath (arXiv 2402.03300). `bnpo`, `dr_grpo`: Dr. GRPO (arXiv 2503.20783).
-`dapo`: DAPO (arXiv 2503.14476), with the clip-higher bound. `gspo`: GSPO (arXiv 2507.18071), whose
-ratio is that of the whole completion, its length's root taken; averaged as `grpo`, so that every
-completion counts the same. KL: the k3 estimator times the ratio, whose gradient, unlike that of k3
-alone, is an unbiased one of the divergence (DeepSeek-V3.2, arXiv 2512.02556).
+The upper bound of the clipping is one of its own (DAPO's clip-higher, arXiv 2503.14476). KL: the k3
+estimator times the ratio, whose gradient, unlike that of k3 alone, is an unbiased one of the
+divergence (DeepSeek-V3.2, arXiv 2512.02556).
 """
 
 from dataclasses import dataclass
@@ -12,20 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tally.job.choices import LossType
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossScale:
-    """What the sums of one forward pass are divided by, so that passes add up to a step.
-
-    `step_tokens` counts the completion tokens of the whole optimizer step, `forward_passes` its
-    forward passes, `max_new_tokens` the longest completion that could be.
-    """
-
-    step_tokens: int
-    forward_passes: int
-    max_new_tokens: int
+from learner_service.grpo.losses.loss import Loss, LossScale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +29,7 @@ def policy_loss(
     advantages: Tensor,
     mask: Tensor,
     *,
-    loss_type: LossType,
+    loss: Loss,
     scale: LossScale,
     epsilon_low: float,
     epsilon_high: float,
@@ -52,17 +37,32 @@ def policy_loss(
     reference_logps: Tensor | None = None,
     importance_weights: Tensor | None = None,
 ) -> LossParts:
-    """The clipped surrogate over one forward pass of N completions of at most T tokens.
+    """The loss over one forward pass of N completions of at most T tokens.
 
     logps, old_logps, reference_logps, importance_weights, mask: [N, T]; advantages: [N]. `mask` is
     true where there is a token. With beta above 0, reference_logps must be given.
     importance_weights, where given, multiply the surrogate, not the KL penalty.
+
+    Example:
+        >>> from torch import tensor
+        >>> from learner_service.grpo.losses.dapo import Dapo
+        >>> parts = policy_loss(
+        ...     tensor([[-0.5]]),
+        ...     tensor([[-1.0]]),
+        ...     tensor([2.0]),
+        ...     tensor([[True]]),
+        ...     loss=Dapo(),
+        ...     scale=LossScale(step_tokens=1, forward_passes=1, max_new_tokens=1),
+        ...     epsilon_low=0.2,
+        ...     epsilon_high=0.2,
+        ... )
+        >>> parts.loss  # a ratio of e^0.5, clipped to 1.2, times the advantage
+        tensor(-2.4000)
+        >>> parts.clip_high_rate
+        tensor(1.)
     """
     weights = mask.to(logps.dtype)
-    log_ratio = logps - old_logps
-    if loss_type is LossType.GSPO:
-        log_ratio = _mean_per_completion(log_ratio, weights).unsqueeze(1).expand_as(log_ratio)
-    ratio = torch.exp(log_ratio)
+    ratio = loss.ratio(logps - old_logps, weights)
     clipped = ratio.clamp(1 - epsilon_low, 1 + epsilon_high)
     advantages = advantages.unsqueeze(1)
     token_losses = -torch.min(ratio * advantages, clipped * advantages)
@@ -78,7 +78,7 @@ def policy_loss(
     clipped_low = (ratio < 1 - epsilon_low) & (advantages < 0)
     clipped_high = (ratio > 1 + epsilon_high) & (advantages > 0)
     return LossParts(
-        loss=_aggregated(token_losses, weights, loss_type, scale),
+        loss=loss.mean(token_losses, weights, scale),
         kl_mean=(kl.detach() * weights).sum() / tokens,
         clip_low_rate=(clipped_low * weights).sum() / tokens,
         clip_high_rate=(clipped_high * weights).sum() / tokens,
@@ -89,21 +89,3 @@ def k3_divergence(logps: Tensor, reference_logps: Tensor) -> Tensor:
     """Per-token, unbiased and never negative estimate of KL(policy ‖ reference), in nats."""
     difference = reference_logps - logps
     return torch.exp(difference) - difference - 1
-
-
-def _aggregated(
-    token_losses: Tensor, weights: Tensor, loss_type: LossType, scale: LossScale
-) -> Tensor:
-    total = (token_losses * weights).sum()
-    if loss_type in (LossType.GRPO, LossType.GSPO):
-        return _mean_per_completion(token_losses, weights).mean() / scale.forward_passes
-    if loss_type is LossType.BNPO:
-        return total / weights.sum().clamp(min=1) / scale.forward_passes
-    if loss_type is LossType.DR_GRPO:
-        return total / (weights.shape[0] * scale.max_new_tokens) / scale.forward_passes
-    return total / max(scale.step_tokens, 1)
-
-
-def _mean_per_completion(values: Tensor, weights: Tensor) -> Tensor:
-    """[N, T] → [N]"""
-    return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)

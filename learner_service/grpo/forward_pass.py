@@ -1,0 +1,30 @@
+"""What one forward pass learns from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from learner_service.grpo.losses.loss import LossScale
+from learner_service.policy.packing import Group
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardPass:
+    """The groups of one forward pass that something can be learnt from; maybe none.
+
+    The loss over `groups` times `share` is the loss over all groups of the pass, since the
+    `num_skipped` others add nothing but to what it is divided by.
+    """
+
+    groups: Sequence[Group]
+    image_digests: Sequence[str]  # of each group's image
+    advantages: Tensor  # [N] of all completions of `groups`
+    scale: LossScale
+    share: float = 1.0
+    num_skipped: int = 0
+
+    @property
+    def num_tokens(self) -> int:
+        """Of prompts and completions, those that completions share counted once for each."""
+        return sum(len(ids) for g in self.groups for ids in (g.prompt_ids, *g.completions))

@@ -1,0 +1,153 @@
+"""An optimizer step without what surrounds it: its passes forward and backward, and their figures.
+
+With one update per batch the old log-probabilities are the current ones, detached.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learner_service.grpo.forward_pass import ForwardPass
+from learner_service.grpo.importance import importance_weights
+from learner_service.grpo.losses.loss_types import LOSSES
+from learner_service.grpo.losses.policy_loss import policy_loss
+from learner_service.grpo.token_sums import TokenSums, token_means
+from learner_service.policy.packing import PackedGroups, pack
+from learner_service.policy.policy import Policy
+from learner_service.policy.threads import worthwhile_threads
+from tally.job.settings import TrainingConfig
+
+Features = Callable[[Sequence[str]], list[Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearntStep:
+    """A whole step's loss, [], means of its token figures by name, and groups left out of it."""
+
+    loss: Tensor
+    token_means: dict[str, float]
+    skipped_groups: int
+
+
+class StepLearner:
+    """Adds up the gradients of a step, pass by pass; the optimizer is the caller's.
+
+    `features` gives the vision features of images by their digests, [image tokens, H] each.
+    `corrected` says whether token losses get truncated importance weights.
+
+    Example:
+        >>> learner = StepLearner(policy, features, TrainingConfig(temperature=1.0))
+        >>> group = Group(
+        ...     prompt_ids=[5, 6],
+        ...     position_ids=torch.arange(2).expand(3, 2),
+        ...     completions=[[7, 8], [9]],
+        ...     sampler_logps=[[-5.5, -5.6], [-5.5]],
+        ... )
+        >>> forward_pass = ForwardPass(
+        ...     groups=[group],
+        ...     image_digests=["a" * 64],
+        ...     advantages=torch.tensor([1.0, -1.0]),
+        ...     scale=LossScale(step_tokens=3, forward_passes=1, max_new_tokens=4),
+        ... )
+        >>> learner.learn(forward_pass)  # the ratios are 1: -(2 * 1 + 1 * -1) / 3
+        tensor(-0.3333)
+        >>> step = learner.finish()
+        >>> step.token_means["clip_high_rate"], step.skipped_groups
+        (0.0, 0)
+        >>> torch.optim.SGD(learner.parameters, lr=0.1).step()
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        features: Features,
+        settings: TrainingConfig,
+        *,
+        corrected: bool = False,
+    ) -> None:
+        self.policy = policy
+        self.parameters = [p for p in policy.model.parameters() if p.requires_grad]
+        self._features = features
+        self._settings = settings
+        self._corrected = corrected
+        self._loss = LOSSES[settings.loss_type]
+        self._begin()
+
+    def _begin(self) -> None:
+        self._step_loss = torch.zeros((), device=self.policy.device)
+        self._sums = TokenSums()
+        self._skipped_groups = 0
+
+    def learn(self, forward_pass: ForwardPass) -> Tensor:
+        """Adds to the gradients; returns the pass's part of the loss of the step, [], detached."""
+        self._skipped_groups += forward_pass.num_skipped
+        if not forward_pass.groups:
+            return torch.zeros_like(self._step_loss)
+        # transformers would walk through all modules of the model for each pass.
+        if not self.policy.model.training:
+            self.policy.model.train()
+        policy = self.policy
+        with worthwhile_threads(policy.device, forward_pass.num_tokens, policy.hidden_size):
+            loss = self._compute_loss(forward_pass)
+            loss.backward()
+        self._step_loss += loss.detach()
+        return loss.detach()
+
+    def finish(self, gradient_factor: float = 1.0) -> LearntStep:
+        """Brings loss and gradients to the scale of the whole step; nothing learnt is 0.
+
+        Raises FloatingPointError where the loss is not a finite number.
+        """
+        loss = self._step_loss * gradient_factor
+        if not math.isfinite(loss.item()):
+            raise FloatingPointError("the loss is not a finite number; try a lower learning_rate")
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        if gradient_factor != 1:
+            torch._foreach_mul_([p.grad for p in self.parameters], gradient_factor)
+        step = LearntStep(
+            loss=loss, token_means=self._sums.means(), skipped_groups=self._skipped_groups
+        )
+        self._begin()
+        return step
+
+    def _compute_loss(self, forward_pass: ForwardPass) -> Tensor:
+        """The loss of one forward pass over its groups, each prompt once."""
+        settings = self._settings
+        packed = pack(forward_pass.groups)
+        features = self._features(forward_pass.image_digests)
+        tokens = self.policy.log_probabilities(
+            self.policy.model, packed, features, settings.temperature
+        )
+        device = self.policy.device
+        mask, sampler_logps = packed.completion_mask.to(device), packed.sampler_logps.to(device)
+        old_logps = tokens.logps.detach()
+        importance = importance_weights(old_logps, sampler_logps, settings.importance_cap)
+        parts = policy_loss(
+            tokens.logps,
+            old_logps,
+            forward_pass.advantages.to(device),
+            mask,
+            loss=self._loss,
+            scale=forward_pass.scale,
+            epsilon_low=settings.epsilon_low,
+            epsilon_high=settings.epsilon_high,
+            beta=settings.beta,
+            reference_logps=self._reference_logps(packed, features),
+            importance_weights=importance.weights if self._corrected else None,
+        )
+        gaps = (old_logps - sampler_logps).abs()
+        self._sums.add(mask.sum(), token_means(mask, tokens.entropies, gaps, parts, importance))
+        return parts.loss * forward_pass.share
+
+    def _reference_logps(self, packed: PackedGroups, features: list[Tensor]) -> Tensor | None:
+        """The base model's, which is the policy with its adapter off; None where beta is 0."""
+        if self._settings.beta == 0:
+            return None
+        model, temperature = self.policy.model, self._settings.temperature
+        with torch.no_grad(), model.disable_adapter():
+            return self.policy.log_probabilities(model, packed, features, temperature).logps
