@@ -34,7 +34,7 @@ from bench.peak_memory import PeakMemory
 from bench.report import options, print_json, print_table
 from learner_service.blobs.blob_store import BlobStore
 from rollout_service.blobs.blob_cache import BlobCache
-from rollout_service.blobs.cache_folder import MEMORY_FOLDER, placed_cache
+from rollout_service.blobs.cache_folder import MEMORY_FOLDER, place_cache
 from rollout_service.settings import RolloutSettings
 from tally.blob.v1 import blob_pb2
 from tally.rpc.blobs import CHUNK_BYTES, IDEMPOTENT_METHODS, BlobClient
@@ -96,7 +96,7 @@ def _published(store: Path, layers: int, repeats: int) -> dict[str, Any]:
 def replicate(pipe: Connection, task: _Task, fetches: "Synchronized[int]") -> None:
     """The replica: fetches and plain streams in turn, then eight requests at once."""
     settings = RolloutSettings(blob=ClientSettings(target=f"127.0.0.1:{task.blob_port}"))
-    with placed_cache(settings) as placed, asyncio.Runner() as runner:
+    with place_cache(settings) as placed, asyncio.Runner() as runner:
         replica = runner.run(_Replica.opened(placed, task, fetches))
         rates = in_turn(
             {

@@ -8,7 +8,7 @@ import asyncio
 import sys
 
 from rollout_service.__main__ import run
-from rollout_service.blobs.cache_folder import placed_cache
+from rollout_service.blobs.cache_folder import place_cache
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
 from rollout_service.settings import RolloutSettings
 from tally.rpc.logs import configure_logging
@@ -58,7 +58,7 @@ def main() -> None:
     delay_seconds, arguments = float(sys.argv[1]), sys.argv[2:]
     settings = RolloutSettings.read(arguments)
     configure_logging("rollout", settings.log_level)
-    with placed_cache(settings) as placed:
+    with place_cache(settings) as placed:
         asyncio.run(run(placed, DelayedEngine(delay_seconds), placed.cache_dir))
 
 

@@ -40,7 +40,7 @@ from learner_service.clients.patience import Patience
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
 from learner_service.policy.policy import LORA_TARGETS
 from rollout_service.engine import GenerationRequest, LocalBlob
-from rollout_service.model_family import load_outline
+from rollout_service.model import load_outline
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_engine.options import engine_options, environment
 from rollout_service.vllm_engine.requests import VllmPrompts, sampling_parameters

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from rollout_service.blobs.blob_cache import BlobCache
-from rollout_service.blobs.cache_folder import placed_cache
+from rollout_service.blobs.cache_folder import place_cache
 from rollout_service.engine import Engine
 from rollout_service.engine_choice import build_engine
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
@@ -19,7 +19,7 @@ from tally.rpc.server import RpcServer, serve
 def main() -> None:
     settings = RolloutSettings.read()
     configure_logging("rollout", settings.log_level)
-    with placed_cache(settings) as placed:
+    with place_cache(settings) as placed:
         asyncio.run(run(placed, build_engine(placed), placed.cache_dir))
 
 

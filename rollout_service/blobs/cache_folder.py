@@ -23,7 +23,7 @@ _LEAST_BYTES = 1024**3  # three adapters of a 7B model at rank 64, and images
 
 
 @contextmanager
-def placed_cache(
+def place_cache(
     settings: RolloutSettings, memory_folder: Path = MEMORY_FOLDER
 ) -> Iterator[RolloutSettings]:
     """`settings` with the cache's folder, which goes with the context, and the bound it can keep.

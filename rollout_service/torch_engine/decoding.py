@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rollout_service.engine import Completion, FinishReason, GenerationRequest
 from rollout_service.images import check_placeholders
-from rollout_service.model_family import LoadedModel
+from rollout_service.model import LoadedModel
 from rollout_service.torch_engine.kv_cache import GroupCache, PromptCache
 from rollout_service.torch_engine.language_model import LanguageModel, Rotation
 from rollout_service.torch_engine.prefixes import Prefixes

@@ -13,7 +13,7 @@ import torch
 from rollout_service.adapter_file import adaptable_layers
 from rollout_service.engine import Completion, GenerationRequest, ModelDescription
 from rollout_service.errors import EngineNotReady, OutOfMemory
-from rollout_service.model_family import (
+from rollout_service.model import (
     LANGUAGE_MODEL,
     LoadedModel,
     describe,

@@ -10,7 +10,7 @@ from torch import Tensor
 from rollout_service.engine import LocalBlob
 from rollout_service.errors import BadImage
 from rollout_service.images import Patches, read_patches
-from rollout_service.model_family import LoadedModel
+from rollout_service.model import LoadedModel
 from tally.families.vision_tower.tower import FrozenTower
 from tally.host.bounded_cache import BoundedCache
 

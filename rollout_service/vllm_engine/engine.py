@@ -27,7 +27,7 @@ from rollout_service.adapter_file import (
 )
 from rollout_service.engine import Completion, GenerationRequest, ModelDescription
 from rollout_service.errors import BadRequest, EngineDied, EngineNotReady, OutOfMemory
-from rollout_service.model_family import LoadedModel, describe, load_outline, warm_up_request
+from rollout_service.model import LoadedModel, describe, load_outline, warm_up_request
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_engine.adapters import VllmAdapters
 from rollout_service.vllm_engine.options import engine_options, environment

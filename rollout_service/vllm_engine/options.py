@@ -6,7 +6,7 @@ from typing import Any
 
 from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
-from rollout_service.model_family import LoadedModel
+from rollout_service.model import LoadedModel
 from rollout_service.settings import RolloutSettings, VllmSettings
 from rollout_service.vllm_engine.scheduler import WholeCompletions
 from tally import torch_compat

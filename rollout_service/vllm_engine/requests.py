@@ -11,7 +11,7 @@ from vllm.sampling_params import RequestOutputKind
 
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, LocalBlob
 from rollout_service.images import check_placeholders, image_token_count, read_image
-from rollout_service.model_family import LoadedModel
+from rollout_service.model import LoadedModel
 from rollout_service.torch_engine.sampling import check_finite
 
 _MOST_KNOWN_IMAGES = 100_000

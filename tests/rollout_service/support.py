@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from rollout_service.blobs.blob_cache import BlobCache
 from rollout_service.engine import Completion, Engine, LocalBlob
-from rollout_service.model_family import barred_token_ids, stop_token_ids
+from rollout_service.model import barred_token_ids, stop_token_ids
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc

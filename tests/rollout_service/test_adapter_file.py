@@ -1,0 +1,154 @@
+"""An adapter file of a stranger: whole and plain it is read, a hostile one is refused."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rollout_service.adapter_file import adaptable_layers, read_adapter
+from rollout_service.errors import BadAdapter
+from tests.rollout_service.support import (
+    Reference,
+    adapter_bytes,
+    adapter_config,
+    adapter_tensors,
+    local_blob,
+)
+
+Tensors = dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="session")
+def tensors(reference: Reference) -> Tensors:
+    return adapter_tensors(reference.adapted(seed=1))
+
+
+def read(data: bytes, reference: Reference, folder: Path) -> None:
+    layers = adaptable_layers(reference.model)
+    read_adapter(local_blob(folder, data).path, layers, max_rank=64)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff" * 64,
+        (2**62).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"[]",
+        (80).to_bytes(8, "little")
+        + b'{"a":{"dtype":"F32","shape":[9223372036854775807,9],"data_offsets":[0,4]}}'.ljust(80),
+    ],
+)
+def test_a_hostile_safetensors_header(reference, tmp_path, data):
+    with pytest.raises(BadAdapter, match="not a whole safetensors file"):
+        read(data, reference, tmp_path)
+
+
+def _replaced(suffix: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    def replace(tensors: Tensors) -> Tensors:
+        key = next(key for key in tensors if key.endswith(suffix))
+        return tensors | {key: change(tensors[key])}
+
+    return replace
+
+
+def _without(suffix: str) -> Any:
+    return lambda tensors: {k: v for k, v in tensors.items() if not k.endswith(suffix)}
+
+
+def _with_key(key: str) -> Any:
+    return lambda tensors: tensors | {key: torch.zeros(4, 128)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_replaced("lora_A.weight", lambda t: t * torch.nan), "NaN or infinity"),
+        (_replaced("lora_B.weight", lambda t: t + torch.inf), "NaN or infinity"),
+        (_replaced("lora_A.weight", lambda t: t[:, 1:].contiguous()), "expected \\[4, 128\\]"),
+        (_replaced("lora_B.weight", lambda t: t.double()), "F64"),
+        (_without("layers.1.mlp.up_proj.lora_A.weight"), "missing key"),
+        (_without("layers.1.mlp.up_proj.lora_B.weight"), "missing key"),
+        (
+            lambda t: _without("layers.1.mlp.up_proj.lora_A.weight")(
+                _without("layers.1.mlp.up_proj.lora_B.weight")(t)
+            ),
+            "missing key",
+        ),
+        (lambda _: {"weight": torch.zeros(1)}, "unknown key"),
+        (lambda _: {}, "no weights"),
+        (_with_key("base_model.model.lm_head.lora_A.weight"), "unknown key"),
+        (_with_key("base_model.model.model.visual.blocks.0.attn.qkv.lora_A.weight"), "unknown key"),
+    ],
+)
+def test_hostile_weights(reference, tensors, tmp_path, change, message):
+    data = adapter_bytes(change(tensors), adapter_config())
+    with pytest.raises(BadAdapter, match=message):
+        read(data, reference, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"peft_type": "IA3"}, "peft_type"),
+        ({"task_type": "SEQ_CLS"}, "task_type"),
+        ({"bias": "all"}, "bias"),
+        ({"r": 0}, "r"),
+        ({"r": 10**9}, "r"),
+        ({"r": True}, "r"),
+        ({"r": "4"}, "r"),
+        ({"lora_alpha": float("nan")}, "lora_alpha"),
+        ({"lora_alpha": -1}, "lora_alpha"),
+        ({"lora_dropout": 2}, "lora_dropout"),
+        ({"base_model_name_or_path": "/etc/passwd"}, "base_model_name_or_path"),
+        ({"base_model_name_or_path": "../policy"}, "base_model_name_or_path"),
+        ({"auto_mapping": {"base_model_class": "os.system"}}, "auto_mapping"),
+        ({"use_dora": True}, "use_dora"),
+        ({"use_rslora": True}, "use_rslora"),
+        ({"rank_pattern": {"q_proj": 9}}, "rank_pattern"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"trust_remote_code": True}, "trust_remote_code"),
+        ({"target_modules": None}, "target_modules"),
+        ({"target_modules": ["q_proj"]}, "target_modules"),
+        ({"target_modules": [1]}, "target_modules"),
+    ],
+)
+def test_a_hostile_configuration(reference, tensors, tmp_path, changes, field):
+    with pytest.raises(BadAdapter, match=field):
+        read(adapter_bytes(tensors, adapter_config(**changes)), reference, tmp_path)
+
+
+@pytest.mark.parametrize("config", ["text", [], None, 5])
+def test_a_configuration_that_is_no_object(reference, tensors, tmp_path, config):
+    with pytest.raises(BadAdapter, match="adapter_config"):
+        read(adapter_bytes(tensors, config), reference, tmp_path)
+
+
+def test_a_configuration_that_is_missing_or_too_deep(reference, tensors, tmp_path):
+    from safetensors.torch import save
+
+    for metadata in (None, {"adapter_config": "[" * 100_000}, {"adapter_config": "{"}):
+        with pytest.raises(BadAdapter, match="adapter_config"):
+            read(save(tensors, metadata=metadata), reference, tmp_path)
+
+
+def test_an_endless_pattern_is_never_run(reference, tensors, tmp_path):
+    started = time.monotonic()
+    read(
+        adapter_bytes(tensors, adapter_config(target_modules="(.*)*" * 40 + "!")),
+        reference,
+        tmp_path,
+    )
+    assert time.monotonic() - started < 60
+
+
+def test_peft_s_own_configuration_is_accepted(reference, tmp_path):
+    adapted = reference.adapted(seed=1)
+    config = adapted.peft_config["default"].to_dict() | {
+        "base_model_name_or_path": "Qwen/Qwen2.5-VL"
+    }
+    config = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
+    read(adapter_bytes(adapter_tensors(adapted), config), reference, tmp_path)
