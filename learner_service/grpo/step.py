@@ -38,7 +38,9 @@ class StepLearner:
     `features` gives the vision features of images by their digests, [image tokens, H] each.
     `corrected` says whether token losses get truncated importance weights.
 
-    Example:
+    Example, with a policy and the features of its images:
+        >>> from learner_service.grpo.losses.loss import LossScale
+        >>> from learner_service.policy.packing import Group
         >>> learner = StepLearner(policy, features, TrainingConfig(temperature=1.0))
         >>> group = Group(
         ...     prompt_ids=[5, 6],

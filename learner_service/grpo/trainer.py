@@ -38,7 +38,29 @@ from tally.job.settings import TrainingConfig
 
 
 class GRPOTrainer(Trainer):
-    """Trains the policy's adapter; reports phases and steps; checkpoints are whole or not there."""
+    """Trains the policy's adapter; reports phases and steps; checkpoints are whole or not there.
+
+    Example, with the parts that a worker makes (learner_service/worker/worker.py):
+        >>> trainer = GRPOTrainer(
+        ...     learner=learner,
+        ...     stage=stage,
+        ...     ahead=ahead,
+        ...     publisher=publisher,
+        ...     rows=rows,
+        ...     training=training,
+        ...     folder=folder,
+        ...     checkpoints_kept=2,
+        ...     report=report,
+        ...     phases=phases,
+        ...     stop=stop,
+        ...     attempt=1,
+        ... )
+        >>> trainer.train().global_step == training.max_steps
+        True
+        >>> trainer.save_where_it_stands()
+        >>> [path.name for path in (folder / "checkpoints").iterdir()]
+        ['checkpoint-2']
+    """
 
     def __init__(
         self,

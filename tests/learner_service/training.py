@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 
@@ -44,9 +45,10 @@ SIDE_PIXELS = 56
 
 @dataclass(kw_only=True)
 class Training:
-    """A trainer with its parts, and what it reported."""
+    """A trainer with the parts that it was made of, by their names, and what it reported."""
 
     trainer: GRPOTrainer
+    parts: dict[str, Any]
     learner: StepLearner
     ahead: RolloutsAhead
     rollouts: CountingRollouts
@@ -101,7 +103,7 @@ def training(
 ) -> Iterator[Training]:
     """Everything but the worker process around it."""
     chosen, stop = settings(**changes), threading.Event()
-    policy = _policy(policy_path)
+    policy = load_policy(policy_path)
     store = BlobStore(folder / "blobs")
     loop = BackgroundLoop(stop)
     rollouts = CountingRollouts(
@@ -124,24 +126,28 @@ def training(
     )
     events: list[Event] = []
     learner = StepLearner(policy, stage.features, chosen, corrected=corrected)
+    parts = {
+        "learner": learner,
+        "stage": stage,
+        "ahead": ahead,
+        "publisher": AdapterPublisher(store, folder / "published.txt", kept=2 + chosen.staleness),
+        "rows": rows,
+        "training": chosen,
+        "folder": folder,
+        "report": events.append,
+        "phases": Phases(events.append),
+        "stop": stop,
+    }
     trainer = GRPOTrainer(
-        learner=learner,
-        stage=stage,
-        ahead=ahead,
-        publisher=AdapterPublisher(store, folder / "published.txt", kept=2 + chosen.staleness),
-        rows=rows,
-        training=chosen,
-        folder=folder,
+        **parts,
         checkpoints_kept=2,
-        report=events.append,
-        phases=Phases(events.append),
-        stop=stop,
         attempt=1,
         trackers=trackers(report_to, folder, events, training=chosen),
     )
     try:
         yield Training(
             trainer=trainer,
+            parts=parts,
             learner=learner,
             ahead=ahead,
             rollouts=rollouts,
@@ -165,7 +171,7 @@ def trackers(
     return Trackers(list(chosen), identity, spec, events.append)
 
 
-def _policy(path: Path) -> Policy:
+def load_policy(path: Path) -> Policy:
     torch.manual_seed(11)
     source = PolicySettings(
         source=str(path),

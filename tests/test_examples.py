@@ -1,0 +1,59 @@
+"""The examples in the docstrings of what others build upon: each runs and prints what it says."""
+
+import doctest
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Each object with the fixture that gives the names which its example takes as given.
+EXAMPLES = {
+    "learner_service.grpo.losses.bnpo:Bnpo": "nothing",
+    "learner_service.grpo.losses.dapo:Dapo": "nothing",
+    "learner_service.grpo.losses.dr_grpo:DrGrpo": "nothing",
+    "learner_service.grpo.losses.grpo:Grpo": "nothing",
+    "learner_service.grpo.losses.gspo:Gspo": "nothing",
+    "learner_service.grpo.losses.policy_loss:policy_loss": "nothing",
+    "learner_service.grpo.step:StepLearner": "a_policy",
+    "learner_service.grpo.trainer:GRPOTrainer": "parts_of_a_trainer",
+    "learner_service.policy.packing:pack": "nothing",
+}
+
+
+@pytest.fixture
+def nothing() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def a_policy(random_policy_path: Path) -> dict[str, Any]:
+    import torch
+
+    from tests.learner_service.training import load_policy
+
+    policy = load_policy(random_policy_path)
+    no_image = torch.zeros(0, policy.hidden_size)
+    return {"policy": policy, "features": lambda digests: [no_image for _ in digests]}
+
+
+@pytest.fixture
+def parts_of_a_trainer(random_policy_path: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    from tests.learner_service.training import training
+
+    with training(random_policy_path, tmp_path, max_steps=2) as running:
+        yield running.parts
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs(name: str, request: pytest.FixtureRequest):
+    given = request.getfixturevalue(EXAMPLES[name])
+    shown = pkgutil.resolve_name(name)
+    names = {**vars(sys.modules[shown.__module__]), **given}
+    [example] = doctest.DocTestFinder(recurse=False).find(shown, name, globs=names)
+    printed: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=printed.append)
+    assert result.attempted
+    assert not result.failed, "".join(printed)
