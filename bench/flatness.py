@@ -39,20 +39,22 @@ def measure(steps: int, folder: Path) -> list[Moment]:
     with running_stack(folder, POLICY_PATH) as stack:
         spec = pb.JobSpec(
             dataset_digest=stack.put(folder / "data.zip"),
-            evaluation_share=0,
-            training=pb.TrainingConfig(
-                num_epochs=10_000,
-                max_steps=steps,
-                batch_size=_PROMPTS,
-                gradient_accumulation_steps=1,
-                num_generations=2,
-                learning_rate=1e-12,
-                temperature=1.0,
-                use_4bit=False,
-                max_image_size=_SIDE_PIXELS,
-                max_new_tokens=12,
+            train=pb.Training(
+                evaluation_share=0,
+                config=pb.TrainingConfig(
+                    num_epochs=10_000,
+                    max_steps=steps,
+                    batch_size=_PROMPTS,
+                    gradient_accumulation_steps=1,
+                    num_generations=2,
+                    learning_rate=1e-12,
+                    temperature=1.0,
+                    use_4bit=False,
+                    max_image_size=_SIDE_PIXELS,
+                    max_new_tokens=12,
+                ),
+                lora=pb.LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0),
             ),
-            lora=pb.LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0),
         )
         for _, event in stack.run(spec):
             if event.WhichOneof("event") == "step_done" and event.step_done.step < steps:

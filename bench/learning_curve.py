@@ -74,24 +74,26 @@ def training_seconds(times: Sequence[float]) -> list[float]:
 def _spec(dataset_digest: str, seed: int, steps: int, every: int, staleness: int) -> pb.JobSpec:
     return pb.JobSpec(
         dataset_digest=dataset_digest,
-        evaluation_share=0,
-        training=pb.TrainingConfig(
-            num_epochs=1000,
-            max_steps=steps,
-            save_steps=every,
-            batch_size=_PROMPTS,
-            gradient_accumulation_steps=1,
-            num_generations=_GENERATIONS,
-            learning_rate=_LEARNING_RATE,
-            learning_rate_schedule=pb.LEARNING_RATE_SCHEDULE_CONSTANT,
-            temperature=1.0,
-            use_4bit=False,
-            max_image_size=_SIDE_PIXELS,
-            max_new_tokens=MAX_TOKENS,
-            staleness=staleness,
-            seed=seed,
+        train=pb.Training(
+            evaluation_share=0,
+            config=pb.TrainingConfig(
+                num_epochs=1000,
+                max_steps=steps,
+                save_steps=every,
+                batch_size=_PROMPTS,
+                gradient_accumulation_steps=1,
+                num_generations=_GENERATIONS,
+                learning_rate=_LEARNING_RATE,
+                learning_rate_schedule=pb.LEARNING_RATE_SCHEDULE_CONSTANT,
+                temperature=1.0,
+                use_4bit=False,
+                max_image_size=_SIDE_PIXELS,
+                max_new_tokens=MAX_TOKENS,
+                staleness=staleness,
+                seed=seed,
+            ),
+            lora=pb.LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0),
         ),
-        lora=pb.LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0),
     )
 
 

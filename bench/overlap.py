@@ -37,20 +37,22 @@ def measure(
     epoch = _IMAGES // (shape[0] * shape[1])
     spec = pb.JobSpec(
         dataset_digest=dataset_digest,
-        evaluation_share=0,
-        training=pb.TrainingConfig(
-            num_epochs=10_000,
-            max_steps=epoch + steps,
-            batch_size=shape[0],
-            gradient_accumulation_steps=shape[1],
-            learning_rate=1e-12,
-            temperature=1.0,
-            use_4bit=False,
-            max_image_size=_SIDE_PIXELS,
-            max_new_tokens=12,
-            staleness=staleness,
+        train=pb.Training(
+            evaluation_share=0,
+            config=pb.TrainingConfig(
+                num_epochs=10_000,
+                max_steps=epoch + steps,
+                batch_size=shape[0],
+                gradient_accumulation_steps=shape[1],
+                learning_rate=1e-12,
+                temperature=1.0,
+                use_4bit=False,
+                max_image_size=_SIDE_PIXELS,
+                max_new_tokens=12,
+                staleness=staleness,
+            ),
+            lora=pb.LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0),
         ),
-        lora=pb.LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0),
     )
     done = [e.step_done for _, e in stack.run(spec) if e.WhichOneof("event") == "step_done"]
     metrics = [step.metrics for step in done[epoch:]]

@@ -119,9 +119,11 @@ def _steps(stack: Stack, shown: Sequence[Example], training: pb.TrainingConfig) 
     write_dataset(dataset, shown)
     spec = pb.JobSpec(
         dataset_digest=stack.put(dataset),
-        evaluation_share=0,
-        training=training,
-        lora=pb.LoraConfig(**_LORA),
+        train=pb.Training(
+            evaluation_share=0,
+            config=training,
+            lora=pb.LoraConfig(**_LORA),
+        ),
     )
     done = [event for _, event in stack.run(spec) if event.HasField("step_done")]
     return [

@@ -18,6 +18,7 @@ _ENUM_PREFIXES = {
     "zero_variance_groups": (pb.ZeroVarianceGroups, "ZERO_VARIANCE_GROUPS_"),
     "learning_rate_schedule": (pb.LearningRateSchedule, "LEARNING_RATE_SCHEDULE_"),
 }
+_EVALUATION_SETTINGS = ("max_image_size", "max_new_tokens", "seed")
 _KINDS = {
     "worker_started": "worker",
     "phase_changed": "phase",
@@ -59,18 +60,31 @@ def to_spec(
     evaluation_digest: str | None = None,
     adapter_digest: str | None = None,
 ) -> pb.JobSpec:
-    """The job of a validated POST /train; `settings` is TrainRequest.settings()."""
-    training = {name: _field(name, value) for name, value in settings["training_config"].items()}
-    return pb.JobSpec(
+    """The job of a validated POST /train; `settings` is TrainRequest.settings().
+
+    With an adapter_digest it compares that adapter, under those of the settings that matter then.
+    """
+    spec = pb.JobSpec(
         job_name=settings["job_name"],
         dataset_digest=dataset_digest,
         base_model=settings["model"] or "",
-        training=pb.TrainingConfig(**training),
+    )
+    if adapter_digest:
+        limits = {name: settings["training_config"][name] for name in _EVALUATION_SETTINGS}
+        spec.evaluate.CopyFrom(pb.Evaluation(adapter_digest=adapter_digest, **limits))
+    else:
+        spec.train.CopyFrom(_training(settings, evaluation_digest))
+    return spec
+
+
+def _training(settings: Mapping[str, Any], evaluation_digest: str | None) -> pb.Training:
+    config = {name: _field(name, value) for name, value in settings["training_config"].items()}
+    return pb.Training(
+        config=pb.TrainingConfig(**config),
         lora=pb.LoraConfig(**settings["lora_config"]),
         rewards=[pb.RewardWeight(**reward) for reward in settings["rewards"]],
         evaluation_dataset_digest=evaluation_digest or "",
         evaluation_share=settings.get("evaluation_share"),
-        adapter_digest=adapter_digest or "",
     )
 
 
@@ -136,8 +150,9 @@ def _group(group: pb.ShownGroup) -> dict[str, Any]:
 
 _SEVERITIES = {pb.SEVERITY_ERROR: "error", pb.SEVERITY_WARNING: "warning"}
 _BODY_FIELDS = {
-    "training": "training_config",
-    "lora": "lora_config",
+    "train.config": "training_config",
+    "train.lora": "lora_config",
+    "train.evaluation_share": "evaluation_share",
     "dataset_digest": "data_file_id",
 }
 
@@ -173,18 +188,23 @@ def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
 def _finding(finding: pb.Finding) -> dict[str, Any]:
     suggestion: dict[str, Any] = {}
     for path, value in finding.suggestion.items():
-        section, _, name = path.partition(".")
+        section, _, name = path.rpartition(".")
         number = int(value) if value.is_integer() and name != "temperature" else value
         typed = bool(value) if name in ("use_4bit", "gradient_checkpointing") else number
         suggestion.setdefault(_BODY_FIELDS[section], {})[name] = typed
-    section, dot, name = finding.where.partition(".")
     return {
         "severity": _SEVERITIES.get(finding.severity, "note"),
         "code": finding.code,
-        "where": _BODY_FIELDS.get(section, section) + dot + name,
+        "where": _body_field(finding.where),
         "message": finding.message,
         "suggestion": suggestion or None,
     }
+
+
+def _body_field(where: str) -> str:
+    """The field of POST /train that a field of the spec was made from."""
+    section, dot, name = where.rpartition(".")
+    return _BODY_FIELDS.get(where) or _BODY_FIELDS.get(section, section) + dot + name
 
 
 def to_answers(response: pb.AnswerResponse) -> dict[str, dict[str, Any] | None]:

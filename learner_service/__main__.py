@@ -10,6 +10,7 @@ import grpc
 
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.errors import NewerDatabase
 from learner_service.models import ModelList
 from learner_service.on_demand import OnDemand
 from learner_service.queue.job_store import JobStore
@@ -67,7 +68,10 @@ def main() -> None:
     settings = LearnerSettings.read()
     configure_logging("learner", settings.log_level)
     with hold_data(settings.data_dir):
-        asyncio.run(run(settings))
+        try:
+            asyncio.run(run(settings))
+        except NewerDatabase as error:
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

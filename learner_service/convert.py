@@ -22,10 +22,10 @@ from learner_service.events import (
 )
 from learner_service.prediction.question import ModelAnswer
 from learner_service.queue.job_store import Job, LoggedEvent
-from learner_service.spec import JobSpec, validated_spec, validated_training
-from tally.job.settings import TrainingConfig
+from learner_service.spec import JobSpec, Limits, Training, validated_limits, validated_spec
 from tally.learner.v1 import learner_pb2 as pb
 from tally.rpc.digests import check_digest
+from tally.rpc.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from learner_service.preflight.preflight import Preflight
@@ -53,55 +53,64 @@ _ENUM_FIELDS = {
     "zero_variance_groups": (pb.ZeroVarianceGroups, "ZERO_VARIANCE_GROUPS_"),
     "learning_rate_schedule": (pb.LearningRateSchedule, "LEARNING_RATE_SCHEDULE_"),
 }
+_LIMITS = frozenset(Limits.model_fields)
 
 
 def spec_from_proto(message: pb.JobSpec) -> JobSpec:
     """Raises InvalidArgument that names the field; unset fields take their defaults."""
-    check_digest(message.dataset_digest, "spec.dataset_digest")
-    for name in ("evaluation_dataset_digest", "adapter_digest"):
-        if digest := getattr(message, name):
-            check_digest(digest, f"spec.{name}")
-    share = {"evaluation_share": message.evaluation_share}
-    return validated_spec(
+    spec = validated_spec(
         {
-            **(share if message.HasField("evaluation_share") else {}),
             "job_name": message.job_name,
             "dataset_digest": message.dataset_digest,
             "base_model": message.base_model,
-            "training": _set_fields(message.training),
-            "lora": _set_fields(message.lora),
-            "rewards": [{"name": r.name, "weight": r.weight} for r in message.rewards],
-            "evaluation_dataset_digest": message.evaluation_dataset_digest,
-            "adapter_digest": message.adapter_digest,
+            "work": _work_fields(message),
         }
     )
+    for name, digest in spec.digests().items():
+        check_digest(digest, f"spec.{name}")
+    return spec
+
+
+def _work_fields(message: pb.JobSpec) -> dict[str, Any]:
+    kind = message.WhichOneof("work")
+    if kind is None:
+        raise InvalidArgument("spec: expected train or evaluate")
+    fields = _set_fields(getattr(message, kind))
+    if kind == "train":
+        training = message.train
+        fields |= {"config": _set_fields(training.config), "lora": _set_fields(training.lora)}
+        fields["rewards"] = [{"name": r.name, "weight": r.weight} for r in training.rewards]
+    return {**fields, "kind": kind}
 
 
 def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
-    training = spec.training.model_dump(mode="json")
+    message = pb.JobSpec(
+        job_name=spec.job_name, dataset_digest=spec.dataset_digest, base_model=spec.base_model
+    )
+    if isinstance(spec.work, Training):
+        message.train.CopyFrom(_training_to_proto(spec.work))
+    else:
+        message.evaluate.CopyFrom(pb.Evaluation(**spec.work.model_dump(exclude={"kind"})))
+    return message
+
+
+def _training_to_proto(training: Training) -> pb.Training:
+    config = training.config.model_dump(mode="json")
     for name, (enum, prefix) in _ENUM_FIELDS.items():
-        training[name] = enum.Value(prefix + training[name].upper())
-    return pb.JobSpec(
-        job_name=spec.job_name,
-        dataset_digest=spec.dataset_digest,
-        base_model=spec.base_model,
-        training=pb.TrainingConfig(**training),
-        lora=pb.LoraConfig(**spec.lora.model_dump()),
-        rewards=[pb.RewardWeight(name=r.name, weight=r.weight) for r in spec.rewards],
-        evaluation_dataset_digest=spec.evaluation_dataset_digest,
-        evaluation_share=spec.evaluation_share,
-        adapter_digest=spec.adapter_digest,
+        config[name] = enum.Value(prefix + config[name].upper())
+    return pb.Training(
+        config=pb.TrainingConfig(**config),
+        lora=pb.LoraConfig(**training.lora.model_dump()),
+        rewards=[pb.RewardWeight(name=r.name, weight=r.weight) for r in training.rewards],
+        evaluation_dataset_digest=training.evaluation_dataset_digest,
+        evaluation_share=training.evaluation_share,
     )
 
 
-def limits_of(message: pb.AnswerRequest, training: TrainingConfig) -> TrainingConfig:
-    """`training` with the limits that the caller set; raises InvalidArgument."""
-    set_limits = {
-        name: getattr(message, name)
-        for name in ("max_image_size", "max_new_tokens")
-        if message.HasField(name)
-    }
-    return validated_training(training.model_dump() | set_limits)
+def limits_of(message: pb.AnswerRequest, limits: Limits) -> Limits:
+    """`limits` with those that the caller set; raises InvalidArgument."""
+    set_limits = {name: value for name, value in _set_fields(message).items() if name in _LIMITS}
+    return validated_limits({name: getattr(limits, name) for name in _LIMITS} | set_limits)
 
 
 def answer_response(answers: Sequence[ModelAnswer]) -> pb.AnswerResponse:

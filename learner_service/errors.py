@@ -11,7 +11,8 @@
     │   └── JobExists              the id with another spec
     ├── FailedPrecondition
     │   ├── MissingDataset         put the blob first
-    │   └── UnknownModel           not on the learner's list
+    │   ├── UnknownModel           not on the learner's list
+    │   └── NewerDatabase          a later release wrote it
     └── Unavailable
         ├── RolloutsUnavailable    no replica answered, or had room, in time
         └── RewardsUnavailable     the reward service did not
@@ -53,6 +54,10 @@ class MissingDataset(FailedPrecondition):
 
 
 class UnknownModel(FailedPrecondition):
+    pass
+
+
+class NewerDatabase(FailedPrecondition):
     pass
 
 

@@ -12,7 +12,7 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.models import ModelList
 from learner_service.prediction.question import ModelAnswer, Question
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec
+from learner_service.spec import JobSpec, Training
 
 if TYPE_CHECKING:
     from learner_service.asking import Asking
@@ -35,7 +35,7 @@ class OnDemand:
         return await answering.answer(question)
 
     async def preflight(
-        self, spec: JobSpec, earlier_steps: Sequence[dict[str, float]]
+        self, spec: JobSpec, training: Training, earlier_steps: Sequence[dict[str, float]]
     ) -> "Preflight":
         """As `Preflights.run`."""
         module = await self._module("preflight.preflight")
@@ -43,7 +43,7 @@ class OnDemand:
         settings = self._settings
         preflights = module.Preflights(asking, self._blobs, settings.device, settings.dtype)
         result: Preflight = await preflights.run(
-            spec, self._models.source(spec.base_model), earlier_steps
+            spec, training, self._models.source(spec.base_model), earlier_steps
         )
         return result
 

@@ -17,7 +17,7 @@ from learner_service.on_demand import OnDemand
 from learner_service.prediction.question import Question, published_adapter
 from learner_service.queue.job_store import Job
 from learner_service.queue.jobs import Jobs
-from tally.job.settings import TrainingConfig
+from learner_service.spec import Limits, Training
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
 from tally.rpc.errors import InvalidArgument
@@ -66,17 +66,19 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
         self, request: pb.PreflightRequest, context: grpc.aio.ServicerContext
     ) -> pb.PreflightResponse:
         spec = self._jobs.startable(spec_from_proto(request.spec))
+        if not isinstance(spec.work, Training):
+            raise InvalidArgument("spec: only a job that trains has a preflight; expected train")
         earlier_steps = self._jobs.earlier_steps(spec.base_model)
-        return preflight_response(await self._on_demand.preflight(spec, earlier_steps))
+        result = await self._on_demand.preflight(spec, spec.work, earlier_steps)
+        return preflight_response(result)
 
     def _question(self, request: pb.AnswerRequest) -> Question:
         """The request with what it leaves out: the job's settings, or the defaults."""
         job = self._jobs.get(request.job_id) if request.job_id else None
-        training = job.spec.training if job else TrainingConfig()
         base_model = job.spec.base_model if job else self._jobs.default_model
         if job and request.base_model not in ("", base_model):
             raise InvalidArgument(f"base_model: the job's is {base_model}; leave it out")
-        limits = limits_of(request, training)
+        limits = limits_of(request, job.spec.work.limits if job else Limits())
         return Question(
             base_model=request.base_model or base_model,
             adapter_digest=published_adapter(self._jobs.folder(job.job_id)) if job else "",

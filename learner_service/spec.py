@@ -1,7 +1,9 @@
-"""What a job trains, on what, and how: the documented settings with the documented defaults."""
+"""What a job does, on what, and how: the documented settings with the documented defaults."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,31 +19,86 @@ from tally.job.settings import (
 from tally.rpc.digests import digest_of
 
 
-class JobSpec(BaseModel):
-    """See JobSpec in learner.proto, field by field."""
-
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    job_name: str = Field("", max_length=MOST_NAME_CHARACTERS)
-    dataset_digest: str
-    base_model: str
-    training: TrainingConfig = TrainingConfig()
+
+def _as_in_training(name: str) -> Any:
+    """The range and the default of a setting of TrainingConfig, for a field that means the same."""
+    return copy(TrainingConfig.model_fields[name])
+
+
+class Limits(_Part):
+    """How large an image is asked about, and how long the answer may get."""
+
+    max_image_size: int = _as_in_training("max_image_size")
+    max_new_tokens: int = _as_in_training("max_new_tokens")
+
+
+class Training(_Part):
+    """See Training in learner.proto, field by field."""
+
+    kind: Literal["train"] = "train"
+    config: TrainingConfig = TrainingConfig()
     lora: LoraConfig = LoraConfig()
     rewards: tuple[RewardWeight, ...] = ()
     evaluation_dataset_digest: str = ""
     evaluation_share: EvaluationShare = DEFAULT_EVALUATION_SHARE
-    adapter_digest: str = ""
 
     @property
     def held_out_share(self) -> float:
         """Share of the images that training never sees."""
         return 0.0 if self.evaluation_dataset_digest else self.evaluation_share
 
+    @property
+    def seed(self) -> int:
+        return self.config.seed
+
+    @property
+    def limits(self) -> Limits:
+        """Those of the job's answers, for whoever asks its adapter."""
+        config = self.config
+        return Limits(max_image_size=config.max_image_size, max_new_tokens=config.max_new_tokens)
+
+
+class Evaluation(Limits):
+    """See Evaluation in learner.proto, field by field."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    adapter_digest: str
+    seed: int = _as_in_training("seed")
+
+    @property
+    def limits(self) -> Limits:
+        return self
+
+
+class JobSpec(_Part):
+    """See JobSpec in learner.proto, field by field."""
+
+    job_name: str = Field("", max_length=MOST_NAME_CHARACTERS)
+    dataset_digest: str
+    base_model: str
+    work: Training | Evaluation = Field(Training(), discriminator="kind")
+
+    def digests(self) -> dict[str, str]:
+        """The blobs that the job needs, by the fields of learner.proto that name them."""
+        named = {"dataset_digest": self.dataset_digest}
+        if isinstance(self.work, Evaluation):
+            named["evaluate.adapter_digest"] = self.work.adapter_digest
+        elif self.work.evaluation_dataset_digest:
+            named["train.evaluation_dataset_digest"] = self.work.evaluation_dataset_digest
+        return named
+
     def fingerprint(self) -> str:
-        """Equal for jobs that train the same thing: a later one may go on from an earlier one."""
-        trained = self.model_copy(update={"evaluation_share": self.held_out_share})
-        named = {"job_name", "evaluation_dataset_digest"}
-        return digest_of(trained.model_dump_json(exclude=named).encode())
+        """Equal for jobs that do the same: a later one may go on from an earlier one."""
+        work = self.work
+        if isinstance(work, Training):
+            # What is compared afterwards changes nothing of what is trained.
+            same = {"evaluation_share": work.held_out_share, "evaluation_dataset_digest": ""}
+            work = work.model_copy(update=same)
+        nameless = self.model_copy(update={"job_name": "", "work": work})
+        return digest_of(nameless.model_dump_json().encode())
 
 
 def validated_spec(fields: dict[str, object]) -> JobSpec:
@@ -50,10 +107,16 @@ def validated_spec(fields: dict[str, object]) -> JobSpec:
         return JobSpec.model_validate(fields)
 
 
-def validated_training(fields: dict[str, object]) -> TrainingConfig:
-    """As validated_spec, for the training settings alone."""
+def validated_limits(fields: dict[str, object]) -> Limits:
+    """As validated_spec, for the limits of an answer."""
     with _named_faults():
-        return TrainingConfig.model_validate(fields)
+        return Limits.model_validate(fields)
+
+
+def stored_spec(text: str) -> JobSpec:
+    """A spec as it was written down, maybe by another version: settings that are not known here are
+    left out, and those that are new here have their defaults."""
+    return JobSpec.model_validate_json(text, extra="ignore")
 
 
 @contextmanager
@@ -62,5 +125,5 @@ def _named_faults() -> Iterator[None]:
         yield
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]).removeprefix("work.")
         raise InvalidSpec(f"{where}: {first['msg']}") from error

@@ -106,4 +106,6 @@ def model_response(
         max_completions=settings.max_completions,
         barred_token_ids=model.barred_token_ids,
         use_4bit=model.use_4bit,
+        min_temperature=model.least_temperature,
+        max_temperature=model.most_temperature,
     )

@@ -35,6 +35,9 @@ class RolloutModel:
     max_sequence_tokens: int = 0
     max_new_tokens: int = 0
     max_completions: int = 0
+    # Temperatures of a request besides 0; a highest of 0 where a replica tells none.
+    min_temperature: float = 0.0
+    max_temperature: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,8 @@ class RolloutClient:
             max_sequence_tokens=response.max_sequence_tokens,
             max_new_tokens=response.max_new_tokens,
             max_completions=response.max_completions,
+            min_temperature=response.min_temperature,
+            max_temperature=response.max_temperature,
         )
 
     async def generate(

@@ -7,18 +7,20 @@ from pathlib import Path
 
 from learner_service.data.dataset import Row
 from learner_service.job_folder.split_record import recorded_rows
-from learner_service.spec import JobSpec
+from learner_service.spec import Training
 
 FEWEST_IMAGES = 50
 _MOST_HELD_OUT = 1000
 
 
-def split_rows(folder: Path, rows: Sequence[Row], spec: JobSpec) -> tuple[list[Row], list[Row]]:
+def split_rows(
+    folder: Path, rows: Sequence[Row], training: Training
+) -> tuple[list[Row], list[Row]]:
     """What the job in `folder` trains on, and what it holds out."""
-    share, seed = spec.held_out_share, spec.training.seed
+    share, seed = training.held_out_share, training.config.seed
     held_out = set(recorded_rows(folder, lambda: held_out_numbers(rows, share, seed)))
-    training = [row for row in rows if row.number not in held_out]
-    return training, [row for row in rows if row.number in held_out]
+    seen = [row for row in rows if row.number not in held_out]
+    return seen, [row for row in rows if row.number in held_out]
 
 
 def held_out_numbers(rows: Sequence[Row], share: float, seed: int) -> list[int]:

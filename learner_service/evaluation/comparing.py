@@ -34,36 +34,41 @@ class Comparing:
     rewards: RewardClient
     report: Report
     phases: Phases
+    max_new_tokens: int
+    seed: int
 
     def run(
-        self, prompter: Prompter, rows: Sequence[Row], adapter_digest: str, held_out: bool
+        self,
+        prompter: Prompter,
+        rows: Sequence[Row],
+        adapter_digest: str,
+        held_out_share: float | None = None,
     ) -> Path:
         """Compares, reports EvaluationDone, and leaves the report at the path that it returns.
 
-        `held_out`: the rows are a part of the job's own data.
+        `held_out_share`: the rows are this part of the job's own data; None where they are not.
         """
         self.phases.enter(JobPhase.EVALUATING)
-        spec = self.task.spec
         evaluator = Evaluator(
             prompter=prompter,
             rollouts=self.rollouts,
             rewards=self.rewards,
             loop=self.loop,
-            max_new_tokens=spec.training.max_new_tokens,
+            max_new_tokens=self.max_new_tokens,
             report=self.report,
         )
         compared = evaluator.compare(rows, adapter_digest)
-        result = comparison(compared, spec.training.seed)
+        result = comparison(compared, self.seed)
         result["held_out"] = None
-        if held_out:
+        if held_out_share is not None:
             numbers = [row.number for row in rows]
-            result["held_out"] = {"share": spec.evaluation_share, "rows": numbers}
+            result["held_out"] = {"share": held_out_share, "rows": numbers}
         path = self.task.folder / "evaluation.zip"
         write_report(
             path,
             result,
             compared,
-            about=self._about(held_out),
+            about=self._about(held_out_share is not None),
             open_picture=lambda digest: self.store.path(digest).read_bytes(),
         )
         self.report(self._done(result, path))
@@ -74,7 +79,7 @@ class Comparing:
         prompter: Prompter,
         stage: Callable[[], list[Row]],
         adapter_digest: str,
-        held_out: bool,
+        held_out_share: float | None = None,
     ) -> bytes | None:
         """The page of a comparison on the rows that `stage` gives; None where there is none.
 
@@ -84,7 +89,7 @@ class Comparing:
             rows = stage()
             if not rows:
                 return None
-            return _page_of(self.run(prompter, rows, adapter_digest, held_out))
+            return _page_of(self.run(prompter, rows, adapter_digest, held_out_share))
         except TallyError as error:
             self.report(Notice(message=f"base and adapter were not compared: {error}"))
             return None

@@ -9,7 +9,7 @@ from enum import StrEnum
 from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight.memory import MemoryEstimate
 from learner_service.preflight.savings import nearest_that_fits
-from learner_service.spec import JobSpec
+from learner_service.spec import Training
 from tally.job.settings import TrainingConfig
 
 _CEILING = 0.97
@@ -26,7 +26,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """`suggestion`: fields of the spec, such as training.batch_size, with values that fit."""
+    """`suggestion`: fields of the spec, such as train.config.batch_size, with values that fit."""
 
     severity: Severity
     code: str
@@ -67,7 +67,7 @@ def step_plan(training: TrainingConfig, rows: int) -> StepPlan:
 
 
 def of_data(
-    counts: Counter[int], training_rows: int, held_out: int, spec: JobSpec
+    counts: Counter[int], training_rows: int, held_out: int, training: Training
 ) -> Iterator[Finding]:
     """Findings about the rows: their number, their balance, what is held out."""
     rows = counts.total()
@@ -87,11 +87,11 @@ def of_data(
             where="dataset_digest",
             message=f"{training_rows} rows are little to learn from; a few hundred are better",
         )
-    if spec.held_out_share and not held_out:
+    if training.held_out_share and not held_out:
         yield Finding(
             severity=Severity.NOTE,
             code="nothing_held_out",
-            where="evaluation_share",
+            where="train.evaluation_share",
             message="too few images to hold some out: base and adapter will not be compared; "
             "name an upload to compare on",
         )
@@ -104,28 +104,28 @@ def of_steps(training: TrainingConfig, plan: StepPlan, rows: int) -> Iterator[Fi
         yield Finding(
             severity=Severity.WARNING,
             code="batch_beyond_data",
-            where="training.gradient_accumulation_steps",
+            where="train.config.gradient_accumulation_steps",
             message=f"a step would take more rows than the {rows} there are",
             suggestion={
-                "training.batch_size": batch,
-                "training.gradient_accumulation_steps": max(1, rows // batch),
+                "train.config.batch_size": batch,
+                "train.config.gradient_accumulation_steps": max(1, rows // batch),
             },
         )
     if training.warmup_steps and training.warmup_steps >= plan.total_steps:
         yield Finding(
             severity=Severity.WARNING,
             code="warmup_beyond_steps",
-            where="training.warmup_steps",
+            where="train.config.warmup_steps",
             message=f"of {plan.total_steps} steps none reaches the learning rate",
-            suggestion={"training.warmup_steps": plan.total_steps // 10},
+            suggestion={"train.config.warmup_steps": plan.total_steps // 10},
         )
     if training.save_steps > plan.total_steps:
         yield Finding(
             severity=Severity.NOTE,
             code="no_checkpoint",
-            where="training.save_steps",
+            where="train.config.save_steps",
             message=f"no checkpoint is written before the last of {plan.total_steps} steps",
-            suggestion={"training.save_steps": max(1, plan.total_steps // 4)},
+            suggestion={"train.config.save_steps": max(1, plan.total_steps // 4)},
         )
 
 
@@ -141,22 +141,34 @@ def of_limits(
             yield Finding(
                 severity=Severity.ERROR,
                 code={"num_generations": "max_completions"}.get(name, name),
-                where=f"training.{name}",
+                where=f"train.config.{name}",
                 message=f"the rollout replicas give at most {limit} {what}",
-                suggestion={f"training.{name}": limit},
+                suggestion={f"train.config.{name}": limit},
             )
+    lowest, highest = served.min_temperature, served.max_temperature
+    if highest and not lowest <= training.temperature <= highest:
+        yield Finding(
+            severity=Severity.ERROR,
+            code="temperature",
+            where="train.config.temperature",
+            message=f"the rollout replicas sample at temperatures of {lowest:g} to {highest:g}",
+            suggestion={
+                "train.config.temperature": min(max(training.temperature, lowest), highest)
+            },
+        )
     limit = served.max_sequence_tokens
     if limit and prompt_tokens + training.max_new_tokens > limit:
         room = limit - training.max_new_tokens - (prompt_tokens - image_tokens)
         side = training.max_image_size * math.sqrt(max(room, 0) / image_tokens)
         pixels = int(side) // _GRID_PIXELS * _GRID_PIXELS
+        smaller: dict[str, float] = {"train.config.max_image_size": pixels}
         yield Finding(
             severity=Severity.ERROR,
             code="max_sequence_tokens",
-            where="training.max_image_size",
+            where="train.config.max_image_size",
             message=f"a prompt of {prompt_tokens} tokens and {training.max_new_tokens} more are "
             f"beyond the {limit} that the rollout replicas take",
-            suggestion={"training.max_image_size": pixels} if pixels >= 2 * _GRID_PIXELS else {},
+            suggestion=smaller if pixels >= 2 * _GRID_PIXELS else {},
         )
 
 
@@ -180,11 +192,11 @@ def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:
             "the way; check the answers in main.csv, or begin with easier images",
         )
     elif base.varied_group_rate < 0.1:
-        warmer = {"training.temperature": 1.0} if training.temperature < 1 else {}
+        warmer = {"train.config.temperature": 1.0} if training.temperature < 1 else {}
         yield Finding(
             severity=Severity.WARNING,
             code="no_variety",
-            where="training.temperature",
+            where="train.config.temperature",
             message=f"the answers to a question differ in {base.varied_group_rate:.0%} of the "
             "groups only, and only those teach; raise the temperature",
             suggestion=warmer,
@@ -212,7 +224,7 @@ def of_memory(
     yield Finding(
         severity=Severity.ERROR if too_much else Severity.WARNING,
         code="not_enough_memory" if too_much else "tight_memory",
-        where="training.batch_size",
+        where="train.config.batch_size",
         message=f"an estimated {need:.1f} GB are needed and there are {have:.1f} GB",
         suggestion=smaller,
     )

@@ -12,7 +12,7 @@ from transformers import AutoConfig
 
 from learner_service.asking import Asking
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.clients.rollouts import RolloutModel, Sampling
+from learner_service.clients.rollouts import Sampling
 from learner_service.data.dataset import Row, read_rows, stage_dataset
 from learner_service.data.held_out import held_out_numbers
 from learner_service.data.kinds import kinds_of
@@ -27,7 +27,7 @@ from learner_service.preflight.memory import (
     available_memory,
     estimated_memory,
 )
-from learner_service.spec import JobSpec
+from learner_service.spec import JobSpec, Training
 from tally.job.settings import TrainingConfig
 
 _SAMPLE = 32
@@ -67,48 +67,55 @@ class Preflights:
         self._dtype = dtype
 
     async def run(
-        self, spec: JobSpec, source: str, earlier_steps: Sequence[dict[str, float]]
+        self,
+        spec: JobSpec,
+        training: Training,
+        source: str,
+        earlier_steps: Sequence[dict[str, float]],
     ) -> Preflight:
         """`earlier_steps`: metrics of steps of an earlier job with the same base model."""
+        config = training.config
         rows = await asyncio.to_thread(read_rows, self._blobs.path(spec.dataset_digest))
-        held_out = set(held_out_numbers(rows, spec.held_out_share, spec.training.seed))
+        held_out = set(held_out_numbers(rows, training.held_out_share, config.seed))
         training_rows = [row for row in rows if row.number not in held_out]
         counts = Counter(row.true_count for row in rows)
-        plan = step_plan(spec.training, len(training_rows))
+        plan = step_plan(config, len(training_rows))
         found = [
-            *findings.of_data(counts, len(training_rows), len(held_out), spec),
-            *findings.of_steps(spec.training, plan, len(training_rows)),
+            *findings.of_data(counts, len(training_rows), len(held_out), training),
+            *findings.of_steps(config, plan, len(training_rows)),
         ]
         prompter = await self._asking.prompter_alone(spec.base_model)
-        asked = await asyncio.to_thread(self._staged, spec, training_rows, prompter)
-        prompts = [prompter.prompt(row, seed=spec.training.seed) for row in asked]
+        asked = await asyncio.to_thread(
+            self._staged, spec.dataset_digest, config, training_rows, prompter
+        )
+        prompts = [prompter.prompt(row, seed=config.seed) for row in asked]
         longest = max(range(len(asked)), key=lambda number: len(prompts[number].token_ids))
         prompt_tokens = len(prompts[longest].token_ids)
         image_tokens = prompter.grid.tokens(asked[longest].width, asked[longest].height)
         shape = ModelShape.of_config(await asyncio.to_thread(AutoConfig.from_pretrained, source))
         device, available_bytes = available_memory(self._device)
 
-        def memory_of(training: TrainingConfig) -> MemoryEstimate:
-            share = (training.max_image_size / spec.training.max_image_size) ** 2
+        def memory_of(changed: TrainingConfig) -> MemoryEstimate:
+            share = (changed.max_image_size / config.max_image_size) ** 2
             return estimated_memory(
                 shape,
-                training,
-                spec.lora,
+                changed,
+                training.lora,
                 prompt_tokens=prompt_tokens - image_tokens + round(image_tokens * share),
                 device=device,
                 bytes_per_number=self._bytes_per_number(device),
                 available_bytes=available_bytes,
             )
 
-        found += findings.of_memory(spec.training, memory_of)
+        found += findings.of_memory(config, memory_of)
         base = None
         try:
             served = await self._asking.served(prompter, spec.base_model)
-            limits = list(findings.of_limits(spec.training, served, prompt_tokens, image_tokens))
+            limits = list(findings.of_limits(config, served, prompt_tokens, image_tokens))
             found += limits
             if not limits:
-                base = await self._base(spec, asked, prompter, served)
-                found += findings.of_base(base, spec.training)
+                base = await self._base(training, asked, prompter)
+                found += findings.of_base(base, config)
         except RolloutsUnavailable:
             found.append(_replicas_away())
         return Preflight(
@@ -119,7 +126,7 @@ class Preflights:
             images=len({row.image_digest for row in rows}),
             held_out_rows=len(held_out),
             steps=plan,
-            memory=memory_of(spec.training),
+            memory=memory_of(config),
             base=base,
             time=_time(plan, base, earlier_steps),
         )
@@ -128,38 +135,43 @@ class Preflights:
         half = self._dtype == "bfloat16" or (self._dtype == "auto" and device == "cuda")
         return 2 if half else 4
 
-    def _staged(self, spec: JobSpec, training_rows: Sequence[Row], prompter: Prompter) -> list[Row]:
+    def _staged(
+        self,
+        dataset_digest: str,
+        config: TrainingConfig,
+        training_rows: Sequence[Row],
+        prompter: Prompter,
+    ) -> list[Row]:
         """A sample of what would be trained on, its images as blobs."""
-        generator = random.Random(spec.training.seed)
+        generator = random.Random(config.seed)
         chosen = generator.sample(list(training_rows), min(_SAMPLE, len(training_rows)))
         return stage_dataset(
-            self._blobs.path(spec.dataset_digest),
+            self._blobs.path(dataset_digest),
             self._blobs,
             prompter.grid,
-            spec.training.max_image_size,
+            config.max_image_size,
             only_numbers={row.number for row in chosen},
         )
 
     async def _base(
-        self, spec: JobSpec, rows: Sequence[Row], prompter: Prompter, served: RolloutModel
+        self, training: Training, rows: Sequence[Row], prompter: Prompter
     ) -> BaseSample:
         """The base model at the job's own temperature: what the first step would see."""
+        config = training.config
         rollouts, rewards = await self._asking.clients()
-        prompts = [
-            prompter.prompt(row, spec.training.seed + number) for number, row in enumerate(rows)
-        ]
-        size = spec.training.num_generations
+        prompts = [prompter.prompt(row, config.seed + number) for number, row in enumerate(rows)]
+        size = config.num_generations
         sampling = Sampling(
             num_completions=size,
-            temperature=spec.training.temperature,
-            max_new_tokens=spec.training.max_new_tokens,
+            temperature=config.temperature,
+            max_new_tokens=config.max_new_tokens,
         )
         started = time.monotonic()
         groups = await rollouts.generate(prompts, "", sampling)
         seconds = time.monotonic() - started
         texts = [prompter.answer(completion) for group in groups for completion in group]
         truth = [row.true_count for row in rows for _ in range(size)]
-        scores = await rewards.score(texts, truth, spec.rewards)
+        scores = await rewards.score(texts, truth, training.rewards)
         starts = range(0, len(scores), size)
         values = ratio_scores(scores).values()
         return BaseSample(

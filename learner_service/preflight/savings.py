@@ -14,7 +14,7 @@ def nearest_that_fits(
         changed[name] = value
         tried = training.model_copy(update=changed)
         if fits(tried):
-            return {f"training.{name}": value for name, value in changed.items()}
+            return {f"train.config.{name}": value for name, value in changed.items()}
     return {}
 
 

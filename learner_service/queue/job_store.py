@@ -2,8 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,37 +20,9 @@ from learner_service.events import (
     from_json,
     to_json,
 )
+from learner_service.queue.database import open_database, transaction
 from learner_service.queue.retention import STEPS_KEPT, is_milestone
-from learner_service.spec import JobSpec
-from tally.host.full_disk import is_full_disk
-from tally.rpc.errors import ResourceExhausted
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    job_id TEXT NOT NULL UNIQUE,
-    fingerprint TEXT NOT NULL,
-    spec TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    status TEXT NOT NULL,
-    phase TEXT NOT NULL,
-    current_step INTEGER NOT NULL DEFAULT 0,
-    total_steps INTEGER NOT NULL DEFAULT 0,
-    loss REAL,
-    error_message TEXT NOT NULL DEFAULT '',
-    result_digest TEXT NOT NULL DEFAULT '',
-    resumed_from_job_id TEXT NOT NULL DEFAULT '',
-    last_seq INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS jobs_by_fingerprint ON jobs (fingerprint, number);
-CREATE TABLE IF NOT EXISTS events (
-    job_id TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    time TEXT NOT NULL,
-    event TEXT NOT NULL,
-    PRIMARY KEY (job_id, seq)
-) WITHOUT ROWID;
-"""
+from learner_service.spec import JobSpec, stored_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +55,10 @@ class JobStore:
     """The only writer of the learner's database; every change is on disk when a call returns."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Raises NewerDatabase."""
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA busy_timeout = 30000")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_database(path)
+        self._renew_fingerprints()
 
     def close(self) -> None:
         self._connection.close()
@@ -179,20 +146,21 @@ class JobStore:
             for row in rows
         ]
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All of it is on disk afterwards, or none; raises ResourceExhausted on a full disk."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException as error:
-            if self._connection.in_transaction:  # a full disk has ended it already
-                self._connection.execute("ROLLBACK")
-            if is_full_disk(error):
-                message = "no room on the learner's disk; free some and retry"
-                raise ResourceExhausted(message) from error
-            raise
+    def _renew_fingerprints(self) -> None:
+        """Settings that were added or removed since change them, and a job that goes on from an
+        earlier one is found by them."""
+        renewed = [
+            (fingerprint, row["job_id"])
+            for row in self._connection.execute("SELECT job_id, fingerprint, spec FROM jobs")
+            if (fingerprint := stored_spec(row["spec"]).fingerprint()) != row["fingerprint"]
+        ]
+        with self._lock, self._transaction():
+            self._connection.executemany(
+                "UPDATE jobs SET fingerprint = ? WHERE job_id = ?", renewed
+            )
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._connection)
 
     def _one(self, job_id: str) -> sqlite3.Row:
         row: sqlite3.Row = self._connection.execute(
@@ -267,7 +235,7 @@ def _after(job: Job, event: Event) -> Job:
 
 def _job(row: sqlite3.Row) -> Job:
     fields = {key: row[key] for key in row.keys() if key != "fingerprint"}  # noqa: SIM118
-    fields["spec"] = JobSpec.model_validate_json(fields["spec"])
+    fields["spec"] = stored_spec(fields["spec"])
     fields["created_at"] = datetime.fromisoformat(fields["created_at"])
     fields["status"] = JobStatus(fields["status"])
     fields["phase"] = JobPhase(fields["phase"])

@@ -73,13 +73,9 @@ class Jobs:
 
     def _check(self, spec: JobSpec) -> None:
         self._models.source(spec.base_model)
-        for name in ("dataset_digest", "evaluation_dataset_digest", "adapter_digest"):
-            if digest := getattr(spec, name):
-                self._check_blob(digest, name)
-
-    def _check_blob(self, digest: str, field: str) -> None:
-        if self._blobs.size_bytes(digest) is None:
-            raise MissingDataset(f"{field}: put this blob first")
+        for field, digest in spec.digests().items():
+            if self._blobs.size_bytes(digest) is None:
+                raise MissingDataset(f"{field}: put this blob first")
 
     @property
     def default_model(self) -> str:

@@ -39,7 +39,10 @@ class RunParameters:
 
     def to_dict(self) -> dict[str, Any]:
         """Flat, since trackers compare runs by single values: `training.learning_rate`."""
-        return dict(_flat("", self.spec.model_dump(mode="json")))
+        fields = self.spec.model_dump(mode="json")
+        work = fields.pop("work")
+        fields |= {name: work[name] for name in work if name not in ("kind", "config")}
+        return dict(_flat("", fields | {"training": work["config"]}))
 
     def to_json_string(self) -> str:
         return json.dumps(self.to_dict(), indent=2)

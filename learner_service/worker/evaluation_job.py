@@ -4,10 +4,11 @@ from learner_service.data.dataset import stage_dataset
 from learner_service.data.prompts import Prompter
 from learner_service.evaluation.comparing import Comparing
 from learner_service.events import JobEnded, JobPhase, JobStatus
+from learner_service.spec import Evaluation
 from tally.rpc.digests import digest_of_file
 
 
-def run_evaluation_job(comparing: Comparing) -> None:
+def run_evaluation_job(comparing: Comparing, evaluation: Evaluation) -> None:
     """Ends the job with the report as its result; needs no weights of the model."""
     task, spec = comparing.task, comparing.task.spec
     comparing.phases.enter(JobPhase.LOADING)
@@ -18,8 +19,8 @@ def run_evaluation_job(comparing: Comparing) -> None:
         comparing.store.path(spec.dataset_digest),
         comparing.store,
         prompter.grid,
-        spec.training.max_image_size,
+        evaluation.max_image_size,
     )
-    report = comparing.run(prompter, rows, spec.adapter_digest, held_out=False)
+    report = comparing.run(prompter, rows, evaluation.adapter_digest)
     digest = digest_of_file(report)
     comparing.report(JobEnded(status=JobStatus.COMPLETED, result_digest=digest))

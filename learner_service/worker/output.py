@@ -9,7 +9,7 @@ from transformers import TrainerState
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.policy.policy import Policy
-from learner_service.spec import JobSpec
+from learner_service.spec import JobSpec, Training
 from tally.rpc.digests import digest_of_file
 
 OUTPUT_FILES = (
@@ -23,7 +23,9 @@ OUTPUT_FILES = (
 )
 
 
-def write_output(folder: Path, policy: Policy, spec: JobSpec, state: TrainerState) -> None:
+def write_output(
+    folder: Path, policy: Policy, spec: JobSpec, training: Training, state: TrainerState
+) -> None:
     """Writes exactly OUTPUT_FILES into `folder`, which is made anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -31,7 +33,7 @@ def write_output(folder: Path, policy: Policy, spec: JobSpec, state: TrainerStat
     policy.tokenizer.save_pretrained(folder, save_jinja_files=False)
     policy.image_processor.save_pretrained(folder)
     state.save_to_json(str(folder / "trainer_state.json"))
-    (folder / "training_args.json").write_text(json.dumps(_training_args(spec), indent=2))
+    (folder / "training_args.json").write_text(json.dumps(_training_args(spec, training), indent=2))
     _name_base_model(folder / "adapter_config.json", spec.base_model)
     for path in folder.iterdir():
         if path.name not in OUTPUT_FILES:
@@ -54,14 +56,14 @@ def _zip(folder: Path, path: Path) -> None:
             archive.write(file, file.name)
 
 
-def _training_args(spec: JobSpec) -> dict[str, object]:
+def _training_args(spec: JobSpec, training: Training) -> dict[str, object]:
     return {
         "job_name": spec.job_name,
         "base_model": spec.base_model,
         "dataset_digest": spec.dataset_digest,
-        "training_config": spec.training.model_dump(mode="json"),
-        "lora_config": spec.lora.model_dump(mode="json"),
-        "rewards": [reward.model_dump() for reward in spec.rewards]
+        "training_config": training.config.model_dump(mode="json"),
+        "lora_config": training.lora.model_dump(mode="json"),
+        "rewards": [reward.model_dump() for reward in training.rewards]
         or [{"name": "progressive_count", "weight": 1.0}],
     }
 

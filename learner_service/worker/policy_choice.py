@@ -4,10 +4,11 @@ import torch
 
 from learner_service.job_folder.worker_task import WorkerTask
 from learner_service.policy.policy import Policy, PolicySettings
+from learner_service.spec import Training
 
 
-def chosen_policy(task: WorkerTask) -> Policy:
-    settings, training = task.settings, task.spec.training
+def chosen_policy(task: WorkerTask, training: Training) -> Policy:
+    settings, config = task.settings, training.config
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
     device = settings.device
@@ -21,14 +22,14 @@ def chosen_policy(task: WorkerTask) -> Policy:
             source=task.model_source,
             device=device,
             dtype=getattr(torch, dtype),
-            use_4bit=training.use_4bit,
-            seed=training.seed,
+            use_4bit=config.use_4bit,
+            seed=config.seed,
             feature_cache_bytes=settings.feature_cache_bytes,
             feature_folder=(settings.feature_folder or settings.data_dir / "features")
             if settings.feature_folder_bytes
             else None,
             feature_folder_bytes=settings.feature_folder_bytes,
-            gradient_checkpointing=training.gradient_checkpointing,
+            gradient_checkpointing=config.gradient_checkpointing,
         ),
-        task.spec.lora,
+        training.lora,
     )

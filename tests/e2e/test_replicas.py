@@ -105,7 +105,7 @@ class Job:
     def __init__(self, channel: grpc.Channel, dataset_digest: str) -> None:
         self._stub = learner_pb2_grpc.LearnerServiceStub(channel)
         self._id = str(uuid.uuid4())
-        training = pb.TrainingConfig(
+        config = pb.TrainingConfig(
             max_steps=STEPS,
             batch_size=GROUPS,
             gradient_accumulation_steps=1,
@@ -118,7 +118,8 @@ class Job:
             beta=1e-4,  # nothing is skipped, so the gap is that of every completion
         )
         lora = pb.LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0)
-        spec = pb.JobSpec(dataset_digest=dataset_digest, training=training, lora=lora)
+        train = pb.Training(config=config, lora=lora)
+        spec = pb.JobSpec(dataset_digest=dataset_digest, train=train)
         request = pb.StartJobRequest(job_id=self._id, spec=spec)
         self._stub.StartJob(request, timeout=60, wait_for_ready=True)
 

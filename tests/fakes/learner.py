@@ -145,7 +145,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
 
     def _admit(self, request: pb.StartJobRequest) -> None:
         spec = request.spec
-        for digest in filter(None, (spec.dataset_digest, spec.adapter_digest)):
+        for digest in filter(None, (spec.dataset_digest, spec.evaluate.adapter_digest)):
             if digest not in self.blobs:
                 raise FailedPrecondition("that blob is not here; put it first")
         if self.base_models and spec.base_model and spec.base_model not in self.base_models:
@@ -164,8 +164,12 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
 
     def _resumable(self, spec: pb.JobSpec) -> str:
         for job in self.jobs.values():
-            same = job.spec.dataset_digest == spec.dataset_digest and job.spec.lora == spec.lora
-            if same and job.status == pb.JOB_STATUS_CANCELLED:
+            same_data = job.spec.dataset_digest == spec.dataset_digest
+            if (
+                same_data
+                and job.spec.train.lora == spec.train.lora
+                and job.status == pb.JOB_STATUS_CANCELLED
+            ):
                 return job.job_id
         return ""
 
@@ -188,9 +192,13 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         finding = pb.Finding(
             severity=pb.SEVERITY_ERROR,
             code="not_enough_memory",
-            where="training.batch_size",
+            where="train.config.batch_size",
             message="an estimated 9.0 GB are needed",
-            suggestion={"training.batch_size": 4, "training.use_4bit": 1, "lora.lora_alpha": 0.5},
+            suggestion={
+                "train.config.batch_size": 4,
+                "train.config.use_4bit": 1,
+                "train.lora.lora_alpha": 0.5,
+            },
         )
         return pb.PreflightResponse(
             findings=[finding],
@@ -236,10 +244,11 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
 
     async def _train(self, job_id: str) -> None:
         job = self.jobs[job_id]
+        evaluates = job.spec.WhichOneof("work") == "evaluate"
         started = pb.WorkerStarted(attempt=1, resumed_from_step=0, total_steps=self.steps)
         await self.log(job_id, worker_started=started)
         await self.log(job_id, phase_changed=pb.PhaseChanged(phase=pb.JOB_PHASE_LEARNING))
-        for step in range(1, 1 + (0 if job.spec.adapter_digest else self.steps)):
+        for step in range(1, 1 + (0 if evaluates else self.steps)):
             await asyncio.sleep(self.step_seconds)
             await self.hold.wait()
             if self.shows_samples:
@@ -248,10 +257,10 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             done = pb.StepDone(step=step, total_steps=self.steps, metrics=metrics)
             await self.log(job_id, step_done=done)
         digest = self._stored(_result_zip(self.result_padding))
-        if job.spec.evaluation_dataset_digest or job.spec.adapter_digest:
+        if evaluates or job.spec.train.evaluation_dataset_digest:
             await self.hold.wait()
             report = await self._evaluate(job_id)
-            digest = report if job.spec.adapter_digest else digest
+            digest = report if evaluates else digest
         if self.fail_with:
             await self._end(job, pb.JOB_STATUS_FAILED, error_message=self.fail_with)
             return

@@ -53,6 +53,6 @@ async def test_the_example_of_the_document_trains_and_downloads(gateway, learner
     assert 'filename="apple_counting_model.zip"' in download.headers["content-disposition"]
     names = zipfile.ZipFile(io.BytesIO(download.content)).namelist()
     assert "adapter_model.safetensors" in names
-    spec = learner.jobs[job["job_id"]].spec
-    assert (spec.training.num_epochs, spec.training.num_generations) == (30, 8)
-    assert (spec.training.seed, spec.training.use_4bit, spec.lora.r) == (43, True, 64)
+    train = learner.jobs[job["job_id"]].spec.train
+    assert (train.config.num_epochs, train.config.num_generations) == (30, 8)
+    assert (train.config.seed, train.config.use_4bit, train.lora.r) == (43, True, 64)

@@ -8,10 +8,8 @@ from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight import findings
 from learner_service.preflight.findings import BaseSample, Severity, step_plan
 from learner_service.preflight.memory import MemoryEstimate
-from learner_service.spec import JobSpec
+from learner_service.spec import Training
 from tally.job.settings import TrainingConfig
-
-SPEC = JobSpec(dataset_digest="a" * 64, base_model="small")
 
 
 def codes(found) -> list[str]:
@@ -34,12 +32,12 @@ def test_the_steps_of_a_job(rows: int, training: dict, expected: tuple[int, int,
 
 def test_balance_and_size():
     even = Counter({1: 30, 2: 30})
-    assert codes(findings.of_data(even, 54, 6, SPEC)) == []
+    assert codes(findings.of_data(even, 54, 6, Training())) == []
     lopsided = Counter({1: 50, 2: 10})
-    assert codes(findings.of_data(lopsided, 54, 6, SPEC)) == ["unbalanced_counts"]
+    assert codes(findings.of_data(lopsided, 54, 6, Training())) == ["unbalanced_counts"]
     few = Counter({1: 5, 2: 5})
-    assert codes(findings.of_data(few, 10, 0, SPEC)) == ["few_rows", "nothing_held_out"]
-    named = SPEC.model_copy(update={"evaluation_dataset_digest": "b" * 64})
+    assert codes(findings.of_data(few, 10, 0, Training())) == ["few_rows", "nothing_held_out"]
+    named = Training(evaluation_dataset_digest="b" * 64)
     assert codes(findings.of_data(few, 10, 0, named)) == ["few_rows"]
 
 
@@ -70,7 +68,7 @@ def test_what_the_base_model_shows(sample: BaseSample, expected: list[str]):
 
 def test_a_cold_temperature_is_warmed():
     (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingConfig(temperature=0.2))
-    assert finding.suggestion == {"training.temperature": 1.0}
+    assert finding.suggestion == {"train.config.temperature": 1.0}
     (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingConfig(temperature=1.5))
     assert finding.suggestion == {}
 
@@ -79,12 +77,12 @@ def test_settings_that_do_not_fit_the_steps():
     training = TrainingConfig(batch_size=8, warmup_steps=99, num_epochs=1, save_steps=50)
     found = list(findings.of_steps(training, step_plan(training, 20), 20))
     assert codes(found) == ["batch_beyond_data", "warmup_beyond_steps", "no_checkpoint"]
-    fields = {k.removeprefix("training."): v for f in found for k, v in f.suggestion.items()}
+    fields = {k.removeprefix("train.config."): v for f in found for k, v in f.suggestion.items()}
     better = training.model_copy(update=fields)
     assert codes(findings.of_steps(better, step_plan(better, 20), 20)) == []
 
 
-def served(**limits: int) -> RolloutModel:
+def served(**limits: float) -> RolloutModel:
     return RolloutModel(
         base_model="small",
         engine="vllm",
@@ -101,10 +99,21 @@ def test_limits_of_the_replicas():
     found = list(findings.of_limits(training, limits, prompt_tokens=530, image_tokens=500))
     assert codes(found) == ["max_completions", "max_new_tokens", "max_sequence_tokens"]
     assert {finding.severity for finding in found} == {Severity.ERROR}
-    assert found[0].suggestion == {"training.num_generations": 32}
-    # 458 of 500 image tokens have room: a side of 512 × √0.916 = 490, on the grid 476.
-    assert found[2].suggestion == {"training.max_image_size": 476}
+    assert found[0].suggestion == {"train.config.num_generations": 32}
     assert codes(findings.of_limits(training, served(), 530, 500)) == []
+    # 458 of 500 image tokens have room: a side of 512 × √0.916 = 490, on the grid 476.
+    assert found[2].suggestion == {"train.config.max_image_size": 476}
+
+
+@pytest.mark.parametrize(
+    ("temperature", "suggested"), [(3.0, 2.0), (0.001, 0.01), (2.0, None), (0.01, None)]
+)
+def test_a_temperature_that_the_engine_does_not_take(temperature: float, suggested: float | None):
+    limits = served(min_temperature=0.01, max_temperature=2.0)
+    found = list(findings.of_limits(TrainingConfig(temperature=temperature), limits, 530, 500))
+    expected = [] if suggested is None else [{"train.config.temperature": suggested}]
+    assert [finding.suggestion for finding in found] == expected
+    assert all("0.01 to 2" in finding.message for finding in found)
 
 
 def memory(training: TrainingConfig) -> MemoryEstimate:
@@ -125,11 +134,11 @@ def test_the_nearest_settings_that_fit_the_memory():
     (finding,) = findings.of_memory(TrainingConfig(batch_size=16), memory)
     assert (finding.code, finding.severity) == ("not_enough_memory", Severity.ERROR)
     assert finding.suggestion == {
-        "training.batch_size": 4,
-        "training.gradient_accumulation_steps": 32,
+        "train.config.batch_size": 4,
+        "train.config.gradient_accumulation_steps": 32,
     }
     (finding,) = findings.of_memory(TrainingConfig(use_4bit=False), memory)
     assert finding.suggestion == {
-        "training.gradient_checkpointing": True,
-        "training.use_4bit": True,
+        "train.config.gradient_checkpointing": True,
+        "train.config.use_4bit": True,
     }

@@ -20,7 +20,7 @@ from learner_service.events import (
     to_json,
 )
 from learner_service.queue.job_store import JobStore
-from learner_service.spec import JobSpec, validated_spec
+from learner_service.spec import JobSpec, Training, validated_spec
 
 SPEC = JobSpec(job_name="apples", dataset_digest="a" * 64, base_model="small")
 EVENTS: list[Event] = [
@@ -109,23 +109,24 @@ def test_unknown_job(store: JobStore):
 
 
 @pytest.mark.parametrize(
-    ("training", "field"),
+    ("config", "field"),
     [
-        ({"learning_rate": 0.0}, "training.learning_rate"),
-        ({"learning_rate": float("nan")}, "training.learning_rate"),
-        ({"num_generations": 1}, "training.num_generations"),
-        ({"loss_type": "sapo"}, "training.loss_type"),
-        ({"epochs": 3}, "training.epochs"),
+        ({"learning_rate": 0.0}, "train.config.learning_rate"),
+        ({"learning_rate": float("nan")}, "train.config.learning_rate"),
+        ({"num_generations": 1}, "train.config.num_generations"),
+        ({"loss_type": "sapo"}, "train.config.loss_type"),
+        ({"epochs": 3}, "train.config.epochs"),
     ],
 )
-def test_a_setting_out_of_range_is_named(training: dict[str, object], field: str):
-    fields = {"dataset_digest": "a" * 64, "base_model": "", "training": training}
+def test_a_setting_out_of_range_is_named(config: dict[str, object], field: str):
+    work = {"kind": "train", "config": config}
+    fields = {"dataset_digest": "a" * 64, "base_model": "", "work": work}
     with pytest.raises(InvalidSpec, match=field):
         validated_spec(fields)
 
 
 def test_the_documented_defaults():
-    training, lora = SPEC.training, SPEC.lora
+    training, lora = Training().config, Training().lora
     assert (training.num_epochs, training.learning_rate, training.batch_size) == (50, 5e-5, 1)
     assert (training.gradient_accumulation_steps, training.num_generations) == (8, 8)
     assert (training.temperature, training.use_4bit) == (0.2, True)

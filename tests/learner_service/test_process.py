@@ -49,7 +49,7 @@ def channel(process: subprocess.Popen[str]) -> Iterator[grpc.Channel]:
 
 
 def start(channel: grpc.Channel, job_id: str, **spec: object) -> grpc.StatusCode:
-    request = pb.StartJobRequest(job_id=job_id, spec=pb.JobSpec(**spec))
+    request = pb.StartJobRequest(job_id=job_id, spec=pb.JobSpec(**{"train": pb.Training()} | spec))
     with pytest.raises(grpc.RpcError) as caught:
         learner_pb2_grpc.LearnerServiceStub(channel).StartJob(request, timeout=10)
     return caught.value.code()
@@ -75,8 +75,11 @@ def test_what_cannot_start_says_why(channel: grpc.Channel):
     assert start(channel, job_id, dataset_digest=digest) is status.FAILED_PRECONDITION
     unknown = {"dataset_digest": digest, "base_model": "somebody/else"}
     assert start(channel, job_id, **unknown) is status.FAILED_PRECONDITION
-    zero = pb.TrainingConfig(learning_rate=0)
-    assert start(channel, job_id, dataset_digest=digest, training=zero) is status.INVALID_ARGUMENT
+    zero = pb.Training(config=pb.TrainingConfig(learning_rate=0))
+    for work in (None, zero):
+        assert start(channel, job_id, dataset_digest=digest, train=work) is status.INVALID_ARGUMENT
+    named = {"dataset_digest": digest, "train": None, "evaluate": pb.Evaluation()}
+    assert start(channel, job_id, **named) is status.INVALID_ARGUMENT
     stub = learner_pb2_grpc.LearnerServiceStub(channel)
     assert not stub.ListJobs(pb.ListJobsRequest(), timeout=10).jobs
 

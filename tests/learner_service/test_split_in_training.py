@@ -25,7 +25,7 @@ from learner_service.events import (
 )
 from learner_service.job_folder.worker_task import WorkerTask
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec
+from learner_service.spec import Evaluation, JobSpec, Training
 from learner_service.worker.worker import Worker
 from reward_service.servicer import SERVICE_NAME, RewardServicer
 from tally.job.settings import LoraConfig, TrainingConfig
@@ -125,7 +125,7 @@ def task(tmp_path: Path, services: Services, random_policy_path: Path) -> Worker
     path = write_zip(tmp_path / "data.zip", images, lines)
     digest = BlobStore(tmp_path / "blobs").put_bytes(path.read_bytes())
     (tmp_path / "job" / "checkpoints").mkdir(parents=True)
-    training = TrainingConfig(
+    config = TrainingConfig(
         num_epochs=1,
         batch_size=9,
         gradient_accumulation_steps=1,
@@ -143,9 +143,7 @@ def task(tmp_path: Path, services: Services, random_policy_path: Path) -> Worker
         spec=JobSpec(
             dataset_digest=digest,
             base_model="small",
-            training=training,
-            lora=LoraConfig(r=2),
-            evaluation_share=0.25,
+            work=Training(config=config, lora=LoraConfig(r=2), evaluation_share=0.25),
         ),
         settings=LearnerSettings(
             data_dir=tmp_path,
@@ -213,7 +211,8 @@ def test_a_worker_that_comes_after_keeps_to_what_was_written_down(task: WorkerTa
 def test_a_comparison_that_fails_does_not_lose_what_was_trained(
     task: WorkerTask, monkeypatch: pytest.MonkeyPatch
 ):
-    missing = task.spec.model_copy(update={"evaluation_dataset_digest": "e" * 64})
+    work = task.spec.work.model_copy(update={"evaluation_dataset_digest": "e" * 64})
+    missing = task.spec.model_copy(update={"work": work})
     events = run(task.model_copy(update={"spec": missing}))
     assert events[-1].status is JobStatus.COMPLETED
     assert events[-1].result_digest
@@ -224,7 +223,8 @@ def test_a_comparison_that_fails_does_not_lose_what_was_trained(
 def test_an_adapter_alone_is_compared_without_the_models_weights(
     task: WorkerTask, rollouts: NotingRollouts
 ):
-    alone = task.spec.model_copy(update={"adapter_digest": "a" * 64})
+    work = Evaluation(adapter_digest="a" * 64)
+    alone = task.spec.model_copy(update={"work": work})
     events = run(task.model_copy(update={"spec": alone}))
     assert not rollouts.images["training"]
     assert len(rollouts.images["adapter"]) == IMAGES

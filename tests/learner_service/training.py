@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from learner_service import spec
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.patience import Patience
@@ -26,7 +27,6 @@ from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.settings import Tracker
-from learner_service.spec import JobSpec
 from learner_service.tracking.tracker_runs import RunIdentity
 from learner_service.tracking.trackers import Trackers
 from reward_service.servicer import RewardServicer
@@ -142,7 +142,7 @@ def training(
         **parts,
         checkpoints_kept=2,
         attempt=1,
-        trackers=trackers(report_to, folder, events, training=chosen),
+        trackers=trackers(report_to, folder, events, chosen),
     )
     try:
         yield Training(
@@ -162,13 +162,14 @@ def training(
 
 
 def trackers(
-    chosen: Sequence[Tracker], folder: Path, events: list[Event], **spec: object
+    chosen: Sequence[Tracker], folder: Path, events: list[Event], config: TrainingConfig
 ) -> Trackers:
     identity = RunIdentity(
         job_id="job", name="a job", folder=folder, tensorboard_folder=folder / "tensorboard"
     )
-    spec = JobSpec(dataset_digest="a" * 64, base_model="small", **spec)
-    return Trackers(list(chosen), identity, spec, events.append)
+    work = spec.Training(config=config)
+    job = spec.JobSpec(dataset_digest="a" * 64, base_model="small", work=work)
+    return Trackers(list(chosen), identity, job, events.append)
 
 
 def load_policy(path: Path) -> Policy:

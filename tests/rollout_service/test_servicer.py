@@ -78,6 +78,7 @@ async def test_get_model(service, reference, random_policy_path):
     assert model.vocabulary_size == reference.model.lm_head.out_features
     assert model.max_sequence_tokens == 4096
     assert (model.max_new_tokens, model.max_completions) == (1024, 64)
+    assert (model.min_temperature, model.max_temperature) == (0.0, 10.0)
     assert list(model.barred_token_ids) == reference.barred
 
 

@@ -292,7 +292,7 @@ class StartJobRequest(_message.Message):
     """A UUID that the caller chose."""
     @_builtins.property
     def spec(self) -> Global___JobSpec:
-        """What to train."""
+        """What it does."""
 
     def __init__(
         self,
@@ -499,19 +499,15 @@ Global___WatchJobResponse: _TypeAlias = WatchJobResponse  # noqa: Y015
 
 @_typing.final
 class JobSpec(_message.Message):
-    """What to train, on what, and how."""
+    """What a job does, and on what."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_NAME_FIELD_NUMBER: _builtins.int
     DATASET_DIGEST_FIELD_NUMBER: _builtins.int
     BASE_MODEL_FIELD_NUMBER: _builtins.int
-    TRAINING_FIELD_NUMBER: _builtins.int
-    LORA_FIELD_NUMBER: _builtins.int
-    REWARDS_FIELD_NUMBER: _builtins.int
-    EVALUATION_DATASET_DIGEST_FIELD_NUMBER: _builtins.int
-    EVALUATION_SHARE_FIELD_NUMBER: _builtins.int
-    ADAPTER_DIGEST_FIELD_NUMBER: _builtins.int
+    TRAIN_FIELD_NUMBER: _builtins.int
+    EVALUATE_FIELD_NUMBER: _builtins.int
     job_name: _builtins.str
     """A name for people; not unique, not part of a job's identity when it resumes."""
     dataset_digest: _builtins.str
@@ -520,18 +516,54 @@ class JobSpec(_message.Message):
     """
     base_model: _builtins.str
     """The base model, one of the learner's list; empty means the first of it."""
+    @_builtins.property
+    def train(self) -> Global___Training:
+        """Trains an adapter on the dataset; the job's result is the output folder."""
+
+    @_builtins.property
+    def evaluate(self) -> Global___Evaluation:
+        """Compares an adapter with the base model on all of the dataset; the job's result is the report
+        of EvaluationDone.
+        """
+
+    def __init__(
+        self,
+        *,
+        job_name: _builtins.str = ...,
+        dataset_digest: _builtins.str = ...,
+        base_model: _builtins.str = ...,
+        train: Global___Training | None = ...,
+        evaluate: Global___Evaluation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluate", b"evaluate", "train", b"train", "work", b"work"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluate", b"evaluate", "job_name", b"job_name", "train", b"train", "work", b"work"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_work: _TypeAlias = _typing.Literal["train", "evaluate"]  # noqa: Y015
+    _WhichOneofArgType_work: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_work) -> _WhichOneofReturnType_work | None: ...
+
+Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
+
+@_typing.final
+class Training(_message.Message):
+    """A job that trains."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: _builtins.int
+    LORA_FIELD_NUMBER: _builtins.int
+    REWARDS_FIELD_NUMBER: _builtins.int
+    EVALUATION_DATASET_DIGEST_FIELD_NUMBER: _builtins.int
+    EVALUATION_SHARE_FIELD_NUMBER: _builtins.int
     evaluation_dataset_digest: _builtins.str
     """A dataset blob on which base and adapter are compared when training has ended; empty for none."""
     evaluation_share: _builtins.float
     """Share of the dataset's images that training never sees and that base and adapter are compared
     on, where there is no evaluation_dataset_digest; 0 to 0.5. 0.1.
     """
-    adapter_digest: _builtins.str
-    """An adapter blob: the job trains nothing, but compares this adapter with the base model on all
-    of the dataset; its result is the report of EvaluationDone. Empty for a job that trains.
-    """
     @_builtins.property
-    def training(self) -> Global___TrainingConfig:
+    def config(self) -> Global___TrainingConfig:
         """The documented training settings, and those beyond the document."""
 
     @_builtins.property
@@ -545,25 +577,68 @@ class JobSpec(_message.Message):
     def __init__(
         self,
         *,
-        job_name: _builtins.str = ...,
-        dataset_digest: _builtins.str = ...,
-        base_model: _builtins.str = ...,
-        training: Global___TrainingConfig | None = ...,
+        config: Global___TrainingConfig | None = ...,
         lora: Global___LoraConfig | None = ...,
         rewards: _abc.Iterable[Global___RewardWeight] | None = ...,
         evaluation_dataset_digest: _builtins.str = ...,
         evaluation_share: _builtins.float | None = ...,
-        adapter_digest: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "evaluation_share", b"evaluation_share", "lora", b"lora", "training", b"training"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "config", b"config", "evaluation_share", b"evaluation_share", "lora", b"lora"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "adapter_digest", b"adapter_digest", "base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluation_dataset_digest", b"evaluation_dataset_digest", "evaluation_share", b"evaluation_share", "job_name", b"job_name", "lora", b"lora", "rewards", b"rewards", "training", b"training"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "config", b"config", "evaluation_dataset_digest", b"evaluation_dataset_digest", "evaluation_share", b"evaluation_share", "lora", b"lora", "rewards", b"rewards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__evaluation_share: _TypeAlias = _typing.Literal["evaluation_share"]  # noqa: Y015
     _WhichOneofArgType__evaluation_share: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluation_share) -> _WhichOneofReturnType__evaluation_share | None: ...
 
-Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
+Global___Training: _TypeAlias = Training  # noqa: Y015
+
+@_typing.final
+class Evaluation(_message.Message):
+    """A job that compares an adapter with the base model, both greedy, and trains nothing. Unset fields
+    take the default of TrainingConfig.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADAPTER_DIGEST_FIELD_NUMBER: _builtins.int
+    MAX_IMAGE_SIZE_FIELD_NUMBER: _builtins.int
+    MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    adapter_digest: _builtins.str
+    """The adapter blob."""
+    max_image_size: _builtins.int
+    """As in TrainingConfig."""
+    max_new_tokens: _builtins.int
+    """As in TrainingConfig."""
+    seed: _builtins.int
+    """Seed of the resampling that the intervals come from; a range and a default as in TrainingConfig."""
+    def __init__(
+        self,
+        *,
+        adapter_digest: _builtins.str = ...,
+        max_image_size: _builtins.int | None = ...,
+        max_new_tokens: _builtins.int | None = ...,
+        seed: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "seed", b"seed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "adapter_digest", b"adapter_digest", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "seed", b"seed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
+    _WhichOneofArgType__max_image_size: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size"]  # noqa: Y015
+    _WhichOneofReturnType__max_new_tokens: _TypeAlias = _typing.Literal["max_new_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_new_tokens: _TypeAlias = _typing.Literal["_max_new_tokens", b"_max_new_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_image_size) -> _WhichOneofReturnType__max_image_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_new_tokens) -> _WhichOneofReturnType__max_new_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
+
+Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015
 
 @_typing.final
 class TrainingConfig(_message.Message):
@@ -875,7 +950,7 @@ class Job(_message.Message):
     """The number of the job's last event."""
     @_builtins.property
     def spec(self) -> Global___JobSpec:
-        """What it trains."""
+        """What it does."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -1524,7 +1599,7 @@ class PreflightRequest(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def spec(self) -> Global___JobSpec:
-        """The job that might be started."""
+        """The job that might be started; one that trains."""
 
     def __init__(
         self,
@@ -1625,7 +1700,7 @@ class Finding(_message.Message):
     code: _builtins.str
     """A name for programs, such as unbalanced_counts."""
     where: _builtins.str
-    """The field of the spec, such as training.batch_size."""
+    """The field of the spec, such as train.config.batch_size."""
     message: _builtins.str
     """A sentence for a person."""
     @_builtins.property

@@ -37,9 +37,9 @@ class LearnerServiceStub:
     """Writes the job down, then says yes; it starts when its turn comes. Idempotent by job_id: a
     second call with the same id and spec returns the job as it is. A job whose settings and data
     equal those of an earlier cancelled or failed one goes on from its last checkpoint.
-    INVALID_ARGUMENT: a spec out of range. ALREADY_EXISTS: the id with another spec.
-    FAILED_PRECONDITION: the dataset blob is not here, or the base model is not on this learner's
-    list.
+    INVALID_ARGUMENT: a spec out of range, or without work. ALREADY_EXISTS: the id with another
+    spec. FAILED_PRECONDITION: a blob that it names is not here, or the base model is not on this
+    learner's list.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_learner_pb2.GetJobRequest, _learner_pb2.GetJobResponse]
     """One job as it stands. NOT_FOUND: no such job."""
@@ -60,8 +60,8 @@ class LearnerServiceStub:
     list, or the replicas serve another one. UNAVAILABLE: no replica answers.
     """
     Preflight: _grpc.UnaryUnaryMultiCallable[_learner_pb2.PreflightRequest, _learner_pb2.PreflightResponse]
-    """What a job would do: nothing is written down. The base model answers a sample of the data.
-    Errors as StartJob's, but for those of an id.
+    """What a job that trains would do: nothing is written down. The base model answers a sample of the
+    data. Errors as StartJob's, but for those of an id.
     """
 
 @_typing.type_check_only
@@ -73,9 +73,9 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     """Writes the job down, then says yes; it starts when its turn comes. Idempotent by job_id: a
     second call with the same id and spec returns the job as it is. A job whose settings and data
     equal those of an earlier cancelled or failed one goes on from its last checkpoint.
-    INVALID_ARGUMENT: a spec out of range. ALREADY_EXISTS: the id with another spec.
-    FAILED_PRECONDITION: the dataset blob is not here, or the base model is not on this learner's
-    list.
+    INVALID_ARGUMENT: a spec out of range, or without work. ALREADY_EXISTS: the id with another
+    spec. FAILED_PRECONDITION: a blob that it names is not here, or the base model is not on this
+    learner's list.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_learner_pb2.GetJobRequest, _learner_pb2.GetJobResponse]  # type: ignore[assignment]
     """One job as it stands. NOT_FOUND: no such job."""
@@ -96,8 +96,8 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     list, or the replicas serve another one. UNAVAILABLE: no replica answers.
     """
     Preflight: _aio.UnaryUnaryMultiCallable[_learner_pb2.PreflightRequest, _learner_pb2.PreflightResponse]  # type: ignore[assignment]
-    """What a job would do: nothing is written down. The base model answers a sample of the data.
-    Errors as StartJob's, but for those of an id.
+    """What a job that trains would do: nothing is written down. The base model answers a sample of the
+    data. Errors as StartJob's, but for those of an id.
     """
 
 class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -112,9 +112,9 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Writes the job down, then says yes; it starts when its turn comes. Idempotent by job_id: a
         second call with the same id and spec returns the job as it is. A job whose settings and data
         equal those of an earlier cancelled or failed one goes on from its last checkpoint.
-        INVALID_ARGUMENT: a spec out of range. ALREADY_EXISTS: the id with another spec.
-        FAILED_PRECONDITION: the dataset blob is not here, or the base model is not on this learner's
-        list.
+        INVALID_ARGUMENT: a spec out of range, or without work. ALREADY_EXISTS: the id with another
+        spec. FAILED_PRECONDITION: a blob that it names is not here, or the base model is not on this
+        learner's list.
         """
 
     @_abc_1.abstractmethod
@@ -171,8 +171,8 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _learner_pb2.PreflightRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_learner_pb2.PreflightResponse, _abc.Awaitable[_learner_pb2.PreflightResponse]]:
-        """What a job would do: nothing is written down. The base model answers a sample of the data.
-        Errors as StartJob's, but for those of an id.
+        """What a job that trains would do: nothing is written down. The base model answers a sample of the
+        data. Errors as StartJob's, but for those of an id.
         """
 
 def add_LearnerServiceServicer_to_server(servicer: LearnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etally/rollout/v1/rollout.proto\x12\x10tally.rollout.v1\"\xaa\x01\n\x0fGenerateRequest\x12\x18\n\x10prompt_token_ids\x18\x01 \x03(\r\x12\x14\n\x0cimage_digest\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x03 \x01(\t\x12\x17\n\x0fnum_completions\x18\x04 \x01(\r\x12\x36\n\x08sampling\x18\x05 \x01(\x0b\x32$.tally.rollout.v1.SamplingParameters\"]\n\x12SamplingParameters\x12\x13\n\x0btemperature\x18\x01 \x01(\x01\x12\x16\n\x0emax_new_tokens\x18\x02 \x01(\r\x12\x11\n\x04seed\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x07\n\x05_seed\"S\n\x10GenerateResponse\x12\x31\n\x0b\x63ompletions\x18\x01 \x03(\x0b\x32\x1c.tally.rollout.v1.Completion\x12\x0c\n\x04\x66ull\x18\x02 \x01(\x08\"\x89\x01\n\nCompletion\x12\x11\n\ttoken_ids\x18\x01 \x03(\r\x12\x19\n\x11log_probabilities\x18\x02 \x03(\x02\x12\x35\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x1e.tally.rollout.v1.FinishReason\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x04 \x01(\t\"\x11\n\x0fGetModelRequest\"\xe9\x01\n\x10GetModelResponse\x12\x12\n\nbase_model\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x1e\n\x16vocabulary_fingerprint\x18\x03 \x01(\t\x12\x17\n\x0fvocabulary_size\x18\x04 \x01(\r\x12\x1b\n\x13max_sequence_tokens\x18\x05 \x01(\r\x12\x16\n\x0emax_new_tokens\x18\x06 \x01(\r\x12\x17\n\x0fmax_completions\x18\x07 \x01(\r\x12\x18\n\x10\x62\x61rred_token_ids\x18\x08 \x03(\r\x12\x10\n\x08use_4bit\x18\t \x01(\x08*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xb6\x01\n\x0eRolloutService\x12Q\n\x08Generate\x12!.tally.rollout.v1.GenerateRequest\x1a\".tally.rollout.v1.GenerateResponse\x12Q\n\x08GetModel\x12!.tally.rollout.v1.GetModelRequest\x1a\".tally.rollout.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etally/rollout/v1/rollout.proto\x12\x10tally.rollout.v1\"\xaa\x01\n\x0fGenerateRequest\x12\x18\n\x10prompt_token_ids\x18\x01 \x03(\r\x12\x14\n\x0cimage_digest\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x03 \x01(\t\x12\x17\n\x0fnum_completions\x18\x04 \x01(\r\x12\x36\n\x08sampling\x18\x05 \x01(\x0b\x32$.tally.rollout.v1.SamplingParameters\"]\n\x12SamplingParameters\x12\x13\n\x0btemperature\x18\x01 \x01(\x01\x12\x16\n\x0emax_new_tokens\x18\x02 \x01(\r\x12\x11\n\x04seed\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x07\n\x05_seed\"S\n\x10GenerateResponse\x12\x31\n\x0b\x63ompletions\x18\x01 \x03(\x0b\x32\x1c.tally.rollout.v1.Completion\x12\x0c\n\x04\x66ull\x18\x02 \x01(\x08\"\x89\x01\n\nCompletion\x12\x11\n\ttoken_ids\x18\x01 \x03(\r\x12\x19\n\x11log_probabilities\x18\x02 \x03(\x02\x12\x35\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x1e.tally.rollout.v1.FinishReason\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x04 \x01(\t\"\x11\n\x0fGetModelRequest\"\x9b\x02\n\x10GetModelResponse\x12\x12\n\nbase_model\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x1e\n\x16vocabulary_fingerprint\x18\x03 \x01(\t\x12\x17\n\x0fvocabulary_size\x18\x04 \x01(\r\x12\x1b\n\x13max_sequence_tokens\x18\x05 \x01(\r\x12\x16\n\x0emax_new_tokens\x18\x06 \x01(\r\x12\x17\n\x0fmax_completions\x18\x07 \x01(\r\x12\x18\n\x10\x62\x61rred_token_ids\x18\x08 \x03(\r\x12\x10\n\x08use_4bit\x18\t \x01(\x08\x12\x17\n\x0fmin_temperature\x18\n \x01(\x01\x12\x17\n\x0fmax_temperature\x18\x0b \x01(\x01*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xb6\x01\n\x0eRolloutService\x12Q\n\x08Generate\x12!.tally.rollout.v1.GenerateRequest\x1a\".tally.rollout.v1.GenerateResponse\x12Q\n\x08GetModel\x12!.tally.rollout.v1.GetModelRequest\x1a\".tally.rollout.v1.GetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tally.rollout.v1.rollout_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINISHREASON']._serialized_start=800
-  _globals['_FINISHREASON']._serialized_end=895
+  _globals['_FINISHREASON']._serialized_start=850
+  _globals['_FINISHREASON']._serialized_end=945
   _globals['_GENERATEREQUEST']._serialized_start=53
   _globals['_GENERATEREQUEST']._serialized_end=223
   _globals['_SAMPLINGPARAMETERS']._serialized_start=225
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMODELREQUEST']._serialized_start=545
   _globals['_GETMODELREQUEST']._serialized_end=562
   _globals['_GETMODELRESPONSE']._serialized_start=565
-  _globals['_GETMODELRESPONSE']._serialized_end=798
-  _globals['_ROLLOUTSERVICE']._serialized_start=898
-  _globals['_ROLLOUTSERVICE']._serialized_end=1080
+  _globals['_GETMODELRESPONSE']._serialized_end=848
+  _globals['_ROLLOUTSERVICE']._serialized_start=948
+  _globals['_ROLLOUTSERVICE']._serialized_end=1130
 # @@protoc_insertion_point(module_scope)

@@ -93,7 +93,9 @@ class SamplingParameters(_message.Message):
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     temperature: _builtins.float
-    """0 is greedy: the likeliest token, log-probabilities at temperature 1. Otherwise up to 10."""
+    """0 is greedy: the likeliest token, log-probabilities at temperature 1. Otherwise the replica's
+    min_temperature to its max_temperature: 0.01 to 2 with vLLM, up to 10 with transformers.
+    """
     max_new_tokens: _builtins.int
     """Most tokens of a completion, the closing one included; 1 to the replica's max_new_tokens."""
     seed: _builtins.int
@@ -209,6 +211,8 @@ class GetModelResponse(_message.Message):
     MAX_COMPLETIONS_FIELD_NUMBER: _builtins.int
     BARRED_TOKEN_IDS_FIELD_NUMBER: _builtins.int
     USE_4BIT_FIELD_NUMBER: _builtins.int
+    MIN_TEMPERATURE_FIELD_NUMBER: _builtins.int
+    MAX_TEMPERATURE_FIELD_NUMBER: _builtins.int
     base_model: _builtins.str
     """The base model, as the server's settings name it; a local model by its folder's name."""
     engine: _builtins.str
@@ -225,6 +229,10 @@ class GetModelResponse(_message.Message):
     """Largest num_completions of a request."""
     use_4bit: _builtins.bool
     """Whether the base weights are held in NF4."""
+    min_temperature: _builtins.float
+    """Smallest temperature of a request besides 0."""
+    max_temperature: _builtins.float
+    """Largest temperature of a request. 0 from a replica that is too old to tell: not known."""
     @_builtins.property
     def barred_token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Token ids that can never be sampled."""
@@ -241,10 +249,12 @@ class GetModelResponse(_message.Message):
         max_completions: _builtins.int = ...,
         barred_token_ids: _abc.Iterable[_builtins.int] | None = ...,
         use_4bit: _builtins.bool = ...,
+        min_temperature: _builtins.float = ...,
+        max_temperature: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["barred_token_ids", b"barred_token_ids", "base_model", b"base_model", "engine", b"engine", "max_completions", b"max_completions", "max_new_tokens", b"max_new_tokens", "max_sequence_tokens", b"max_sequence_tokens", "use_4bit", b"use_4bit", "vocabulary_fingerprint", b"vocabulary_fingerprint", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["barred_token_ids", b"barred_token_ids", "base_model", b"base_model", "engine", b"engine", "max_completions", b"max_completions", "max_new_tokens", b"max_new_tokens", "max_sequence_tokens", b"max_sequence_tokens", "max_temperature", b"max_temperature", "min_temperature", b"min_temperature", "use_4bit", b"use_4bit", "vocabulary_fingerprint", b"vocabulary_fingerprint", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,9 +76,9 @@ async def test_a_completed_job_is_compared_again(gateway, learner):
     assert (done["status"], done["progress"], done["error_message"]) == ("completed", 100.0, None)
     assert done["evaluation"]["file_id"] == file_id
     spec = learner.jobs[started["evaluation_id"]].spec
-    assert spec.training.max_image_size == 112
-    assert spec.adapter_digest in learner.blobs
-    assert not spec.evaluation_dataset_digest
+    assert spec.WhichOneof("work") == "evaluate"
+    assert spec.evaluate.max_image_size == 112
+    assert spec.evaluate.adapter_digest in learner.blobs
     listed = (await gateway.client.get(f"/evaluations?job_id={job_id}")).json()
     assert [one["evaluation_id"] for one in listed] == [started["evaluation_id"]]
     assert (await gateway.client.get("/evaluations?job_id=another")).json() == []
@@ -90,7 +90,7 @@ async def test_a_completed_job_is_compared_again(gateway, learner):
 async def test_the_adapter_blob_is_safetensors_with_a_configuration(gateway, learner):
     started = (await send(gateway, adapter_zip(), file_id=await uploaded(gateway))).json()
     assert (await ended(gateway, started["evaluation_id"]))["status"] == "completed"
-    blob = learner.blobs[learner.jobs[started["evaluation_id"]].spec.adapter_digest]
+    blob = learner.blobs[learner.jobs[started["evaluation_id"]].spec.evaluate.adapter_digest]
     from safetensors.numpy import deserialize
 
     ((name, tensor),) = deserialize(blob)
@@ -129,7 +129,7 @@ async def test_the_settings_of_a_form_reach_the_learner(gateway, learner):
     file_id = await uploaded(gateway)
     started = (await send(gateway, adapter_zip(), file_id=file_id, **texts)).json()
     spec = learner.jobs[started["evaluation_id"]].spec
-    assert (spec.training.max_image_size, spec.training.max_new_tokens) == (224, 12)
+    assert (spec.evaluate.max_image_size, spec.evaluate.max_new_tokens) == (224, 12)
     assert spec.base_model == "Qwen/Small"
     assert spec.job_name == "apples"
 

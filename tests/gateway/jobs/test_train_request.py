@@ -131,14 +131,14 @@ async def test_rewards_are_checked_with_the_reward_service(gateway, learner):
     assert "progressive_count" in response.json()["detail"]
     rewards = [{"name": "progressive_count", "weight": 0.5}]
     job = (await gateway.train(file_id, rewards=rewards)).json()
-    assert learner.jobs[job["job_id"]].spec.rewards[0].weight == 0.5
+    assert learner.jobs[job["job_id"]].spec.train.rewards[0].weight == 0.5
 
 
 async def test_fields_beyond_the_document_reach_the_learner(gateway, learner):
     file_id = (await gateway.upload(good_zip())).json()["file_id"]
     config = {"loss_type": "dr_grpo", "advantage_scale": "none", "beta": 0.04, "max_steps": 7}
     job = (await gateway.train(file_id, training_config=config)).json()
-    training = learner.jobs[job["job_id"]].spec.training
+    training = learner.jobs[job["job_id"]].spec.train.config
     assert (training.loss_type, training.advantage_scale) == (3, 3)
     assert (training.beta, training.max_steps, training.learning_rate_schedule) == (0.04, 7, 1)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from learner_service.data.dataset import Row
 from learner_service.data.held_out import held_out_numbers
-from learner_service.spec import JobSpec
+from learner_service.spec import JobSpec, Training
 
 
 def rows_of(counts: list[int], images: list[int] | None = None) -> list[Row]:
@@ -70,10 +70,13 @@ def test_what_is_held_out_is_a_part_and_every_count_stays_in_training(counts, sh
 
 
 def test_jobs_that_train_on_other_images_are_not_the_same():
-    spec = JobSpec(dataset_digest="a" * 64, base_model="small")
-    assert spec.fingerprint() != spec.model_copy(update={"evaluation_share": 0.2}).fingerprint()
-    given = spec.model_copy(update={"evaluation_dataset_digest": "b" * 64})
-    assert given.fingerprint() != spec.fingerprint()
-    other_share = given.model_copy(update={"evaluation_share": 0.2, "job_name": "x"})
-    other_data = given.model_copy(update={"evaluation_dataset_digest": "c" * 64})
-    assert other_share.fingerprint() == other_data.fingerprint() == given.fingerprint()
+    def fingerprint(job_name: str = "", **training: object) -> str:
+        work = Training(**training)
+        spec = JobSpec(job_name=job_name, dataset_digest="a" * 64, base_model="small", work=work)
+        return spec.fingerprint()
+
+    assert fingerprint() != fingerprint(evaluation_share=0.2)
+    given = fingerprint(evaluation_dataset_digest="b" * 64)
+    assert given != fingerprint()
+    assert given == fingerprint("x", evaluation_dataset_digest="b" * 64, evaluation_share=0.2)
+    assert given == fingerprint(evaluation_dataset_digest="c" * 64)

@@ -17,6 +17,7 @@ from transformers import TrainerState
 from learner_service.events import Event, Notice
 from learner_service.settings import LearnerSettings, Tracker
 from learner_service.tracking import trackers as trackers_module
+from tally.job.settings import TrainingConfig
 from tests.learner_service.training import Training, trackers, training
 
 LOCAL = [Tracker.TENSORBOARD, Tracker.MLFLOW]
@@ -125,7 +126,7 @@ def test_the_run_of_a_stopped_job_is_closed_until_it_goes_on(tmp_path: Path):
 
 def record(chosen: list[Tracker], folder: Path, events: list[Event], finished: bool = True) -> None:
     """What a trainer tells its trackers, without a trainer."""
-    recording = trackers(chosen, folder, events)
+    recording = trackers(chosen, folder, events, TrainingConfig())
     state = TrainerState(log_history=[])
     recording.on_train_begin(None, state, None)
     for state.global_step in range(1, 4):

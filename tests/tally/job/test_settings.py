@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from pydantic import BaseModel
 
 from gateway.jobs.train_models import TrainRequest
-from learner_service.spec import JobSpec
+from learner_service.spec import Training
 from tally.job.choices import Choice
 from tally.job.settings import (
     DEFAULT_EVALUATION_SHARE,
@@ -57,12 +57,12 @@ def test_the_contract_has_every_word_of_a_choice(choices: type[Choice]):
 
 
 def test_the_share_that_is_held_out_is_the_same_everywhere():
-    for model in (TrainRequest, JobSpec):
+    for model in (TrainRequest, Training):
         share = model.model_fields["evaluation_share"]
         assert (share.default, share.annotation) == (DEFAULT_EVALUATION_SHARE, float)
     schema = schemas_of(TrainRequest)["evaluation_share"]
     stated = f"{range_in_words(schema)}. {default_in_words(DEFAULT_EVALUATION_SHARE)}."
-    assert field_comments(PROTO, "JobSpec")["evaluation_share"].endswith(stated)
+    assert field_comments(PROTO, "Training")["evaluation_share"].endswith(stated)
 
 
 @pytest.mark.parametrize("wrong", ["DAPO", "ppo", 4, None, True])
