@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,10 @@ from pathlib import Path
 
 import requests
 
+from tests.waiting import PATIENCE_SECONDS, wait_until
+
 ROOT = Path(__file__).parents[1]
+_TIMEOUT_SECONDS = 120
 
 
 @dataclass
@@ -26,13 +28,15 @@ class Stack:
     data_dir: Path
 
     def get(self, path: str) -> dict:
-        response = requests.get(self.url + path, timeout=30)
+        response = requests.get(self.url + path, timeout=_TIMEOUT_SECONDS)
         response.raise_for_status()
         return response.json()
 
     def upload(self, path: Path) -> str:
         with path.open("rb") as file:
-            response = requests.post(f"{self.url}/upload-data", files={"file": file}, timeout=60)
+            response = requests.post(
+                f"{self.url}/upload-data", files={"file": file}, timeout=_TIMEOUT_SECONDS
+            )
         response.raise_for_status()
         return response.json()["file_id"]
 
@@ -43,19 +47,19 @@ class Stack:
             "training_config": {"max_image_size": 112, "max_new_tokens": 12} | training_config,
             "lora_config": {"r": 8, "lora_alpha": 16, "lora_dropout": 0.0},
         }
-        response = requests.post(f"{self.url}/train", json=body, timeout=30)
+        response = requests.post(f"{self.url}/train", json=body, timeout=_TIMEOUT_SECONDS)
         response.raise_for_status()
         return response.json()["job_id"]
 
-    def wait(self, job_id: str, *, step: int | None = None, seconds: float = 300) -> dict:
+    def wait(self, job_id: str, *, step: int | None = None) -> dict:
         """The job once it has ended, or once it has done `step` steps."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def ended_or_there() -> dict | None:
             job = self.get(f"/jobs/{job_id}")
-            if job["status"] != "training" or (step and job["current_step"] >= step):
-                return job
-            time.sleep(0.1)
-        raise AssertionError(f"{job} after {seconds} s; logs: {self.logs()}")
+            there = step is not None and job["current_step"] >= step
+            return job if there or job["status"] != "training" else None
+
+        return wait_until(ended_or_there, self.logs)
 
     def logs(self) -> str:
         return "\n".join(path.read_text()[-3000:] for path in self.data_dir.rglob("*.log"))
@@ -107,39 +111,40 @@ def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
     port = free_port()
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
-        "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": "90",
+        "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": str(PATIENCE_SECONDS),
         "TALLY_LEARNER_REPORT_TO": '["tensorboard"]',
     }
-    command = [sys.executable, "-m", "cli", "up", "--port", str(port), "--data-dir", str(data_dir)]
+    command = [
+        sys.executable,
+        "-m",
+        "tally.cli",
+        "up",
+        "--port",
+        str(port),
+        "--data-dir",
+        str(data_dir),
+    ]
     process = subprocess.Popen([*command, *options], env=environment)
     stack = Stack(process, f"http://127.0.0.1:{port}", data_dir)
     try:
-        _until_healthy(stack)
+        wait_until(lambda: _is_healthy(stack), stack.logs)
         yield stack
     finally:
         own = _descendants(process.pid)
         process.send_signal(signal.SIGTERM)
-        code = process.wait(timeout=120)
+        code = process.wait(timeout=PATIENCE_SECONDS)
     assert code in (0, 143, -signal.SIGTERM), stack.logs()
-    assert _all_ended(own), "a process was left behind"
+    # What Python's multiprocessing starts ends just after its parent.
+    wait_until(lambda: all(map(_has_ended, own)), "a process was left behind")
 
 
-def _all_ended(pids: set[int]) -> bool:
-    """Within seconds: what Python's multiprocessing starts ends just after its parent."""
-    deadline = time.monotonic() + 10
-    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return not left
+def _has_ended(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
 
 
-def _until_healthy(stack: Stack) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and stack.process.poll() is None:
-        try:
-            if requests.get(f"{stack.url}/healthz", timeout=2).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    raise AssertionError(f"the stack did not start: {stack.logs()}")
+def _is_healthy(stack: Stack) -> bool:
+    assert stack.process.poll() is None, f"the stack ended: {stack.logs()}"
+    try:
+        return requests.get(f"{stack.url}/healthz", timeout=_TIMEOUT_SECONDS).ok
+    except requests.ConnectionError:
+        return False

@@ -10,9 +10,9 @@ import pytest
 
 from tests.deploy.building import Built
 from tests.deploy.images import image
-from tests.fakes.processes import wait_for
 from tests.stack import free_port
 from tests.test_house import MAY_IMPORT
+from tests.waiting import wait_until
 
 PORT = {"reward": "TALLY_REWARD_SERVER__PORT", "gateway": "TALLY_GATEWAY_PORT"}
 BARRED = {
@@ -43,7 +43,7 @@ def test_it_starts_is_healthy_and_ends_on_sigterm(service: str, tmp_path: Path):
         built.command(image(service).entrypoint), cwd=tmp_path, env=environment
     )
     try:
-        wait_for(lambda: is_healthy(built, service, environment))
+        wait_until(lambda: is_healthy(built, service, environment))
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
         assert not is_healthy(built, service, environment)

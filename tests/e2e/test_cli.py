@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import requests
 
 from tally.samples.dataset import write_dataset
 from tests.stack import ROOT, free_port
+from tests.waiting import wait_until
 
 TOKEN = "a secret"
 SETTINGS = (
@@ -38,22 +38,18 @@ def url(stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     process = subprocess.Popen([sys.executable, "-m", "gateway"], env=environment)
     try:
-        _until_it_answers(f"http://127.0.0.1:{port}/healthz")
+        wait_until(lambda: _asks_for_a_token(f"http://127.0.0.1:{port}/healthz"))
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(timeout=60)
 
 
-def _until_it_answers(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            assert requests.get(url, timeout=2).status_code == 401
-            return
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    pytest.fail("the gateway with a token did not start")
+def _asks_for_a_token(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=60).status_code == 401
+    except requests.ConnectionError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +63,7 @@ def tally(url: str, tmp_path_factory: pytest.TempPathFactory) -> Tally:
     folder = tmp_path_factory.mktemp("user")
 
     def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "tally.cli", *map(str, arguments)]
         ended = subprocess.run(
             command, env=environment, cwd=folder, capture_output=True, text=True, timeout=300,
             check=False,
@@ -100,10 +96,11 @@ def setting_options(*settings: str) -> list[str]:
 
 
 def wait_for_job(tally: Tally, job_id: str, is_enough: Callable[[dict], bool]) -> dict:
-    deadline = time.monotonic() + 120
-    while not is_enough(job := answer(tally("job", job_id, "--json"))):
-        assert time.monotonic() < deadline, job
-    return job
+    def enough() -> dict | None:
+        job = answer(tally("job", job_id, "--json"))
+        return job if is_enough(job) else None
+
+    return wait_until(enough, job_id)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import pytest
 
 from tally.cli.stack.services import DEFAULT_MODEL
 from tally.samples.dataset import write_dataset
-from tests.fakes.processes import wait_for
 from tests.stack import ROOT, Stack
+from tests.waiting import wait_until
 
 DOCUMENT = (ROOT / "docs" / "direct-use.md").read_text()
 PORTS = {"50051": "reward", "50052": "rollout", "50053": "learner"}
@@ -29,7 +29,7 @@ def _all_serving(stack: Stack) -> None:
     """The gateway, which the stack waits for, is well before the others are."""
     for service in PORTS.values():
         log = stack.data_dir / "logs" / f"{service}.log"
-        wait_for(lambda log=log: log.read_text().rstrip().endswith("serving"))
+        wait_until(lambda log=log: log.read_text().rstrip().endswith("serving"))
 
 
 def blocks(language: str) -> list[str]:

@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import time
 import zipfile
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 import requests
 
 from tally.samples.dataset import write_dataset
+from tests.waiting import wait_until
 
 TRAINING = {
     "max_steps": 4,
@@ -48,14 +48,13 @@ def get(stack, path: str) -> requests.Response:
 
 
 def finished(stack, evaluation_id: str) -> dict:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    def ended() -> dict | None:
         found = stack.get(f"/evaluations/{evaluation_id}")
-        if found["status"] != "running":
-            assert found["status"] == "completed", found
-            return found["evaluation"]
-        time.sleep(0.2)
-    pytest.fail(f"{found}; logs: {stack.logs()}")
+        return found if found["status"] != "running" else None
+
+    found = wait_until(ended, stack.logs)
+    assert found["status"] == "completed", found
+    return found["evaluation"]
 
 
 def test_held_out_images_are_compared_and_never_trained_on(stack, job: dict):

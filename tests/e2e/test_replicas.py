@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
 from tally.samples.scenes import draw_scene
 from tally.samples.small_policy import POLICY_PATH
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 GROUPS, COMPLETIONS, STEPS = 6, 4, 24
@@ -90,13 +90,6 @@ def dataset() -> bytes:
             with archive.open(f"{number}.png", "w") as file:
                 scene.image.save(file, "PNG")
     return buffer.getvalue()
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 class Job:
@@ -175,18 +168,18 @@ def job(tmp_path: Path, ports: list[int]) -> Iterator[Callable[[], Job]]:
 
 def test_replicas_killed_stopped_and_started_during_a_job(replica, job, ports):
     killed, stopped, last = [replica(number) for number in range(3)]
-    until(lambda: all(serving(port) for port in ports[:3]), "three replicas that serve")
+    wait_until(lambda: all(serving(port) for port in ports[:3]), "three replicas that serve")
     running = job()
-    until(lambda: all(r.blobs_fetched for r in (killed, stopped, last)), "work for all three")
+    wait_until(lambda: all(r.blobs_fetched for r in (killed, stopped, last)), "work for all three")
     killed.signal(signal.SIGKILL)
     stopped.signal(signal.SIGSTOP)
     step = running.now().current_step
-    until(lambda: running.now().current_step >= step + 2, "steps with one replica of three")
+    wait_until(lambda: running.now().current_step >= step + 2, "steps with one replica of three")
     last.signal(signal.SIGSTOP)
-    until(lambda: running.now().phase == pb.JOB_PHASE_WAITING_FOR_ROLLOUT, "word of the wait")
+    wait_until(lambda: running.now().phase == pb.JOB_PHASE_WAITING_FOR_ROLLOUT, "word of the wait")
     assert running.now().current_step < STEPS
     newcomer = replica(3)
-    until(lambda: newcomer.blobs_fetched > 0, "work for the one that joined")
+    wait_until(lambda: newcomer.blobs_fetched > 0, "work for the one that joined")
     stopped.signal(signal.SIGCONT)
     events = running.events()
     assert events[-1].job_ended.status == pb.JOB_STATUS_COMPLETED, events[-1]

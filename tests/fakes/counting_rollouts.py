@@ -1,6 +1,7 @@
 """A rollout service that counts by its seed: repeatable, in scrambled order, and it can hang."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from random import Random
 
@@ -22,6 +23,7 @@ class CountingRollouts(rollout_pb2_grpc.RolloutServiceServicer):
         self._same_answers = same_answers
         self.requests: list[pb.GenerateRequest] = []
         self.hangs_after = 10**9
+        self.hanging = threading.Event()
         self.cancelled = 0
 
     async def Generate(
@@ -30,7 +32,8 @@ class CountingRollouts(rollout_pb2_grpc.RolloutServiceServicer):
         self.requests.append(request)
         try:
             if len(self.requests) > self.hangs_after:
-                await asyncio.sleep(3600)
+                self.hanging.set()
+                await asyncio.Event().wait()
             await asyncio.sleep(Random(request.sampling.seed).uniform(0.0, 0.02))
         except asyncio.CancelledError:
             self.cancelled += 1

@@ -1,7 +1,5 @@
 """Questions to ask about processes."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 
@@ -10,10 +8,3 @@ def alive(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
         return False
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

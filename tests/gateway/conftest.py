@@ -18,7 +18,7 @@ from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
 from tests.fakes.learner import FakeLearner
 from tests.gateway.packing import good_zip
-from tests.gateway.waiting import eventually
+from tests.waiting import eventually
 
 
 class InProcessServer(GatewayServer):

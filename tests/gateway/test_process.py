@@ -15,7 +15,7 @@ from gateway.settings import GatewaySettings
 from tally.rpc.settings import ClientSettings
 from tests.gateway.packing import good_zip
 from tests.gateway.raw_http import form
-from tests.gateway.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,7 +53,9 @@ async def next_line(running) -> bytes:
 async def test_sigterm_ends_open_streams_and_exits_with_0(tmp_path, settings, learner):
     learner.hold.clear()
     async with process(tmp_path / "data", settings) as (running, port):
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS
+        ) as client:
             uploaded = await client.post("/upload-data", files={"file": ("a.zip", good_zip())})
             body = {"job_name": "a", "data_file_id": uploaded.json()["file_id"]}
             job_id = (await client.post("/train", json=body)).json()["job_id"]
@@ -61,7 +63,7 @@ async def test_sigterm_ends_open_streams_and_exits_with_0(tmp_path, settings, le
                 running.send_signal(signal.SIGTERM)
                 async for _ in stream.aiter_text():
                     pass
-        assert await asyncio.wait_for(running.wait(), 20) == 0
+        assert await asyncio.wait_for(running.wait(), PATIENCE_SECONDS) == 0
 
 
 async def test_kill_in_the_middle_of_an_upload_leaves_nothing(tmp_path, settings):
@@ -77,7 +79,9 @@ async def test_kill_in_the_middle_of_an_upload_leaves_nothing(tmp_path, settings
         writer.close()
     (data_dir / "datasets" / f"{'0' * 64}.zip").write_bytes(b"renamed, never committed")
     async with process(data_dir, settings) as (_, port):
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS
+        ) as client:
             assert (await client.get("/files")).json() == []
         assert list((data_dir / "staging").iterdir()) == []
         assert list((data_dir / "datasets").iterdir()) == []

@@ -52,10 +52,10 @@ async def rollouts(
 
 @asynccontextmanager
 async def rewards(
-    servicer: FakeRewards, waits: list[bool], **settings: object
+    servicer: FakeRewards, waits: list[bool], wait_seconds: float = 1.0, **settings: object
 ) -> AsyncIterator[RewardClient]:
     async with channel_to(add_RewardServiceServicer_to_server, servicer, **settings) as channel:
-        yield RewardClient(channel, Patience(1.0, waits.append))
+        yield RewardClient(channel, Patience(wait_seconds, waits.append))
 
 
 async def test_groups_come_back_whole_and_in_order():
@@ -132,7 +132,7 @@ async def test_an_answer_to_one_group_keeps_the_others_waiting():
 @pytest.mark.parametrize("fault", ["away", "hangs", "not a number", "one too few"])
 async def test_a_faulty_reward_is_asked_for_again_never_taken_for_zero(fault: str):
     servicer, waits = FakeRewards(fault, times=1), []
-    async with rewards(servicer, waits, timeout_seconds=0.3) as client:
+    async with rewards(servicer, waits, wait_seconds=60, timeout_seconds=2) as client:
         scores = await client.score(["A photo of 2 cups"] * 3, [3, 3, 3])
     assert scores == [Score(count=2, difference=1, reward=0.85)] * 3
     assert (servicer.calls, waits) == (2, [True, False])

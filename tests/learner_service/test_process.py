@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +42,9 @@ def channel(process: subprocess.Popen[str]) -> Iterator[grpc.Channel]:
     port = next(m[1] for line in process.stderr if (m := re.search(r"listening on .*:(\d+)", line)))
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         request = health_pb2.HealthCheckRequest(service="tally.learner.v1.LearnerService")
-        watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=60, wait_for_ready=True)
+        watch = health_pb2_grpc.HealthStub(channel).Watch(
+            request, timeout=PATIENCE_SECONDS, wait_for_ready=True
+        )
         serving = health_pb2.HealthCheckResponse.SERVING
         assert any(response.status == serving for response in watch)
         watch.cancel()
@@ -51,7 +54,7 @@ def channel(process: subprocess.Popen[str]) -> Iterator[grpc.Channel]:
 def start(channel: grpc.Channel, job_id: str, **spec: object) -> grpc.StatusCode:
     request = pb.StartJobRequest(job_id=job_id, spec=pb.JobSpec(**{"train": pb.Training()} | spec))
     with pytest.raises(grpc.RpcError) as caught:
-        learner_pb2_grpc.LearnerServiceStub(channel).StartJob(request, timeout=10)
+        learner_pb2_grpc.LearnerServiceStub(channel).StartJob(request, timeout=PATIENCE_SECONDS)
     return caught.value.code()
 
 
@@ -60,11 +63,11 @@ def test_it_lists_its_services_and_ends_on_sigterm(
 ):
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-    response = next(stub.ServerReflectionInfo(iter([request]), timeout=10))
+    response = next(stub.ServerReflectionInfo(iter([request]), timeout=PATIENCE_SECONDS))
     names = {service.name for service in response.list_services_response.service}
     assert {"tally.learner.v1.LearnerService", "tally.blob.v1.BlobService"} <= names
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
 def test_what_cannot_start_says_why(channel: grpc.Channel):
@@ -81,15 +84,15 @@ def test_what_cannot_start_says_why(channel: grpc.Channel):
     named = {"dataset_digest": digest, "train": None, "evaluate": pb.Evaluation()}
     assert start(channel, job_id, **named) is status.INVALID_ARGUMENT
     stub = learner_pb2_grpc.LearnerServiceStub(channel)
-    assert not stub.ListJobs(pb.ListJobsRequest(), timeout=10).jobs
+    assert not stub.ListJobs(pb.ListJobsRequest(), timeout=PATIENCE_SECONDS).jobs
 
 
 def test_an_unknown_job_is_not_found(channel: grpc.Channel):
     stub = learner_pb2_grpc.LearnerServiceStub(channel)
     for call in (
-        lambda: stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=10),
-        lambda: stub.CancelJob(pb.CancelJobRequest(job_id="x"), timeout=10),
-        lambda: next(stub.WatchJob(pb.WatchJobRequest(job_id="x"), timeout=10)),
+        lambda: stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=PATIENCE_SECONDS),
+        lambda: stub.CancelJob(pb.CancelJobRequest(job_id="x"), timeout=PATIENCE_SECONDS),
+        lambda: next(stub.WatchJob(pb.WatchJobRequest(job_id="x"), timeout=PATIENCE_SECONDS)),
     ):
         with pytest.raises(grpc.RpcError) as caught:
             call()

@@ -46,7 +46,7 @@ async def client_of(ports: list[int], waits: list[bool]) -> AsyncIterator[Rollou
     settings = ClientSettings(
         target="ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports),
         timeout_seconds=3600,
-        keepalive_seconds=0.3,
+        keepalive_seconds=1,
     )
     async with open_channel(
         settings, idempotent_methods=IDEMPOTENT_METHODS, health_checked=True

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from reward_service.settings import RewardSettings
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
 from tally.rpc.settings import ServerSettings
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "tally.reward.v1.RewardService"
@@ -36,7 +37,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
 
 
@@ -64,20 +65,22 @@ def test_it_serves_until_sigterm(process: subprocess.Popen[str]):
     with grpc.insecure_channel(f"127.0.0.1:{port_of(process)}") as channel:
         for name in ("", SERVICE):
             request = health_pb2.HealthCheckRequest(service=name)
-            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=10)
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=PATIENCE_SECONDS)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
         assert SERVICE in reflected_services(channel)
         request = reward_pb2.ParseRequest(texts=["three"])
-        response = reward_pb2_grpc.RewardServiceStub(channel).Parse(request, timeout=10)
+        response = reward_pb2_grpc.RewardServiceStub(channel).Parse(
+            request, timeout=PATIENCE_SECONDS
+        )
         assert response.parsed_counts[0].count == 3
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
 def reflected_services(channel: grpc.Channel) -> list[str]:
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-    response = next(iter(stub.ServerReflectionInfo(iter([request]), timeout=10)))
+    response = next(iter(stub.ServerReflectionInfo(iter([request]), timeout=PATIENCE_SECONDS)))
     return [service.name for service in response.list_services_response.service]
 
 

@@ -1,6 +1,5 @@
 """An adapter file of a stranger: whole and plain it is read, a hostile one is refused."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,13 +135,11 @@ def test_a_configuration_that_is_missing_or_too_deep(reference, tensors, tmp_pat
 
 
 def test_an_endless_pattern_is_never_run(reference, tensors, tmp_path):
-    started = time.monotonic()
     read(
         adapter_bytes(tensors, adapter_config(target_modules="(.*)*" * 40 + "!")),
         reference,
         tmp_path,
     )
-    assert time.monotonic() - started < 60
 
 
 def test_peft_s_own_configuration_is_accepted(reference, tmp_path):

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from rollout_service.settings import RolloutSettings
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
+from tests.waiting import PATIENCE_SECONDS
 
 _ROOT = Path(__file__).parents[2]
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -48,7 +49,7 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
 def until_serving(channel: grpc.Channel) -> None:
     health = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service="tally.rollout.v1.RolloutService")
-    for answer in health.Watch(request, timeout=120, wait_for_ready=True):
+    for answer in health.Watch(request, timeout=PATIENCE_SECONDS, wait_for_ready=True):
         if answer.status == _SERVING:
             return
 
@@ -61,24 +62,24 @@ def test_it_starts_answers_and_ends_on_sigterm(random_policy_path, tmp_path):
     ):
         until_serving(channel)
         stub = rollout_pb2_grpc.RolloutServiceStub(channel)
-        model = stub.GetModel(rollout_pb2.GetModelRequest(), timeout=10)
+        model = stub.GetModel(rollout_pb2.GetModelRequest(), timeout=PATIENCE_SECONDS)
         assert model.base_model == random_policy_path.name
         assert "tally.rollout.v1.RolloutService" in reflected(channel)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0
 
 
 def reflected(channel: grpc.Channel) -> list[str]:
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    (answer,) = stub.ServerReflectionInfo(iter([request]), timeout=10)
+    (answer,) = stub.ServerReflectionInfo(iter([request]), timeout=PATIENCE_SECONDS)
     return [service.name for service in answer.list_services_response.service]
 
 
 def test_a_model_that_is_missing_ends_the_process(tmp_path):
     with started("--model", str(tmp_path)) as (process, _):
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode not in (0, None)
 
 
@@ -89,7 +90,7 @@ def ended(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         env=_environment(),
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
 
 

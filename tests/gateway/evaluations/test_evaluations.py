@@ -8,7 +8,7 @@ import pytest
 from gateway.evaluations.adapter_archive import write_adapter
 from tests.fakes.learner import ADAPTER_CONFIG, safetensors_bytes
 from tests.gateway.packing import good_zip, pack
-from tests.gateway.waiting import eventually
+from tests.waiting import eventually
 
 
 def adapter_zip(config: object = None, weights: bytes | None = None, **others: bytes) -> bytes:

@@ -6,7 +6,7 @@ import httpx
 
 from tests.gateway.event_text import parse_events
 from tests.gateway.packing import good_zip
-from tests.gateway.waiting import eventually
+from tests.waiting import eventually
 
 
 async def read_until(response, count: int) -> list[tuple[int, str, dict]]:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from gateway.http.bodies import BodyLimits
 from tests.gateway.packing import good_zip
 from tests.gateway.raw_http import form, send_raw
-from tests.gateway.waiting import eventually
+from tests.waiting import eventually
 
 
 async def nothing_is_left(gateway) -> bool:

@@ -1,13 +1,12 @@
 """Jobs through failures: of the learner, of its answers, of the gateway itself."""
 
 import asyncio
-import time
 
 import pytest
 
 from gateway.jobs.job_models import Job
 from tally.rpc.errors import Unavailable
-from tests.gateway.waiting import eventually
+from tests.waiting import eventually
 
 
 async def test_jobs_are_listed_newest_first(gateway):
@@ -142,9 +141,7 @@ async def test_an_intent_to_cancel_waits_for_the_learner(gateway, learner):
     job_id = await gateway.start_job()
     await gateway.until(job_id, "training", phase="learning")
     await learner.stop()
-    started = time.monotonic()
-    job = (await gateway.client.delete(f"/jobs/{job_id}")).json()
-    assert time.monotonic() - started < 2
+    job = (await gateway.client.delete(f"/jobs/{job_id}")).json()  # which nobody could answer
     assert (job["status"], job["phase"]) == ("training", "cancelling")
     await learner.start()
     await gateway.until(job_id, "cancelled")

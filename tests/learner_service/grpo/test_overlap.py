@@ -1,7 +1,6 @@
 """Steps on their way: what overlaps changes nothing, what is stale says so, nothing is lost."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import torch
 
 from learner_service.errors import StopRequested
 from tests.learner_service.training import AllAtOnce, Training, training
+from tests.waiting import wait_until
 
 
 def asked_digests(running: Training) -> list[str]:
@@ -81,14 +81,15 @@ def test_a_resumed_job_goes_on_with_the_data_that_comes_next(
 def test_a_stop_ends_the_rollouts_that_are_on_their_way(random_policy_path: Path, tmp_path: Path):
     with training(random_policy_path, tmp_path, staleness=1) as running:
         running.rollouts.hangs_after = 6
-        threading.Timer(1.5, running.stop.set).start()
+        stop_once_it_hangs = threading.Thread(
+            target=lambda: running.rollouts.hanging.wait() and running.stop.set()
+        )
+        stop_once_it_hangs.start()
         with pytest.raises(StopRequested):
             running.trainer.train()
+        stop_once_it_hangs.join()
         running.ahead.cancel()
-        deadline = time.monotonic() + 2
-        while running.rollouts.cancelled < len(running.rollouts.requests) - 6:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: running.rollouts.cancelled == len(running.rollouts.requests) - 6)
     assert running.rollouts.cancelled
 
 

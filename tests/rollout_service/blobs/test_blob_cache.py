@@ -16,6 +16,7 @@ from tally.rpc.channel import open_channel
 from tally.rpc.errors import DataLoss, NotFound, Unavailable
 from tally.rpc.settings import ClientSettings
 from tests.fakes.blob_store import FakeBlobStore, Fault, running_blob_store
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ async def test_a_caller_that_gives_up_does_not_end_the_fetch(cache, store):
     digest = store.add(b"x" * 3500)
     store.delay_seconds = 0.2
     first, second = [asyncio.create_task(read(cache, digest)) for _ in range(2)]
-    await asyncio.sleep(0.05)
+    await eventually(lambda: store.fetches[digest])
     first.cancel()
     assert await second == b"x" * 3500
     assert store.fetches[digest] == 1
@@ -74,7 +75,7 @@ async def test_the_last_caller_that_gives_up_ends_the_fetch(cache, store, tmp_pa
     digest = store.add(b"x" * 3500)
     store.delay_seconds = 30
     caller = asyncio.create_task(read(cache, digest))
-    await asyncio.sleep(0.1)
+    await eventually(lambda: store.fetches[digest])
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)
     store.delay_seconds = 0

@@ -19,6 +19,7 @@ from tally.samples.small_policy import POLICY_PATH
 from tests.rollout_service.test_process import _environment
 
 pytest.importorskip("vllm")
+from tests.waiting import PATIENCE_SECONDS
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -62,12 +63,14 @@ def test_a_dead_engine_ends_the_service(tmp_path):
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         watching = health_pb2_grpc.HealthStub(channel).Watch(
-            health_pb2.HealthCheckRequest(), timeout=300, wait_for_ready=True
+            health_pb2.HealthCheckRequest(), timeout=PATIENCE_SECONDS, wait_for_ready=True
         )
         while next(watching).status != _SERVING:
             pass
         stub = rollout_pb2_grpc.RolloutServiceStub(channel)
-        assert stub.GetModel(rollout_pb2.GetModelRequest(), timeout=10).engine == "vllm"
+        assert (
+            stub.GetModel(rollout_pb2.GetModelRequest(), timeout=PATIENCE_SECONDS).engine == "vllm"
+        )
         os.kill(engine_process(process.pid), signal.SIGKILL)
         assert next(watching).status != _SERVING
-        assert process.wait(timeout=60) not in (0, None)
+        assert process.wait(timeout=PATIENCE_SECONDS) not in (0, None)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.processes import alive, wait_for
+from tests.fakes.processes import alive
+from tests.waiting import wait_until
 
 _PARENT = """
 import pathlib, sys, time
@@ -50,4 +51,4 @@ def test_no_child_outlives_the_stack(tmp_path: Path, number: int, exit_code: int
         assert all(alive(pid) for pid in pids)
         parent.send_signal(number)
         assert parent.wait(60) == exit_code
-    wait_for(lambda: not any(alive(pid) for pid in pids))
+    wait_until(lambda: not any(alive(pid) for pid in pids))

@@ -11,7 +11,8 @@ import pytest
 from tally.cli.errors import Interrupted, StackFailed
 from tally.cli.stack.process import Service
 from tally.cli.stack.supervisor import Supervisor
-from tests.fakes.processes import alive, wait_for
+from tests.fakes.processes import alive
+from tests.waiting import wait_until
 
 _IDLE = "import time; time.sleep(600)"
 _STUBBORN = (
@@ -176,7 +177,7 @@ def test_what_a_service_left_behind_ends_with_it(
     stack = make_stack(_service("learner", code, left, healthy=left.exists))
     stack.supervisor.start()
     stack.supervisor.stop()
-    wait_for(lambda: not alive(int(left.read_text())))
+    wait_until(lambda: not alive(int(left.read_text())))
 
 
 def test_each_service_has_a_log_of_its_own(
