@@ -29,7 +29,7 @@ def find_absences(text: str, words: Sequence[Word]) -> Iterator[Mention]:
         if word.text == "none" or (word.text == "no" and _names_object(words, index)):
             yield mention_of(word.start, word.end, 0)
         elif word.text in _NEGATIONS or word.text.endswith("n't"):
-            yield from _negated_any(words, index)
+            yield from _any_after(words, index)
     for match in _NOTHING.finditer(text):
         yield mention_of(match.start(), match.end(), 0)
 
@@ -42,7 +42,7 @@ def _names_object(words: Sequence[Word], index: int) -> bool:
     return following[0].isalpha() and following not in _NOT_OBJECTS
 
 
-def _negated_any(words: Sequence[Word], index: int) -> Iterator[Mention]:
+def _any_after(words: Sequence[Word], index: int) -> Iterator[Mention]:
     """ "aren't any", "don't see any", "not a single": at most one word between."""
     for at in (index + 1, index + 2):
         if at >= len(words) or not words[at - 1].joins_by_space:

@@ -66,13 +66,13 @@ def find_english_numbers(words: Sequence[Word]) -> Iterator[Mention]:
             index += 1
             continue
         value, after = part
-        mention = _judged(words, index, value, after)
+        mention = _judge(words, index, value, after)
         if mention is not None:
             yield mention
         index = after
 
 
-def _judged(words: Sequence[Word], index: int, value: int, after: int) -> Mention | None:
+def _judge(words: Sequence[Word], index: int, value: int, after: int) -> Mention | None:
     """The number as a mention; a fraction is a fault, an ordinal ("twenty-first") is nothing."""
     start, last = words[index].start, words[after - 1]
     following = words[after].text if after < len(words) and last.gap in (" ", "-") else ""
@@ -96,7 +96,7 @@ def _number(words: Sequence[Word], index: int) -> _Part | None:
         return None
     if _text_after(words, part[1]) == "dozen":
         return part[0] * 12, part[1] + 1
-    total, after = _scaled(words, part)
+    total, after = _scale(words, part)
     is_word = after - index > 1 or words[index].text in NUMBER_WORDS
     return (total, after) if is_word else None
 
@@ -110,14 +110,14 @@ def _half_dozen(words: Sequence[Word], index: int) -> _Part | None:
     return (6, after + 1) if _text_after(words, after) == "dozen" else None
 
 
-def _scaled(words: Sequence[Word], part: _Part) -> _Part:
+def _scale(words: Sequence[Word], part: _Part) -> _Part:
     """Adds thousands, millions and so on, largest first, to the group already read."""
     value, after = part
     total, last_scale = 0, 10**15
     while (scale := _SCALES.get(_text_after(words, after), 0)) and scale < last_scale:
         total, last_scale = total + value * scale, scale
         value, after = 0, after + 1
-        rest = _group(words, _after_and(words, after)) if _joined(words, after) else None
+        rest = _group(words, _after_and(words, after)) if _joins(words, after) else None
         if rest is None or rest[0] >= 1000:
             break
         following = _SCALES.get(_text_after(words, rest[1]), 0)
@@ -133,7 +133,7 @@ def _group(words: Sequence[Word], index: int) -> _Part | None:
     if part is None or _text_after(words, part[1]) != "hundred":
         return part
     value, after = part[0] * 100, part[1] + 1
-    if not _joined(words, after):
+    if not _joins(words, after):
         return value, after
     rest = _below_hundred(words, _after_and(words, after))
     return (value + rest[0], rest[1]) if rest else (value, after)
@@ -166,7 +166,7 @@ def _below_hundred(words: Sequence[Word], index: int) -> _Part | None:
     return _TENS[text] + unit, index + (2 if unit else 1)
 
 
-def _joined(words: Sequence[Word], index: int) -> bool:
+def _joins(words: Sequence[Word], index: int) -> bool:
     """Whether the word at `index` belongs to the one before it: only a space or a hyphen between.
 
     A comma joins too after "thousand" and larger: "two thousand, three hundred".
@@ -179,10 +179,10 @@ def _joined(words: Sequence[Word], index: int) -> bool:
 
 
 def _text_after(words: Sequence[Word], index: int) -> str:
-    return words[index].text if _joined(words, index) else ""
+    return words[index].text if _joins(words, index) else ""
 
 
 def _after_and(words: Sequence[Word], index: int) -> int:
     """The index after an "and", where one joins "hundred" or "thousand" to the rest."""
-    is_joint = _text_after(words, index) == "and" and _joined(words, index + 1)
+    is_joint = _text_after(words, index) == "and" and _joins(words, index + 1)
     return index + 1 if is_joint else index

@@ -31,7 +31,7 @@ def parse_count(text: str) -> ParsedCount:
         return _no_count(NoCountReason.EMPTY, f"The answer is empty; write {EXAMPLE}.")
     mentions = read_mentions(text)
     if mentions:
-        return _decided(text, mentions_in_form(text, mentions) or mentions)
+        return _decide(text, mentions_in_form(text, mentions) or mentions)
     if has_article_form(text):
         explanation = 'The count is 1, read from the article after "a photo of".'
         return ParsedCount(count=1, explanation=explanation)
@@ -39,10 +39,10 @@ def parse_count(text: str) -> ParsedCount:
     return _no_count(NoCountReason.NO_NUMBER, message)
 
 
-def _decided(text: str, mentions: Sequence[Mention]) -> ParsedCount:
+def _decide(text: str, mentions: Sequence[Mention]) -> ParsedCount:
     faulty = next((mention for mention in mentions if mention.fault is not None), None)
     if faulty is not None and faulty.fault is not None:
-        message = f"{_quoted(text, faulty)} {_FAULTS[faulty.fault]}, as in {EXAMPLE}."
+        message = f"{_quote(text, faulty)} {_FAULTS[faulty.fault]}, as in {EXAMPLE}."
         return _no_count(faulty.fault, message)
     counts = list(dict.fromkeys(m.value for m in mentions if m.value is not None))
     if len(counts) > 1:
@@ -52,7 +52,7 @@ def _decided(text: str, mentions: Sequence[Mention]) -> ParsedCount:
             f"Several different counts were found ({shown}{rest}); write one, as in {EXAMPLE}."
         )
         return _no_count(NoCountReason.SEVERAL_COUNTS, message)
-    explanation = f"The count is {counts[0]}, read from {_quoted(text, mentions[0])}."
+    explanation = f"The count is {counts[0]}, read from {_quote(text, mentions[0])}."
     return ParsedCount(count=counts[0], explanation=explanation)
 
 
@@ -60,7 +60,7 @@ def _no_count(reason: NoCountReason, explanation: str) -> ParsedCount:
     return ParsedCount(reason=reason, explanation=explanation)
 
 
-def _quoted(text: str, mention: Mention) -> str:
+def _quote(text: str, mention: Mention) -> str:
     """The mention in quotes, on one line, its end left out if it is long."""
     quoted = " ".join(text[mention.start : mention.end].split())
     if len(quoted) > _MAX_QUOTED:

@@ -39,7 +39,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
             check_text(f"answers[{index}].text", answer.text)
             check_true_count(f"answers[{index}].true_count", answer.true_count)
         rewards = weighted_rewards((weighted.name, weighted.weight) for weighted in request.rewards)
-        scored = await _mapped(
+        scored = await _map(
             lambda answer: score_answer(answer, rewards),
             [answer_of(answer) for answer in request.answers],
             size=lambda answer: len(answer.text),
@@ -53,7 +53,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
         check_batch_size("texts", len(request.texts))
         for index, text in enumerate(request.texts):
             check_text(f"texts[{index}]", text)
-        parsed = await _mapped(parse_count, list(request.texts), size=len)
+        parsed = await _map(parse_count, list(request.texts), size=len)
         messages = [parsed_count_message(parsed_count) for parsed_count in parsed]
         return reward_pb2.ParseResponse(parsed_counts=messages)
 
@@ -64,7 +64,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
         return reward_pb2.ListRewardsResponse(rewards=rewards)
 
 
-async def _mapped(
+async def _map(
     work: Callable[[Item], Result], items: Sequence[Item], *, size: Callable[[Item], int]
 ) -> list[Result]:
     """`work` of each item, in order, off the event loop.
