@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tally.job.settings import LoraConfig, Settings, TrainingConfig
 from tally.learner.v1 import learner_pb2 as pb
 from tally.reward.v1 import reward_pb2
 
@@ -132,20 +133,7 @@ def _payload(which: str, message: Any) -> dict[str, Any]:
 
 
 def _group(group: pb.ShownGroup) -> dict[str, Any]:
-    answers = [
-        {
-            "text": answer.text,
-            "count": answer.count if answer.HasField("count") else None,
-            "reward": _finite(answer.reward),
-        }
-        for answer in group.answers
-    ]
-    return {
-        "row": group.row,
-        "question": group.question,
-        "true_count": group.true_count,
-        "answers": answers,
-    }
+    return {**_fields(group), "answers": [_fields(answer) for answer in group.answers]}
 
 
 _SEVERITIES = {pb.SEVERITY_ERROR: "error", pb.SEVERITY_WARNING: "warning"}
@@ -155,6 +143,9 @@ _BODY_FIELDS = {
     "train.evaluation_share": "evaluation_share",
     "dataset_digest": "data_file_id",
 }
+
+
+_GROUPS: dict[str, type[Settings]] = {"train.config": TrainingConfig, "train.lora": LoraConfig}
 
 
 def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
@@ -189,9 +180,8 @@ def _finding(finding: pb.Finding) -> dict[str, Any]:
     suggestion: dict[str, Any] = {}
     for path, value in finding.suggestion.items():
         section, _, name = path.rpartition(".")
-        number = int(value) if value.is_integer() and name != "temperature" else value
-        typed = bool(value) if name in ("use_4bit", "gradient_checkpointing") else number
-        suggestion.setdefault(_BODY_FIELDS[section], {})[name] = typed
+        typed = _GROUPS[section].model_fields[name].annotation
+        suggestion.setdefault(_BODY_FIELDS[section], {})[name] = typed and typed(value)
     return {
         "severity": _SEVERITIES.get(finding.severity, "note"),
         "code": finding.code,
@@ -215,11 +205,7 @@ def to_answers(response: pb.AnswerResponse) -> dict[str, dict[str, Any] | None]:
 
 
 def _answer(answer: pb.ModelAnswer) -> dict[str, Any]:
-    return {
-        "text": answer.text,
-        "count": answer.count if answer.HasField("count") else None,
-        "explanation": answer.explanation or None,
-    }
+    return {**_fields(answer), "explanation": answer.explanation or None}
 
 
 def phase_name(phase: int) -> str | None:
@@ -230,9 +216,18 @@ def phase_name(phase: int) -> str | None:
 
 
 def _fields(message: Message) -> dict[str, Any]:
-    """Scalar fields by their proto names; numbers that JSON has no word for become None."""
-    values = {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
-    return {name: _finite(value) for name, value in values.items()}
+    """Scalar fields and maps by their proto names; what is unset, and what JSON has no number for,
+    is None."""
+    return {field.name: _value(message, field) for field in message.DESCRIPTOR.fields}
+
+
+def _value(message: Message, field: Any) -> Any:
+    if field.has_presence and not message.HasField(field.name):
+        return None
+    value = getattr(message, field.name)
+    if field.message_type and field.message_type.GetOptions().map_entry:
+        return {key: _finite(value[key]) for key in sorted(value)}
+    return _finite(value)
 
 
 def _finite(value: Any) -> Any:

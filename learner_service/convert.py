@@ -1,6 +1,7 @@
 """learner.v1 messages to the learner's own types, and back."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from learner_service.events import (
 from learner_service.prediction.question import ModelAnswer
 from learner_service.queue.job_store import Job, LoggedEvent
 from learner_service.spec import JobSpec, Limits, Training, validated_limits, validated_spec
+from tally.job.metrics import StepMetrics
 from tally.learner.v1 import learner_pb2 as pb
 from tally.rpc.digests import check_digest
 from tally.rpc.errors import InvalidArgument
@@ -194,14 +196,11 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
                 pb.WorkerStarted(attempt=attempt, resumed_from_step=step, total_steps=total)
             )
         case StepDone(step=step, total_steps=total, metrics=metrics):
-            metrics_message = _known_fields(pb.StepMetrics, metrics)
-            message.step_done.CopyFrom(
-                pb.StepDone(step=step, total_steps=total, metrics=metrics_message)
-            )
+            figures = pb.StepMetrics(**_figures(metrics))
+            message.step_done.CopyFrom(pb.StepDone(step=step, total_steps=total, metrics=figures))
         case SamplesShown(step=step, groups=groups):
-            message.samples_shown.CopyFrom(
-                pb.SamplesShown(step=step, groups=[pb.ShownGroup(**group) for group in groups])
-            )
+            shown = [pb.ShownGroup(**asdict(group)) for group in groups]
+            message.samples_shown.CopyFrom(pb.SamplesShown(step=step, groups=shown))
         case Notice(message=text):
             message.notice.message = text
         case EvaluationProgress(answered=answered, total=total):
@@ -235,9 +234,9 @@ def _set_fields(message: Message) -> dict[str, Any]:
     return fields
 
 
-def _known_fields(cls: type[pb.StepMetrics], values: Mapping[str, float]) -> pb.StepMetrics:
-    names = cls.DESCRIPTOR.fields_by_name
-    return cls(**{name: value for name, value in values.items() if name in names})
+def _figures(measured: StepMetrics) -> dict[str, Any]:
+    """Not a number where there is none."""
+    return {name: math.nan if value is None else value for name, value in asdict(measured).items()}
 
 
 def _timestamp(time: datetime) -> Timestamp:

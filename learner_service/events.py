@@ -6,6 +6,11 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from tally.job.answers import ShownGroup
+from tally.job.metrics import StepMetrics
+
 
 class JobStatus(StrEnum):
     TRAINING = "training"
@@ -48,19 +53,17 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone:
-    """`metrics` has the fields of StepMetrics in learner.proto."""
-
     step: int
     total_steps: int
-    metrics: dict[str, float]
+    metrics: StepMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplesShown:
-    """`groups` have the fields of ShownGroup in learner.proto; none once they are not kept."""
+    """`groups` is empty once they are not kept."""
 
     step: int
-    groups: list[dict[str, Any]]
+    groups: list[ShownGroup]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +109,7 @@ Event = (
     | WorkerFailed
 )
 Report = Callable[[Event], None]
-_CLASSES: dict[str, type[Any]] = {cls.__name__: cls for cls in Event.__args__}
-_ENUM_FIELDS: dict[str, type[StrEnum]] = {"phase": JobPhase, "status": JobStatus}
+_READERS: dict[str, TypeAdapter[Any]] = {cls.__name__: TypeAdapter(cls) for cls in Event.__args__}
 
 
 def to_json(event: Event) -> str:
@@ -115,10 +117,7 @@ def to_json(event: Event) -> str:
 
 
 def from_json(text: str) -> Event:
+    """Of a line that an earlier version wrote, what is known today; what it lacks is unset."""
     fields = json.loads(text)
-    cls = _CLASSES[fields.pop("type")]
-    for name, enum in _ENUM_FIELDS.items():
-        if name in fields:
-            fields[name] = enum(fields[name])
-    event: Event = cls(**fields)
+    event: Event = _READERS[fields.pop("type")].validate_python(fields)
     return event

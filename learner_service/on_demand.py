@@ -13,6 +13,7 @@ from learner_service.models import ModelList
 from learner_service.prediction.question import ModelAnswer, Question
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec, Training
+from tally.job.metrics import StepMetrics
 
 if TYPE_CHECKING:
     from learner_service.asking import Asking
@@ -35,7 +36,7 @@ class OnDemand:
         return await answering.answer(question)
 
     async def preflight(
-        self, spec: JobSpec, training: Training, earlier_steps: Sequence[dict[str, float]]
+        self, spec: JobSpec, training: Training, earlier_steps: Sequence[StepMetrics]
     ) -> "Preflight":
         """As `Preflights.run`."""
         module = await self._module("preflight.preflight")

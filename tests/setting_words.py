@@ -4,7 +4,7 @@ import json
 from enum import Enum
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 Json = dict[str, Any]
 
@@ -12,6 +12,11 @@ Json = dict[str, Any]
 def schemas_of(model: type[BaseModel]) -> dict[str, Json]:
     """The JSON schema of each field."""
     return model.model_json_schema()["properties"]
+
+
+def dataclass_schemas(kind: type) -> dict[str, Json]:
+    """As schemas_of, of a dataclass."""
+    return TypeAdapter(kind).json_schema()["properties"]
 
 
 def range_in_words(schema: Json) -> str:

@@ -1,71 +1,23 @@
-"""What the metrics and evaluation routes answer. The fields are those of learner.v1."""
+"""What the metrics and evaluation routes answer."""
 
 from pydantic import BaseModel, Field
+from pydantic.dataclasses import dataclass
+
+from tally.job import metrics
+from tally.job.answers import ShownGroup
 
 
-class StepMetrics(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class _Numbered:
+    step: int = Field(description="The step, from 1.", examples=[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepMetrics(metrics.StepMetrics, _Numbered):
     """What one optimizer step measured; null where it was not a finite number.
 
     A step that was stored before a figure was invented has null there too.
     """
-
-    step: int = Field(description="The step, from 1.", examples=[1])
-    epoch: float | None = Field(None, description="Passes over the data so far.")
-    loss: float | None = Field(None, description="The loss.")
-    reward_mean: float | None = Field(None, description="Mean of the rewards.")
-    reward_std: float | None = Field(None, description="Standard deviation of the rewards.")
-    exact_rate: float | None = Field(None, description="Share of answers with the true count.")
-    mean_absolute_count_error: float | None = Field(
-        None, description="Mean |count - true count| over the answers that hold a count."
-    )
-    parse_failure_rate: float | None = Field(None, description="Share of answers without a count.")
-    zero_variance_group_rate: float | None = Field(
-        None, description="Share of groups whose rewards are all equal."
-    )
-    entropy: float | None = Field(
-        None, description="Mean entropy of the token distributions, in nats."
-    )
-    kl: float | None = Field(
-        None, description="Mean estimate of the divergence from the base model."
-    )
-    clip_low_rate: float | None = Field(None, description="Share of tokens clipped from below.")
-    clip_high_rate: float | None = Field(None, description="Share of tokens clipped from above.")
-    gradient_norm: float | None = Field(None, description="Norm of the gradient before clipping.")
-    learning_rate: float | None = Field(None, description="The learning rate of the step.")
-    completion_length_mean: float | None = Field(None, description="Mean tokens per completion.")
-    log_probability_gap: float | None = Field(
-        None, description="Mean |engine's - learner's log-probability| per token, in nats."
-    )
-    rollout_seconds: float | None = Field(
-        None, description="Seconds until the completions were there."
-    )
-    reward_seconds: float | None = Field(
-        None, description="Seconds from the last completion to the last score."
-    )
-    learning_seconds: float | None = Field(
-        None, description="Seconds of forward, backward, optimizer."
-    )
-    step_seconds: float | None = Field(None, description="Seconds of the whole step.")
-    samples_per_second: float | None = Field(None, description="Completions per second.")
-    tokens_per_second: float | None = Field(None, description="Sampled tokens per second.")
-    waiting_seconds: float | None = Field(
-        None, description="Seconds in which the learner only waited for completions and scores."
-    )
-    staleness_mean: float | None = Field(
-        None, description="Mean number of steps by which the samples' adapter was behind."
-    )
-    importance_ratio_mean: float | None = Field(
-        None, description="Mean ratio of the learner's to the engine's probability of a token."
-    )
-    importance_truncated_rate: float | None = Field(
-        None, description="Share of tokens whose importance ratio was cut off."
-    )
-    skipped_group_rate: float | None = Field(
-        None, description="Share of groups without a forward and backward pass."
-    )
-    refilled_group_rate: float | None = Field(
-        None, description="Share of groups that another prompt was sampled for."
-    )
 
 
 class Metrics(BaseModel):
@@ -90,25 +42,6 @@ class EvaluationScores(BaseModel):
     root_mean_square_count_error: float | None = Field(
         description="Square root of the mean squared error of the answers that hold a count."
     )
-
-
-class ShownAnswer(BaseModel):
-    """One answer of a group."""
-
-    text: str = Field(description="What the model said.", examples=["A photo of 3 apples"])
-    count: int | None = Field(description="The count in it; null where it holds none.")
-    reward: float | None = Field(description="Its reward.", examples=[1.0])
-
-
-class ShownGroup(BaseModel):
-    """All answers to one question of a step."""
-
-    row: int = Field(description="The row of the upload.", examples=[17])
-    question: str = Field(
-        description="What was asked.", examples=["How many apples are in this image?"]
-    )
-    true_count: int = Field(description="How many objects there are.", examples=[3])
-    answers: list[ShownAnswer] = Field(description="Every completion of the group.")
 
 
 class ShownStep(BaseModel):

@@ -23,8 +23,17 @@ def _groups(steps: Sequence[Step], size: int) -> Iterator[Sequence[Step]]:
 
 def _mean(group: Sequence[Step]) -> Step:
     """The group's last step number, and the means of what was finite in it."""
-    means = {name: _finite_mean([step.get(name) for step in group]) for name in group[-1]}
+    means = {name: _mean_of([step.get(name) for step in group]) for name in group[-1]}
     return means | {"step": group[-1]["step"]}
+
+
+def _mean_of(figures: Sequence[Any]) -> Any:
+    """Of numbers, or of each name's numbers."""
+    by_name = [figure for figure in figures if isinstance(figure, Mapping)]
+    if not by_name:
+        return _finite_mean(figures)
+    names = dict.fromkeys(name for figure in by_name for name in figure)
+    return {name: _finite_mean([one.get(name) for one in by_name]) for name in names}
 
 
 def _finite_mean(values: Sequence[float | None]) -> float | None:

@@ -7,10 +7,11 @@ import torch
 
 from learner_service.clients.rewards import Score
 from learner_service.grpo.groups import ScoredGroup
+from tally.job.metrics import Measured
 
 
-def group_metrics(groups: Sequence[ScoredGroup], step: int) -> dict[str, float]:
-    """What a step's groups were like; names as in StepMetrics of learner.proto."""
+def group_metrics(groups: Sequence[ScoredGroup], step: int) -> dict[str, Measured]:
+    """What a step's groups were like; names as in StepMetrics."""
     scores = [score for group in groups for score in group.first_scores]
     rewards = torch.tensor([score.reward for score in scores])
     lengths = [float(len(c)) for group in groups for c in group.group.completions]

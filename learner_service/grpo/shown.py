@@ -1,9 +1,10 @@
 """What people see of a step: a few groups with all their answers. Pure."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from learner_service.clients.rewards import Score
+from tally.job.answers import ShownAnswer, ShownGroup
 
 if TYPE_CHECKING:
     from learner_service.grpo.groups import ScoredGroup
@@ -14,22 +15,23 @@ _MOST_TEXT_CHARACTERS = 200
 _MOST_QUESTION_CHARACTERS = 500
 
 
-def shown_groups(groups: Sequence["ScoredGroup"]) -> list[dict[str, Any]]:
-    """The step's first groups, as SamplesShown of learner.proto has them."""
+def shown_groups(groups: Sequence["ScoredGroup"]) -> list[ShownGroup]:
+    """The step's first groups."""
     size = max([1, *(len(group.texts) for group in groups)])
     number = min(_MOST_GROUPS, max(1, _MOST_ANSWERS // size))
     return [
-        {
-            "row": group.row.number,
-            "question": group.row.question[:_MOST_QUESTION_CHARACTERS],
-            "true_count": group.row.true_count,
-            "answers": list(_answers(group.texts, group.scores)),
-        }
+        ShownGroup(
+            row=group.row.number,
+            question=group.row.question[:_MOST_QUESTION_CHARACTERS],
+            true_count=group.row.true_count,
+            answers=[
+                _shown_answer(text, score)
+                for text, score in zip(group.texts, group.scores, strict=True)
+            ],
+        )
         for group in groups[:number]
     ]
 
 
-def _answers(texts: Sequence[str], scores: Sequence[Score]) -> Iterator[dict[str, Any]]:
-    for text, score in zip(texts, scores, strict=True):
-        short = text[:_MOST_TEXT_CHARACTERS]
-        yield {"text": short, "count": score.count, "reward": score.reward}
+def _shown_answer(text: str, score: Score) -> ShownAnswer:
+    return ShownAnswer(text=text[:_MOST_TEXT_CHARACTERS], count=score.count, reward=score.reward)

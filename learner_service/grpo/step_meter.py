@@ -5,10 +5,11 @@ import time
 from learner_service.grpo.groups import ScoredGroup
 from learner_service.grpo.metrics import group_metrics
 from learner_service.grpo.step import LearntStep
+from tally.job.metrics import Measured
 
 
 class StepMeter:
-    """Made when a step begins; `metrics` are those of StepMetrics in learner.proto."""
+    """Made when a step begins; `metrics` are those of StepMetrics but for transformers' own."""
 
     def __init__(self) -> None:
         self._started = self._learning_started = time.monotonic()
@@ -17,7 +18,9 @@ class StepMeter:
     def begin_learning(self) -> None:
         self._learning_started = time.monotonic()
 
-    def metrics(self, groups: list[ScoredGroup], learnt: LearntStep, step: int) -> dict[str, float]:
+    def metrics(
+        self, groups: list[ScoredGroup], learnt: LearntStep, step: int
+    ) -> dict[str, Measured]:
         """Of the whole step; `step` is the number of optimizer steps before it."""
         now = time.monotonic()
         seconds = now - self._started

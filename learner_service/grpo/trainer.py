@@ -5,7 +5,6 @@ backward for each pass as soon as its groups are sampled and scored (`training_s
 StepLearner); clipping, optimizer and schedule are transformers'.
 """
 
-import math
 import shutil
 import threading
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ from learner_service.job_folder.history import StepHistory
 from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.tracking.trackers import Trackers
+from tally.job.metrics import Measured, StepMetrics, flat_figures
 from tally.job.settings import TrainingConfig
 
 
@@ -160,20 +160,22 @@ class GRPOTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds what this step measured to transformers' own record, and reports the step."""
         is_step = "loss" in logs
-        metrics = self._step_metrics() if is_step else {}
-        logs |= {name: value for name, value in metrics.items() if math.isfinite(value)}
+        measured = self._measured() if is_step else {}
+        logs |= flat_figures(measured)
         super().log(logs, start_time)
         entry = self.state.log_history.pop()
         self._history.append(entry)
         if is_step:
-            self._report_step({k: float(v) for k, v in (metrics | entry).items()})
+            self._report_step(measured, entry)
 
-    def _step_metrics(self) -> dict[str, float]:
+    def _measured(self) -> dict[str, Measured]:
         return self._meter.metrics(self._step_groups, self._learnt, self.state.global_step - 1)
 
-    def _report_step(self, metrics: dict[str, float]) -> None:
-        metrics.pop("step")
-        metrics["gradient_norm"] = metrics.pop("grad_norm", 0.0)
+    def _report_step(self, measured: dict[str, Measured], entry: dict[str, float]) -> None:
+        """`entry` has what transformers itself logs of a step."""
+        own = {name: float(entry[name]) for name in ("epoch", "loss", "learning_rate")}
+        gradient_norm = {"gradient_norm": float(entry.get("grad_norm", 0.0))}
+        metrics = StepMetrics.of(measured | own | gradient_norm)
         self._report(
             StepDone(step=self.state.global_step, total_steps=self.state.max_steps, metrics=metrics)
         )

@@ -28,6 +28,7 @@ from learner_service.preflight.memory import (
     estimated_memory,
 )
 from learner_service.spec import JobSpec, Training
+from tally.job.metrics import StepMetrics
 from tally.job.settings import TrainingConfig
 
 _SAMPLE = 32
@@ -71,7 +72,7 @@ class Preflights:
         spec: JobSpec,
         training: Training,
         source: str,
-        earlier_steps: Sequence[dict[str, float]],
+        earlier_steps: Sequence[StepMetrics],
     ) -> Preflight:
         """`earlier_steps`: metrics of steps of an earlier job with the same base model."""
         config = training.config
@@ -191,12 +192,10 @@ class Preflights:
 
 
 def _time(
-    plan: StepPlan, base: BaseSample | None, earlier: Sequence[dict[str, float]]
+    plan: StepPlan, base: BaseSample | None, earlier: Sequence[StepMetrics]
 ) -> TimeEstimate | None:
     """From the steps of an earlier job, by completions; else from the sample's answers alone."""
-    per_completion = [
-        1 / step["samples_per_second"] for step in earlier if step.get("samples_per_second", 0) > 0
-    ]
+    per_completion = [1 / step.samples_per_second for step in earlier if step.samples_per_second]
     if per_completion:
         per_step = median(per_completion) * plan.completions_per_step
         basis = "the steps of an earlier job with this model"

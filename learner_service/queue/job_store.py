@@ -221,7 +221,7 @@ def _after(job: Job, event: Event) -> Job:
         case WorkerStarted(resumed_from_step=step, total_steps=total):
             return replace(job, current_step=max(job.current_step, step), total_steps=total)
         case StepDone(step=step, total_steps=total, metrics=metrics):
-            return replace(job, current_step=step, total_steps=total, loss=metrics.get("loss"))
+            return replace(job, current_step=step, total_steps=total, loss=metrics.loss)
         case JobEnded(status=status, error_message=message, result_digest=digest):
             return replace(
                 job,

@@ -18,6 +18,7 @@ from learner_service.queue.job_store import Job, JobStore, LoggedEvent
 from learner_service.queue.worker_process import WorkerExit, WorkerProcess
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec
+from tally.job.metrics import StepMetrics
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
@@ -58,7 +59,7 @@ class Jobs:
         self._check(spec)
         return spec
 
-    def earlier_steps(self, base_model: str) -> list[dict[str, float]]:
+    def earlier_steps(self, base_model: str) -> list[StepMetrics]:
         """Metrics of the last steps of the newest job that trained this model."""
         for job in self._store.all():
             if job.spec.base_model == base_model and job.current_step:

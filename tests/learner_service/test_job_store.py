@@ -21,19 +21,39 @@ from learner_service.events import (
 )
 from learner_service.queue.job_store import JobStore
 from learner_service.spec import JobSpec, Training, validated_spec
+from tally.job.answers import ShownAnswer, ShownGroup
+from tally.job.metrics import StepMetrics
 
 SPEC = JobSpec(job_name="apples", dataset_digest="a" * 64, base_model="small")
+
+
+def shown_group(row: int) -> ShownGroup:
+    answer = ShownAnswer(text="三", count=None, reward=0.0)
+    return ShownGroup(row=row, question="數", true_count=3, answers=[answer])
+
+
 EVENTS: list[Event] = [
     PhaseChanged(phase=JobPhase.WAITING_FOR_ROLLOUT),
     WorkerStarted(attempt=1, resumed_from_step=0, total_steps=9),
-    StepDone(step=1, total_steps=9, metrics={"loss": 0.5}),
-    SamplesShown(step=1, groups=[{"row": 2, "answers": [{"text": "三", "count": None}]}]),
+    StepDone(step=1, total_steps=9, metrics=StepMetrics(loss=0.5)),
+    SamplesShown(step=1, groups=[shown_group(2)]),
     Notice(message="數"),
     EvaluationProgress(answered=1, total=2),
     EvaluationDone(num_samples=1, base={"exact_rate": 0.0}, adapter={"exact_rate": 1.0}),
     JobEnded(status=JobStatus.FAILED, error_message="why"),
     WorkerFailed(message="why", retryable=True),
 ]
+
+
+def test_a_line_of_another_version_is_read():
+    """Of a metric that is no longer known, one that was not yet, and one that was not a number."""
+    line = (
+        '{"type": "StepDone", "step": 3, "total_steps": 9, "invented_since": 1,'
+        ' "metrics": {"loss": 0.5, "entropy": NaN, "forgotten": 1.0}}'
+    )
+    metrics = from_json(line).metrics
+    assert (metrics.loss, metrics.reward_mean) == (0.5, None)
+    assert from_json('{"type": "SamplesShown", "step": 1, "groups": []}').groups == []
 
 
 @pytest.fixture
@@ -67,9 +87,9 @@ def test_events_are_numbered_without_a_gap_and_change_the_job(store: JobStore):
 def test_a_step_done_again_after_a_resume_is_not_logged_again(store: JobStore):
     store.create("one", SPEC)
     for step in (1, 2, 3):
-        store.append("one", StepDone(step=step, total_steps=9, metrics={}))
-    assert not store.append("one", StepDone(step=2, total_steps=9, metrics={}))
-    assert store.append("one", StepDone(step=4, total_steps=9, metrics={}))
+        store.append("one", StepDone(step=step, total_steps=9, metrics=StepMetrics()))
+    assert not store.append("one", StepDone(step=2, total_steps=9, metrics=StepMetrics()))
+    assert store.append("one", StepDone(step=4, total_steps=9, metrics=StepMetrics()))
     assert store.get("one").current_step == 4
 
 
@@ -77,13 +97,13 @@ def test_only_the_latest_samples_and_milestones_are_kept(store: JobStore):
     store.create("one", SPEC)
     store.append("one", WorkerStarted(attempt=1, resumed_from_step=0, total_steps=60))
     for step in range(1, 61):
-        assert store.append("one", SamplesShown(step=step, groups=[{"row": step}]))
-        store.append("one", StepDone(step=step, total_steps=60, metrics={}))
+        assert store.append("one", SamplesShown(step=step, groups=[shown_group(step)]))
+        store.append("one", StepDone(step=step, total_steps=60, metrics=StepMetrics()))
     events = [logged.event for logged in store.events("one", 0)]
     shown = [event for event in events if isinstance(event, SamplesShown)]
     assert [event.step for event in shown] == list(range(1, 61))
     assert [event.step for event in shown if event.groups] == [*range(1, 41, 3), *range(41, 61)]
-    assert not store.append("one", SamplesShown(step=60, groups=[{"row": 1}]))
+    assert not store.append("one", SamplesShown(step=60, groups=[shown_group(1)]))
 
 
 def test_an_ended_job_stays_as_it_ended(store: JobStore):

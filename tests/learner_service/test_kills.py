@@ -33,11 +33,12 @@ import sys
 from pathlib import Path
 from learner_service.events import StepDone
 from learner_service.queue.job_store import JobStore
+from tally.job.metrics import StepMetrics
 store = JobStore(Path(sys.argv[1]) / "learner.db")
 step = int(sys.argv[2])
 while True:
     step += 1
-    store.append("one", StepDone(step=step, total_steps=10**9, metrics={"loss": 0.5}))
+    store.append("one", StepDone(step=step, total_steps=10**9, metrics=StepMetrics(loss=0.5)))
     print(step, flush=True)
 """
 

@@ -173,7 +173,7 @@ def test_held_out_images_are_in_no_training_step(task: WorkerTask, rollouts: Not
     assert len(seen["base"]) == 15
     assert not seen["training"] & seen["base"]
     held_out = json.loads((task.folder / "held_out.json").read_text())["rows"]
-    shown = {group["row"] for e in events if isinstance(e, SamplesShown) for group in e.groups}
+    shown = {group.row for e in events if isinstance(e, SamplesShown) for group in e.groups}
     assert shown
     assert not shown & set(held_out)
     assert [e.step for e in events if isinstance(e, SamplesShown)] == [1, 2, 3, 4, 5]

@@ -50,17 +50,17 @@ function elsewhere(host, { job, keep, note }, uploads, draw) {
 }
 
 function comparison(result, job) {
-	const { base, difference, matrix, interval, worst = [], warnings = [] } = result;
-	const heads = ['', ...SIDES, difference && 'difference'];
+	const { base, difference, matrix, interval, worst, warnings } = result;
+	const heads = ['', ...SIDES, 'difference'];
 	return [
 		h('section.panel.sides', SIDES.map((side) =>
 			h('div', { 'data-side': side }, h('h2', t(side)), h('strong', share(result[side].exact_rate)), whisker(result[side]))), muted(t('compare.exact', { n: result.num_samples }))),
 		warnings.length > 0 && h('ul.callout.warn', warnings.map((text) => h('li', text))),
 		h('div.scroll', { tabIndex: 0 }, h('table', h('thead', h('tr', heads.map((key) => h('th', { scope: 'col' }, key && t(key))))),
 			h('tbody', named('figure.').filter((name) => name in base).map((name) =>
-				h('tr', h('th', { scope: 'row' }, t(`figure.${name}`)), SIDES.map((side) => cell(name, result[side])), difference && cell(name, difference, true)))))),
-		interval && muted(t('compare.intervals', { confidence: percent(interval.confidence) })),
-		matrix && h('section', h('h2', t('compare.matrix')), muted(t('compare.matrixHelp')), h('div.halves', SIDES.map((side) => heat(matrix, side)))),
+				h('tr', h('th', { scope: 'row' }, t(`figure.${name}`)), SIDES.map((side) => cell(name, result[side])), cell(name, difference, true)))))),
+		muted(t('compare.intervals', { confidence: percent(interval.confidence) })),
+		h('section', h('h2', t('compare.matrix')), muted(t('compare.matrixHelp')), h('div.halves', SIDES.map((side) => heat(matrix, side)))),
 		h('div.halves', bars(result.by_count, 'compare.byCount'), bars(result.by_kind, 'compare.byKind')),
 		worst.length > 0 && h('section', h('h2', t('compare.worst')), h('ul.pictures', worst.map((one) => far(result.file_id, one, job)))),
 	];
@@ -68,12 +68,12 @@ function comparison(result, job) {
 
 function cell(name, side, difference) {
 	const write = written(name, difference);
-	const interval = side.intervals?.[name];
+	const interval = side.intervals[name];
 	return h('td', h('b', write(side[name])), interval && h('small', interval.map((value) => write(value)).join(' – ')));
 }
 
 function whisker({ exact_rate: value, intervals }) {
-	const [from, to] = intervals?.exact_rate ?? [value, value];
+	const [from, to] = intervals.exact_rate ?? [value, value];
 	return h('div.whisker', { style: { '--from': from, '--to': to, '--at': value } }, h('i'), h('b'));
 }
 
@@ -88,7 +88,7 @@ function heat({ true_labels: rows, answer_labels: columns, ...sides }, side) {
 }
 
 const bars = (parts, key) =>
-	parts?.length > 0 && h('section', h('h2', t(key)), h('dl', parts.map((part) =>
+	h('section', h('h2', t(key)), h('dl', parts.map((part) =>
 		h('div.pair', h('dt', part.label, h('small', number(part.num_samples))), SIDES.map((side) =>
 			h('dd', { 'data-side': side, title: t(side), style: { '--share': part[side].exact_rate } }, h('i'), percent(part[side].exact_rate)))))));
 

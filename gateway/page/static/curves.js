@@ -5,9 +5,9 @@ import { fill, h, measured, named, percent, say, short, t } from './parts.js';
 
 const LINES = { reward_mean: [measured], exact_rate: [percent], mean_absolute_count_error: [measured], entropy: [short, '--blue'], kl: [short, '--violet'] };
 const STAGES = { rollout_seconds: '--blue', reward_seconds: '--amber', learning_seconds: '--violet', step_seconds: '--ink' };
-const FIELDS = ['step', ...Object.keys(LINES), ...Object.keys(STAGES)];
+const FIELDS = Object.keys({ step: 0, ...LINES, ...STAGES });
 
-/** A step that is done again, after an interruption, replaces itself and what came after it. */
+/** A step that is done again replaces itself and what came after it. */
 function add(curve, step) {
 	const known = curve.step.findLastIndex((one) => one < step.step) + 1;
 	for (const field of FIELDS) curve[field].splice(known, Infinity, step[field] ?? null);

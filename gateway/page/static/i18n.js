@@ -21,6 +21,8 @@ export function t(key, values = {}) {
 }
 
 function write(value, options) {
+	// Several by name.
+	if (Object(value) === value) return Object.entries(value).map(([name, one]) => `${name} ${write(one, options)}`).join(', ');
 	return value == null || !Number.isFinite(value) ? '–' : new Intl.NumberFormat(language(), options).format(value);
 }
 

@@ -22,7 +22,7 @@ export async function show(main, place) {
 
 /** Follows the job from where the metrics end. */
 async function watch({ job, recent, metrics, note, listeners, update }) {
-	await follow(job.job_id, metrics.last_seq ?? 0, (kind, data) => {
+	await follow(job.job_id, metrics.last_seq, (kind, data) => {
 		if (kind === 'step') {
 			Object.assign(job, { current_step: data.step, total_steps: data.total_steps });
 			recent.push(data);

@@ -33,7 +33,7 @@ export async function open(host, { job, query, keep, listeners }) {
 	else fill(groups, muted(t('sample.none')));
 	listeners.push((kind, data) => {
 		if (kind !== 'samples' || !data.groups.length) return;
-		// A step that is done again, after an interruption, replaces what came after it.
+		// A step that is done again replaces what came after it.
 		steps = [data, ...steps.filter((one, i) => one.step < data.step && (i < STEPS_KEPT || one === shown))];
 		list();
 		draw();

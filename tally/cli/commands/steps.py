@@ -42,8 +42,14 @@ def metrics(
     if as_json:
         print_json(steps)
         return
-    rows = [[_figure(step.get(name)) for name in _COLUMNS.values()] for step in steps[-last:]]
-    print_table(list(_COLUMNS), rows)
+    shown = steps[-last:]
+    parts = _parts(shown)
+    rows = [
+        [_figure(step.get(name)) for name in _COLUMNS.values()]
+        + [_figure(step.get(metric, {}).get(name)) for metric, name in parts]
+        for step in shown
+    ]
+    print_table([*_COLUMNS, *(name for _, name in parts)], rows)
 
 
 def samples(
@@ -62,6 +68,16 @@ def samples(
         say(f"step {step['step']}")
         for group in step["groups"]:
             _say_group(group)
+
+
+def _parts(steps: list[Json]) -> list[tuple[str, str]]:
+    """What is measured by name, as metric and name, where there is more than one name."""
+    names: dict[str, dict[str, None]] = {}
+    for step in steps:
+        for metric, figure in step.items():
+            if isinstance(figure, dict):
+                names.setdefault(metric, {}).update(dict.fromkeys(figure))
+    return [(metric, name) for metric, found in names.items() for name in found if len(found) > 1]
 
 
 def _say_group(group: Json) -> None:

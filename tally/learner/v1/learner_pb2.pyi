@@ -1164,7 +1164,7 @@ class StepMetrics(_message.Message):
     """What one optimizer step measured. Means are over the step's completions unless said: rewards,
     counts and zero_variance_group_rate over its first groups, not those that refill it; entropy, kl,
     clip rates, log_probability_gap and importance ratios over the tokens that were learnt from, and
-    not a number where none was.
+    not a number where none was. A figure that is younger than the step is not a number either.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

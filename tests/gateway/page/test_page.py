@@ -1,5 +1,6 @@
 """The files of the page: their size, their words, and how they are served."""
 
+from dataclasses import fields
 from importlib.resources import files
 
 import pytest
@@ -7,6 +8,7 @@ from pydantic import SecretStr
 
 from gateway.page.assets import load_assets
 from gateway.page.charts import FILES
+from tally.job.metrics import StepMetrics
 from tally.job.settings import LoraConfig, TrainingConfig
 from tests.ui.words import LANGUAGES, Words
 
@@ -31,6 +33,13 @@ def test_every_setting_is_explained(language):
     for name in (*TrainingConfig.model_fields, *LoraConfig.model_fields):
         assert words(f"set.{name}")
         assert words(f"help.{name}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_has_words_for_every_metric_and_for_no_other(language):
+    keys = Words(language).keys()
+    shown = {key.removeprefix("curve.") for key in keys if key.startswith("curve.")}
+    assert shown == {field.name for field in fields(StepMetrics)}
 
 
 def test_index_names_the_chart_library_by_its_digest():

@@ -1,5 +1,7 @@
 """Metrics, shown answers and the evaluation of a job."""
 
+from dataclasses import asdict
+
 from gateway.results.metric_models import StepMetrics
 from tally.learner.v1 import learner_pb2
 from tests.gateway.event_text import parse_events
@@ -68,4 +70,6 @@ async def test_a_curve_goes_on_where_its_events_do(gateway, learner):
 
 def test_a_step_of_an_earlier_release_is_still_read():
     stored = {"step": 1, "loss": 0.5}
-    assert StepMetrics(**stored).model_dump(exclude_none=True) == stored
+    assert {
+        name: figure for name, figure in asdict(StepMetrics(**stored)).items() if figure
+    } == stored

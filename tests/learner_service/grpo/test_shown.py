@@ -6,6 +6,7 @@ from learner_service.data.dataset import Row
 from learner_service.events import SamplesShown
 from learner_service.grpo.shown import shown_groups
 from learner_service.queue.job_store import LoggedEvent
+from tally.job.answers import ShownGroup
 
 
 def row_of(number: int, question: str = "How many?") -> Row:
@@ -19,7 +20,7 @@ def row_of(number: int, question: str = "How many?") -> Row:
     )
 
 
-def shown(groups: int, size: int, text: str = "3") -> list[dict]:
+def shown(groups: int, size: int, text: str = "3") -> list[ShownGroup]:
     scores = [Score(count=None, difference=None, reward=float(n)) for n in range(groups * size)]
     scored = [
         SimpleNamespace(
@@ -34,21 +35,21 @@ def shown(groups: int, size: int, text: str = "3") -> list[dict]:
 
 def test_answers_stay_with_their_group():
     groups = shown(groups=3, size=2)
-    assert [group["row"] for group in groups] == [2, 3, 4]
-    rewards = [[answer["reward"] for answer in group["answers"]] for group in groups]
+    assert [group.row for group in groups] == [2, 3, 4]
+    rewards = [[answer.reward for answer in group.answers] for group in groups]
     assert rewards == [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
 
 
 def test_a_step_shows_at_most_four_groups_and_64_answers():
     assert len(shown(groups=9, size=8)) == 4
     assert len(shown(groups=9, size=30)) == 2
-    assert [len(group["answers"]) for group in shown(groups=2, size=64)] == [64]
+    assert [len(group.answers) for group in shown(groups=2, size=64)] == [64]
 
 
 def test_long_texts_are_cut():
     group = shown(groups=1, size=2, text="x" * 900)[0]
-    assert len(group["question"]) == 500
-    assert {len(answer["text"]) for answer in group["answers"]} == {200}
+    assert len(group.question) == 500
+    assert {len(answer.text) for answer in group.answers} == {200}
 
 
 def test_the_contract_says_where_there_is_no_count():

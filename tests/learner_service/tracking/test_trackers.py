@@ -50,7 +50,7 @@ def mlflow_scalars(folder: Path, name: str) -> dict[int, float]:
 
 
 def reported(running: Training, name: str) -> dict[int, float]:
-    return {step.step: step.metrics[name] for step in running.steps}
+    return {step.step: getattr(step.metrics, name) for step in running.steps}
 
 
 def notices(events: list[Event]) -> list[str]:

@@ -1,9 +1,13 @@
 """Metrics and samples of a job's steps."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
-from tests.fakes.gateway import FakeGateway
+from tally.cli.commands import steps
+from tally.cli.show import curves
+from tally.job.metrics import StepMetrics
+from tests.fakes.gateway import FakeGateway, step_data
 from tests.fakes.gateway_answers import SAMPLES
 from tests.tally.cli.conftest import Tally
 
@@ -12,6 +16,23 @@ def test_metrics_are_a_table_of_the_last_steps(tally: Tally) -> None:
     lines = tally("metrics", "job-1", "--last", "2").stdout.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["step", "2", "3"]
     assert "0.8\t0.5\t\t\t\t0.25\t" in lines[1]
+
+
+def test_what_is_measured_by_name_has_a_column_for_each_name(
+    tally: Tally, gateway: FakeGateway
+) -> None:
+    step = step_data(1, 1)
+    step["metrics"] |= {"parts": {"exact": 0.5, "format": 0.25}, "alone": {"exact": 0.5}}
+    gateway.events = [("step", step)]
+    header, row = tally("metrics", "job-1").stdout.splitlines()
+    assert header.split("\t")[-2:] == ["exact", "format"]
+    assert row.split("\t")[-2:] == ["0.5", "0.25"]
+
+
+def test_the_columns_are_metrics_that_there_are() -> None:
+    stated = {field.name for field in fields(StepMetrics)}
+    assert set(steps._COLUMNS.values()) <= {"step", *stated}
+    assert {name for name, _ in curves._CURVES} <= stated
 
 
 def test_metrics_as_json_are_all(tally: Tally) -> None:
