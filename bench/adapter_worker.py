@@ -16,7 +16,7 @@ from bench.measure import seconds
 from bench.peak_memory import PeakMemory
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.policy.adapters import AdapterPublisher
-from learner_service.policy.policy import LORA_TARGETS
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 
 _QWEN_7B = {
     "hidden_size": 3584,
@@ -60,7 +60,7 @@ def _adapted_7b(layers: int) -> PeftModel:
     config = Qwen2_5_VLConfig(text_config=text)
     with torch.device("meta"):
         base = Qwen2_5_VLForConditionalGeneration(config).to(torch.bfloat16)
-    lora = LoraConfig(r=_RANK, lora_alpha=2 * _RANK, target_modules=LORA_TARGETS)
+    lora = LoraConfig(r=_RANK, lora_alpha=2 * _RANK, target_modules=QWEN2_5_VL.lora_targets)
     model = get_peft_model(base, lora, autocast_adapter_dtype=False, low_cpu_mem_usage=True)
     for module in model.modules():
         for side in ("lora_A", "lora_B"):

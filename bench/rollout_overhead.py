@@ -12,7 +12,6 @@ with random weights.
 import itertools
 import json
 import os
-import re
 import tempfile
 import threading
 from argparse import Namespace
@@ -38,13 +37,13 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.patience import Patience
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
-from learner_service.policy.policy import LORA_TARGETS
 from rollout_service.engine import GenerationRequest, LocalBlob
 from rollout_service.model import load_outline
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_engine.options import engine_options, environment
 from rollout_service.vllm_engine.requests import VllmPrompts, sampling_parameters
 from tally.blob.v1 import blob_pb2_grpc
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.rpc.channel import open_channel
 from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
@@ -115,7 +114,7 @@ def _adapter_folder(folder: Path, work: Work) -> Path:
     adapter = folder / "adapter"
     adapter.mkdir()
     (adapter / "adapter_model.safetensors").symlink_to(work.store.path(work.adapter_digest))
-    targets = re.findall(r"\w+_proj", LORA_TARGETS)
+    targets = list(QWEN2_5_VL.projections.names)
     config = {"peft_type": "LORA", "r": LORA.r, "lora_alpha": LORA.lora_alpha}
     (adapter / "adapter_config.json").write_text(
         json.dumps(config | {"target_modules": targets, "bias": "none"})

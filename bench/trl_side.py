@@ -23,7 +23,6 @@ from transformers import (  # noqa: E402
     AutoImageProcessor,
     AutoModelForImageTextToText,
     AutoTokenizer,
-    BitsAndBytesConfig,
     Qwen2_5_VLProcessor,
     Qwen2VLVideoProcessor,
 )
@@ -31,8 +30,8 @@ from trl import GRPOConfig, GRPOTrainer  # noqa: E402
 
 from bench.scenes import Example  # noqa: E402
 from bench.stepping import optimizer_step  # noqa: E402
+from tally.families.qwen2_5_vl import QWEN2_5_VL  # noqa: E402
 
-LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 Reward = Callable[[str, int], float]  # answer text, true count
 
 
@@ -87,7 +86,7 @@ class TrlSide:
                 r=settings.lora_r,
                 lora_alpha=settings.lora_alpha,
                 lora_dropout=settings.lora_dropout,
-                target_modules=LORA_TARGETS,
+                target_modules=QWEN2_5_VL.lora_targets,
                 task_type="CAUSAL_LM",
             ),
         )
@@ -148,12 +147,7 @@ class TrlSide:
 def _base_model(settings: TrlSettings) -> torch.nn.Module:
     quantization = None
     if settings.use_4bit:
-        quantization = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=getattr(torch, settings.dtype),
-            llm_int8_skip_modules=["visual", "lm_head"],
-        )
+        quantization = QWEN2_5_VL.nf4(getattr(torch, settings.dtype))
     return AutoModelForImageTextToText.from_pretrained(
         settings.model_path,
         dtype=settings.dtype,

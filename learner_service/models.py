@@ -1,8 +1,11 @@
 """The base models that a job may name, and where they are loaded from."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from learner_service.errors import UnknownModel
+from tally.families.family import Family, UnsupportedModel
+from tally.families.registry import family_of
 from tally.rpc.names import model_name
 
 
@@ -21,3 +24,11 @@ class ModelList:
         if name not in self._sources:
             raise UnknownModel(f"base_model: expected one of {', '.join(self._sources)}")
         return self._sources[name]
+
+
+def supported_family(config: Any) -> Family:
+    """The family of a model by transformers' configuration of it; raises UnknownModel."""
+    try:
+        return family_of(config)
+    except UnsupportedModel as error:
+        raise UnknownModel(f"base_model: {error}") from error

@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,33 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.errors import InvalidDataset
+from tally.families.grid import ImageGrid
 
 ROWS_ENTRY = "tally.samples.jsonl"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageGrid:
-    """What the model's image processor does with sizes, all in pixels."""
-
-    patch_pixels: int
-    merge_size: int
-    min_pixels: int
-    max_pixels: int
-
-    def tokens(self, width: int, height: int) -> int:
-        """Image tokens of a picture whose sides are multiples of patch times merge."""
-        factor = self.patch_pixels * self.merge_size
-        return (width // factor) * (height // factor)
-
-
-def grid_of(image_processor: Any) -> ImageGrid:
-    """What a Qwen-VL image processor of transformers does with sizes."""
-    return ImageGrid(
-        patch_pixels=image_processor.patch_size,
-        merge_size=image_processor.merge_size,
-        min_pixels=image_processor.size["shortest_edge"],
-        max_pixels=image_processor.size["longest_edge"],
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +103,7 @@ def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
 def _stage(
     image: Image.Image, store: BlobStore, grid: ImageGrid, max_side_pixels: int
 ) -> tuple[str, int, int]:
-    fitted = fit_to_grid(
-        image,
-        max_side_pixels=max_side_pixels,
-        factor_pixels=grid.patch_pixels * grid.merge_size,
-        min_pixels=grid.min_pixels,
-        max_pixels=grid.max_pixels,
-    )
+    fitted = fit_to_grid(image, grid, max_side_pixels)
     return store.put_bytes(to_png(fitted)), fitted.width, fitted.height
 
 

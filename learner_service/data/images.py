@@ -5,9 +5,9 @@ import warnings
 
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from learner_service.errors import InvalidDataset
+from tally.families.grid import ImageGrid
 
 _SIXTEEN_BIT_MODES = {"I", "I;16", "I;16B", "I;16L"}
 
@@ -36,30 +36,10 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def fit_to_grid(
-    image: Image.Image,
-    *,
-    max_side_pixels: int,
-    factor_pixels: int,
-    min_pixels: int,
-    max_pixels: int,
-) -> Image.Image:
-    """Resizes once, to sides that the model's own processor leaves as they are.
-
-    The longest side is at most `max_side_pixels`, both are multiples of `factor_pixels`.
-    """
-    width, height = image.size
-    scale = min(1.0, max_side_pixels / max(width, height))
-    height, width = smart_resize(
-        max(factor_pixels, round(height * scale)),
-        max(factor_pixels, round(width * scale)),
-        factor=factor_pixels,
-        min_pixels=min_pixels,
-        max_pixels=min(max_pixels, max(min_pixels, max_side_pixels**2)),
-    )
-    if (width, height) == image.size:
-        return image
-    return image.resize((width, height), Image.Resampling.BICUBIC)
+def fit_to_grid(image: Image.Image, grid: ImageGrid, max_side_pixels: int) -> Image.Image:
+    """Resizes once, to sides that the model's own processor leaves as they are."""
+    size = grid.fit(*image.size, max_side_pixels)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
 
 def to_png(image: Image.Image, note: PngInfo | None = None) -> bytes:

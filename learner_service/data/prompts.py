@@ -2,14 +2,14 @@
 
 from functools import lru_cache
 
-from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from learner_service.clients.rollouts import Completion, Prompt, RolloutModel
-from learner_service.data.dataset import ImageGrid, Row, grid_of
+from learner_service.data.dataset import Row
+from learner_service.models import supported_family
+from tally.families.grid import ImageGrid
 from tally.rpc.digests import vocabulary_fingerprint
 from tally.rpc.errors import FailedPrecondition
-
-_IMAGE_PLACEHOLDER = "<|image_pad|>"
 
 
 class PromptBuilder:
@@ -18,6 +18,8 @@ class PromptBuilder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, image_token_id: int) -> None:
         self._tokenizer = tokenizer
         self._image_token_id = image_token_id
+        image_token = tokenizer.convert_ids_to_tokens(image_token_id)
+        self._specials = (*tokenizer.all_special_tokens, image_token)
         # Rows come again with every epoch, and many share a question.
         self._kept_ids = lru_cache(maxsize=1024)(self._computed_ids)
 
@@ -36,7 +38,7 @@ class PromptBuilder:
 
     def _without_specials(self, question: str) -> str:
         """A question that spells out a special token must not become one."""
-        for token in (*self._tokenizer.all_special_tokens, _IMAGE_PLACEHOLDER):
+        for token in self._specials:
             question = question.replace(token, " ")
         return question
 
@@ -53,11 +55,13 @@ class Prompter:
 
     @classmethod
     def of_model(cls, source: str) -> "Prompter":
-        """`source` is a folder or a hub name."""
+        """`source` is a folder or a hub name; raises UnknownModel for a family that is not here."""
+        config = AutoConfig.from_pretrained(source)
+        family = supported_family(config)
         return cls(
             AutoTokenizer.from_pretrained(source),
-            AutoConfig.from_pretrained(source).image_token_id,
-            grid_of(AutoImageProcessor.from_pretrained(source, backend="pil")),
+            family.image_token_id(config),
+            family.grid(family.load_image_processor(source)),
         )
 
     def prompt(self, row: Row, seed: int) -> Prompt:

@@ -73,9 +73,7 @@ class PromptStage(Prompter):
         self._policy = policy
 
     def position_ids(self, prompt: Prompt, row: Row) -> Tensor:
-        patch = self.grid.patch_pixels
-        grid_thw = (1, row.height // patch, row.width // patch)
-        return self._policy.position_ids(prompt.token_ids, grid_thw)
+        return self._policy.position_ids(prompt.token_ids, self.grid.patches(row.width, row.height))
 
     def features(self, digests: Sequence[str]) -> list[Tensor]:
         """Vision features of staged images, [image tokens, H]; decoded only where not kept."""

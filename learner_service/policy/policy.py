@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import peft
@@ -10,16 +9,9 @@ import torch
 from peft import PeftModel, get_peft_model
 from PIL import Image
 from torch import Tensor
-from transformers import (
-    AutoConfig,
-    AutoImageProcessor,
-    AutoModelForImageTextToText,
-    AutoTokenizer,
-    BitsAndBytesConfig,
-)
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
 
-from learner_service.data.dataset import ImageGrid, grid_of
-from learner_service.errors import UnknownModel
+from learner_service.models import supported_family
 from learner_service.policy.attention import PACKED_ATTENTION, PackedAttention
 from learner_service.policy.features import FeatureCache, FeatureFolder, tower_fingerprint
 from learner_service.policy.last_layer import shorten
@@ -27,13 +19,9 @@ from learner_service.policy.lora import fuse
 from learner_service.policy.packing import PackedGroups
 from learner_service.policy.threads import worthwhile_threads
 from learner_service.policy.token_logps import TokenLogps, choices, score
-from tally.families.vision_tower.tower import FrozenTower
+from tally.families.family import Family
+from tally.families.grid import ImageGrid
 from tally.job.settings import LoraConfig
-
-# Families whose language model, vision tower and rope indices have the same names and meaning.
-SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")
-# Only the language model: the vision tower stays frozen, so its features can be kept.
-LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
 # Decoded and encoded together: their patches are in memory at once.
 _IMAGES_AT_ONCE = 8
@@ -61,25 +49,27 @@ class Policy:
     """Base model, adapter, tokenizer and image processor; log-probabilities of packed groups."""
 
     def __init__(self, settings: PolicySettings, lora: LoraConfig) -> None:
+        self.family = supported_family(AutoConfig.from_pretrained(settings.source))
         self.tokenizer = AutoTokenizer.from_pretrained(settings.source)
-        self.image_processor = AutoImageProcessor.from_pretrained(settings.source, backend="pil")
+        self.image_processor = self.family.load_image_processor(settings.source)
         self.device = torch.device(settings.device)
-        base = _load_base(settings)
+        base = _load_base(settings, self.family)
         self.head_V_H = base.get_output_embeddings().weight
         # The forward pass ends at the hidden states: `score` takes them through the head.
         base.set_output_embeddings(torch.nn.Identity())
         torch.manual_seed(settings.seed)
-        self.model: PeftModel = get_peft_model(base, _peft_config(lora))
+        self.model: PeftModel = get_peft_model(base, _peft_config(lora, self.family))
         fuse(self.model)
-        shorten(base.model.language_model)
+        language_model = self.family.language_model(base)
+        shorten(language_model, self.family.projections)
         if settings.gradient_checkpointing:
-            base.model.language_model.gradient_checkpointing_enable({"use_reentrant": False})
-        self.image_token_id: int = base.config.image_token_id
-        self._tower = FrozenTower(base.model.visual)
+            language_model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.image_token_id = self.family.image_token_id(base.config)
+        # [3, prompt tokens] of prompt ids and the patches of their image
+        self.position_ids = self.family.prompt_positions(base)
+        self._tower = self.family.frozen_tower(self.family.visual(base))
         self._features = FeatureCache(settings.feature_cache_bytes, self._feature_folder(settings))
         self._barred_ids = torch.zeros(0, dtype=torch.long, device=self.device)
-        # Prompts of one data set differ little in where their image stands and in its size.
-        self._positions = lru_cache(maxsize=256)(self._computed_positions)
 
     @property
     def base(self) -> torch.nn.Module:
@@ -88,7 +78,7 @@ class Policy:
 
     @property
     def image_grid(self) -> ImageGrid:
-        return grid_of(self.image_processor)
+        return self.family.grid(self.image_processor)
 
     @property
     def hidden_size(self) -> int:
@@ -98,24 +88,8 @@ class Policy:
         """Takes these ids out of every distribution, as the rollout replicas do."""
         self._barred_ids = torch.tensor(list(token_ids), dtype=torch.long, device=self.device)
 
-    def position_ids(self, prompt_ids: Sequence[int], grid_thw: tuple[int, int, int]) -> Tensor:
-        """M-RoPE positions of a prompt with one image: [3, prompt tokens]; not to be changed."""
-        is_image = tuple(token_id == self.image_token_id for token_id in prompt_ids)
-        return self._positions(is_image, grid_thw)
-
-    def _computed_positions(
-        self, is_image: tuple[bool, ...], grid_thw: tuple[int, int, int]
-    ) -> Tensor:
-        types = torch.tensor([is_image]).int()
-        positions, _ = self.base.model.get_rope_index(
-            torch.zeros_like(types, dtype=torch.long),
-            mm_token_type_ids=types,
-            image_grid_thw=torch.tensor([grid_thw]),
-        )
-        return positions[:, 0]
-
     def _feature_folder(self, settings: PolicySettings) -> FeatureFolder | None:
-        tower = self.base.model.visual
+        tower = self.family.visual(self.base)
         if any(parameter.requires_grad for parameter in tower.parameters()):
             raise ValueError("features of a vision tower that trains can't be kept")
         if settings.feature_folder is None:
@@ -146,10 +120,10 @@ class Policy:
         return self._features.get(digests, compute)
 
     def _compute_features(self, images: list[Image.Image]) -> list[Tensor]:
-        inputs = self.image_processor(images=images, return_tensors="pt")
-        pixels = inputs["pixel_values"].to(self.device)
-        with worthwhile_threads(self.device, len(pixels), self._tower.hidden_size):
-            return self._tower(pixels, inputs["image_grid_thw"])
+        patches = self.family.patches(images, self.image_processor).to(self.device)
+        count = len(patches.pixel_values)
+        with worthwhile_threads(self.device, count, self._tower.hidden_size):
+            return self._tower(patches)
 
     def log_probabilities(
         self,
@@ -202,38 +176,23 @@ class Policy:
         ).unsqueeze(0)
 
 
-def _load_base(settings: PolicySettings) -> torch.nn.Module:
-    config = AutoConfig.from_pretrained(settings.source)
-    model_type = config.model_type
-    if model_type not in SUPPORTED_MODEL_TYPES:
-        supported = ", ".join(SUPPORTED_MODEL_TYPES)
-        raise UnknownModel(f"cannot train a {model_type}; the supported families are {supported}")
-    if set(config.get_text_config().layer_types) != {"full_attention"}:
-        raise UnknownModel("cannot train a model with sliding windows; set use_sliding_window off")
-    quantization = None
-    if settings.use_4bit:
-        quantization = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=settings.dtype,
-            llm_int8_skip_modules=["visual", "lm_head"],
-        )
+def _load_base(settings: PolicySettings, family: Family) -> torch.nn.Module:
     model = AutoModelForImageTextToText.from_pretrained(
         settings.source,
         dtype=settings.dtype,
-        quantization_config=quantization,
+        quantization_config=family.nf4(settings.dtype) if settings.use_4bit else None,
         attn_implementation={"text_config": PACKED_ATTENTION, "vision_config": "sdpa"},
         device_map={"": settings.device},
     )
     return model.requires_grad_(False)
 
 
-def _peft_config(lora: LoraConfig) -> peft.LoraConfig:
+def _peft_config(lora: LoraConfig, family: Family) -> peft.LoraConfig:
     return peft.LoraConfig(
         r=lora.r,
         lora_alpha=lora.lora_alpha,
         lora_dropout=lora.lora_dropout,
-        target_modules=LORA_TARGETS,
+        target_modules=family.lora_targets,
         bias="none",
         task_type="CAUSAL_LM",
     )

@@ -11,11 +11,12 @@ from PIL.PngImagePlugin import PngInfo
 from learner_service.asking import Asking
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.rollouts import Prompt, Sampling
-from learner_service.data.dataset import ImageGrid, Row
+from learner_service.data.dataset import Row
 from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.data.prompts import Prompter
 from learner_service.errors import InvalidDataset
 from learner_service.prediction.question import ModelAnswer, Question
+from tally.families.grid import ImageGrid
 from tally.rpc.errors import InvalidArgument
 
 
@@ -72,13 +73,7 @@ def _fitted(question: Question, grid: ImageGrid) -> Image.Image:
         image = decode(question.image, "image")
     except InvalidDataset as error:
         raise InvalidArgument(str(error)) from error
-    return fit_to_grid(
-        image,
-        max_side_pixels=question.max_image_size,
-        factor_pixels=grid.patch_pixels * grid.merge_size,
-        min_pixels=grid.min_pixels,
-        max_pixels=grid.max_pixels,
-    )
+    return fit_to_grid(image, grid, question.max_image_size)
 
 
 def _png_of_its_own(image: Image.Image) -> bytes:

@@ -19,11 +19,11 @@ from learner_service.data.kinds import kinds_of
 from learner_service.data.prompts import Prompter
 from learner_service.errors import RolloutsUnavailable
 from learner_service.evaluation.comparison import SCORES, ratio_scores
+from learner_service.models import supported_family
 from learner_service.preflight import findings
 from learner_service.preflight.findings import BaseSample, Finding, Severity, StepPlan, step_plan
 from learner_service.preflight.memory import (
     MemoryEstimate,
-    ModelShape,
     available_memory,
     estimated_memory,
 )
@@ -93,7 +93,8 @@ class Preflights:
         longest = max(range(len(asked)), key=lambda number: len(prompts[number].token_ids))
         prompt_tokens = len(prompts[longest].token_ids)
         image_tokens = prompter.grid.tokens(asked[longest].width, asked[longest].height)
-        shape = ModelShape.of_config(await asyncio.to_thread(AutoConfig.from_pretrained, source))
+        config = await asyncio.to_thread(AutoConfig.from_pretrained, source)
+        shape = supported_family(config).shape(config)
         device, available_bytes = available_memory(self._device)
 
         def memory_of(changed: TrainingConfig) -> MemoryEstimate:

@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from learner_service.preflight.memory import ModelShape, available_memory, estimated_memory
+from learner_service.preflight.memory import available_memory, estimated_memory
+from tally.families.registry import family_of
+from tally.families.shape import ModelShape
 from tally.job.settings import LoraConfig, TrainingConfig
 
 SHAPE = ModelShape(
     vocabulary=1000,
     hidden=64,
     layers=2,
+    query=64,
     key_value=16,
     intermediate=128,
     tied_embeddings=False,
@@ -34,7 +37,8 @@ def estimate(training: TrainingConfig, lora: LoraConfig | None = None, prompt_to
 
 
 def test_the_shape_counts_the_parameters_of_a_real_model(random_policy_path: Path):
-    shape = ModelShape.of_config(AutoConfig.from_pretrained(random_policy_path))
+    config = AutoConfig.from_pretrained(random_policy_path)
+    shape = family_of(config).shape(config)
     model = AutoModelForImageTextToText.from_pretrained(random_policy_path)
     assert shape.parameters == pytest.approx(model.num_parameters(), rel=0.01)
 

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.data.dataset import ImageGrid, Row, stage_dataset
+from learner_service.data.dataset import Row, stage_dataset
 from learner_service.data.images import decode, fit_to_grid
 from learner_service.errors import InvalidDataset
+from tally.families.grid import ImageGrid
 
 GRID = ImageGrid(patch_pixels=14, merge_size=2, min_pixels=56 * 56, max_pixels=1024 * 1024)
 
@@ -54,9 +55,7 @@ def test_the_models_own_processor_leaves_a_staged_image_as_it_is():
     random = np.random.default_rng(1)
     for width, height in [(112, 112), (900, 610), (57, 333), (1000, 30), (31, 31), (2000, 2000)]:
         image = Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8))
-        fitted = fit_to_grid(
-            image, max_side_pixels=512, factor_pixels=28, min_pixels=3136, max_pixels=1024**2
-        )
+        fitted = fit_to_grid(image, GRID, 512)
         grid = build_image_processor()(images=[fitted], return_tensors="np")["image_grid_thw"][0]
         assert tuple(grid) == (1, fitted.height // 14, fitted.width // 14)
         assert max(fitted.size) <= 512 + 27
@@ -64,8 +63,7 @@ def test_the_models_own_processor_leaves_a_staged_image_as_it_is():
 
 def test_an_image_on_the_grid_is_not_touched():
     image = Image.new("RGB", (112, 84))
-    limits = {"factor_pixels": 28, "min_pixels": 3136, "max_pixels": 1024**2}
-    assert fit_to_grid(image, max_side_pixels=512, **limits) is image
+    assert fit_to_grid(image, GRID, 512) is image
 
 
 def test_exif_orientation_is_applied_once():

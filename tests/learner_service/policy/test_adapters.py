@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.policy import adapters
 from learner_service.policy.adapters import AdapterPublisher
-from learner_service.policy.policy import LORA_TARGETS
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import ResourceExhausted
 from tally.samples.small_policy import load_policy
@@ -29,7 +29,7 @@ def publisher(store: BlobStore, tmp_path: Path) -> AdapterPublisher:
 
 def adapted(dtype: torch.dtype = torch.float32) -> PeftModel:
     torch.manual_seed(0)
-    config = LoraConfig(r=2, lora_alpha=4, target_modules=LORA_TARGETS)
+    config = LoraConfig(r=2, lora_alpha=4, target_modules=QWEN2_5_VL.lora_targets)
     return get_peft_model(load_policy()[0].to(dtype), config)
 
 

@@ -10,7 +10,9 @@ from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
 from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLVisionConfig
 from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VisionTransformerPretrainedModel
 
-from tally.families.vision_tower.tower import FrozenTower
+from tally.families.qwen2_5_vl import QWEN2_5_VL
+from tally.families.qwen2_vl import QWEN2_VL
+from tally.families.vision_tower.patches import Patches
 
 SHAPE = {"depth": 3, "num_heads": 4, "patch_size": 14, "spatial_merge_size": 2}
 # Some fill their windows and some do not; two have one size, one is larger than a pass.
@@ -28,20 +30,21 @@ def without_windows() -> nn.Module:
     return Qwen2VisionTransformerPretrainedModel(config)
 
 
-def patches(grids: list[tuple[int, int]]) -> tuple[torch.Tensor, torch.Tensor]:
+def patches(grids: list[tuple[int, int]]) -> Patches:
     thw = torch.tensor([(1, height, width) for height, width in grids])
-    return torch.randn(int(thw.prod(-1).sum()), 3 * 2 * 14 * 14), thw
+    pixels = torch.randn(int(thw.prod(-1).sum()), 3 * 2 * 14 * 14)
+    return Patches(pixel_values=pixels, grid_thw=thw)
 
 
-@pytest.mark.parametrize("build", [windowed, without_windows])
+@pytest.mark.parametrize(("family", "build"), [(QWEN2_5_VL, windowed), (QWEN2_VL, without_windows)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.bfloat16, 4e-2)])
-def test_it_equals_transformers_image_by_image(build, dtype: torch.dtype, tolerance: float):
+def test_it_equals_transformers_image_by_image(family, build, dtype: torch.dtype, tolerance: float):
     torch.manual_seed(7)
     visual = build().to(dtype).eval()
-    pixels, thw = patches(GRIDS)
-    found = FrozenTower(visual)(pixels, thw)
-    lengths = thw.prod(-1).tolist()
-    for features, pixel_rows, grid in zip(found, pixels.split(lengths), thw, strict=True):
+    images = patches(GRIDS)
+    found = family.frozen_tower(visual)(images)
+    rows = images.pixel_values.split(images.grid_thw.prod(-1).tolist())
+    for features, pixel_rows, grid in zip(found, rows, images.grid_thw, strict=True):
         with torch.no_grad():
             expected = visual(pixel_rows.to(dtype), grid_thw=grid[None]).pooler_output
         scale = expected.float().abs().max().item()
@@ -49,13 +52,14 @@ def test_it_equals_transformers_image_by_image(build, dtype: torch.dtype, tolera
 
 
 def test_an_image_does_not_see_its_neighbours():
-    tower = FrozenTower(windowed().eval())
-    pixels, thw = patches([(8, 8)] * 3)
-    changed = pixels.clone()
-    changed[64:128] += 1
-    before, after = tower(pixels, thw), tower(changed, thw)
+    tower = QWEN2_5_VL.frozen_tower(windowed().eval())
+    images = patches([(8, 8)] * 3)
+    before = tower(images)
+    images.pixel_values[64:128] += 1
+    after = tower(images)
     assert [torch.equal(a, b) for a, b in zip(before, after, strict=True)] == [True, False, True]
 
 
 def test_no_images_are_no_features():
-    assert FrozenTower(windowed())(torch.zeros(0, 1176), torch.zeros(0, 3, dtype=int)) == []
+    none = Patches(pixel_values=torch.zeros(0, 1176), grid_thw=torch.zeros(0, 3, dtype=torch.long))
+    assert QWEN2_5_VL.frozen_tower(windowed())(none) == []

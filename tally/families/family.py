@@ -1,0 +1,115 @@
+"""What a model family is: the questions that the learner and the engines ask of one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tally.families.grid import ImageGrid
+from tally.families.shape import ModelShape
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+    from transformers import BitsAndBytesConfig
+
+    from tally.families.positions import PromptPositions
+    from tally.families.vision_tower.patches import Patches
+    from tally.families.vision_tower.tower import FrozenTower
+
+
+class UnsupportedModel(ValueError):
+    """A model that Tally can neither train nor sample from; the message says which it can."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projections:
+    """The linear layers of a decoder layer: their paths below it."""
+
+    query: str
+    key: str
+    value: str
+    output: str
+    gate: str
+    up: str
+    down: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The last part of each path: what a LoRA configuration calls it."""
+        return tuple(path.rpartition(".")[2] for path in astuple(self))
+
+
+class Family(ABC):
+    """All that is known of the models whose `config.json` has this `model_type`.
+
+    Only the language model's projections are adapted: the vision tower stays frozen, so that its
+    features can be kept.
+    """
+
+    model_type: ClassVar[str]
+    language_model_path: ClassVar[str]  # within the model as transformers loads it
+    vision_tower_path: ClassVar[str]  # likewise
+    head_path: ClassVar[str]  # likewise
+    projections: ClassVar[Projections]
+
+    @property
+    def lora_targets(self) -> str:
+        """The adapted layers as PEFT's `target_modules`: a pattern for a layer's whole name."""
+        language_model = self.language_model_path.rpartition(".")[2]
+        return rf".*{language_model}.*\.({'|'.join(self.projections.names)})"
+
+    def language_model(self, model: torch.nn.Module) -> Any:
+        """The text model of `model`, without its head."""
+        return model.get_submodule(self.language_model_path)
+
+    def visual(self, model: torch.nn.Module) -> Any:
+        """The vision tower of `model`, as transformers has it."""
+        return model.get_submodule(self.vision_tower_path)
+
+    def nf4(self, dtype: torch.dtype) -> BitsAndBytesConfig:
+        """How the language model is held in 4 bits, to be computed with in `dtype`."""
+        from tally.families.four_bit import nf4_config  # noqa: PLC0415 - it brings torch
+
+        kept = (self.vision_tower_path, self.head_path)
+        return nf4_config(dtype, kept=[path.rpartition(".")[2] for path in kept])
+
+    def load_image_processor(self, source: str) -> Any:
+        """`source` is a folder or a hub name."""
+        from transformers import AutoImageProcessor  # noqa: PLC0415 - it brings torch
+
+        return AutoImageProcessor.from_pretrained(source, backend="pil")
+
+    @abstractmethod
+    def check(self, config: Any) -> None:
+        """Raises UnsupportedModel for a model of this family that Tally computes nothing with."""
+
+    @abstractmethod
+    def image_token_id(self, config: Any) -> int:
+        """The placeholder that a prompt repeats for every token of its image."""
+
+    @abstractmethod
+    def video_token_id(self, config: Any) -> int:
+        """The placeholder of a video, which no prompt may hold."""
+
+    @abstractmethod
+    def grid(self, image_processor: Any) -> ImageGrid:
+        """Which sizes the processor leaves as they are, and how many tokens each becomes."""
+
+    @abstractmethod
+    def patches(self, images: Sequence[Image.Image], image_processor: Any) -> Patches:
+        """What the vision tower reads of images that are on the grid."""
+
+    @abstractmethod
+    def frozen_tower(self, visual: Any) -> FrozenTower:
+        """Patches to features, by the weights of `visual`, which must not change."""
+
+    @abstractmethod
+    def prompt_positions(self, model: Any) -> PromptPositions:
+        """The positions of a prompt's tokens, for the rotations of their queries and keys."""
+
+    @abstractmethod
+    def shape(self, config: Any) -> ModelShape:
+        """The model's size, from its configuration alone."""

@@ -1,0 +1,104 @@
+"""Qwen2-VL (arXiv 2409.12191)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tally.families.family import Family, Projections, UnsupportedModel
+from tally.families.grid import ImageGrid
+from tally.families.shape import ModelShape
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from tally.families.positions import PromptPositions
+    from tally.families.vision_tower.patches import Patches
+    from tally.families.vision_tower.tower import FrozenTower
+
+
+class Qwen2VL(Family):
+    """The language model of Qwen2 with positions in three axes, and a tower that sees whole images.
+
+    Methods that need torch import it themselves.
+    """
+
+    model_type = "qwen2_vl"
+    language_model_path = "model.language_model"
+    vision_tower_path = "model.visual"
+    head_path = "lm_head"
+    projections = Projections(
+        query="self_attn.q_proj",
+        key="self_attn.k_proj",
+        value="self_attn.v_proj",
+        output="self_attn.o_proj",
+        gate="mlp.gate_proj",
+        up="mlp.up_proj",
+        down="mlp.down_proj",
+    )
+
+    def check(self, config: Any) -> None:
+        if set(config.get_text_config().layer_types) != {"full_attention"}:
+            raise UnsupportedModel(
+                "a model with sliding-window attention is not supported; set use_sliding_window "
+                "off in its config.json"
+            )
+
+    def image_token_id(self, config: Any) -> int:
+        return int(config.image_token_id)
+
+    def video_token_id(self, config: Any) -> int:
+        return int(config.video_token_id)
+
+    def grid(self, image_processor: Any) -> ImageGrid:
+        return ImageGrid(
+            patch_pixels=image_processor.patch_size,
+            merge_size=image_processor.merge_size,
+            min_pixels=image_processor.size["shortest_edge"],
+            max_pixels=image_processor.size["longest_edge"],
+        )
+
+    def patches(self, images: Sequence[Image.Image], image_processor: Any) -> Patches:
+        from tally.families.vision_tower.patches import Patches  # noqa: PLC0415
+
+        inputs = image_processor(images=list(images), return_tensors="pt")
+        return Patches(pixel_values=inputs["pixel_values"], grid_thw=inputs["image_grid_thw"])
+
+    def frozen_tower(self, visual: Any) -> FrozenTower:
+        from tally.families.vision_tower.tower import FrozenTower  # noqa: PLC0415
+
+        return FrozenTower(visual, None)
+
+    def prompt_positions(self, model: Any) -> PromptPositions:
+        from tally.families.positions import PromptPositions  # noqa: PLC0415
+
+        return PromptPositions(model.model.get_rope_index, self.image_token_id(model.config))
+
+    def shape(self, config: Any) -> ModelShape:
+        text = config.get_text_config()
+        head_size = text.hidden_size // text.num_attention_heads
+        return ModelShape(
+            vocabulary=text.vocab_size,
+            hidden=text.hidden_size,
+            layers=text.num_hidden_layers,
+            query=text.num_attention_heads * head_size,
+            key_value=text.num_key_value_heads * head_size,
+            intermediate=text.intermediate_size,
+            tied_embeddings=bool(config.tie_word_embeddings),
+            vision_parameters=self._tower_parameters(config.vision_config, text.hidden_size),
+        )
+
+    def _tower_parameters(self, vision: Any, hidden: int) -> int:
+        width, perceptron = self._tower_block(vision)
+        merged = width * vision.spatial_merge_size**2
+        patch = 3 * vision.temporal_patch_size * vision.patch_size**2 * width
+        blocks = vision.depth * (4 * width**2 + perceptron)
+        return int(patch + blocks + merged * merged + merged * hidden)
+
+    def _tower_block(self, vision: Any) -> tuple[int, int]:
+        """The width of the tower's blocks, and the parameters of a block's perceptron."""
+        width = vision.embed_dim
+        return width, round(2 * width * width * vision.mlp_ratio)
+
+
+QWEN2_VL = Qwen2VL()

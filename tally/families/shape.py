@@ -1,0 +1,44 @@
+"""The size of a model, in parameters and in bytes. Pure."""
+
+from dataclasses import dataclass
+
+from tally.families.four_bit import NF4_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelShape:
+    """What the memory of a model depends on; the norms and biases, a thousandth, are left out."""
+
+    vocabulary: int
+    hidden: int
+    layers: int
+    query: int  # heads × head size
+    key_value: int  # key heads × head size
+    intermediate: int
+    tied_embeddings: bool
+    vision_parameters: int
+
+    @property
+    def projections(self) -> tuple[tuple[int, int], ...]:
+        """Inputs and outputs of the linear layers that are adapted, in each decoder layer."""
+        hidden, narrow, wide = self.hidden, self.key_value, self.intermediate
+        attention = ((hidden, self.query), (hidden, narrow), (hidden, narrow), (self.query, hidden))
+        return (*attention, (hidden, wide), (hidden, wide), (wide, hidden))
+
+    @property
+    def linear_parameters(self) -> int:
+        return self.layers * sum(inputs * outputs for inputs, outputs in self.projections)
+
+    @property
+    def embedding_parameters(self) -> int:
+        return self.vocabulary * self.hidden * (1 if self.tied_embeddings else 2)
+
+    @property
+    def parameters(self) -> int:
+        return self.linear_parameters + self.embedding_parameters + self.vision_parameters
+
+    def weights_bytes(self, *, bytes_per_number: int, use_4bit: bool) -> int:
+        """The weights as they are held; with `use_4bit` the decoder layers in NF4."""
+        linear = NF4_BYTES if use_4bit else bytes_per_number
+        others = self.embedding_parameters + self.vision_parameters
+        return round(self.linear_parameters * linear + others * bytes_per_number)
