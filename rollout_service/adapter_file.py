@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from rollout_service.errors import BadAdapter
+from tally.families.family import Family
 
 _CONFIG_KEY = "adapter_config"
 _KEY = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<side>[AB])\.weight")
@@ -26,7 +27,6 @@ _LARGEST_ALPHA = 65_536
 _LARGEST_WEIGHT = 1e6
 _LARGEST_CHANGE = 1e4
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-_TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
 # Read or ignored below; every other field must be as PEFT leaves it.
 _KNOWN_FIELDS = frozenset(
     {
@@ -65,14 +65,12 @@ class LoraWeights:
     b_by_module: dict[str, Tensor]
 
 
-def adaptable_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    """The language model's projections by full name; the vision tower is never adapted."""
+def adaptable_layers(model: nn.Module, family: Family) -> dict[str, nn.Linear]:
+    """The layers that adapters of `family` may have weights for, by full name."""
     return {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-        and ".language_model." in f".{name}"
-        and name.rpartition(".")[2] in _TARGETS
+        if isinstance(module, nn.Linear) and re.fullmatch(family.lora_targets, name)
     }
 
 

@@ -1,4 +1,4 @@
-"""The models that the engines sample from, and how they are loaded."""
+"""The model that an engine samples from, with what belongs to it, and how it is loaded."""
 
 import contextlib
 from dataclasses import dataclass
@@ -7,21 +7,18 @@ from typing import Any
 import torch
 from transformers import (
     AutoConfig,
-    AutoImageProcessor,
     AutoModelForImageTextToText,
     AutoTokenizer,
-    BitsAndBytesConfig,
     GenerationConfig,
 )
 
 from rollout_service.engine import GenerationRequest, ModelDescription
 from rollout_service.settings import RolloutSettings
+from tally.families.family import Family
+from tally.families.grid import ImageGrid
+from tally.families.registry import family_of
 from tally.rpc.digests import vocabulary_fingerprint
 from tally.rpc.names import model_name
-
-# Families whose language model, vision tower and rope indices have the same names and meaning.
-SUPPORTED_MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")
-LANGUAGE_MODEL = "model.language_model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +26,7 @@ class LoadedModel:
     """A model in evaluation mode with what belongs to it."""
 
     name: str
+    family: Family
     model: Any
     tokenizer: Any
     image_processor: Any
@@ -37,51 +35,58 @@ class LoadedModel:
     barred_token_ids: tuple[int, ...]
 
     @property
+    def head(self) -> Any:
+        """Hidden states to logits."""
+        return self.model.get_output_embeddings()
+
+    @property
     def vocabulary_size(self) -> int:
-        return int(self.model.lm_head.out_features)
+        return int(self.head.out_features)
+
+    @property
+    def grid(self) -> ImageGrid:
+        return self.family.grid(self.image_processor)
+
+    @property
+    def image_token_id(self) -> int:
+        return self.family.image_token_id(self.model.config)
 
 
 def load_model(settings: RolloutSettings) -> LoadedModel:
-    """Loads what `settings.model` names; raises ValueError for a family that isn't supported."""
-    _supported_config(settings)
+    """Loads what `settings.model` names; raises UnsupportedModel."""
+    family = family_of(AutoConfig.from_pretrained(settings.model))
     device = torch.device(_device_name(settings))
-    return _with_belongings(settings, _load_weights(settings, device), device)
+    return _load_belongings(settings, family, _load_weights(settings, family, device), device)
 
 
 def load_outline(settings: RolloutSettings) -> LoadedModel:
     """As `load_model`, but the weights have shapes only: what an engine's other process serves."""
-    config = _supported_config(settings)
+    config = AutoConfig.from_pretrained(settings.model)
+    family = family_of(config)
     device = torch.device("meta")
     with device:
         model = AutoModelForImageTextToText.from_config(config)
     with contextlib.suppress(OSError):  # a model may come without one
         model.generation_config = GenerationConfig.from_pretrained(settings.model)
-    return _with_belongings(settings, model, device)
+    return _load_belongings(settings, family, model, device)
 
 
-def _supported_config(settings: RolloutSettings) -> Any:
-    config = AutoConfig.from_pretrained(settings.model)
-    if config.model_type not in SUPPORTED_MODEL_TYPES:
-        supported = ", ".join(SUPPORTED_MODEL_TYPES)
-        raise ValueError(
-            f"cannot sample from a {config.model_type}; the supported ones are {supported}"
-        )
-    return config
-
-
-def _with_belongings(settings: RolloutSettings, model: Any, device: torch.device) -> LoadedModel:
-    if "sliding_attention" in model.config.get_text_config().layer_types:
-        raise ValueError("cannot sample from a model with sliding-window attention")
+def _load_belongings(
+    settings: RolloutSettings, family: Family, model: Any, device: torch.device
+) -> LoadedModel:
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
     stop = stop_token_ids(model, tokenizer)
     return LoadedModel(
         name=model_name(settings.model),
+        family=family,
         model=model,
         tokenizer=tokenizer,
-        image_processor=AutoImageProcessor.from_pretrained(settings.model, backend="pil"),
+        image_processor=family.load_image_processor(settings.model),
         device=device,
         stop_token_ids=stop,
-        barred_token_ids=barred_token_ids(tokenizer, stop, model.lm_head.out_features),
+        barred_token_ids=barred_token_ids(
+            tokenizer, stop, model.get_output_embeddings().out_features
+        ),
     )
 
 
@@ -103,8 +108,8 @@ def describe(
         max_sequence_tokens=min(settings.max_sequence_tokens, longest),
         barred_token_ids=loaded.barred_token_ids,
         use_4bit=settings.use_4bit,
-        image_token_id=config.image_token_id,
-        video_token_id=config.video_token_id,
+        image_token_id=loaded.image_token_id,
+        video_token_id=loaded.family.video_token_id(config),
         least_temperature=temperatures[0],
         most_temperature=temperatures[1],
     )
@@ -140,17 +145,12 @@ def _device_name(settings: RolloutSettings) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _load_weights(settings: RolloutSettings, device: torch.device) -> Any:
+def _load_weights(settings: RolloutSettings, family: Family, device: torch.device) -> Any:
     dtype = _dtype(settings, device)
     options: dict[str, Any] = {}
     if settings.use_4bit:
         options["device_map"] = {"": str(device)}
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=dtype,
-            llm_int8_skip_modules=["visual", "lm_head"],
-        )
+        options["quantization_config"] = family.nf4(dtype)
     model = AutoModelForImageTextToText.from_pretrained(
         settings.model, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, **options
     )

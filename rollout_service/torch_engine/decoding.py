@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -11,10 +10,11 @@ from rollout_service.engine import Completion, FinishReason, GenerationRequest
 from rollout_service.images import check_placeholders
 from rollout_service.model import LoadedModel
 from rollout_service.torch_engine.kv_cache import GroupCache, PromptCache
-from rollout_service.torch_engine.language_model import LanguageModel, Rotation
+from rollout_service.torch_engine.language_model import LanguageModel
 from rollout_service.torch_engine.prefixes import Prefixes
 from rollout_service.torch_engine.sampling import Sampler, chances, check_finite
 from rollout_service.torch_engine.vision_features import VisionFeatures
+from tally.families.rotation import Rotation
 
 Stopped = Callable[[], bool]
 
@@ -24,7 +24,7 @@ _PREFILL_TOKENS = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """A prompt ready for its pass: `embeds` [tokens, H], M-RoPE `positions` [3, 1, tokens]."""
+    """A prompt ready for its pass: `embeds` [tokens, H], `positions` [3, tokens]."""
 
     request: GenerationRequest
     embeds: Tensor
@@ -46,12 +46,10 @@ class Decoder:
 
     def __init__(self, loaded: LoadedModel, language_model: LanguageModel) -> None:
         self._device = loaded.device
-        self._image_token_id = loaded.model.config.image_token_id
-        self._rope_index = loaded.model.model.get_rope_index
-        # Prompts of one data set differ little in where their image stands and in its size.
-        self._positions = lru_cache(maxsize=256)(self._computed_positions)
+        self._image_token_id = loaded.image_token_id
+        self._positions = loaded.family.prompt_positions(loaded.model)
         self._language_model = language_model
-        self._lm_head = loaded.model.lm_head
+        self._head = loaded.head
         self._embed = loaded.model.get_input_embeddings()
         self._stop_ids = frozenset(loaded.stop_token_ids)
         self._barred_V = torch.zeros(loaded.vocabulary_size, device=loaded.device)
@@ -59,27 +57,14 @@ class Decoder:
 
     def prompt(self, request: GenerationRequest, vision: VisionFeatures | None) -> Prompt:
         """Raises BadRequest where the prompt's placeholders are not the image's tokens."""
-        ids_P = torch.tensor([request.prompt_token_ids])  # [1, prompt tokens]
-        is_image_P = ids_P == self._image_token_id
-        check_placeholders(int(is_image_P.sum()), 0 if vision is None else len(vision.features))
-        grid = None if vision is None else tuple(vision.grid_thw[0].tolist())
-        positions = self._positions(tuple(is_image_P[0].tolist()), grid)
-        embeds = self._embed(ids_P[0].to(self._device))
+        ids = torch.tensor(request.prompt_token_ids)  # [prompt tokens]
+        is_image = ids == self._image_token_id
+        check_placeholders(int(is_image.sum()), 0 if vision is None else len(vision.features))
+        positions = self._positions(request.prompt_token_ids, vision.size if vision else None)
+        embeds = self._embed(ids.to(self._device))
         if vision is not None:
-            embeds[is_image_P[0].to(self._device)] = vision.features.to(embeds.dtype)
+            embeds[is_image.to(self._device)] = vision.features.to(embeds.dtype)
         return Prompt(request=request, embeds=embeds, positions=positions)
-
-    def _computed_positions(
-        self, is_image: tuple[bool, ...], grid_thw: tuple[int, ...] | None
-    ) -> Tensor:
-        """M-RoPE positions of a prompt, [3, 1, prompt tokens]; not to be changed."""
-        types = torch.tensor([is_image]).int()
-        positions, _ = self._rope_index(
-            torch.zeros_like(types, dtype=torch.long),
-            mm_token_type_ids=types,
-            image_grid_thw=None if grid_thw is None else torch.tensor([grid_thw]),
-        )
-        return positions
 
     def prefill(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
         return [
@@ -99,7 +84,7 @@ class Decoder:
                 logits=logits,
                 next_position=int(prompt.positions.max()) + 1,
             )
-            for prompt, cache, logits in zip(prompts, caches, self._lm_head(hidden_P), strict=True)
+            for prompt, cache, logits in zip(prompts, caches, self._head(hidden_P), strict=True)
         ]
 
     def decode(
@@ -148,11 +133,11 @@ class Decoder:
             if move:
                 prompts_P = self._tensor(move.prompts)
                 cache.keep(prompts_P, self._tensor(move.places))
-                rotation = rotation.of(prompts_P)
+                rotation = rotation[prompts_P]
             hidden = self._language_model.decode(
-                self._embed(self._tensor(tokens)), rotation.at(step), cache
+                self._embed(self._tensor(tokens)), rotation[:, :, step], cache
             )
-            logits_N_V = self._lm_head(hidden)
+            logits_N_V = self._head(hidden)
         return rows.tokens, sampled.by_row(len(rows.tokens))
 
     def _tensor(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
@@ -163,7 +148,7 @@ class Decoder:
         first_P = torch.tensor([prompt.next_position for prompt in prompts], device=self._device)
         positions = first_P.unsqueeze(1) + torch.arange(steps, device=self._device)
         rotation = self._language_model.rotation(positions.expand(3, -1, -1), prompts[0].logits)
-        return Rotation(cos=rotation.cos[:, None, :, None], sin=rotation.sin[:, None, :, None])
+        return rotation[:, None, :, None]
 
     def _completion(
         self, tokens_T: list[int], logps_T: list[float], adapter_digest: str

@@ -14,7 +14,6 @@ from rollout_service.adapter_file import adaptable_layers
 from rollout_service.engine import Completion, GenerationRequest, ModelDescription
 from rollout_service.errors import EngineNotReady, OutOfMemory
 from rollout_service.model import (
-    LANGUAGE_MODEL,
     LoadedModel,
     describe,
     load_model,
@@ -132,8 +131,8 @@ class _BatchSampler:
         self.loaded = loaded
         self.description = describe(loaded, settings, engine="transformers")
         self._vision = VisionCache(loaded, settings.vision_cache_bytes)
-        layers = adaptable_layers(loaded.model)
-        language_model = LanguageModel(loaded.model.get_submodule(LANGUAGE_MODEL), LANGUAGE_MODEL)
+        layers = adaptable_layers(loaded.model, loaded.family)
+        language_model = LanguageModel(loaded.model, loaded.family)
         self._adapters = ResidentAdapters(
             layers,
             language_model.projections,

@@ -6,7 +6,6 @@ one copy of their prompt, the last layer only where a token is to be sampled.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,45 +14,30 @@ from torch.nn import functional
 
 from rollout_service.torch_engine.kv_cache import GroupCache, PromptCache
 from rollout_service.torch_engine.projection import Projection
+from tally.families.family import Family, Projections
+from tally.families.rotation import Rotation
 
 # Up to here a second copy of the weights, with the adapter in it, is cheap to hold and to make.
 _MOST_MERGED_BYTES = 1024**3
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rotation:
-    """M-RoPE at some positions: `cos` and `sin`, to be broadcast over heads. The first half of
-    `sin` is negated, so that rotating is a product with the swapped halves."""
-
-    cos: Tensor
-    sin: Tensor
-
-    def at(self, step: int) -> "Rotation":
-        """For decoding: the positions of every row's token number `step`."""
-        return Rotation(cos=self.cos[:, :, step], sin=self.sin[:, :, step])
-
-    def of(self, prompts_P: Tensor) -> "Rotation":
-        """For decoding: of these prompts only."""
-        return Rotation(cos=self.cos[prompts_P], sin=self.sin[prompts_P])
-
-    def __call__(self, x: Tensor) -> Tensor:
-        swapped = x.roll(x.shape[-1] // 2, dims=-1)
-        return torch.addcmul(x * self.cos, swapped, self.sin)
-
-
 class LanguageModel:
-    """`module` is the text model of a supported family, called `name` within the whole model."""
+    """The language model of `model`; its layers keep the names that they have there."""
 
-    def __init__(self, module: Any, name: str) -> None:
-        config = module.config
-        self._heads = config.num_attention_heads
-        self._key_heads = config.num_key_value_heads
-        self._head_size = config.hidden_size // self._heads
+    def __init__(self, model: nn.Module, family: Family) -> None:
+        module = family.language_model(model)
+        self._heads = module.config.num_attention_heads
+        self._key_heads = module.config.num_key_value_heads
         self._rotary = module.rotary_emb
         self._norm = module.norm
         merges = _merges(module)
         self._layers = [
-            _Layer(layer, f"{name}.layers.{number}", merges=merges)
+            _Layer(
+                layer,
+                family.projections,
+                f"{family.language_model_path}.layers.{number}",
+                merges=merges,
+            )
             for number, layer in enumerate(module.layers)
         ]
 
@@ -62,20 +46,17 @@ class LanguageModel:
         return [projection for layer in self._layers for projection in layer.projections]
 
     def rotation(self, positions: Tensor, like: Tensor) -> Rotation:
-        """`positions` [3, rows, tokens] → cos and sin [rows, tokens, head size]."""
-        cos, sin = self._rotary(like, positions)
-        half = self._head_size // 2
-        return Rotation(cos=cos, sin=torch.cat((-sin[..., :half], sin[..., half:]), dim=-1))
+        """By `positions` [3, rows, tokens] → [rows, tokens, head size], of the dtype of `like`."""
+        return Rotation.of(*self._rotary(like, positions))
 
     def prefill(
         self, embeds: Tensor, positions: Tensor, lengths: Sequence[int]
     ) -> tuple[Tensor, list[PromptCache]]:
-        """Prompts one after the other: `embeds` [N, H], `positions` [3, 1, N].
+        """Prompts one after the other: `embeds` [N, H], `positions` [3, N].
 
         → the last token's hidden state of each prompt, [P, H], and its keys and values.
         """
-        rotation = self.rotation(positions, embeds)
-        rotation = Rotation(cos=rotation.cos[0, :, None], sin=rotation.sin[0, :, None])
+        rotation = self.rotation(positions.unsqueeze(1), embeds)[0, :, None]
         caches = [PromptCache() for _ in lengths]
         ends = torch.tensor(lengths, device=embeds.device).cumsum(0) - 1
         hidden = embeds
@@ -107,7 +88,7 @@ class LanguageModel:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Rotated queries [..., heads, size] and keys, and values [..., key heads, size]."""
         joined = layer.qkv(layer.input_norm(hidden))
-        joined = joined.unflatten(-1, (-1, self._head_size))
+        joined = joined.unflatten(-1, (self._heads + 2 * self._key_heads, -1))
         rotated = rotation(joined[..., : -self._key_heads, :])
         return (
             rotated[..., : self._heads, :],
@@ -135,17 +116,16 @@ class LanguageModel:
 class _Layer:
     """A decoder layer's parts; what reads the same input is one projection."""
 
-    def __init__(self, layer: Any, name: str, *, merges: bool) -> None:
-        def joined(part: str, *names: str) -> Projection:
-            owner = getattr(layer, part)
+    def __init__(self, layer: Any, parts: Projections, name: str, *, merges: bool) -> None:
+        def join(*paths: str) -> Projection:
             return Projection(
-                {f"{name}.{part}.{one}": getattr(owner, one) for one in names}, merges=merges
+                {f"{name}.{path}": layer.get_submodule(path) for path in paths}, merges=merges
             )
 
-        self.qkv = joined("self_attn", "q_proj", "k_proj", "v_proj")
-        self._output = joined("self_attn", "o_proj")
-        self._gate_up = joined("mlp", "gate_proj", "up_proj")
-        self._down = joined("mlp", "down_proj")
+        self.qkv = join(parts.query, parts.key, parts.value)
+        self._output = join(parts.output)
+        self._gate_up = join(parts.gate, parts.up)
+        self._down = join(parts.down)
         self._activation = layer.mlp.act_fn
         self.input_norm = layer.input_layernorm
         self._norm = layer.post_attention_layernorm

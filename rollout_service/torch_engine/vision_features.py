@@ -4,23 +4,23 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from rollout_service.engine import LocalBlob
 from rollout_service.errors import BadImage
-from rollout_service.images import Patches, read_patches
+from rollout_service.images import read_image
 from rollout_service.model import LoadedModel
-from tally.families.vision_tower.tower import FrozenTower
+from tally.families.vision_tower.patches import Patches
 from tally.host.bounded_cache import BoundedCache
 
 
 @dataclass(frozen=True, kw_only=True)
 class VisionFeatures:
-    """`features` [image tokens, H] on the model's device; `grid_thw` [1, 3] on the CPU."""
+    """`features` [image tokens, H] on the model's device; `size`: the image's frames, rows and
+    columns of patches."""
 
     features: Tensor
-    grid_thw: Tensor
+    size: tuple[int, int, int]
 
 
 class VisionCache:
@@ -28,7 +28,7 @@ class VisionCache:
 
     def __init__(self, loaded: LoadedModel, max_bytes: int) -> None:
         self._loaded = loaded
-        self._tower = FrozenTower(loaded.model.model.visual)
+        self._tower = loaded.family.frozen_tower(loaded.family.visual(loaded.model))
         self._kept = BoundedCache[str, VisionFeatures](max_bytes, lambda one: one.features.nbytes)
 
     def prepare(self, images: Sequence[LocalBlob]) -> None:
@@ -37,7 +37,7 @@ class VisionCache:
         read: dict[str, Patches] = {}
         for digest, image in missing.items():
             with suppress(BadImage):
-                read[digest] = read_patches(image.path, self._loaded.image_processor)
+                read[digest] = self._read(image)
         if read:
             self._see(read)
 
@@ -45,16 +45,18 @@ class VisionCache:
         """One pass of the tower at most; raises BadImage."""
         if kept := self._kept.get(image.digest):
             return kept
-        [seen] = self._see({image.digest: read_patches(image.path, self._loaded.image_processor)})
+        [seen] = self._see({image.digest: self._read(image)})
         return seen
+
+    def _read(self, image: LocalBlob) -> Patches:
+        picture = read_image(image.path, self._loaded.grid)
+        return self._loaded.family.patches([picture], self._loaded.image_processor)
 
     def _see(self, patches: Mapping[str, Patches]) -> list[VisionFeatures]:
         """By digest; keeps what it makes."""
-        pixels = torch.cat([one.pixel_values for one in patches.values()])
-        grids = torch.cat([one.grid_thw for one in patches.values()])
-        features = self._tower(pixels.to(self._loaded.device), grids)
+        features = self._tower(Patches.join(patches.values()).to(self._loaded.device))
         seen = [
-            VisionFeatures(features=tokens, grid_thw=one.grid_thw)
+            VisionFeatures(features=tokens, size=one.sizes[0])
             for tokens, one in zip(features, patches.values(), strict=True)
         ]
         for digest, one in zip(patches, seen, strict=True):

@@ -111,7 +111,7 @@ class VllmEngine:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _assembled(self, outline: LoadedModel, llm: AsyncLLM) -> _Running:
-        layers = adaptable_layers(outline.model)
+        layers = adaptable_layers(outline.model, outline.family)
         most = min(self._settings.max_lora_rank, self._settings.vllm.max_lora_rank)
 
         def read_structure(path: Path) -> LoraStructure:

@@ -10,7 +10,7 @@ from vllm.outputs import CompletionOutput
 from vllm.sampling_params import RequestOutputKind
 
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, LocalBlob
-from rollout_service.images import check_placeholders, image_token_count, read_image
+from rollout_service.images import check_placeholders, read_image
 from rollout_service.model import LoadedModel
 from rollout_service.torch_engine.sampling import check_finite
 
@@ -26,8 +26,8 @@ class VllmPrompts:
     """
 
     def __init__(self, outline: LoadedModel) -> None:
-        self._processor = outline.image_processor
-        self._placeholder: int = outline.model.config.image_token_id
+        self._grid = outline.grid
+        self._placeholder = outline.image_token_id
         self._image_tokens = LRUCache[str, int](_MOST_KNOWN_IMAGES)  # by digest
 
     def without_pixels(self, request: GenerationRequest) -> TokensPrompt | None:
@@ -41,8 +41,8 @@ class VllmPrompts:
 
     def with_pixels(self, request: GenerationRequest, blob: LocalBlob) -> TokensPrompt:
         """Decodes the image; raises BadImage, and BadRequest for another count of placeholders."""
-        image = read_image(blob.path, self._processor)
-        self._image_tokens[blob.digest] = image_token_count(image, self._processor)
+        image = read_image(blob.path, self._grid)
+        self._image_tokens[blob.digest] = self._grid.tokens(image.width, image.height)
         return self._prompt(request, blob, image)
 
     def _prompt(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +24,10 @@ class Rotation:
         """From what transformers' modules for rotary positions return."""
         half = sin.shape[-1] // 2
         return cls(cos=cos, sin=torch.cat((-sin[..., :half], sin[..., half:]), dim=-1))
+
+    def __getitem__(self, index: Any) -> Rotation:
+        """Some of the rotations, or with another axis: as both tensors are indexed."""
+        return Rotation(cos=self.cos[index], sin=self.sin[index])
 
     def __call__(self, heads: Tensor) -> Tensor:
         swapped = heads.roll(heads.shape[-1] // 2, dims=-1)

@@ -21,6 +21,7 @@ from rollout_service.engine import Completion, Engine, LocalBlob
 from rollout_service.model import barred_token_ids, stop_token_ids
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
@@ -31,7 +32,7 @@ from tally.samples.small_policy import load_policy
 from tests.fakes.blob_store import FakeBlobStore, running_blob_store
 
 IMAGE_TOKENS = 16  # of a picture of 112 x 112 px
-LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+LORA_TARGETS = QWEN2_5_VL.lora_targets
 
 
 def png(seed: int = 0, size: tuple[int, int] = (112, 112), mode: str = "RGB") -> bytes:

@@ -9,6 +9,7 @@ import torch
 
 from rollout_service.adapter_file import adaptable_layers, read_adapter
 from rollout_service.errors import BadAdapter
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tests.rollout_service.support import (
     Reference,
     adapter_bytes,
@@ -26,7 +27,7 @@ def tensors(reference: Reference) -> Tensors:
 
 
 def read(data: bytes, reference: Reference, folder: Path) -> None:
-    layers = adaptable_layers(reference.model)
+    layers = adaptable_layers(reference.model, QWEN2_5_VL)
     read_adapter(local_blob(folder, data).path, layers, max_rank=64)
 
 

@@ -3,19 +3,23 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from rollout_service.errors import BadImage
-from rollout_service.images import read_patches
+from rollout_service.images import read_image
+from tally.families.qwen2_5_vl import QWEN2_5_VL
+from tally.families.vision_tower.patches import Patches
 from tests.rollout_service.support import IMAGE_TOKENS, png
 
 
-def patches_of(data: bytes, folder: Path, processor):
+def patches_of(data: bytes, folder: Path, processor: Any) -> Patches:
     path = folder / "image"
     path.write_bytes(data)
-    return read_patches(path, processor)
+    image = read_image(path, QWEN2_5_VL.grid(processor))
+    return QWEN2_5_VL.patches([image], processor)
 
 
 def _declared(width: int, height: int) -> bytes:

@@ -63,7 +63,7 @@ class FrozenTower:
     @torch.no_grad()
     def __call__(self, patches: Patches) -> list[Tensor]:
         """The features of N images, [image tokens, H] each, on the tower's device."""
-        grids = [(height, width) for _, height, width in patches.grid_thw.tolist()]
+        grids = [(height, width) for _, height, width in patches.sizes]
         images = patches.pixel_values.split([height * width for height, width in grids])
         features: dict[int, Tensor] = {}
         for grid, numbers in _passes(grids):

@@ -16,7 +16,7 @@ import rollout_service.torch_engine.language_model
 from rollout_service.adapter_file import adaptable_layers
 from rollout_service.engine import GenerationRequest
 from rollout_service.errors import BadAdapter
-from rollout_service.model import LANGUAGE_MODEL, load_model
+from rollout_service.model import load_model
 from rollout_service.settings import RolloutSettings
 from rollout_service.torch_engine.adapters import ResidentAdapters
 from rollout_service.torch_engine.decoding import Decoder
@@ -29,9 +29,9 @@ class Resident:
 
     def __init__(self, path: Path, max_resident: int, **settings: Any) -> None:
         loaded = load_model(RolloutSettings(model=str(path), **settings))
-        language_model = LanguageModel(loaded.model.get_submodule(LANGUAGE_MODEL), LANGUAGE_MODEL)
+        language_model = LanguageModel(loaded.model, loaded.family)
         self.adapters = ResidentAdapters(
-            adaptable_layers(loaded.model),
+            adaptable_layers(loaded.model, loaded.family),
             language_model.projections,
             loaded.device,
             max_resident=max_resident,

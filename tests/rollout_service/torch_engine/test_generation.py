@@ -235,6 +235,6 @@ def save_qwen2_vl(reference: Reference, path: Path, config_class: Any, model_cla
 async def test_another_family_is_refused_at_load(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     engine = TransformersEngine(RolloutSettings(model=str(tmp_path)))
-    with pytest.raises(ValueError, match="the supported ones are"):
+    with pytest.raises(ValueError, match="gpt2 is not supported; expected qwen2_5_vl or qwen2_vl"):
         await engine.load()
     await engine.close()
