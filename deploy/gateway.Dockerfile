@@ -9,15 +9,19 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv install --requirement requirements.txt
 
-# The installed package, less what this service may not import.
+# The installed package, and of it what this service may import.
 FROM python:3.11.14-slim-bookworm AS code
 WORKDIR /build
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-deps --target /app . \
-    && find /app -mindepth 1 -maxdepth 1 \
-       ! -name tally ! -name gateway ! -name "tally_grpo-*.dist-info" -exec rm -r {} + \
-    && cd /app/tally && rm -r cli families samples torch_compat
+    pip install --no-deps --target installed .
+WORKDIR /build/installed
+RUN mkdir /app \
+    && cp --recursive --parents tally_grpo-*.dist-info gateway \
+       tally/__init__.py tally/py.typed \
+       tally/blob tally/host tally/job tally/learner tally/reward tally/rollout \
+       tally/rpc \
+       /app
 
 # What draws the page's curves; gateway.page.charts knows its files by their digests.
 FROM node:20.20.2-bookworm-slim AS charts

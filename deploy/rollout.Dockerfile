@@ -14,15 +14,19 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv install --requirement requirements.txt
 
-# The installed package, less what this service may not import.
+# The installed package, and of it what this service may import.
 FROM python:3.11.14-slim-bookworm AS code
 WORKDIR /build
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-deps --target /app . \
-    && find /app -mindepth 1 -maxdepth 1 \
-       ! -name tally ! -name rollout_service ! -name "tally_grpo-*.dist-info" -exec rm -r {} + \
-    && cd /app/tally && rm -r cli job samples
+    pip install --no-deps --target installed .
+WORKDIR /build/installed
+RUN mkdir /app \
+    && cp --recursive --parents tally_grpo-*.dist-info rollout_service \
+       tally/__init__.py tally/py.typed \
+       tally/blob tally/families tally/host tally/learner tally/reward tally/rollout \
+       tally/rpc tally/torch_compat \
+       /app
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Tally: rollout" \

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.deploy.images import ROOT, Stage, context_paths, image, stages
+from tests.deploy.images import ROOT, Stage, context_paths, image, shell_command, stages
 
 
 class Built:
@@ -27,19 +27,17 @@ class Built:
     def _run(self, stage: Stage) -> None:
         build = self._folder / "build"
         shutil.rmtree(build, ignore_errors=True)
-        for copied in stage.values("COPY"):
-            *sources, _ = copied.split()
-            for source in context_paths() if sources == ["."] else sources:
-                _copy(ROOT / source, build / (source if sources == ["."] else Path(source).name))
         arguments = dict(value.split("=") for value in stage.values("ARG"))
-        for command in stage.commands:
-            subprocess.run(
-                ["sh", "-ec", self._relocated(command)],
-                cwd=build,
-                env=_without_tally() | arguments | {"PATH": _path_of_this_python()},
-                check=True,
-                timeout=300,
-            )
+        environment = _without_tally() | arguments | {"PATH": _path_of_this_python()}
+        folder = build
+        for instruction, value in stage.instructions:
+            if instruction == "WORKDIR":
+                folder = Path(self._relocated(value))
+            elif instruction == "COPY":
+                _copy_from_context(value, folder)
+            elif instruction == "RUN":
+                command = ["sh", "-ec", self._relocated(shell_command(value))]
+                subprocess.run(command, cwd=folder, env=environment, check=True, timeout=300)
 
     def environment(self, **changes: str) -> dict[str, str]:
         """The image's ENV, its paths in this folder; `changes` as `docker run --env` makes them."""
@@ -52,9 +50,15 @@ class Built:
         return [str(self.python), *words[1:]]
 
     def _relocated(self, text: str) -> str:
-        for path in ("/opt/venv", "/app", "/var/lib/tally"):
+        for path in ("/opt/venv", "/app", "/build", "/var/lib/tally"):
             text = text.replace(path, f"{self._folder}{path}")
         return text
+
+
+def _copy_from_context(value: str, folder: Path) -> None:
+    *sources, _ = value.split()
+    for source in context_paths() if sources == ["."] else sources:
+        _copy(ROOT / source, folder / (source if sources == ["."] else Path(source).name))
 
 
 def _copy(source: Path, target: Path) -> None:

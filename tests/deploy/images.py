@@ -56,7 +56,12 @@ class Stage:
     @property
     def commands(self) -> list[str]:
         """What each RUN hands to the shell."""
-        return [re.sub(r"^(--\S+\s+)+", "", value) for value in self.values("RUN")]
+        return [shell_command(value) for value in self.values("RUN")]
+
+
+def shell_command(run: str) -> str:
+    """A RUN's value without its options."""
+    return re.sub(r"^(--\S+\s+)+", "", run)
 
 
 def stages(service: str) -> list[Stage]:
@@ -73,6 +78,13 @@ def stages(service: str) -> list[Stage]:
 
 def image(service: str) -> Stage:
     return stages(service)[-1]
+
+
+def copied_paths(service: str) -> set[str]:
+    """What an image takes of the installed package."""
+    _, command = stages(service)[1].commands
+    words = command.split()
+    return set(words[words.index("--parents") + 1 : -1])
 
 
 def _stage(source: str, *instructions: tuple[str, str]) -> Stage:

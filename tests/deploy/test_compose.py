@@ -18,6 +18,7 @@ SECRETS = {"TALLY_DATABASE_PASSWORD": "p@ss/w:rd", "TALLY_TOKEN": "s3cret"}
 GRPC = {"reward", "learner", "rollout"}
 HOSTS = {"blob": "learner"}  # who serves what a setting is named after
 FILES = ("docker-compose.yml",)
+TLS = "deploy/tls.yml"
 services = pytest.mark.parametrize("service", sorted(SETTINGS))
 
 
@@ -27,7 +28,7 @@ def compose(
     """docker-compose where it is there, else the plugin of docker."""
     program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TALLY")}
-    options = [option for name in files for option in ("--file", str(DEPLOY / name))]
+    options = [option for name in files for option in ("--file", str(ROOT / name))]
     return subprocess.run(
         [*program, *options, *arguments],
         env=kept | variables,
@@ -79,7 +80,7 @@ def test_every_service_of_ours_is_there_and_built_from_its_dockerfile(resolved):
     for service in SETTINGS:
         described = resolved["services"][service]
         assert described["image"] == f"tally-{service}:{version}"
-        assert (DEPLOY / described["build"]["context"]).resolve() == ROOT
+        assert described["build"]["context"] == "."
         assert ROOT / described["build"]["dockerfile"] == DEPLOY / f"{service}.Dockerfile"
 
 
@@ -172,10 +173,10 @@ def test_volumes_are_named_and_lie_where_the_user_may_write(service: str, resolv
 
 
 def test_tls_gives_every_server_and_client_its_services_certificate(monkeypatch):
-    files = (*FILES, "tls.yml")
+    files = (*FILES, TLS)
     done = compose("config", "--quiet", files=files, **SECRETS, TALLY_TLS_DIR="/certificates")
     assert (done.returncode, done.stderr) == (0, "")
-    described = yaml.safe_load((DEPLOY / "tls.yml").read_text())["services"]
+    described = yaml.safe_load((ROOT / TLS).read_text())["services"]
     for service, options in described.items():
         settings = read_settings(service, options["environment"], monkeypatch)
         parts = [part for _, part in settings if hasattr(part, "tls")]
@@ -187,7 +188,7 @@ def test_tls_gives_every_server_and_client_its_services_certificate(monkeypatch)
 def test_the_guide_names_variables_that_exist(resolved):
     guide = (ROOT / "docs" / "deploy.md").read_text()
     named = set(re.findall(r"`(TALLY_\w+)`", guide))
-    files = "".join((DEPLOY / name).read_text() for name in (*FILES, "tls.yml"))
+    files = "".join((ROOT / name).read_text() for name in (*FILES, TLS))
     compose_only = set(re.findall(r"\$\{(TALLY_\w+)", files))
     unknown = {
         name
