@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 
 from bench.scenes import Example
+from learner_service.job_folder.layout import JobFolder
 from tally.cli.stack.services import plan_services
 from tally.cli.stack.supervisor import Supervisor
 from tally.learner.v1 import learner_pb2 as pb
@@ -57,7 +58,7 @@ class Stack:
             raise RuntimeError(response.event.job_ended.error_message)
 
     def checkpoint(self, job_id: str, step: int) -> Path:
-        return self.data_dir / "learner" / "jobs" / job_id / "checkpoints" / f"checkpoint-{step}"
+        return JobFolder.of_job(self.data_dir / "learner", job_id).checkpoints.path_of(step)
 
     def worker_pid(self) -> int:
         """The learner's one child."""

@@ -14,7 +14,7 @@ from learner_service.convert import (
     spec_from_proto,
 )
 from learner_service.on_demand import OnDemand
-from learner_service.prediction.question import Question, published_adapter
+from learner_service.prediction.question import Question, last_adapter
 from learner_service.queue.job_store import Job
 from learner_service.queue.jobs import Jobs
 from learner_service.spec import Limits, Training
@@ -81,7 +81,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
         limits = limits_of(request, job.spec.work.limits if job else Limits())
         return Question(
             base_model=request.base_model or base_model,
-            adapter_digest=published_adapter(self._jobs.folder(job.job_id)) if job else "",
+            adapter_digest=last_adapter(self._jobs.folder(job.job_id).adapters) if job else "",
             image=request.image,
             text=request.question,
             max_image_size=limits.max_image_size,
@@ -89,7 +89,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
         )
 
     def _message(self, job: Job) -> pb.Job:
-        return job_to_proto(job, str(self._jobs.folder(job.job_id) / "output"))
+        return job_to_proto(job, str(self._jobs.folder(job.job_id).output))
 
 
 def _checked_id(job_id: str) -> str:

@@ -18,7 +18,7 @@ class BlobStore:
     """Blobs under `root`, in a folder per first two digits. Safe for several processes at once."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._staging = root / "staging"
         self._staging.mkdir(parents=True, exist_ok=True)
 
@@ -111,7 +111,7 @@ class BlobStore:
         self._place(digest).unlink(missing_ok=True)
 
     def _place(self, digest: str) -> Path:
-        return self._root / digest[:2] / digest
+        return self.root / digest[:2] / digest
 
 
 class BlobWriter:

@@ -3,10 +3,9 @@
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 from learner_service.data.dataset import Row
-from learner_service.job_folder.split_record import recorded_rows
+from learner_service.job_folder.split_record import SplitRecord
 from learner_service.spec import Training
 
 FEWEST_IMAGES = 50
@@ -14,11 +13,11 @@ _MOST_HELD_OUT = 1000
 
 
 def split_rows(
-    folder: Path, rows: Sequence[Row], training: Training
+    record: SplitRecord, rows: Sequence[Row], training: Training
 ) -> tuple[list[Row], list[Row]]:
-    """What the job in `folder` trains on, and what it holds out."""
+    """What a job trains on, and what it holds out; `record` is where it writes that down."""
     share, seed = training.held_out_share, training.config.seed
-    held_out = set(recorded_rows(folder, lambda: held_out_numbers(rows, share, seed)))
+    held_out = set(record.rows(lambda: held_out_numbers(rows, share, seed)))
     seen = [row for row in rows if row.number not in held_out]
     return seen, [row for row in rows if row.number in held_out]
 

@@ -17,7 +17,7 @@ from learner_service.evaluation.comparison import SCORES, comparison
 from learner_service.evaluation.evaluation import Evaluator
 from learner_service.evaluation.report import PAGE_NAME, write_report
 from learner_service.events import EvaluationDone, JobPhase, Notice, Report
-from learner_service.job_folder.worker_task import WorkerTask
+from learner_service.job_folder.task import WorkerTask
 from learner_service.phases import Phases
 from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import TallyError
@@ -63,7 +63,7 @@ class Comparing:
         if held_out_share is not None:
             numbers = [row.number for row in rows]
             result["held_out"] = {"share": held_out_share, "rows": numbers}
-        path = self.task.folder / "evaluation.zip"
+        path = self.task.folder.report_archive
         write_report(
             path,
             result,

@@ -28,8 +28,8 @@ from learner_service.grpo.start_reporter import StartReporter
 from learner_service.grpo.step import StepLearner
 from learner_service.grpo.step_meter import StepMeter
 from learner_service.grpo.training_arguments import training_arguments
-from learner_service.job_folder import checkpoints
-from learner_service.job_folder.history import StepHistory
+from learner_service.job_folder.checkpoints import checkpoint_name
+from learner_service.job_folder.layout import JobFolder
 from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.tracking.trackers import Trackers
@@ -40,7 +40,7 @@ from tally.job.settings import TrainingConfig
 class GRPOTrainer(Trainer):
     """Trains the policy's adapter; reports phases and steps; checkpoints are whole or not there.
 
-    Example, with the parts that a worker makes (learner_service/worker/worker.py):
+    Example, with the parts that a worker makes (learner_service/worker/training_job.py):
         >>> trainer = GRPOTrainer(
         ...     learner=learner,
         ...     stage=stage,
@@ -58,7 +58,7 @@ class GRPOTrainer(Trainer):
         >>> trainer.train().global_step == training.max_steps
         True
         >>> trainer.save_where_it_stands()
-        >>> [path.name for path in (folder / "checkpoints").iterdir()]
+        >>> [path.name for path in folder.checkpoints.path.iterdir()]
         ['checkpoint-2']
     """
 
@@ -71,7 +71,7 @@ class GRPOTrainer(Trainer):
         publisher: AdapterPublisher,
         rows: list[Row],
         training: TrainingConfig,
-        folder: Path,
+        folder: JobFolder,
         checkpoints_kept: int,
         report: Report,
         phases: Phases,
@@ -79,10 +79,10 @@ class GRPOTrainer(Trainer):
         attempt: int,
         trackers: Trackers | None = None,
     ) -> None:
-        self._history = StepHistory(folder / "history.jsonl")
+        self._history = folder.history
         super().__init__(
             model=learner.policy.model,
-            args=training_arguments(training, folder / "staging", learner.policy.device),
+            args=training_arguments(training, folder.staging, learner.policy.device),
             train_dataset=rows,
             data_collator=list,
             callbacks=[
@@ -96,8 +96,7 @@ class GRPOTrainer(Trainer):
         self._ahead = ahead
         self._publisher = publisher
         self._training = training
-        self._checkpoints = folder / "checkpoints"
-        self._checkpoints.mkdir(parents=True, exist_ok=True)
+        self._checkpoints = folder.checkpoints
         self._checkpoints_kept = checkpoints_kept
         self._report = report
         self._phases = phases
@@ -194,17 +193,17 @@ class GRPOTrainer(Trainer):
         shutil.rmtree(self.args.output_dir, ignore_errors=True)
         try:
             super()._save_checkpoint(model, trial)
-            staged = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-            checkpoints.commit(staged, self._checkpoints)
+            staged = Path(self.args.output_dir) / checkpoint_name(self.state.global_step)
+            self._checkpoints.commit(staged)
         except OSError as error:
             # The earlier checkpoints are whole; training goes on and the next save tries again.
             self._report(Notice(message=f"checkpoint not written: {error.strerror}"))
             return
-        checkpoints.prune(self._checkpoints, self._checkpoints_kept)
+        self._checkpoints.prune(self._checkpoints_kept)
 
     def save_where_it_stands(self) -> None:
         """Writes a checkpoint of the last whole step, unless there is one already."""
-        if self.state.global_step > checkpoints.find_last(self._checkpoints).step:
+        if self.state.global_step > self._checkpoints.find_last().step:
             self._save_checkpoint(self.model, trial=None)
 
     def _check_stop(self) -> None:

@@ -25,32 +25,59 @@ class FoundCheckpoint:
     broken: tuple[str, ...]
 
 
-def commit(staged: Path, folder: Path) -> Path:
-    """Moves the staged folder into `folder` under its own name; returns where it is now."""
-    files = {path.name: digest_of_file(path) for path in sorted(staged.iterdir())}
-    (staged / _MANIFEST).write_text(json.dumps({"files": files}, indent=1))
-    for path in staged.iterdir():
-        _sync(path)
-    _sync(staged)
-    place = folder / staged.name
-    if place.exists():
-        shutil.rmtree(place)
-    os.replace(staged, place)
-    _sync(folder)
-    return place
+def checkpoint_name(step: int) -> str:
+    """As transformers calls it."""
+    return f"{_PREFIX}{step}"
 
 
-def find_last(folder: Path) -> FoundCheckpoint:
-    """Looks from the newest checkpoint back for one whose every file is as it was written."""
-    broken: list[str] = []
-    for path in sorted(folder.glob(f"{_PREFIX}*"), key=step_of, reverse=True):
-        if is_whole(path):
-            return FoundCheckpoint(path=path, step=step_of(path), broken=tuple(broken))
-        broken.append(path.name)
-    return FoundCheckpoint(path=None, step=0, broken=tuple(broken))
+class Checkpoints:
+    """Those of one job, in the folder at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def path_of(self, step: int) -> Path:
+        return self.path / checkpoint_name(step)
+
+    def commit(self, staged: Path) -> Path:
+        """Moves the staged folder here under its own name; returns where it is now."""
+        files = {path.name: digest_of_file(path) for path in sorted(staged.iterdir())}
+        (staged / _MANIFEST).write_text(json.dumps({"files": files}, indent=1))
+        for path in staged.iterdir():
+            _sync(path)
+        _sync(staged)
+        self.path.mkdir(parents=True, exist_ok=True)
+        place = self.path / staged.name
+        if place.exists():
+            shutil.rmtree(place)
+        os.replace(staged, place)
+        _sync(self.path)
+        return place
+
+    def find_last(self) -> FoundCheckpoint:
+        """Looks from the newest back for one whose every file is as it was written."""
+        broken: list[str] = []
+        for path in self._newest_first():
+            if _is_whole(path):
+                return FoundCheckpoint(path=path, step=_step_of(path), broken=tuple(broken))
+            broken.append(path.name)
+        return FoundCheckpoint(path=None, step=0, broken=tuple(broken))
+
+    def prune(self, keep: int) -> None:
+        """Removes all but the newest `keep`."""
+        for path in self._newest_first()[keep:]:
+            shutil.rmtree(path)
+
+    def adopt(self, checkpoint: Path) -> None:
+        """Makes another job's checkpoint this one's, by hard links: nothing is copied."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(checkpoint, self.path / checkpoint.name, copy_function=os.link)
+
+    def _newest_first(self) -> list[Path]:
+        return sorted(self.path.glob(f"{_PREFIX}*"), key=_step_of, reverse=True)
 
 
-def is_whole(path: Path) -> bool:
+def _is_whole(path: Path) -> bool:
     try:
         files = json.loads((path / _MANIFEST).read_text())["files"]
         return all(digest_of_file(path / name) == digest for name, digest in files.items())
@@ -58,18 +85,7 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Removes all but the newest `keep` checkpoints."""
-    for path in sorted(folder.glob(f"{_PREFIX}*"), key=step_of, reverse=True)[keep:]:
-        shutil.rmtree(path)
-
-
-def adopt(source: Path, folder: Path) -> None:
-    """Makes another job's checkpoint this one's, by hard links: nothing is copied."""
-    shutil.copytree(source, folder / source.name, copy_function=os.link)
-
-
-def step_of(path: Path) -> int:
+def _step_of(path: Path) -> int:
     number = path.name.removeprefix(_PREFIX)
     return int(number) if number.isdigit() else -1
 

@@ -1,6 +1,8 @@
 """What transformers logged of every step, in a file: memory and checkpoints don't grow with it."""
 
 import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,11 @@ class StepHistory:
     def append(self, entry: dict[str, Any]) -> None:
         with self._path.open("a") as file:
             file.write(_line(entry))
+
+    def adopt(self, earlier: "StepHistory") -> None:
+        """Takes over what an earlier job logged, if it did."""
+        with suppress(FileNotFoundError):
+            shutil.copyfile(earlier._path, self._path)
 
     def entries(self) -> list[dict[str, Any]]:
         """Without a last line that a killed worker left unfinished."""

@@ -4,26 +4,32 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-_NAME = "held_out.json"
 
+class SplitRecord:
+    """The rows in the file at `path`, by their numbers."""
 
-def recorded_rows(folder: Path, decide: Callable[[], list[int]]) -> list[int]:
-    """The rows that are held out; what `decide` says is written down first."""
-    path = folder / _NAME
-    if not path.exists():
-        staged = path.with_suffix(".staged")
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def rows(self, decide: Callable[[], list[int]]) -> list[int]:
+        """The rows that are held out; where nothing is written yet, what `decide` says is."""
+        if not self._path.exists():
+            self._write(decide())
+        rows: list[int] = json.loads(self._path.read_text())["rows"]
+        return rows
+
+    def adopt(self, earlier: "SplitRecord") -> None:
+        """Takes over what an earlier job held out, if it says so."""
+        with suppress(FileNotFoundError):
+            shutil.copyfile(earlier._path, self._path)
+
+    def _write(self, rows: list[int]) -> None:
+        staged = self._path.with_suffix(".staged")
         with staged.open("w") as file:
-            json.dump({"rows": decide()}, file)
+            json.dump({"rows": rows}, file)
             file.flush()
             os.fsync(file.fileno())
-        staged.replace(path)
-    rows: list[int] = json.loads(path.read_text())["rows"]
-    return rows
-
-
-def adopt_split(earlier: Path, folder: Path) -> None:
-    """Takes over what an earlier job held out, along with its checkpoint."""
-    if (earlier / _NAME).exists():
-        shutil.copyfile(earlier / _NAME, folder / _NAME)
+        staged.replace(self._path)

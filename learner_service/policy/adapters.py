@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.job_folder.published_adapters import PublishedAdapters
 from tally.host.full_disk import is_full_disk
 from tally.rpc.digests import digest_of_file
 
@@ -61,15 +62,13 @@ def adapter_metadata(model: PeftModel) -> dict[str, str]:
 class AdapterPublisher:
     """Puts the adapter into the blob store and removes this job's earlier ones.
 
-    `ledger` is a file that names what is published, so that a worker that was killed leaves
-    nothing behind that the next one does not remove. The last `kept` stay: rollouts that are on
-    their way may need them.
+    The last `kept` stay: rollouts that are on their way may need them.
     """
 
-    def __init__(self, store: BlobStore, ledger: Path, kept: int = 2) -> None:
+    def __init__(self, store: BlobStore, published: PublishedAdapters, kept: int = 2) -> None:
         self._layers: tuple[PeftModel, dict[str, nn.Linear]] | None = None
         self._store = store
-        self._ledger = ledger
+        self._published = published
         self._kept = kept
 
     def publish(self, model: PeftModel) -> str:
@@ -81,17 +80,13 @@ class AdapterPublisher:
         with self._store.stage() as path:
             self._save(model, path)
             digest = digest_of_file(path)
-            published = [d for d in self._published() if d != digest] + [digest]
-            self._ledger.write_text("\n".join(published))
+            self._published.add(digest)
             self._store.keep(path, digest)
-        if len(published) > self._kept:
-            for old in published[: -self._kept]:
-                self._store.delete(old)
-            self._ledger.write_text("\n".join(published[-self._kept :]))
+        if old := self._published.digests()[: -self._kept]:
+            for one in old:
+                self._store.delete(one)
+            self._published.forget(old)
         return digest
-
-    def _published(self) -> list[str]:
-        return self._ledger.read_text().split() if self._ledger.exists() else []
 
     def _save(self, model: PeftModel, path: Path) -> None:
         """Streams the tensors to the file; they are never in memory a second time."""

@@ -1,8 +1,8 @@
 """A question about an image, and an answer to it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from learner_service.job_folder.published_adapters import PublishedAdapters
 from tally.rpc.errors import FailedPrecondition, InvalidArgument
 
 _MOST_IMAGE_BYTES = 16 * 1024**2
@@ -36,10 +36,8 @@ class ModelAnswer:
     explanation: str
 
 
-def published_adapter(folder: Path) -> str:
-    """The digest of the last adapter of the job in `folder`; raises FailedPrecondition."""
-    ledger = folder / "published.txt"
-    published = ledger.read_text().split() if ledger.exists() else []
-    if not published:
+def last_adapter(published: PublishedAdapters) -> str:
+    """The digest of a job's newest adapter; raises FailedPrecondition."""
+    if published.last is None:
         raise FailedPrecondition("the job has no adapter yet; try again after its first step")
-    return published[-1]
+    return published.last

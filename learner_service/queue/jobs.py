@@ -4,15 +4,12 @@ import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from pathlib import Path
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import JobExists, MissingDataset
 from learner_service.events import Event, JobEnded, JobStatus, Notice, StepDone
-from learner_service.job_folder import checkpoints
-from learner_service.job_folder.split_record import adopt_split
-from learner_service.job_folder.worker_task import WorkerTask
+from learner_service.job_folder.layout import JobFolder
+from learner_service.job_folder.task import WorkerTask
 from learner_service.models import ModelList
 from learner_service.queue.job_store import Job, JobStore, LoggedEvent
 from learner_service.queue.worker_process import WorkerExit, WorkerProcess
@@ -142,7 +139,7 @@ class Jobs:
             await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             # Half a checkpoint is of no use, and its bytes may be what a full disk lacks.
-            shutil.rmtree(self.folder(job.job_id) / "staging", ignore_errors=True)
+            shutil.rmtree(self.folder(job.job_id).staging, ignore_errors=True)
 
     async def _run_job(self, job: Job) -> None:
         """Runs workers until the job has ended or too many were lost without progress."""
@@ -150,21 +147,21 @@ class Jobs:
         attempt, lost = 0, 0
         while not self._stopping and not self._store.get(job.job_id).status.ended:
             attempt += 1
-            step_before = checkpoints.find_last(folder / "checkpoints").step
+            step_before = folder.checkpoints.find_last().step
             ended = await self._run_worker(job, folder, attempt)
             if self._stopping or self._store.get(job.job_id).status.ended:
                 break
-            progressed = checkpoints.find_last(folder / "checkpoints").step > step_before
+            progressed = folder.checkpoints.find_last().step > step_before
             lost = 1 if progressed else lost + 1
             await self._after_loss(job, ended, lost)
         if self._store.get(job.job_id).status.ended:
             await asyncio.to_thread(self._tidy, folder)
 
-    async def _run_worker(self, job: Job, folder: Path, attempt: int) -> WorkerExit:
+    async def _run_worker(self, job: Job, folder: JobFolder, attempt: int) -> WorkerExit:
         task = WorkerTask(
             job_id=job.job_id,
-            folder=folder,
-            blobs=self._settings.data_dir.resolve() / "blobs",
+            folder_path=folder.path,
+            blobs=self._blobs.root,
             model_source=self._models.source(job.spec.base_model),
             attempt=attempt,
             spec=job.spec,
@@ -187,40 +184,31 @@ class Jobs:
             message = f"{ended.reason}; going on from the last checkpoint"
             await self._log(job.job_id, Notice(message=message))
 
-    def _prepare(self, job: Job) -> Path:
+    def _prepare(self, job: Job) -> JobFolder:
         """Makes the job's folder, with the checkpoint of an earlier job that it goes on from."""
         folder = self.folder(job.job_id)
-        checkpoint_folder = folder / "checkpoints"
-        if checkpoint_folder.exists():
+        if folder.checkpoints.path.exists():
             return folder
         earlier = self._store.previous(job)
         if earlier and earlier.status in (JobStatus.CANCELLED, JobStatus.FAILED):
-            found = checkpoints.find_last(self.folder(earlier.job_id) / "checkpoints")
-            if found.path:
-                checkpoint_folder.mkdir(parents=True)
-                checkpoints.adopt(found.path, checkpoint_folder)
-                adopt_split(self.folder(earlier.job_id), folder)
-                self._adopt_history(self.folder(earlier.job_id), folder)
+            of_earlier = self.folder(earlier.job_id)
+            if checkpoint := of_earlier.checkpoints.find_last().path:
+                folder.adopt(of_earlier, checkpoint)
                 self._store.set_resumed_from(job.job_id, earlier.job_id)
-        checkpoint_folder.mkdir(parents=True, exist_ok=True)
+        folder.checkpoints.path.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _adopt_history(self, source: Path, folder: Path) -> None:
-        with suppress(FileNotFoundError):
-            shutil.copy(source / "history.jsonl", folder)
-
-    def _tidy(self, folder: Path) -> None:
+    def _tidy(self, folder: JobFolder) -> None:
         """Removes every published adapter but the last, which stays for whoever wants to try it."""
-        ledger = folder / "published.txt"
-        published = ledger.read_text().split() if ledger.exists() else []
+        published = folder.adapters.digests()
         for digest in published[:-1]:
             self._blobs.delete(digest)
         for digest in published[-1:]:
             if self._blobs.size_bytes(digest) is not None:
                 self._blobs.sync(self._blobs.path(digest))
 
-    def folder(self, job_id: str) -> Path:
-        return self._settings.data_dir.resolve() / "jobs" / job_id
+    def folder(self, job_id: str) -> JobFolder:
+        return JobFolder.of_job(self._settings.data_dir.resolve(), job_id)
 
     async def _log(self, job_id: str, event: Event) -> None:
         if await asyncio.to_thread(self._store.append, job_id, event):

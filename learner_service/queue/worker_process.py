@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from learner_service.events import Event, WorkerFailed, from_json
-from learner_service.job_folder.worker_task import WorkerTask
+from learner_service.job_folder.task import WorkerTask
 
 _log = logging.getLogger(__name__)
 _LONGEST_LINE_BYTES = 1024**2
@@ -45,11 +45,10 @@ class WorkerProcess:
 
     async def run(self, on_event: Callable[[Event], Awaitable[None]]) -> WorkerExit:
         """Starts the process, hands on its events in order, and waits for its end."""
-        task_file = self._task.folder / "task.json"
-        task_file.write_text(self._task.model_dump_json())
+        task_file = self._task.write()
         read_descriptor, write_descriptor = os.pipe()
         try:
-            with (self._task.folder / "worker.log").open("ab") as log:
+            with self._task.folder.worker_log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from transformers import TrainerCallback
 from transformers.integrations import MLflowCallback, TensorBoardCallback, WandbCallback
 
+from learner_service.job_folder.layout import JobFolder
 from learner_service.settings import Tracker
 
 _PROJECT = "tally"
@@ -23,7 +24,7 @@ class RunIdentity:
 
     job_id: str
     name: str
-    folder: Path
+    folder: JobFolder
     tensorboard_folder: Path
 
 
@@ -60,7 +61,7 @@ class MLflowRun:
         # Nobody here has agreed to send statistics of use to MLflow's makers.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         self._identity = identity
-        self._ledger = identity.folder / "mlflow_run_id.txt"
+        self._ledger = identity.folder.mlflow_run_id
         self._mlflow: Any = None
 
     def open(self, step: int) -> TrainerCallback:
@@ -95,7 +96,7 @@ class WandbRun:
             id=self._identity.job_id,
             name=self._identity.name,
             resume="allow",
-            dir=os.getenv("WANDB_DIR", str(self._identity.folder)),
+            dir=os.getenv("WANDB_DIR", str(self._identity.folder.path)),
             # What the worker prints stays in its log.
             settings=wandb.Settings(console="off"),
         )

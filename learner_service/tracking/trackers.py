@@ -18,7 +18,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from learner_service.events import Notice, Report
-from learner_service.job_folder.worker_task import WorkerTask
+from learner_service.job_folder.task import WorkerTask
 from learner_service.settings import Tracker
 from learner_service.spec import JobSpec
 from learner_service.tracking.tracker_runs import RUNS, Run, RunIdentity
@@ -55,7 +55,7 @@ class Trackers(TrainerCallback):
         self, chosen: list[Tracker], identity: RunIdentity, spec: JobSpec, report: Report
     ) -> None:
         parameters = RunParameters(
-            run_name=identity.name, output_dir=str(identity.folder), spec=spec
+            run_name=identity.name, output_dir=str(identity.folder.path), spec=spec
         )
         self._threads = [
             TrackerThread(tracker, RUNS[tracker](identity), parameters, report)

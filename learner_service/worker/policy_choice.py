@@ -2,7 +2,7 @@
 
 import torch
 
-from learner_service.job_folder.worker_task import WorkerTask
+from learner_service.job_folder.task import WorkerTask
 from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.spec import Training
 

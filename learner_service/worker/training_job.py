@@ -12,7 +12,6 @@ from learner_service.grpo.groups import GroupSampler, PromptStage
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
 from learner_service.grpo.step import StepLearner
 from learner_service.grpo.trainer import GRPOTrainer
-from learner_service.job_folder import checkpoints
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy
 from learner_service.spec import Training
@@ -41,9 +40,10 @@ class TrainingJob:
         stage = PromptStage(policy, self._store)
         precision_differs = self._agree_on_tokens(policy, stage)
         staged = self._staged(policy, self._task.spec.dataset_digest)
-        rows, held_out = split_rows(self._task.folder, staged, self._training)
-        ledger = self._task.folder / "published.txt"
-        publisher = AdapterPublisher(self._store, ledger, kept=2 + self._config.staleness)
+        rows, held_out = split_rows(self._task.folder.split, staged, self._training)
+        publisher = AdapterPublisher(
+            self._store, self._task.folder.adapters, kept=2 + self._config.staleness
+        )
         learner = StepLearner(
             policy,
             stage.features,
@@ -119,7 +119,7 @@ class TrainingJob:
         )
 
     def _train(self, trainer: GRPOTrainer, ahead: RolloutsAhead) -> None:
-        found = checkpoints.find_last(self._task.folder / "checkpoints")
+        found = self._task.folder.checkpoints.find_last()
         for name in found.broken:
             self._report(Notice(message=f"{name} is damaged and was passed over"))
         try:
@@ -142,8 +142,8 @@ class TrainingJob:
         )
 
     def _result(self, policy: Policy, trainer: GRPOTrainer, page: bytes | None) -> str:
-        folder = self._task.folder / "output"
+        folder = self._task.folder.output
         write_output(folder, policy, self._task.spec, self._training, trainer.state_with_history())
         if page is not None:
             (folder / PAGE_NAME).write_bytes(page)
-        return store_output(folder, self._task.folder / "result.zip", self._store)
+        return store_output(folder, self._task.folder.result_archive, self._store)

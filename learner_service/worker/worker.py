@@ -20,7 +20,7 @@ from learner_service.clients.clients import open_clients
 from learner_service.errors import StopRequested
 from learner_service.evaluation.comparing import Comparing
 from learner_service.events import Event, JobPhase, PhaseChanged, to_json
-from learner_service.job_folder.worker_task import WorkerTask
+from learner_service.job_folder.task import WorkerTask
 from learner_service.phases import Phases
 from learner_service.spec import Evaluation
 from learner_service.worker.evaluation_job import run_evaluation_job
@@ -82,7 +82,7 @@ class Worker:
 def main() -> None:
     end_with_parent(int(sys.argv[3]))
     configure_logging("worker")
-    task = WorkerTask.model_validate_json(Path(sys.argv[1]).read_text())
+    task = WorkerTask.read(Path(sys.argv[1]))
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from learner_service.data.images import to_png
 from learner_service.data.prompts import PromptBuilder
+from learner_service.job_folder.layout import JobFolder
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 from tally.rpc.digests import digest_of
 from tally.samples.small_policy import load_policy
@@ -112,10 +113,9 @@ def test_peft_loads_the_download_and_answers_as_the_rollout_service(
     url = f"{stack.url}/jobs/{evaluated['job_id']}"
     download = requests.get(f"{url}/download", timeout=30).content
     zipfile.ZipFile(io.BytesIO(download)).extractall(tmp_path)
-    job_folder = stack.data_dir / "learner" / "jobs" / evaluated["job_id"]
-    adapter_digest = (job_folder / "published.txt").read_text().split()[-1]
+    folder = JobFolder.of_job(stack.data_dir / "learner", evaluated["job_id"])
     answers = peft_answers(tmp_path, questions)
-    assert answers == service_answers(stack, adapter_digest, questions)
+    assert answers == service_answers(stack, folder.adapters.last, questions)
     _, tokenizer, _ = load_policy()
     said = [tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
     right = sum(text == question.answer for text, question in zip(said, questions, strict=True))

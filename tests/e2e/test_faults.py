@@ -2,7 +2,7 @@
 
 import requests
 
-from learner_service.job_folder import checkpoints
+from learner_service.job_folder.layout import JobFolder
 from tests.waiting import wait_until
 
 LONG = {
@@ -18,7 +18,8 @@ LONG = {
 
 def last_checkpoint(stack, job_id: str) -> int:
     """The step of the last whole checkpoint."""
-    return checkpoints.find_last(stack.data_dir / "learner" / "jobs" / job_id / "checkpoints").step
+    folder = JobFolder.of_job(stack.data_dir / "learner", job_id)
+    return folder.checkpoints.find_last().step
 
 
 def cancel(stack, job_id: str) -> dict:

@@ -1,12 +1,15 @@
-"""What the learner's tests share: a policy with random weights and an adapter that matters."""
+"""What the learner's tests share: a policy whose adapter matters, a store, a worker's services."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from learner_service.blobs.blob_store import BlobStore
 from learner_service.policy.policy import Policy, PolicySettings
 from tally.job.settings import LoraConfig
+from tests.fakes.worker_services import NotingRollouts, WorkerServices
 
 
 @pytest.fixture
@@ -24,3 +27,20 @@ def policy(random_policy_path: Path) -> Policy:
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)
     return policy
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "blobs")
+
+
+@pytest.fixture
+def rollouts(random_policy_path: Path) -> NotingRollouts:
+    return NotingRollouts(random_policy_path)
+
+
+@pytest.fixture
+def services(rollouts: NotingRollouts) -> Iterator[WorkerServices]:
+    services = WorkerServices(rollouts)
+    yield services
+    services.close()

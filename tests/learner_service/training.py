@@ -23,6 +23,7 @@ from learner_service.grpo.groups import GroupSampler, PromptStage
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
 from learner_service.grpo.step import StepLearner
 from learner_service.grpo.trainer import GRPOTrainer
+from learner_service.job_folder.layout import JobFolder
 from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy, PolicySettings
@@ -130,10 +131,10 @@ def training(
         "learner": learner,
         "stage": stage,
         "ahead": ahead,
-        "publisher": AdapterPublisher(store, folder / "published.txt", kept=2 + chosen.staleness),
+        "publisher": AdapterPublisher(store, JobFolder(folder).adapters, kept=2 + chosen.staleness),
         "rows": rows,
         "training": chosen,
-        "folder": folder,
+        "folder": JobFolder(folder),
         "report": events.append,
         "phases": Phases(events.append),
         "stop": stop,
@@ -165,7 +166,10 @@ def trackers(
     chosen: Sequence[Tracker], folder: Path, events: list[Event], config: TrainingConfig
 ) -> Trackers:
     identity = RunIdentity(
-        job_id="job", name="a job", folder=folder, tensorboard_folder=folder / "tensorboard"
+        job_id="job",
+        name="a job",
+        folder=JobFolder(folder),
+        tensorboard_folder=folder / "tensorboard",
     )
     work = spec.Training(config=config)
     job = spec.JobSpec(dataset_digest="a" * 64, base_model="small", work=work)

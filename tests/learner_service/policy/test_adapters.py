@@ -9,6 +9,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError, safe_open
 
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.job_folder.published_adapters import PublishedAdapters
 from learner_service.policy import adapters
 from learner_service.policy.adapters import AdapterPublisher
 from tally.families.qwen2_5_vl import QWEN2_5_VL
@@ -18,13 +19,8 @@ from tally.samples.small_policy import load_policy
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
-
-
-@pytest.fixture
 def publisher(store: BlobStore, tmp_path: Path) -> AdapterPublisher:
-    return AdapterPublisher(store, tmp_path / "published.txt")
+    return AdapterPublisher(store, PublishedAdapters(tmp_path / "published.txt"))
 
 
 def adapted(dtype: torch.dtype = torch.float32) -> PeftModel:

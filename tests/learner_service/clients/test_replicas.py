@@ -16,11 +16,11 @@ from learner_service.clients.patience import Patience
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
 from tally.rollout.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
 from tally.rpc.channel import open_channel
-from tally.rpc.server import RpcServer
-from tally.rpc.settings import ClientSettings, ServerSettings
+from tally.rpc.settings import ClientSettings
 from tests.fakes.rollout import FakeRollouts
+from tests.fakes.serving import serve
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROMPTS = [Prompt(token_ids=(n, 7), image_digest="", seed=n) for n in range(12)]
 SAMPLING = Sampling(num_completions=4, temperature=1.0, max_new_tokens=5)
 
@@ -80,19 +80,12 @@ async def test_a_replica_that_goes_amid_a_step_is_left_and_its_groups_go_elsewhe
 async def served(servicers: list[FakeRollouts]) -> AsyncIterator[list[int]]:
     """The ports of a server for each."""
     async with AsyncExitStack() as running:
-        servers = [
-            RpcServer(
-                ServerSettings(),
-                service_names=[],
-                register=lambda s, one=one: add_RolloutServiceServicer_to_server(one, s),
-            )
+        yield [
+            (
+                await running.enter_async_context(serve(add_RolloutServiceServicer_to_server, one))
+            ).port
             for one in servicers
         ]
-        for server in servers:
-            await server.start()
-            await server.set_serving(True)
-            running.push_async_callback(server.stop, 0)
-        yield [server.port for server in servers]
 
 
 async def test_a_full_replica_s_groups_go_to_those_that_have_room():

@@ -17,10 +17,10 @@ from tally.reward.v1.reward_pb2_grpc import add_RewardServiceServicer_to_server
 from tally.rollout.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
 from tally.rpc.channel import open_channel
 from tally.rpc.errors import DataLoss, Unavailable
-from tally.rpc.server import RpcServer
-from tally.rpc.settings import ClientSettings, ServerSettings
+from tally.rpc.settings import ClientSettings
 from tests.fakes.reward import FakeRewards
 from tests.fakes.rollout import FakeRollouts
+from tests.fakes.serving import serve
 
 ADAPTER = "a" * 64
 PROMPTS = [Prompt(token_ids=(n, 7), image_digest="", seed=n) for n in range(3)]
@@ -31,15 +31,10 @@ SAMPLING = Sampling(num_completions=4, temperature=1.0, max_new_tokens=5)
 async def channel_to(
     add: object, servicer: object, **settings: object
 ) -> AsyncIterator[grpc.aio.Channel]:
-    server = RpcServer(ServerSettings(), service_names=[], register=lambda s: add(servicer, s))
-    await server.start()
-    await server.set_serving(True)
-    client = ClientSettings(target=f"127.0.0.1:{server.port}", **settings)
-    try:
+    async with serve(add, servicer) as server:
+        client = ClientSettings(target=f"127.0.0.1:{server.port}", **settings)
         async with open_channel(client, idempotent_methods=()) as channel:
             yield channel
-    finally:
-        await server.stop(0)
 
 
 @asynccontextmanager

@@ -21,11 +21,6 @@ DIGEST = digest_of(DATA)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
-
-
-@pytest.fixture
 async def channel(store: BlobStore) -> AsyncIterator[grpc.aio.Channel]:
     server = RpcServer(
         ServerSettings(),

@@ -7,41 +7,21 @@ from PIL import Image
 
 from learner_service.asking import Asking
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.job_folder.published_adapters import PublishedAdapters
 from learner_service.models import ModelList
 from learner_service.prediction.answering import Answering
-from learner_service.prediction.question import Question, published_adapter
+from learner_service.prediction.question import Question, last_adapter
 from learner_service.settings import LearnerSettings
 from tally.rpc.errors import FailedPrecondition, InvalidArgument
-from tally.rpc.settings import ClientSettings
+from tests.fakes.worker_services import NotingRollouts, WorkerServices
 from tests.learner_service.data.test_dataset import encoded
-from tests.learner_service.test_split_in_training import NotingRollouts, Services
 
 PICTURE = encoded(Image.new("RGB", (90, 60), "red"), "JPEG")
 
 
 @pytest.fixture
-def rollouts(random_policy_path: Path) -> NotingRollouts:
-    return NotingRollouts(random_policy_path)
-
-
-@pytest.fixture
-def services(rollouts: NotingRollouts):
-    services = Services(rollouts)
-    yield services
-    services.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
-
-
-@pytest.fixture
-def answering(services: Services, store: BlobStore, random_policy_path: Path) -> Answering:
-    settings = LearnerSettings(
-        rollout=ClientSettings(target=f"127.0.0.1:{services.rollout.port}"),
-        reward=ClientSettings(target=f"127.0.0.1:{services.reward.port}"),
-    )
+def answering(services: WorkerServices, store: BlobStore, random_policy_path: Path) -> Answering:
+    settings = LearnerSettings(rollout=services.rollout, reward=services.reward)
     return Answering(Asking(settings, ModelList([str(random_policy_path)])), store)
 
 
@@ -91,7 +71,9 @@ def test_a_bad_question_is_refused(changed: dict, tmp_path: Path):
 
 
 def test_the_last_adapter_is_the_one_that_answers(tmp_path: Path):
+    published = PublishedAdapters(tmp_path / "published.txt")
     with pytest.raises(FailedPrecondition, match="no adapter yet"):
-        published_adapter(tmp_path)
-    (tmp_path / "published.txt").write_text("a\nb")
-    assert published_adapter(tmp_path) == "b"
+        last_adapter(published)
+    for digest in ("b", "a", "b"):
+        published.add(digest)
+    assert last_adapter(published) == "b"

@@ -1,0 +1,83 @@
+"""Where everything of a job lies. No other module spells a name in a job's folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from learner_service.job_folder.checkpoints import Checkpoints
+from learner_service.job_folder.history import StepHistory
+from learner_service.job_folder.published_adapters import PublishedAdapters
+from learner_service.job_folder.split_record import SplitRecord
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """The folder at `path`:
+
+    task.json             what the service hands to the worker
+    worker.log            what the workers print
+    staging/              a checkpoint that is being written
+    checkpoints/          those that are whole
+    history.jsonl         what was logged of every step
+    held_out.json         the rows that training never sees
+    published.txt         the adapters that are in the blob store
+    output/, result.zip   the documented output, and its ZIP on the way to the blob store
+    evaluation.zip        the report of the comparison
+    mlflow_run_id.txt     the run that a resumed job goes on with
+    """
+
+    path: Path
+
+    @classmethod
+    def of_job(cls, data_dir: Path, job_id: str) -> "JobFolder":
+        """The job's folder in the learner's data_dir."""
+        return cls(data_dir / "jobs" / job_id)
+
+    @property
+    def task(self) -> Path:
+        return self.path / "task.json"
+
+    @property
+    def worker_log(self) -> Path:
+        return self.path / "worker.log"
+
+    @property
+    def staging(self) -> Path:
+        return self.path / "staging"
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.path / "checkpoints")
+
+    @property
+    def history(self) -> StepHistory:
+        return StepHistory(self.path / "history.jsonl")
+
+    @property
+    def split(self) -> SplitRecord:
+        return SplitRecord(self.path / "held_out.json")
+
+    @property
+    def adapters(self) -> PublishedAdapters:
+        return PublishedAdapters(self.path / "published.txt")
+
+    @property
+    def output(self) -> Path:
+        return self.path / "output"
+
+    @property
+    def result_archive(self) -> Path:
+        return self.path / "result.zip"
+
+    @property
+    def report_archive(self) -> Path:
+        return self.path / "evaluation.zip"
+
+    @property
+    def mlflow_run_id(self) -> Path:
+        return self.path / "mlflow_run_id.txt"
+
+    def adopt(self, earlier: "JobFolder", checkpoint: Path) -> None:
+        """Goes on from another job's checkpoint, with what that job held out and logged."""
+        self.checkpoints.adopt(checkpoint)
+        self.split.adopt(earlier.split)
+        self.history.adopt(earlier.history)

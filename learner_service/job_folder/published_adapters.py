@@ -1,0 +1,29 @@
+"""Which adapters of a job are in the blob store, in a file: a killed worker leaves none behind."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+
+class PublishedAdapters:
+    """Their digests, the oldest first, one a line of the file at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def digests(self) -> list[str]:
+        return self._path.read_text().split() if self._path.exists() else []
+
+    @property
+    def last(self) -> str | None:
+        """The newest one; None where there is none yet."""
+        return next(reversed(self.digests()), None)
+
+    def add(self, digest: str) -> None:
+        """Makes it the newest, also where it was there before."""
+        self._write([*(one for one in self.digests() if one != digest), digest])
+
+    def forget(self, digests: Collection[str]) -> None:
+        self._write([one for one in self.digests() if one not in digests])
+
+    def _write(self, digests: Sequence[str]) -> None:
+        self._path.write_text("\n".join(digests))

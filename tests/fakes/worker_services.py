@@ -1,0 +1,80 @@
+"""What a worker asks: rollouts that are made up, and the real reward service."""
+
+import threading
+from collections import defaultdict
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import grpc
+from transformers import AutoTokenizer
+
+from learner_service.clients.background import BackgroundLoop
+from reward_service.servicer import SERVICE_NAME, RewardServicer
+from tally.reward.v1.reward_pb2_grpc import add_RewardServiceServicer_to_server
+from tally.rollout.v1 import rollout_pb2 as pb
+from tally.rollout.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
+from tally.rpc.digests import vocabulary_fingerprint
+from tally.rpc.settings import ClientSettings
+from tests.fakes.rollout import FakeRollouts
+from tests.fakes.serving import serve
+
+_ROLLOUT_NAME = "tally.rollout.v1.RolloutService"
+
+
+class NotingRollouts(FakeRollouts):
+    """Says "A photo of 3 apples" to everything, and notes which image was asked for how."""
+
+    def __init__(self, policy_path: Path) -> None:
+        super().__init__()
+        tokenizer = AutoTokenizer.from_pretrained(policy_path)
+        self._fingerprint = vocabulary_fingerprint(tokenizer.get_vocab())
+        self._answer = tokenizer("A photo of 3 apples")["input_ids"]
+        self.images: dict[str, set[str]] = defaultdict(set)
+        self.answers_greedily = True
+        self.max_temperature = 10.0
+
+    async def GetModel(
+        self, request: pb.GetModelRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetModelResponse:
+        return pb.GetModelResponse(
+            base_model="small",
+            vocabulary_fingerprint=self._fingerprint,
+            max_temperature=self.max_temperature,
+        )
+
+    async def Generate(
+        self, request: pb.GenerateRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GenerateResponse:
+        greedy = "adapter" if request.adapter_digest else "base"
+        how = greedy if request.sampling.temperature == 0 else "training"
+        if how != "training" and not self.answers_greedily:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        self.images[how].add(request.image_digest)
+        completion = pb.Completion(
+            token_ids=self._answer,
+            log_probabilities=[-0.5] * len(self._answer),
+            finish_reason=pb.FINISH_REASON_STOP,
+            adapter_digest=request.adapter_digest,
+        )
+        return pb.GenerateResponse(completions=[completion] * request.num_completions)
+
+
+class WorkerServices:
+    """Both services on an event loop of their own, as a worker meets them."""
+
+    def __init__(self, rollouts: FakeRollouts) -> None:
+        self._loop = BackgroundLoop(threading.Event())
+        self._running = AsyncExitStack()
+        self.rollout, self.reward = self._loop.run(self._start(rollouts))
+
+    async def _start(self, rollouts: FakeRollouts) -> list[ClientSettings]:
+        servers = [
+            serve(add_RolloutServiceServicer_to_server, rollouts, _ROLLOUT_NAME),
+            serve(add_RewardServiceServicer_to_server, RewardServicer(), SERVICE_NAME),
+        ]
+        ports = [(await self._running.enter_async_context(server)).port for server in servers]
+        return [ClientSettings(target=f"127.0.0.1:{port}") for port in ports]
+
+    def close(self) -> None:
+        self._loop.run(self._running.aclose())
+        self._loop.close()
