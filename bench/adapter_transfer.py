@@ -96,7 +96,7 @@ def _published(store: Path, layers: int, repeats: int) -> dict[str, Any]:
 def replicate(pipe: Connection, task: _Task, fetches: "Synchronized[int]") -> None:
     """The replica: fetches and plain streams in turn, then eight requests at once."""
     settings = RolloutSettings(blob=ClientSettings(target=f"127.0.0.1:{task.blob_port}"))
-    with place_cache(settings) as placed, asyncio.Runner() as runner:
+    with place_cache(settings) as (placed, _), asyncio.Runner() as runner:
         replica = runner.run(_Replica.opened(placed, task, fetches))
         rates = in_turn(
             {

@@ -58,8 +58,8 @@ def main() -> None:
     delay_seconds, arguments = float(sys.argv[1]), sys.argv[2:]
     settings = RolloutSettings.read(arguments)
     configure_logging("rollout", settings.log_level)
-    with place_cache(settings) as placed:
-        asyncio.run(run(placed, DelayedEngine(delay_seconds), placed.cache_dir))
+    with place_cache(settings) as (placed, folder):
+        asyncio.run(run(placed, DelayedEngine(delay_seconds), folder))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from tally.rpc.server import RpcServer, serve
 def main() -> None:
     settings = RolloutSettings.read()
     configure_logging("rollout", settings.log_level)
-    with place_cache(settings) as placed:
-        asyncio.run(run(placed, build_engine(placed), placed.cache_dir))
+    with place_cache(settings) as (placed, folder):
+        asyncio.run(run(placed, build_engine(placed), folder))
 
 
 async def run(settings: RolloutSettings, engine: Engine, folder: Path) -> None:

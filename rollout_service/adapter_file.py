@@ -204,7 +204,7 @@ def _check_shapes(
 
 
 def _weight(file: Any, module: str, side: str) -> Tensor:
-    weight = file.get_tensor(_key(module, side))
+    weight: Tensor = file.get_tensor(_key(module, side))
     if not torch.isfinite(weight).all():
         raise BadAdapter(f"adapter: {_key(module, side)!r} holds NaN or infinity")
     return weight

@@ -23,7 +23,7 @@ class Admission:
         self._times_full = 0
 
     @contextmanager
-    def admitted(self, completions: int) -> Iterator[Callable[[], bool]]:
+    def admit(self, completions: int) -> Iterator[Callable[[], bool]]:
         """Counts a request in; yields whether the replica has been full since.
 
         Raises TooManyRequests where there is no room; one request alone always has room.

@@ -1,9 +1,13 @@
 """The seam between the service and what samples: nothing here knows gRPC or torch."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+
+from rollout_service.errors import BadAdapter
+from tally.rpc.errors import Internal
 
 
 class FinishReason(StrEnum):
@@ -45,6 +49,14 @@ class Completion:
     finish_reason: FinishReason
     adapter_digest: str
 
+    def check_finite(self) -> None:
+        """Raises BadAdapter, or Internal for the base model, where the model has overflowed."""
+        if all(map(math.isfinite, self.log_probabilities)):
+            return
+        if self.adapter_digest:
+            raise BadAdapter("adapter: its weights make the model overflow")
+        raise Internal("the model overflows on this prompt")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDescription:
@@ -72,7 +84,20 @@ class Engine(Protocol):
     async def generate(self, request: GenerationRequest) -> list[Completion]:
         """`request.num_completions` completions of a valid request.
 
-        Raises BadImage or BadAdapter for a blob that it refuses.
+        Raises BadImage or BadAdapter for a blob that it refuses, EngineNotReady before `load` has
+        returned and after `close`, OutOfMemory where the device has no room now.
+
+        Example:
+            >>> import asyncio
+            >>> prompt = (7, 11, 13)
+            >>> request = GenerationRequest(
+            ...     prompt_token_ids=prompt, num_completions=2, temperature=0.0, max_new_tokens=4
+            ... )
+            >>> first, second = asyncio.run(engine.generate(request))
+            >>> first.token_ids == second.token_ids  # greedy
+            True
+            >>> len(first.log_probabilities) == len(first.token_ids) <= 4
+            True
         """
 
     async def watch(self) -> None:

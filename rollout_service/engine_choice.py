@@ -16,9 +16,9 @@ def build_engine(settings: RolloutSettings) -> Engine:
         from rollout_service.vllm_engine.engine import VllmEngine  # noqa: PLC0415
 
         return VllmEngine(settings)
-    from rollout_service.torch_engine.engine import TransformersEngine  # noqa: PLC0415
+    from rollout_service.torch_engine.engine import TorchEngine  # noqa: PLC0415
 
-    return TransformersEngine(settings)
+    return TorchEngine(settings)
 
 
 def _takes_vllm(settings: RolloutSettings) -> bool:

@@ -42,9 +42,9 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
     async def Generate(
         self, request: rollout_pb2.GenerateRequest, context: grpc.aio.ServicerContext
     ) -> rollout_pb2.GenerateResponse:
-        check_request(request, self._loaded(), self._settings)
+        check_request(request, self._description(), self._settings)
         try:
-            with self._admission.admitted(request.num_completions) as was_full:
+            with self._admission.admit(request.num_completions) as was_full:
                 async with _deadline(context, self._settings.request_timeout_seconds):
                     completions = await self._generate(request)
                 return generate_response(completions, full=was_full())
@@ -55,9 +55,9 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
     async def GetModel(
         self, request: rollout_pb2.GetModelRequest, context: grpc.aio.ServicerContext
     ) -> rollout_pb2.GetModelResponse:
-        return model_response(self._loaded(), self._settings)
+        return model_response(self._description(), self._settings)
 
-    def _loaded(self) -> ModelDescription:
+    def _description(self) -> ModelDescription:
         if self._model is None:
             raise EngineNotReady("the model is still loading")
         return self._model
@@ -65,8 +65,8 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
     async def _generate(self, request: rollout_pb2.GenerateRequest) -> list[Completion]:
         sampling = request.sampling
         async with AsyncExitStack() as held:
-            image = await self._held(request.image_digest, held)
-            adapter = await self._held(request.adapter_digest, held)
+            image = await self._hold(request.image_digest, held)
+            adapter = await self._hold(request.adapter_digest, held)
             return await self._engine.generate(
                 GenerationRequest(
                     prompt_token_ids=tuple(request.prompt_token_ids),
@@ -79,7 +79,7 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
                 )
             )
 
-    async def _held(self, digest: str, held: AsyncExitStack) -> LocalBlob | None:
+    async def _hold(self, digest: str, held: AsyncExitStack) -> LocalBlob | None:
         if not digest:
             return None
         path = await held.enter_async_context(self._blobs.hold(digest))

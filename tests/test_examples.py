@@ -20,6 +20,7 @@ EXAMPLES = {
     "learner_service.grpo.step:StepLearner": "a_policy",
     "learner_service.grpo.trainer:GRPOTrainer": "parts_of_a_trainer",
     "learner_service.policy.packing:pack": "nothing",
+    "rollout_service.engine:Engine.generate": "a_loaded_engine",
 }
 
 
@@ -45,6 +46,19 @@ def parts_of_a_trainer(random_policy_path: Path, tmp_path: Path) -> Iterator[dic
 
     with training(random_policy_path, tmp_path, max_steps=2) as running:
         yield running.parts
+
+
+@pytest.fixture
+def a_loaded_engine(random_policy_path: Path) -> Iterator[dict[str, Any]]:
+    import asyncio
+
+    from rollout_service.settings import RolloutSettings
+    from rollout_service.torch_engine.engine import TorchEngine
+
+    engine = TorchEngine(RolloutSettings(model=str(random_policy_path), torch_threads=1))
+    asyncio.run(engine.load())
+    yield {"engine": engine}
+    asyncio.run(engine.close())
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -55,7 +55,7 @@ class BlobCache:
         self._entries.move_to_end(digest)
         entry.holders += 1
         try:
-            await self._arrived(digest, entry)
+            await self._wait_for(digest, entry)
             yield self._folder / digest
         finally:
             entry.holders -= 1
@@ -64,7 +64,7 @@ class BlobCache:
     def close(self) -> None:
         self._lock.close()
 
-    async def _arrived(self, digest: str, entry: _Entry) -> None:
+    async def _wait_for(self, digest: str, entry: _Entry) -> None:
         if entry.size_bytes is not None:
             return
         if entry.fetching is None:

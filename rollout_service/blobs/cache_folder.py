@@ -25,13 +25,13 @@ _LEAST_BYTES = 1024**3  # three adapters of a 7B model at rank 64, and images
 @contextmanager
 def place_cache(
     settings: RolloutSettings, memory_folder: Path = MEMORY_FOLDER
-) -> Iterator[RolloutSettings]:
-    """`settings` with the cache's folder, which goes with the context, and the bound it can keep.
+) -> Iterator[tuple[RolloutSettings, Path]]:
+    """`settings` with the cache's folder and the bound that it can keep, and the folder itself.
 
-    A `cache_dir` that is set stays as it is.
+    The folder goes with the context. A `cache_dir` that is set stays as it is.
     """
     if settings.cache_dir is not None:
-        yield settings
+        yield settings, settings.cache_dir
         return
     disk_folder = Path(tempfile.gettempdir())
     for parent in {memory_folder, disk_folder}:
@@ -39,9 +39,9 @@ def place_cache(
     parent, max_bytes = memory_folder, _memory_bound(settings, memory_folder)
     if not max_bytes:
         parent, max_bytes = disk_folder, settings.cache_bytes
-    with _owned_folder(parent) as folder:
+    with _own_folder(parent) as folder:
         _log.info("at most %d MiB of blobs in %s", max_bytes // 1024**2, folder)
-        yield settings.model_copy(update={"cache_dir": folder, "cache_bytes": max_bytes})
+        yield settings.model_copy(update={"cache_dir": folder, "cache_bytes": max_bytes}), folder
 
 
 def sweep(parent: Path) -> None:
@@ -69,7 +69,7 @@ def _memory_bound(settings: RolloutSettings, folder: Path) -> int:
 
 
 @contextmanager
-def _owned_folder(parent: Path) -> Iterator[Path]:
+def _own_folder(parent: Path) -> Iterator[Path]:
     """A new folder that is locked; one that a sweep took before it was locked is given up."""
     descriptor = None
     while descriptor is None:

@@ -12,7 +12,7 @@ from rollout_service.model import LoadedModel
 from rollout_service.torch_engine.kv_cache import GroupCache, PromptCache
 from rollout_service.torch_engine.language_model import LanguageModel
 from rollout_service.torch_engine.prefixes import Prefixes
-from rollout_service.torch_engine.sampling import Sampler, chances, check_finite
+from rollout_service.torch_engine.sampling import Sampler, chances
 from rollout_service.torch_engine.vision_features import VisionFeatures
 from tally.families.rotation import Rotation
 
@@ -153,14 +153,15 @@ class Decoder:
     def _completion(
         self, tokens_T: list[int], logps_T: list[float], adapter_digest: str
     ) -> Completion:
-        check_finite(logps_T, adapter_digest)
         closed = bool(tokens_T) and tokens_T[-1] in self._stop_ids
-        return Completion(
+        completion = Completion(
             token_ids=tuple(tokens_T),
             log_probabilities=tuple(logps_T),
             finish_reason=FinishReason.STOP if closed else FinishReason.LENGTH,
             adapter_digest=adapter_digest,
         )
+        completion.check_finite()
+        return completion
 
 
 class _Sampled:

@@ -1,4 +1,4 @@
-"""The engine over transformers: one thread does the torch work, requests wait in line for it."""
+"""The engine over torch: one thread does the torch work, requests wait in line for it."""
 
 import asyncio
 import logging
@@ -46,7 +46,7 @@ class _Job:
             self.answer.set_result(result)
 
 
-class TransformersEngine:
+class TorchEngine:
     """First come, first served; those in line that sample alike are decoded together."""
 
     def __init__(self, settings: RolloutSettings) -> None:
@@ -60,7 +60,7 @@ class TransformersEngine:
 
     async def load(self) -> ModelDescription:
         loop = asyncio.get_running_loop()
-        self._sampler = await loop.run_in_executor(self._torch_thread, _loaded, self._settings)
+        self._sampler = await loop.run_in_executor(self._torch_thread, _load, self._settings)
         await self.generate(warm_up_request(self._sampler.loaded))
         return self._sampler.description
 
@@ -93,11 +93,11 @@ class TransformersEngine:
 
     def _serve_next(self) -> None:
         """Runs in the torch thread, once per request; a batch leaves nothing for the later runs."""
-        batch = self._taken_from_line()
+        batch = self._take_from_line()
         if not batch or self._sampler is None:
             return
         try:
-            self._sampler.serve(batch, self._taken_from_line)
+            self._sampler.serve(batch, self._take_from_line)
         except torch.OutOfMemoryError:
             _log.exception("out of memory with %d requests", len(self._in_progress))
             error = OutOfMemory("not enough memory for this request now; try again later")
@@ -107,7 +107,7 @@ class TransformersEngine:
         finally:
             self._in_progress = []
 
-    def _taken_from_line(self) -> list[_Job]:
+    def _take_from_line(self) -> list[_Job]:
         """Those that can be decoded with what is in progress, or else the first in line and those
         behind it that sample alike, as far as they fit."""
         with self._line_lock:
@@ -155,7 +155,7 @@ class _BatchSampler:
         with torch.inference_mode():
             ready: list[tuple[_Job, Prefilled]] = []
             while batch:
-                ready += self._prefilled(batch)
+                ready += self._prefill(batch)
                 batch = join()
             if not ready:
                 return
@@ -163,7 +163,7 @@ class _BatchSampler:
             answers = self._decoder.decode(prompts, [job.abandoned.is_set for job in jobs])
         _deliver(jobs, answers)
 
-    def _prefilled(self, batch: list[_Job]) -> list[tuple[_Job, Prefilled]]:
+    def _prefill(self, batch: list[_Job]) -> list[tuple[_Job, Prefilled]]:
         """Without those for whom nobody waits any more, and those that are refused."""
         batch = [job for job in batch if not job.abandoned.is_set()]
         self._vision.prepare([job.request.image for job in batch if job.request.image])
@@ -181,7 +181,7 @@ class _BatchSampler:
             return None
 
 
-def _loaded(settings: RolloutSettings) -> _BatchSampler:
+def _load(settings: RolloutSettings) -> _BatchSampler:
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
     return _BatchSampler(load_model(settings), settings)

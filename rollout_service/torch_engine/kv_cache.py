@@ -38,8 +38,8 @@ class GroupCache:
         self.length = 0  # own tokens, the same for every row
         lengths = [prompt.length for prompt in prompts]
         layers = range(len(prompts[0].keys))
-        self._prompt_keys = [_padded([p.keys[i] for p in prompts]) for i in layers]
-        self._prompt_values = [_padded([p.values[i] for p in prompts]) for i in layers]
+        self._prompt_keys = [_pad([p.keys[i] for p in prompts]) for i in layers]
+        self._prompt_values = [_pad([p.values[i] for p in prompts]) for i in layers]
         self._mask = _padding_mask(lengths, self._prompt_keys[0])
         key_heads, _, size = prompts[0].keys[0].shape
         shape = (self.prompts, key_heads, self.group, _ROOM_TOKENS, size)
@@ -48,8 +48,8 @@ class GroupCache:
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Takes in one token of every row, [P, G, heads, size] → what it attends to, [P * G, H]."""
-        own_keys = self._taken_in(self._own_keys, layer, keys)
-        own_values = self._taken_in(self._own_values, layer, values)
+        own_keys = self._append(self._own_keys, layer, keys)
+        own_values = self._append(self._own_values, layer, values)
         prompt_keys, prompt_values = self._prompt_keys[layer], self._prompt_values[layer]
         key_heads, size = keys.shape[2:]
         # Heads that share a key head are rows of one product, as are the rows of a group.
@@ -90,7 +90,7 @@ class GroupCache:
         kept[:, :, :, : self.length] = rows.transpose(1, 2)
         return kept
 
-    def _taken_in(self, buffers: list[Tensor], layer: int, token: Tensor) -> Tensor:
+    def _append(self, buffers: list[Tensor], layer: int, token: Tensor) -> Tensor:
         """Writes [P, G, key heads, size] in place; returns all own tokens of the layer."""
         if self.length == buffers[layer].shape[3]:
             buffers[layer] = functional.pad(buffers[layer], (0, 0, 0, self.length))
@@ -102,7 +102,7 @@ def _product(queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
     return torch.bmm(queries, keys) if mask is None else torch.baddbmm(mask, queries, keys)
 
 
-def _padded(tensors: Sequence[Tensor]) -> Tensor:
+def _pad(tensors: Sequence[Tensor]) -> Tensor:
     """[P, key heads, longest prompt, size]."""
     longest = max(tensor.shape[1] for tensor in tensors)
     key_heads, _, size = tensors[0].shape

@@ -61,8 +61,8 @@ class Prefixes:
             of_prompt = children.setdefault(row // self._group, {})
             of_prompt.setdefault((self._place[row], self.tokens[row][-1]), len(of_prompt))
         if self._may_stay(children):
-            return self._stayed(), None
-        return self._moved(children)
+            return self._stay(), None
+        return self._move(children)
 
     def _may_stay(self, children: dict[int, _Children]) -> bool:
         """Where no two rows part, and few enough places are idle."""
@@ -71,16 +71,16 @@ class Prefixes:
         needed = len(children) * max(map(len, children.values()))
         return needed > _SHRINK_BELOW * len(self._held) * self._width
 
-    def _stayed(self) -> list[int]:
+    def _stay(self) -> list[int]:
         tokens = [0] * (len(self._held) * self._width)
         for row, place in zip(self.going, self.places, strict=True):
             tokens[place] = self.tokens[row][-1]
         return tokens
 
-    def _moved(self, children: dict[int, _Children]) -> tuple[list[int], Move]:
+    def _move(self, children: dict[int, _Children]) -> tuple[list[int], Move]:
         width = max(map(len, children.values()))
         kept = [number for number, prompt in enumerate(self._held) if prompt in children]
-        filled = [_filled(list(children[self._held[number]]), width) for number in kept]
+        filled = [_fill(list(children[self._held[number]]), width) for number in kept]
         for row in self.going:
             last = self._place[row], self.tokens[row][-1]
             self._place[row] = children[row // self._group][last]
@@ -90,5 +90,5 @@ class Prefixes:
         return tokens, Move(prompts=kept, places=[[place for place, _ in one] for one in filled])
 
 
-def _filled(beginnings: list[tuple[int, int]], width: int) -> list[tuple[int, int]]:
+def _fill(beginnings: list[tuple[int, int]], width: int) -> list[tuple[int, int]]:
     return beginnings + beginnings[:1] * (width - len(beginnings))

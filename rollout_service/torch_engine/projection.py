@@ -29,17 +29,17 @@ class Projection:
         self.out_features = [layer.out_features for layer in layers.values()]
         self._layers = list(layers.values())
         self._lora: Lora | None = None
-        self._base = _joined(self._layers)
+        self._base = _join(self._layers)
         self._weight = self._base
         self._merged = torch.empty_like(self._base) if merges and self._base is not None else None
-        biases = [layer.bias for layer in self._layers]
+        biases: list[Tensor] = [layer.bias for layer in self._layers]
         self._bias = None if biases[0] is None else torch.cat(biases)
 
     def adapt(self, lora: Lora | None) -> None:
         """Every product from now on is the base's and `lora`'s."""
         self._lora = lora
         self._weight = self._base
-        if lora is not None and self._merged is not None:
+        if lora is not None and self._base is not None and self._merged is not None:
             self._weight = torch.addmm(self._base, lora.b, lora.a, out=self._merged)
             self._lora = None
 
@@ -55,7 +55,7 @@ class Projection:
         return y.add_(functional.linear(low, self._lora.b))
 
 
-def _joined(layers: list[nn.Linear]) -> Tensor | None:
+def _join(layers: list[nn.Linear]) -> Tensor | None:
     """The layers' weights as one tensor, of which theirs become parts; None where quantised."""
     if any(type(layer) is not nn.Linear for layer in layers):
         return None

@@ -1,14 +1,8 @@
 """Logits → sampled tokens and their log-probabilities."""
 
-import math
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from rollout_service.errors import BadAdapter
-from tally.rpc.errors import Internal
 
 # Below this the likeliest token has every chance that float32 can tell; dividing by less overflows.
 _LEAST_TEMPERATURE = 1e-6
@@ -37,7 +31,7 @@ class Sampler:
         if self._greedy:
             tokens_R = logps_N_V.argmax(-1)[place_R]
         else:
-            tokens_R = _taken(logps_N_V.exp(), chance_R, place_R)
+            tokens_R = _draw(logps_N_V.exp(), chance_R, place_R)
         return tokens_R, logps_N_V[place_R, tokens_R]
 
 
@@ -51,16 +45,7 @@ def chances(seed: int | None, tokens: int, rows: int) -> Tensor:
     return torch.rand((tokens, rows), generator=generator, dtype=torch.float64)
 
 
-def check_finite(logps_T: Sequence[float], adapter_digest: str) -> None:
-    """Raises BadAdapter, or Internal for the base model, where the model has overflowed."""
-    if all(map(math.isfinite, logps_T)):
-        return
-    if adapter_digest:
-        raise BadAdapter("adapter: its weights make the model overflow")
-    raise Internal("the model overflows on this prompt")
-
-
-def _taken(probabilities_N_V: Tensor, chance_R: Tensor, place_R: Tensor) -> Tensor:
+def _draw(probabilities_N_V: Tensor, chance_R: Tensor, place_R: Tensor) -> Tensor:
     """The inverse of the distribution function: first a block of the vocabulary, then a token.
 
     A noise for every token, or a sum over a large vocabulary in one go, takes many times longer.
@@ -69,12 +54,12 @@ def _taken(probabilities_N_V: Tensor, chance_R: Tensor, place_R: Tensor) -> Tens
     vocabulary = probabilities_N_V.shape[1]
     padded = functional.pad(probabilities_N_V, (0, -vocabulary % _BLOCK))
     blocks = padded.unflatten(1, (-1, _BLOCK))
-    block_R, rest_R = _crossing(blocks.sum(-1, dtype=torch.float64)[place_R], chance_R)
-    within_R, _ = _crossing(blocks[place_R, block_R].double(), rest_R)
+    block_R, rest_R = _find_crossing(blocks.sum(-1, dtype=torch.float64)[place_R], chance_R)
+    within_R, _ = _find_crossing(blocks[place_R, block_R].double(), rest_R)
     return (block_R * _BLOCK + within_R).clamp_(max=vocabulary - 1)
 
 
-def _crossing(weights_R_N: Tensor, chance_R: Tensor) -> tuple[Tensor, Tensor]:
+def _find_crossing(weights_R_N: Tensor, chance_R: Tensor) -> tuple[Tensor, Tensor]:
     """Where each row's running sum passes `chance_R` of its total, and how far within that item.
 
     An item of weight 0 is never it.

@@ -23,7 +23,7 @@ from rollout_service.engine import LocalBlob
 from rollout_service.errors import BadAdapter, EngineNotReady, OutOfMemory
 
 _log = logging.getLogger(__name__)
-_NUMBER_BITS = 31  # vLLM's newer model runner keeps the numbers in 32-bit integers
+_MOST_NUMBER = 2**31 - 1  # vLLM's newer model runner keeps the numbers in 32-bit integers
 
 ReadStructure = Callable[[Path], LoraStructure]
 
@@ -111,14 +111,14 @@ class VllmAdapters:
         idle = [(digest, entry) for digest, entry in self._entries.items() if not entry.holders]
         for digest, entry in idle[: max(0, len(self._entries) - self._max_resident)]:
             del self._entries[digest]
-            with _translated_errors(digest):
+            with _translate_errors(digest):
                 await self._host.remove_lora(entry.number)
             await asyncio.to_thread(shutil.rmtree, self._folder / digest, ignore_errors=True)
 
     async def _load(self, adapter: LocalBlob, entry: _Entry) -> None:
         await asyncio.to_thread(self._write_folder, adapter)
         # Beforehand: an adapter that fails to load amid sampling would end vLLM's engine.
-        with _translated_errors(adapter.digest):
+        with _translate_errors(adapter.digest):
             await self._host.add_lora(self._request(adapter.digest, entry))
         entry.loaded = True
 
@@ -132,7 +132,7 @@ class VllmAdapters:
 
 
 @contextmanager
-def _translated_errors(digest: str) -> Iterator[None]:
+def _translate_errors(digest: str) -> Iterator[None]:
     try:
         yield
     except EngineDeadError:
@@ -146,9 +146,9 @@ def _translated_errors(digest: str) -> Iterator[None]:
 
 def number_of(digest: str, taken: set[int]) -> int:
     """The integer that vLLM knows the adapter by: 1 to 2**31 - 1, and none of `taken`."""
-    number = int(digest, 16) % (2**_NUMBER_BITS - 1) + 1
+    number = int(digest, 16) % _MOST_NUMBER + 1
     while number in taken:
-        number = number % (2**_NUMBER_BITS - 1) + 1
+        number = number % _MOST_NUMBER + 1
     return number
 
 

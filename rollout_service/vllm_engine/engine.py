@@ -32,7 +32,7 @@ from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_engine.adapters import VllmAdapters
 from rollout_service.vllm_engine.options import engine_options, environment
 from rollout_service.vllm_engine.renderer import VllmRenderer
-from rollout_service.vllm_engine.requests import VllmPrompts, completion, sampling_parameters
+from rollout_service.vllm_engine.requests import VllmPrompts, completion_of, sampling_parameters
 from tally.rpc.errors import Internal
 
 _WATCH_SECONDS = 0.5
@@ -69,8 +69,8 @@ class VllmEngine:
     async def load(self) -> ModelDescription:
         """Raises ValueError for settings that vLLM as it is installed can't fulfil."""
         if self._running is None:
-            outline, llm = await asyncio.to_thread(_started, self._settings)
-            self._running = self._assembled(outline, llm)
+            outline, llm = await asyncio.to_thread(_start, self._settings)
+            self._running = self._assemble(outline, llm)
             await self.generate(warm_up_request(outline))
         return self._running.description
 
@@ -110,7 +110,7 @@ class VllmEngine:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _assembled(self, outline: LoadedModel, llm: AsyncLLM) -> _Running:
+    def _assemble(self, outline: LoadedModel, llm: AsyncLLM) -> _Running:
         layers = adaptable_layers(outline.model, outline.family)
         most = min(self._settings.max_lora_rank, self._settings.vllm.max_lora_rank)
 
@@ -136,7 +136,7 @@ class VllmEngine:
         )
 
 
-def _started(settings: RolloutSettings) -> tuple[LoadedModel, AsyncLLM]:
+def _start(settings: RolloutSettings) -> tuple[LoadedModel, AsyncLLM]:
     """Takes a minute or so: it starts processes, which load and compile the model."""
     outline = load_outline(settings)
     options = engine_options(settings, outline, on_gpu=torch.cuda.is_available())
@@ -168,15 +168,15 @@ class _Sampling:
             lora = None
             if request.adapter:
                 lora = await held.enter_async_context(self._running.adapters.hold(request.adapter))
-            with _translated_errors():
-                output = await self._sampled(lora)
+            with _translate_errors():
+                output = await self._sample(lora)
                 if any(one.finish_reason == _LOST_IMAGE for one in output.outputs):
-                    output = await self._sampled(lora)
+                    output = await self._sample(lora)
         return self._completions(output)
 
-    async def _sampled(self, lora: LoRARequest | None) -> RequestOutput:
+    async def _sample(self, lora: LoRARequest | None) -> RequestOutput:
         parameters = sampling_parameters(self._request, self._running.outline)
-        rendered = await self._running.renderer.rendered(self._request)
+        rendered = await self._running.renderer.render(self._request)
         return await _last(
             self._running.llm.generate(rendered, parameters, str(self._number), lora_request=lora)
         )
@@ -186,7 +186,7 @@ class _Sampling:
         if tuple(output.prompt_token_ids or ()) != request.prompt_token_ids:
             raise Internal("the engine made another prompt of the request's tokens")
         digest = request.adapter_digest
-        completions = [completion(one, digest) for one in output.outputs]
+        completions = [completion_of(one, digest) for one in output.outputs]
         return completions * (request.num_completions // len(completions))
 
 
@@ -200,7 +200,7 @@ async def _last(outputs: AsyncIterator[RequestOutput]) -> RequestOutput:
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """vLLM's exceptions as this service's own; an unforeseen one stays as it is."""
     try:
         yield

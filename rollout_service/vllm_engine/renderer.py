@@ -24,7 +24,7 @@ class VllmRenderer:
         self._prompts = prompts
         self._in_thread: set[asyncio.Future[Any]] = set()
 
-    async def rendered(self, request: GenerationRequest) -> Any:
+    async def render(self, request: GenerationRequest) -> Any:
         """Hand it to the engine before the event loop turns. Raises BadImage and BadRequest."""
         if prompt := self._prompts.without_pixels(request):
             with suppress(ValueError):  # vLLM keeps the image no longer
@@ -32,9 +32,9 @@ class VllmRenderer:
                     return await self._render_in_thread(prompt)
                 return self._renderer.render_cmpl([prompt])[0]
         assert request.image
-        prompt = await asyncio.to_thread(self._prompts.with_pixels, request, request.image)
+        whole = await asyncio.to_thread(self._prompts.with_pixels, request, request.image)
         try:
-            return await self._render_in_thread(prompt)
+            return await self._render_in_thread(whole)
         except ValueError as error:
             raise BadImage("image: the engine's processor refuses it") from error
 

@@ -12,7 +12,6 @@ from vllm.sampling_params import RequestOutputKind
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, LocalBlob
 from rollout_service.images import check_placeholders, read_image
 from rollout_service.model import LoadedModel
-from rollout_service.torch_engine.sampling import check_finite
 
 _MOST_KNOWN_IMAGES = 100_000
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
@@ -91,15 +90,14 @@ def _vllm_seed(seed: int | None) -> int | None:
     return int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:8], "little") >> 2
 
 
-def completion(output: CompletionOutput, adapter_digest: str) -> Completion:
+def completion_of(output: CompletionOutput, adapter_digest: str) -> Completion:
     """Raises BadAdapter or Internal where the model has overflowed."""
-    token_ids = tuple(output.token_ids)
     flat: Any = output.logprobs  # one for each token, the sampled one
-    logps_T = tuple(flat.logprobs)
-    check_finite(logps_T, adapter_digest)
-    return Completion(
-        token_ids=token_ids,
-        log_probabilities=logps_T,
+    completion = Completion(
+        token_ids=tuple(output.token_ids),
+        log_probabilities=tuple(flat.logprobs),
         finish_reason=_FINISH_REASONS[output.finish_reason or ""],
         adapter_digest=adapter_digest,
     )
+    completion.check_finite()
+    return completion

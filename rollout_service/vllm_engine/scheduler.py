@@ -65,24 +65,25 @@ class WholeCompletions(Scheduler):
             self._parts[output.request_id].append(output)
             return None
         parts = self._parts.pop(output.request_id, None)
-        return joined([*parts, output]) if parts else output
+        return join([*parts, output]) if parts else output
 
 
-def joined(parts: list[EngineCoreOutput]) -> EngineCoreOutput:
+def join(parts: list[EngineCoreOutput]) -> EngineCoreOutput:
     """The last of `parts` with the tokens and log-probabilities of all."""
     whole = parts[-1]
     whole.new_token_ids = [token_id for part in parts for token_id in part.new_token_ids]
-    whole.new_logprobs = _joined_logprobs(part.new_logprobs for part in parts)
+    whole.new_logprobs = _join_logprobs(part.new_logprobs for part in parts)
     whole.prefill_stats = parts[0].prefill_stats
     return whole
 
 
-def _joined_logprobs(parts: Iterable[LogprobsLists | None]) -> LogprobsLists | None:
+def _join_logprobs(parts: Iterable[LogprobsLists | None]) -> LogprobsLists | None:
     present = [part for part in parts if part is not None]
     if not present:
         return None
     columns = zip(*(part[:3] for part in present), strict=True)
-    return LogprobsLists(*(np.concatenate(column) for column in columns))
+    token_ids, logprobs, ranks = (np.concatenate(column) for column in columns)
+    return LogprobsLists(token_ids, logprobs, ranks)
 
 
 def _tells_something(outputs: EngineCoreOutputs) -> bool:

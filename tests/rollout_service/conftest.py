@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rollout_service.settings import RolloutSettings
-from rollout_service.torch_engine.engine import TransformersEngine
+from rollout_service.torch_engine.engine import TorchEngine
 from tests.rollout_service.support import Reference, Service, running_service
 
 
@@ -21,9 +21,9 @@ def reference(random_policy_path: Path) -> Reference:
 
 
 @pytest.fixture(scope="session")
-def engine(random_policy_path: Path) -> Iterator[TransformersEngine]:
+def engine(random_policy_path: Path) -> Iterator[TorchEngine]:
     """The real engine, loaded once: it belongs to no event loop."""
-    engine = TransformersEngine(
+    engine = TorchEngine(
         RolloutSettings(model=str(random_policy_path), torch_threads=1, max_resident_adapters=2)
     )
     asyncio.run(engine.load())
@@ -32,6 +32,6 @@ def engine(random_policy_path: Path) -> Iterator[TransformersEngine]:
 
 
 @pytest.fixture
-async def service(engine: TransformersEngine, tmp_path: Path) -> AsyncIterator[Service]:
+async def service(engine: TorchEngine, tmp_path: Path) -> AsyncIterator[Service]:
     async with running_service(engine, tmp_path / "blobs") as service:
         yield service

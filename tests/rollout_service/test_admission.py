@@ -38,7 +38,7 @@ def taken(replica: Admission, completions: int = 2) -> int:
     with ExitStack() as held:
         for number in range(100):
             try:
-                held.enter_context(replica.admitted(completions))
+                held.enter_context(replica.admit(completions))
             except TooManyRequests:
                 return number
     return 100
@@ -57,7 +57,7 @@ def busy(replica: Admission, clock: Clock, seconds: float) -> None:
     """Three requests of two completions at once; the last waits, and all take so long."""
     with ExitStack() as held:
         for _ in range(3):
-            held.enter_context(replica.admitted(2))
+            held.enter_context(replica.admit(2))
         clock.now += seconds
 
 
@@ -75,19 +75,19 @@ def test_a_slow_engine_has_the_least_queue(clock):
 
 def test_requests_that_found_a_free_engine_or_failed_tell_no_pace(clock):
     replica = admission(seconds=1.0)
-    with replica.admitted(2), replica.admitted(2):
+    with replica.admit(2), replica.admit(2):
         clock.now += 0.01
-    with pytest.raises(KeyError), replica.admitted(6):
+    with pytest.raises(KeyError), replica.admit(6):
         raise KeyError
     assert taken(replica) == 3
 
 
 def test_a_request_hears_whether_the_replica_was_full_meanwhile():
     replica = admission()
-    with replica.admitted(2) as first, replica.admitted(2) as second:
+    with replica.admit(2) as first, replica.admit(2) as second:
         assert not first()
-        with replica.admitted(2):
+        with replica.admit(2):
             assert first()
         assert second()
-    with replica.admitted(2) as later:
+    with replica.admit(2) as later:
         assert not later()

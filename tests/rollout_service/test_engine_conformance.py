@@ -49,9 +49,9 @@ def build(engine: str) -> Engine:
         from rollout_service.vllm_engine.engine import VllmEngine
 
         return VllmEngine(settings)
-    from rollout_service.torch_engine.engine import TransformersEngine
+    from rollout_service.torch_engine.engine import TorchEngine
 
-    return TransformersEngine(settings)
+    return TorchEngine(settings)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=["transformers", "vllm"])

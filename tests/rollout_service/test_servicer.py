@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
-from rollout_service.torch_engine.engine import TransformersEngine
+from rollout_service.torch_engine.engine import TorchEngine
 from rollout_service.torch_engine.language_model import LanguageModel
 from tally.rollout.v1 import rollout_pb2
 from tally.rpc.digests import vocabulary_fingerprint
@@ -311,7 +311,7 @@ async def test_closing_the_engine_ends_what_is_in_progress(
 ):
     from rollout_service.settings import RolloutSettings
 
-    engine = TransformersEngine(RolloutSettings(model=str(random_policy_path), torch_threads=1))
+    engine = TorchEngine(RolloutSettings(model=str(random_policy_path), torch_threads=1))
     async with running_service(engine, tmp_path) as service:
         image = service.store.add(png())
         request = generate_request(reference.prompt(), image_digest=image, **LONG)

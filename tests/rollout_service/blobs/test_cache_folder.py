@@ -52,7 +52,7 @@ def rooms(monkeypatch: pytest.MonkeyPatch, free: int, memory: int) -> None:
 @pytest.mark.usefixtures("disk")
 def test_memory_is_taken_where_it_has_room(memory, monkeypatch, free, available, expected):
     rooms(monkeypatch, free, available)
-    with place_cache(settings(), memory) as placed:
+    with place_cache(settings(), memory) as (placed, _):
         assert placed.cache_dir.parent == memory
         assert placed.cache_bytes == expected
         assert placed.cache_dir.stat().st_mode & 0o777 == 0o700
@@ -68,21 +68,22 @@ def test_a_memory_that_is_too_small_is_left_for_the_disk(
     memory, disk, monkeypatch, free, available
 ):
     rooms(monkeypatch, free, available)
-    with place_cache(settings(), memory) as placed:
+    with place_cache(settings(), memory) as (placed, _):
         assert placed.cache_dir.parent == disk
         assert placed.cache_bytes == 4 * GIB
 
 
 def test_no_memory_backed_folder_or_none_wanted(memory, disk, tmp_path):
     for chosen, folder in [({"cache_in_memory": False}, memory), ({}, tmp_path / "nowhere")]:
-        with place_cache(settings(**chosen), folder) as placed:
+        with place_cache(settings(**chosen), folder) as (placed, _):
             assert placed.cache_dir.parent == disk
 
 
 def test_a_folder_that_is_set_stays_as_it_is(memory, tmp_path):
     chosen = settings(cache_dir=tmp_path / "mine")
-    with place_cache(chosen, memory) as placed:
+    with place_cache(chosen, memory) as (placed, folder):
         assert placed is chosen
+        assert folder == chosen.cache_dir
 
 
 HOLDER = """
@@ -90,7 +91,7 @@ import sys, time
 from pathlib import Path
 from rollout_service.blobs.cache_folder import place_cache
 from rollout_service.settings import RolloutSettings
-with place_cache(RolloutSettings(cache_bytes=1024), Path(sys.argv[1])) as placed:
+with place_cache(RolloutSettings(cache_bytes=1024), Path(sys.argv[1])) as (placed, _):
     (placed.cache_dir / ("0" * 64 + "." + "a" * 32)).write_bytes(b"half a blob")
     print(placed.cache_dir, flush=True)
     time.sleep(60)
@@ -104,7 +105,7 @@ def test_the_next_start_removes_what_a_killed_process_left_and_nothing_else(memo
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     (memory / "tally-replica-diary.txt").write_text("not a folder")
-    with place_cache(settings(cache_bytes=1024), memory) as placed:
+    with place_cache(settings(cache_bytes=1024), memory) as (placed, _):
         assert not folders[0].exists()
         assert len(list(folders[1].iterdir())) == 1
         left = {folders[1], placed.cache_dir, memory / "tally-replica-diary.txt"}

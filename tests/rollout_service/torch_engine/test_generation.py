@@ -9,7 +9,7 @@ import torch
 
 from rollout_service.engine import Completion, FinishReason, GenerationRequest
 from rollout_service.settings import RolloutSettings
-from rollout_service.torch_engine.engine import TransformersEngine
+from rollout_service.torch_engine.engine import TorchEngine
 from rollout_service.torch_engine.kv_cache import GroupCache
 from tests.rollout_service.support import Reference, adapter_of, local_blob, png
 
@@ -201,7 +201,7 @@ def test_what_is_barred_and_what_stops(reference):
 async def test_an_engine_that_is_not_loaded_refuses(random_policy_path, reference, tmp_path):
     from rollout_service.errors import EngineNotReady
 
-    engine = TransformersEngine(RolloutSettings(model=str(random_policy_path)))
+    engine = TorchEngine(RolloutSettings(model=str(random_policy_path)))
     with pytest.raises(EngineNotReady):
         await engine.generate(request_of(reference, tmp_path))
     await engine.close()
@@ -212,7 +212,7 @@ async def test_qwen2_vl_is_served_alike(reference, tmp_path):
 
     path = tmp_path / "qwen2_vl"
     save_qwen2_vl(reference, path, Qwen2VLConfig, Qwen2VLForConditionalGeneration)
-    engine = TransformersEngine(RolloutSettings(model=str(path), torch_threads=1))
+    engine = TorchEngine(RolloutSettings(model=str(path), torch_threads=1))
     await engine.load()
     model = Qwen2VLForConditionalGeneration.from_pretrained(path, dtype="float32").eval()
     for c in await engine.generate(request_of(reference, tmp_path)):
@@ -234,7 +234,7 @@ def save_qwen2_vl(reference: Reference, path: Path, config_class: Any, model_cla
 
 async def test_another_family_is_refused_at_load(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    engine = TransformersEngine(RolloutSettings(model=str(tmp_path)))
+    engine = TorchEngine(RolloutSettings(model=str(tmp_path)))
     with pytest.raises(ValueError, match="gpt2 is not supported; expected qwen2_5_vl or qwen2_vl"):
         await engine.load()
     await engine.close()

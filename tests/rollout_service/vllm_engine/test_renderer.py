@@ -36,7 +36,7 @@ class Prompts:
 
 
 def asked(renderer: VllmRenderer, image: str) -> asyncio.Task[Any]:
-    return asyncio.create_task(renderer.rendered(SimpleNamespace(image=image)))
+    return asyncio.create_task(renderer.render(SimpleNamespace(image=image)))
 
 
 async def test_a_known_image_waits_only_behind_a_new_one():
