@@ -151,7 +151,7 @@ def _load_weights(settings: RolloutSettings, family: Family, device: torch.devic
     if settings.use_4bit:
         options["device_map"] = {"": str(device)}
         options["quantization_config"] = family.nf4(dtype)
-    model = AutoModelForImageTextToText.from_pretrained(
+    model: Any = AutoModelForImageTextToText.from_pretrained(
         settings.model, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, **options
     )
     if not settings.use_4bit:

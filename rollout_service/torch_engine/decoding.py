@@ -68,10 +68,12 @@ class Decoder:
 
     def prefill(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
         return [
-            prefilled for together in _in_passes(prompts) for prefilled in self._passed(together)
+            prefilled
+            for together in _in_passes(prompts)
+            for prefilled in self._prefill_pass(together)
         ]
 
-    def _passed(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
+    def _prefill_pass(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
         hidden_P, caches = self._language_model.prefill(
             torch.cat([prompt.embeds for prompt in prompts]),
             torch.cat([prompt.positions for prompt in prompts], dim=-1).to(self._device),

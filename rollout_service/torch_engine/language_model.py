@@ -62,10 +62,10 @@ class LanguageModel:
         hidden = embeds
         for layer in self._layers:
             is_last = layer is self._layers[-1]
-            heads = self._heads_of(layer, hidden, rotation)
+            heads = (one.split(lengths) for one in self._heads_of(layer, hidden, rotation))
             attended = [
-                self._over_itself(*prompt, cache, last_only=is_last)
-                for *prompt, cache in zip(*(x.split(lengths) for x in heads), caches, strict=True)
+                self._over_itself(queries, keys, values, cache, last_only=is_last)
+                for queries, keys, values, cache in zip(*heads, caches, strict=True)
             ]
             if is_last:
                 hidden = hidden[ends]
@@ -81,7 +81,8 @@ class LanguageModel:
             attended = cache.attend(number, queries, keys, values)
             hidden = layer.after_attention(hidden, attended.to(hidden.dtype))
         cache.length += 1
-        return self._norm(hidden)
+        normed: Tensor = self._norm(hidden)
+        return normed
 
     def _heads_of(
         self, layer: "_Layer", hidden: Tensor, rotation: Rotation
@@ -141,7 +142,7 @@ class _Layer:
         return hidden + self._down(self._activation(gate) * up)
 
 
-def _merges(module: nn.Module) -> bool:
+def _merges(module: Any) -> bool:
     parameters = list(module.layers.parameters())
     is_exact = all(parameter.dtype == torch.float32 for parameter in parameters)
     return is_exact and sum(p.nbytes for p in parameters) <= _MOST_MERGED_BYTES
