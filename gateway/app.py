@@ -1,14 +1,12 @@
 """The application, built from its settings; nothing is read when this module is imported."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
-from gateway.errors import ErrorBody
 from gateway.http.access import TokenGate
 from gateway.http.bodies import BodyLimits
 from gateway.http.guard import Guard
@@ -16,24 +14,37 @@ from gateway.http.http_errors import add_error_handlers
 from gateway.page.page_route import PREFIX as PAGE_PREFIX
 from gateway.page.page_route import page_router
 from gateway.routes import evaluations, events, files, info, jobs, predict, results
+from gateway.routes.responses import Responses, refusal
 from gateway.services import open_services
 from gateway.settings import GatewaySettings
 
 _DESCRIPTION = """Teaches a vision-language model to count: upload a ZIP of images with questions
 and answers, train a LoRA adapter with GRPO, watch it live, download the adapter."""
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    422: {"model": ErrorBody, "description": "The request must change; `errors` says where."},
-    503: {"model": ErrorBody, "description": "Something behind this server is away; try again."},
+_REFUSALS: Responses = {
+    **refusal(422, "The request must change; `errors` says where."),
+    **refusal(503, "Something behind this server is away; try again."),
 }
 
 
+class _TokenApp(FastAPI):
+    """Its OpenAPI document says that each request needs the token."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["token"] = {"type": "http", "scheme": "bearer"}
+        schema["security"] = [{"token": []}]
+        return schema
+
+
 def create_app(settings: GatewaySettings) -> FastAPI:
-    app = FastAPI(
+    kind = FastAPI if settings.token is None else _TokenApp
+    app = kind(
         title="Tally",
         description=_DESCRIPTION,
         version=app_version(),
         lifespan=_lifespan(settings),
-        responses=_ERRORS,
+        responses=_REFUSALS,
         redirect_slashes=False,
     )
     for routes in (info, files, jobs, results, evaluations, predict, events):
@@ -43,8 +54,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_middleware(TokenGate, token=settings.token, open_prefix=PAGE_PREFIX)
     app.add_middleware(BodyLimits, settings=settings)
     app.add_middleware(Guard)
-    if settings.token is not None:
-        _document_token(app)
     return app
 
 
@@ -55,7 +64,7 @@ def app_version() -> str:
         return "0"
 
 
-def _lifespan(settings: GatewaySettings):
+def _lifespan(settings: GatewaySettings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_services(settings) as services:
@@ -63,21 +72,3 @@ def _lifespan(settings: GatewaySettings):
             yield
 
     return lifespan
-
-
-def _document_token(app: FastAPI) -> None:
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(
-                title=app.title,
-                version=app.version,
-                description=app.description,
-                routes=app.routes,
-            )
-            schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
-            schemes["token"] = {"type": "http", "scheme": "bearer"}
-            schema["security"] = [{"token": []}]
-            app.openapi_schema = schema
-        return app.openapi_schema
-
-    app.openapi = openapi

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,6 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tally.job.settings import LoraConfig, Settings, TrainingConfig
 from tally.learner.v1 import learner_pb2 as pb
 from tally.reward.v1 import reward_pb2
+
+JobStatus = Literal["training", "completed", "failed", "cancelled"]
 
 _ENUM_PREFIXES = {
     "loss_type": (pb.LossType, "LOSS_TYPE_"),
@@ -30,7 +32,7 @@ _KINDS = {
     "evaluation_done": "evaluation",
     "job_ended": "ended",
 }
-_STATUSES = {
+_STATUSES: Mapping[pb.JobStatus.ValueType, JobStatus] = {
     pb.JOB_STATUS_COMPLETED: "completed",
     pb.JOB_STATUS_FAILED: "failed",
     pb.JOB_STATUS_CANCELLED: "cancelled",
@@ -49,7 +51,7 @@ class LearnerEvent(NamedTuple):
 class LearnerState(NamedTuple):
     """A job as the learner tells it, but for what its events tell."""
 
-    status: str
+    status: JobStatus
     error_message: str | None
     output_dir: str | None
     resumed_from_job_id: str | None
@@ -208,7 +210,7 @@ def _answer(answer: pb.ModelAnswer) -> dict[str, Any]:
     return {**_fields(answer), "explanation": answer.explanation or None}
 
 
-def phase_name(phase: int) -> str | None:
+def phase_name(phase: pb.JobPhase.ValueType) -> str | None:
     """`waiting for rollout` for JOB_PHASE_WAITING_FOR_ROLLOUT; None where there is none."""
     if phase not in pb.JobPhase.values() or phase == pb.JOB_PHASE_UNSPECIFIED:
         return None

@@ -1,21 +1,18 @@
 """What a handler raises to refuse a request, and the body that the caller gets.
 
-    ApiError
-    ├── Unauthorized    401   no token, or another one
-    ├── Missing         404
-    ├── TooSlow         408   the body came slower than the limit
-    ├── Conflict        409   not in this state
-    ├── TooLarge        413   beyond a limit
-    ├── Unprocessable   422   the caller must change the request
-    └── Busy            503   try again
-
-They are HTTPExceptions because FastAPI lets only those through while it reads a body.
+ApiError
+├── Unauthorized    401   no token, or another one
+├── Missing         404
+├── TooSlow         408   the body came slower than the limit
+├── Conflict        409   not in this state
+├── TooLarge        413   beyond a limit
+├── Unprocessable   422   the caller must change the request
+└── Busy            503   try again
 """
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
-from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
 MAX_PROBLEMS = 20
@@ -48,7 +45,7 @@ class ErrorBody(BaseModel):
     errors: list[ErrorItem] = Field(description="The single faults, at most 20.")
 
 
-class ApiError(HTTPException):
+class ApiError(Exception):
     status = 500
 
     def __init__(
@@ -57,8 +54,10 @@ class ApiError(HTTPException):
         problems: Sequence[Problem] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(self.status, detail, dict(headers) if headers else None)
+        super().__init__(detail)
+        self.detail = detail
         self.problems = tuple(problems)
+        self.headers = dict(headers) if headers else None
 
     @classmethod
     def at(cls, where: str, message: str, headers: Mapping[str, str] | None = None) -> Self:

@@ -1,6 +1,6 @@
 """The gateway's view of reward.v1: counts of answers, names of rewards."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from gateway.convert import why_no_count
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
@@ -13,7 +13,8 @@ _SERVICE = "tally.reward.v1.RewardService"
 _IDEMPOTENT_METHODS = (f"{_SERVICE}/Parse", f"{_SERVICE}/ListRewards")
 
 
-class ParsedAnswer(NamedTuple):
+@dataclass(frozen=True)
+class ParsedAnswer:
     """A count, or in `why` what is wrong with the answer and what would be right."""
 
     count: int

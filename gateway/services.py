@@ -110,9 +110,9 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
 def _prepare(storage: Storage, database: Database, store: JobStore, files: FileStore) -> None:
     """Brings the tables up to date, and removes the files that none of them names."""
     database.migrate()
-    kept = files.kept()
+    kept = files.kept_uploads()
     storage.sweep(
-        datasets=kept.dataset_digests, files=kept.file_ids, evaluations=set(store.followed())
+        datasets=kept.dataset_digests, files=kept.file_ids, evaluations=set(store.ids_to_follow())
     )
 
 

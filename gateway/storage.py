@@ -77,7 +77,7 @@ class Storage:
         return self.reports_dir / f"{digest}.zip"
 
     def adapter_path(self, evaluation_id: str) -> Path:
-        """The adapter of a comparison that has not ended."""
+        """The adapter of an evaluation that has not ended."""
         return self.adapters_dir / f"{evaluation_id}.safetensors"
 
     def keep_dataset(self, staged: Path) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.results.metric_models import Evaluation, EvaluationScores
+from gateway.results.report_models import Evaluation, EvaluationScores
 from learner_service import spec
 from learner_service.evaluation.comparison import SCORES, comparison
 from tally.learner.v1 import learner_pb2 as pb

@@ -125,6 +125,13 @@ def test_the_reward_service_needs_no_torch_and_the_gateway_no_model_code():
             assert not roots & barred, path
 
 
+def test_only_the_rim_of_the_gateway_knows_fastapi():
+    for path in sources("gateway"):
+        roots = {module.split(".")[0] for module in imported_modules(path)}
+        rim = path.relative_to(ROOT / "gateway").parts[0] in {"app.py", "http", "page", "routes"}
+        assert rim or not roots & {"fastapi", "starlette", "uvicorn"}, path
+
+
 def test_no_file_grows_beyond_its_noun():
     long = {
         str(path.relative_to(ROOT)): len(path.read_text().splitlines())

@@ -1,1 +1,1 @@
-"""Base against adapter: comparisons, single answers, reports, foreign adapters."""
+"""Base against adapter: evaluations, single answers, reports, foreign adapters."""

@@ -1,11 +1,11 @@
-"""Comparisons that were asked for: bodies, and what is answered."""
+"""Evaluations that were asked for: bodies, and what is answered."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.jobs.job_models import Job, to_public
-from gateway.results.metric_models import Evaluation
+from gateway.results.report_models import Evaluation
 from gateway.times import Time
 
 _STATUSES = {"training": "running"}
@@ -24,10 +24,10 @@ class EvaluateRequest(BaseModel):
 
 
 class EvaluationSummary(BaseModel):
-    """A comparison as it stands."""
+    """An evaluation as it stands."""
 
     evaluation_id: str = Field(
-        description="Names the comparison, and its events and files as a job's id does.",
+        description="Names the evaluation, and its events and files as a job's id does.",
         examples=["0c5a6c52-4df8-4c08-8b62-54a0d6e4b8ae"],
     )
     job_id: str | None = Field(description="The job whose adapter it is; null for one that came.")

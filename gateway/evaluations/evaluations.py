@@ -1,4 +1,4 @@
-"""Comparisons that are asked for after training, or of adapters that come as a ZIP."""
+"""Evaluations that are asked for after training, or of adapters that come as a ZIP."""
 
 import asyncio
 import uuid
@@ -38,12 +38,12 @@ class Evaluations:
         self._store = store
         self._jobs = jobs
 
-    async def of_job(self, job: Job, file_id: str, result: Path) -> Job:
+    async def evaluate_job(self, job: Job, file_id: str, result: Path) -> Job:
         """Compares the adapter in the job's result on another upload."""
         request = TrainRequest(**job.spec).model_copy(update={"data_file_id": file_id})
         return await self._create(request, result, parent_job_id=job.job_id)
 
-    async def of_upload(self, incoming: IncomingForm) -> Job:
+    async def evaluate_upload(self, incoming: IncomingForm) -> Job:
         """Compares the adapter that the form uploads; raises ApiError."""
         shape = FormShape("adapter", "the ZIP", self._settings.max_upload_bytes, _TEXTS)
         with self._storage.staging() as folder:
@@ -85,7 +85,7 @@ class Evaluations:
         """Raises Missing, for a job that trains too."""
         job = await self._jobs.find(evaluation_id)
         if job is None or job.kind != EVALUATION:
-            message = "there is no such comparison; GET /evaluations lists those there are"
+            message = "there is no such evaluation; GET /evaluations lists those there are"
             raise Missing.at("evaluation_id", message)
         return job
 

@@ -1,4 +1,4 @@
-"""What a comparison found: the report that the learner wrote, a ZIP of three files."""
+"""What an evaluation found: the report that the learner wrote, a ZIP of three files."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.errors import Conflict
 from gateway.jobs.job_models import Job
 from gateway.jobs.job_store import JobStore
-from gateway.results.metric_models import Evaluation
+from gateway.results.report_models import Evaluation
 from gateway.results.results import Results
 from tally.rpc.errors import NotFound
 
@@ -19,7 +19,7 @@ class Reports:
         self._results = results
 
     async def evaluation(self, job: Job) -> Evaluation:
-        """The last comparison of the job; raises Conflict where there is none."""
+        """The last evaluation of the job; raises Conflict where there is none."""
         path = await self._path(job)
         text = await asyncio.to_thread(_entry, path, "evaluation.json")
         file_id = job.spec["evaluation_file_id"] or job.spec["data_file_id"]
@@ -34,7 +34,7 @@ class Reports:
         digest = events[-1].payload.get("report_digest") if events else None
         if digest is None:
             raise Conflict(
-                "there is no comparison, or none yet: it comes when training has ended, where "
+                "there is no evaluation, or none yet: it comes when training has ended, where "
                 "there is an evaluation_file_id or enough images to hold some out"
             )
         try:

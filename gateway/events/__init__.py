@@ -1,1 +1,1 @@
-"""What a job's steps told: stored, streamed, thinned."""
+"""What a job logs, as server-sent events."""

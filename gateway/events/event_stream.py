@@ -52,7 +52,7 @@ class EventStreams:
                     continue
                 if await self._is_over(job_id, after_seq):
                     return
-                if not await self._woken(waiter):
+                if not await self._wait_for_news(waiter):
                     yield ":\n\n"
 
     async def _page(self, job_id: str, after_seq: int) -> list[JobEvent]:
@@ -69,7 +69,7 @@ class EventStreams:
             return False
         return job is None or (job.log_complete and after_seq >= job.last_seq)
 
-    async def _woken(self, waiter: asyncio.Event) -> bool:
+    async def _wait_for_news(self, waiter: asyncio.Event) -> bool:
         """Waits for news; False where it is time for a comment first."""
         try:
             async with asyncio.timeout(self._settings.heartbeat_seconds):

@@ -104,9 +104,8 @@ class _Body:
 
 async def send_error(send: Send, error: ApiError) -> None:
     """Answers where no FastAPI handler will: outside of the application."""
-    response = JSONResponse(
-        error_body(str(error.detail), error.problems), error.status_code, error.headers
-    )
+    body = error_body(error.detail, error.problems)
+    response = JSONResponse(body, error.status, error.headers)
     await response({"type": "http"}, _nothing, send)
 
 

@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import ApiError
-from gateway.http.http_errors import unexpected
+from gateway.http.http_errors import unexpected_failure
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +35,6 @@ class Guard:
         except ApiError as error:
             _log.info("a request was cut off: %s", error.detail)
         except Exception as error:
-            response = unexpected(error)
+            response = unexpected_failure(error)
             if not started:
                 await response(scope, receive, send)

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from typing import Any
 
 import grpc
 from fastapi import FastAPI, Request
@@ -39,12 +40,13 @@ _DETAIL_BY_STATUS = {
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(TallyError, _on_service_error)
+    app.exception_handler(RequestValidationError)(_on_invalid_request)
+    app.exception_handler(ApiError)(_on_refusal)
+    app.exception_handler(HTTPException)(_on_http_error)
+    app.exception_handler(TallyError)(_on_service_error)
     for kind in (OperationalError, InterfaceError, PoolTimeout):
-        app.add_exception_handler(kind, _on_database_error)
-    app.add_exception_handler(OSError, _on_os_error)
+        app.exception_handler(kind)(_on_database_error)
+    app.exception_handler(OSError)(_on_os_error)
 
 
 def failure(status: int, what: str, error: BaseException) -> JSONResponse:
@@ -56,11 +58,11 @@ def failure(status: int, what: str, error: BaseException) -> JSONResponse:
     return JSONResponse(body, status, headers)
 
 
-def unexpected(error: BaseException) -> JSONResponse:
+def unexpected_failure(error: BaseException) -> JSONResponse:
     return failure(500, "something failed on this side", error)
 
 
-def _problem(item: dict) -> Problem:
+def _problem(item: dict[str, Any]) -> Problem:
     where = ".".join(str(part) for part in item["loc"][1:])
     kind, message = item["type"], str(item["msg"])
     if kind == "extra_forbidden":
@@ -83,10 +85,13 @@ def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSO
     return JSONResponse(error_body(detail, problems), 422)
 
 
-def _on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
-    if isinstance(error, ApiError):
-        body = error_body(error.detail, error.problems)
-        return JSONResponse(body, error.status_code, error.headers)
+def _on_refusal(_request: Request, error: ApiError) -> JSONResponse:
+    return JSONResponse(error_body(error.detail, error.problems), error.status, error.headers)
+
+
+def _on_http_error(request: Request, error: HTTPException) -> JSONResponse:
+    if isinstance(error.__cause__, ApiError):  # FastAPI wraps what it meets in a body
+        return _on_refusal(request, error.__cause__)
     if error.status_code == 400:  # FastAPI's own: a body that is not JSON at all
         problem = Problem("body", "cannot be read; send JSON in UTF-8")
         return JSONResponse(error_body(f"body: {problem.message}", [problem]), 422)
@@ -111,4 +116,4 @@ def _on_database_error(_request: Request, error: Exception) -> JSONResponse:
 def _on_os_error(_request: Request, error: OSError) -> JSONResponse:
     if is_full_disk(error):
         return failure(507, "there is no room left; try again later", error)
-    return unexpected(error)
+    return unexpected_failure(error)

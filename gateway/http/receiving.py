@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -13,6 +13,9 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
 from gateway.errors import ApiError, TooLarge, Unprocessable
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _MOST_HEADER_BYTES = 4_096
 _MOST_PARTS = 8
@@ -114,12 +117,16 @@ class _Form:
         self.texts: dict[str, bytes] = {}
         self.closed = False
 
-    def callbacks(self) -> dict[str, Callable]:
-        names = (
-            "on_part_begin", "on_part_data", "on_header_field", "on_header_value",
-            "on_header_end", "on_headers_finished", "on_end",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self.on_part_begin,
+            "on_part_data": self.on_part_data,
+            "on_header_field": self.on_header_field,
+            "on_header_value": self.on_header_value,
+            "on_header_end": self.on_header_end,
+            "on_headers_finished": self.on_headers_finished,
+            "on_end": self.on_end,
+        }
 
     def flush(self) -> None:
         """Writes and hashes what has come; raises TooLarge beyond the limit."""

@@ -34,7 +34,8 @@ class GatewayServer(uvicorn.Server):
 
     @property
     def port(self) -> int:
-        return self.servers[0].sockets[0].getsockname()[1]
+        address: tuple[str, int] = self.servers[0].sockets[0].getsockname()
+        return address[1]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -5,23 +5,24 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 T = TypeVar("T")
-_END = object()
+
+
+class _End:
+    """What follows the last item."""
 
 
 async def batches(stream: AsyncIterator[T], most: int = 200) -> AsyncIterator[list[T]]:
     """Yields lists of 1 to `most` items in order; raises what the stream raises, after them."""
-    queue: asyncio.Queue = asyncio.Queue(most)
+    queue: asyncio.Queue[T | _End] = asyncio.Queue(most)
     reader = asyncio.create_task(_read(stream, queue))
     try:
         ended = False
         while not ended:
-            batch = [await queue.get()]
-            while len(batch) < most and not queue.empty():
-                batch.append(queue.get_nowait())
-            ended = batch[-1] is _END
-            if ended:
-                batch.pop()
-            if batch:
+            items = [await queue.get()]
+            while len(items) < most and not queue.empty():
+                items.append(queue.get_nowait())
+            ended = isinstance(items[-1], _End)
+            if batch := [item for item in items if not isinstance(item, _End)]:
                 yield batch
         await reader
     finally:
@@ -29,11 +30,11 @@ async def batches(stream: AsyncIterator[T], most: int = 200) -> AsyncIterator[li
         await asyncio.gather(reader, return_exceptions=True)
 
 
-async def _read(stream: AsyncIterator[T], queue: asyncio.Queue) -> None:
+async def _read(stream: AsyncIterator[T], queue: asyncio.Queue[T | _End]) -> None:
     try:
         async for item in stream:
             await queue.put(item)
     except Exception:  # not a cancellation: then nobody makes room for the end
-        await queue.put(_END)
+        await queue.put(_End())
         raise
-    await queue.put(_END)
+    await queue.put(_End())

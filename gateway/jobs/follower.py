@@ -109,12 +109,12 @@ class Follower:
                 job.adapter_digest,
             )
         except _REFUSALS as refusal:
-            return await self._refused(refusal)
+            return await self._handle_refusal(refusal)
         await asyncio.to_thread(self._store.accept, job.job_id, state)
         self._settle(None)
         return False
 
-    async def _refused(self, refusal: TallyError) -> bool:
+    async def _handle_refusal(self, refusal: TallyError) -> bool:
         """Whoever still waits for the answer is told, and nothing is left of the job."""
         if self.attended and not self.submission.done():
             self._settle(refusal)
@@ -155,7 +155,7 @@ class Follower:
                 if batch[-1].kind == "ended":
                     return
         except NotFound:
-            await self._lost()
+            await self._resubmit()
             return
         raise Unavailable("the stream of events ended before the job did")
 
@@ -189,7 +189,7 @@ class Follower:
         try:
             await self._results.report(digest)
         except (NotFound, InvalidArgument):
-            _log.warning("job %s: the learner lost the report of its comparison", self._job_id)
+            _log.warning("job %s: the learner lost the report of its evaluation", self._job_id)
 
     async def _with_result(self, ended: LearnerEvent) -> LearnerEvent:
         """The event as it is once the result lies here; a result that is gone fails the job."""
@@ -206,7 +206,7 @@ class Follower:
             return ended._replace(payload=lost)
         return ended
 
-    async def _lost(self) -> None:
+    async def _resubmit(self) -> None:
         """The learner does not know the job: it is told again, unless the job has ended."""
         job = await asyncio.to_thread(self._store.get, self._job_id)
         if job is None:

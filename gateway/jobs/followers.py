@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,14 +32,15 @@ class Followers:
         wake: Callable[[str], None],
     ) -> None:
         """`wake` is told of each job that has new events."""
-        self._parts: dict[str, Any] = {
-            "settings": settings,
-            "store": store,
-            "storage": storage,
-            "learner": learner,
-            "results": results,
-            "wake": wake,
-        }
+        self._new_follower = partial(
+            Follower,
+            settings=settings,
+            store=store,
+            storage=storage,
+            learner=learner,
+            results=results,
+            wake=wake,
+        )
         self._store = store
         self._tasks: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
         self._closed = False
@@ -48,19 +49,21 @@ class Followers:
         """Follows the job; once, however often it is called."""
         if job_id in self._tasks:
             return self._tasks[job_id][0]
-        follower = Follower(job_id, **self._parts)
+        follower = self._new_follower(job_id)
         task = asyncio.create_task(follower.run(), name=f"follow {job_id}")
         self._tasks[job_id] = (follower, task)
-        task.add_done_callback(lambda done: self._ended(job_id, done))
+        task.add_done_callback(lambda done: self._drop(job_id, done))
         return follower
 
-    def _ended(self, job_id: str, task: asyncio.Task[None]) -> None:
+    def _drop(self, job_id: str, task: asyncio.Task[None]) -> None:
         if job_id in self._tasks and self._tasks[job_id][1] is task:
             del self._tasks[job_id]
         if not task.cancelled() and task.exception() is not None:
             _log.error("job %s: its follower broke", job_id, exc_info=task.exception())
 
-    async def submitted(self, follower: Follower, wait_seconds: float) -> TallyError | None:
+    async def wait_for_submission(
+        self, follower: Follower, wait_seconds: float
+    ) -> TallyError | None:
         """Waits until the learner has the job, or refuses it, or cannot be asked yet."""
         follower.attended = True
         try:
@@ -84,7 +87,7 @@ class Followers:
         """Runs on: follows what is unfinished at start, then what a lost gateway left."""
         while True:
             try:
-                for job_id in await asyncio.to_thread(self._store.followed):
+                for job_id in await asyncio.to_thread(self._store.ids_to_follow):
                     self.start(job_id)
             except SQLAlchemyError as error:
                 _log.warning("cannot look for unfinished jobs: %s", type(error).__name__)

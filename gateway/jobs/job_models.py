@@ -1,14 +1,14 @@
 """A job and its events: base, public face, tables."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import NaiveDatetime
 from sqlalchemy import JSON, BigInteger, Column, String
 from sqlmodel import Field, SQLModel
 
+from gateway.convert import JobStatus
 from gateway.times import Time
 
-JobStatus = Literal["training", "completed", "failed", "cancelled"]
 CANCELLING = "cancelling"
 SAMPLES = "samples"
 TRAINING = "training"
@@ -113,7 +113,7 @@ class Job(JobBase, table=True):
     cancel_requested: bool = False
     log_complete: bool = Field(default=False, index=True)
     result_digest: str | None = Field(default=None, max_length=64)
-    # A comparison is a job that trains nothing: of the parent's adapter, or of one that was sent.
+    # An evaluation is a job that trains nothing: of the parent's adapter, or of one that was sent.
     kind: str = Field(default=TRAINING, max_length=20)
     parent_job_id: str | None = Field(default=None, max_length=36, index=True)
     adapter_digest: str | None = Field(default=None, max_length=64)

@@ -1,6 +1,6 @@
 """Rows of jobs and of their events: every change of a job is one transaction here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -12,8 +12,8 @@ from gateway.jobs.job_models import EVALUATION, SAMPLES, Job, JobEvent
 from gateway.times import now
 
 _PAGE = 500
-_SAMPLES_KEPT = 20
-_SAMPLES_MILESTONES = 20
+_SHOWN_STEPS_KEPT = 20
+_SHOWN_MILESTONES = 20
 
 
 _NEWEST_FIRST = (col(Job.created_at).desc(), col(Job.job_id))
@@ -62,7 +62,7 @@ class JobStore:
         with self._database.reading() as session:
             return session.exec(query.order_by(*_NEWEST_FIRST)).all()
 
-    def steps(self, job_id: str) -> list[dict[str, Any]]:
+    def steps(self, job_id: str) -> list[Mapping[str, Any]]:
         """What each step measured, in order; of a step done twice, its last run."""
         query = select(JobEvent.payload).where(JobEvent.job_id == job_id, JobEvent.kind == "step")
         with self._database.reading() as session:
@@ -70,7 +70,7 @@ class JobStore:
         steps = {payload["step"]: payload for payload in payloads}
         return [steps[step] for step in sorted(steps)]
 
-    def followed(self) -> Sequence[str]:
+    def ids_to_follow(self) -> Sequence[str]:
         """Jobs whose log is not complete."""
         query = select(Job.job_id).where(col(Job.log_complete).is_(False))
         with self._database.reading() as session:
@@ -90,12 +90,12 @@ class JobStore:
         with self._database.reading() as session:
             return session.exec(query.order_by(col(JobEvent.seq)).limit(limit)).all()
 
-    def samples(self, job_id: str, limit: int) -> list[dict[str, Any]]:
+    def shown_steps(self, job_id: str, limit: int) -> list[Mapping[str, Any]]:
         """Steps whose answers are kept, the newest first, each once."""
         query = select(JobEvent.payload).where(JobEvent.job_id == job_id, JobEvent.kind == SAMPLES)
         with self._database.reading() as session:
             payloads = session.exec(query.order_by(col(JobEvent.seq).desc())).all()
-        newest: dict[int, dict[str, Any]] = {}
+        newest: dict[int, Mapping[str, Any]] = {}
         for payload in payloads:
             if payload["groups"] and len(newest) < limit:
                 newest.setdefault(payload["step"], payload)
@@ -104,13 +104,13 @@ class JobStore:
     def forget(self, job_id: str) -> None:
         """Removes a job that nobody was told of."""
         with self._database.writing() as session:
-            job = _locked(session, job_id)
+            job = _get_for_update(session, job_id)
             if job is not None and not job.accepted and not job.last_seq:
                 session.delete(job)
 
     def request_cancel(self, job_id: str) -> Job | None:
         with self._database.writing() as session:
-            job = _locked(session, job_id)
+            job = _get_for_update(session, job_id)
             if job is not None and not job.ended:
                 job.cancel_requested = True
             return job
@@ -118,7 +118,7 @@ class JobStore:
     def mark_attempted(self, job_id: str) -> bool:
         """Says that StartJob is about to be called; False where the job must not start."""
         with self._database.writing() as session:
-            job = _locked(session, job_id)
+            job = _get_for_update(session, job_id)
             if job is None or job.ended or job.cancel_requested:
                 return False
             job.start_attempted = True
@@ -127,7 +127,7 @@ class JobStore:
     def accept(self, job_id: str, state: LearnerState) -> Job | None:
         """Notes that the learner has the job."""
         with self._database.writing() as session:
-            job = _locked(session, job_id)
+            job = _get_for_update(session, job_id)
             if job is not None:
                 job.accepted = True
                 _apply_state(job, state)
@@ -135,7 +135,7 @@ class JobStore:
 
     def apply_state(self, job_id: str, state: LearnerState) -> Job | None:
         with self._database.writing() as session:
-            job = _locked(session, job_id)
+            job = _get_for_update(session, job_id)
             if job is not None:
                 _apply_state(job, state)
             return job
@@ -143,7 +143,7 @@ class JobStore:
     def lose(self, job_id: str) -> None:
         """Notes that the learner does not know the job: what it logs next starts from 1 again."""
         with self._database.writing() as session:
-            job = _locked(session, job_id)
+            job = _get_for_update(session, job_id)
             if job is not None and not job.ended:
                 job.accepted = False
                 job.seq_offset = job.last_seq
@@ -151,7 +151,7 @@ class JobStore:
     def end(self, job_id: str, status: str, error_message: str | None = None) -> None:
         """Ends a job that the learner will never log the end of; a job that has ended stays."""
         with self._database.writing() as session:
-            job = _locked(session, job_id)
+            job = _get_for_update(session, job_id)
             if job is None or job.log_complete:
                 return
             status = job.status if job.ended else status
@@ -165,7 +165,7 @@ class JobStore:
         stored from a gap on.
         """
         with self._database.writing() as session:
-            job = _locked(session, job_id)
+            job = _get_for_update(session, job_id)
             if job is None:
                 return 0
             for event in events:
@@ -175,7 +175,7 @@ class JobStore:
             return job.last_seq
 
 
-def _locked(session: Session, job_id: str) -> Job | None:
+def _get_for_update(session: Session, job_id: str) -> Job | None:
     # SQLite has one writer at a time already, and ignores FOR UPDATE.
     return session.get(Job, job_id, with_for_update=True)
 
@@ -185,16 +185,16 @@ def _append(session: Session, job: Job, event: LearnerEvent) -> None:
     session.add(JobEvent(job_id=job.job_id, **values))
     job.last_seq = event.seq
     if event.kind == SAMPLES:
-        _let_samples_go(session, job)
+        _drop_shown_groups(session, job)
     _apply_event(job, event.kind, event.payload)
 
 
-def _let_samples_go(session: Session, job: Job) -> None:
+def _drop_shown_groups(session: Session, job: Job) -> None:
     """Empties the event that leaves the last ones kept, unless it is one of some 20 that stay."""
     query = select(JobEvent).where(JobEvent.job_id == job.job_id, JobEvent.kind == SAMPLES)
     order = col(JobEvent.seq).desc()
-    leaving = session.exec(query.order_by(order).offset(_SAMPLES_KEPT).limit(1)).first()
-    apart = max(1, -(-job.total_steps // _SAMPLES_MILESTONES))
+    leaving = session.exec(query.order_by(order).offset(_SHOWN_STEPS_KEPT).limit(1)).first()
+    apart = max(1, -(-job.total_steps // _SHOWN_MILESTONES))
     if leaving is not None and (leaving.payload["step"] - 1) % apart:
         leaving.payload = {**leaving.payload, "groups": []}
 

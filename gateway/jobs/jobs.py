@@ -3,14 +3,14 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
 from gateway.errors import Conflict, Missing, Unprocessable
 from gateway.ids import is_uuid
 from gateway.jobs.followers import Followers
-from gateway.jobs.job_models import TRAINING, Job, JobEvent
+from gateway.jobs.job_models import TRAINING, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.preflight_models import Preflight
 from gateway.jobs.train_models import TrainRequest
@@ -45,7 +45,7 @@ class Jobs:
         self._learner = learner
         self._reward = reward
         self._wake = wake
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks_by_key: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, request: TrainRequest, key: str | None) -> Job:
         """Writes the job down, then submits it; the earlier job where `key` names one.
@@ -55,9 +55,9 @@ class Jobs:
         """
         if key is None:
             return await self._create(request, None)
-        # In turn: the second must not be told of a job that the learner refuses to the first.
-        turn = self._turns.setdefault(key, asyncio.Lock())
-        async with turn:
+        # The second must not be told of a job that the learner refuses to the first.
+        lock = self._locks_by_key.setdefault(key, asyncio.Lock())
+        async with lock:
             return await self._create(request, key)
 
     async def _create(self, request: TrainRequest, key: str | None) -> Job:
@@ -65,12 +65,12 @@ class Jobs:
         request_digest = digest_of(json.dumps(settings, sort_keys=True).encode())
         earlier = await asyncio.to_thread(self._store.with_key, key)
         if earlier is not None:
-            return _same(earlier, request_digest)
+            return _check_same(earlier, request_digest)
         await self.check_choices(request)
         job = await asyncio.to_thread(self._new_job, request, key, request_digest)
         stored = await asyncio.to_thread(self._store.add, job)
         if stored.job_id != job.job_id:
-            return _same(stored, request_digest)
+            return _check_same(stored, request_digest)
         return await self.submit(job)
 
     async def preflight(self, request: TrainRequest) -> Preflight:
@@ -86,7 +86,7 @@ class Jobs:
         """Hands a job that is written down to the learner; raises Unprocessable if it refuses."""
         follower = self._followers.start(job.job_id)
         wait_seconds = self._settings.submit_wait_seconds
-        refusal = await self._followers.submitted(follower, wait_seconds)
+        refusal = await self._followers.wait_for_submission(follower, wait_seconds)
         if refusal is not None:
             await asyncio.to_thread(self._store.forget, job.job_id)
             raise Unprocessable.at("job", f"the learner refuses it: {refusal}")
@@ -143,7 +143,7 @@ class Jobs:
         """Some of the jobs, and how many there are."""
         return await asyncio.to_thread(self._store.page, TRAINING, limit, offset)
 
-    async def steps(self, job_id: str) -> list[dict[str, Any]]:
+    async def steps(self, job_id: str) -> list[Mapping[str, Any]]:
         """What each step measured, in order."""
         return await asyncio.to_thread(self._store.steps, job_id)
 
@@ -164,16 +164,11 @@ class Jobs:
             await self._followers.restart(job_id)
         return await self.get(job_id)
 
-    async def events(self, job_id: str, kind: str) -> Sequence[JobEvent]:
-        """All events of a kind, in order."""
-        await self.get(job_id)
-        return await asyncio.to_thread(self._store.events, job_id, 0, kind, None)
-
-    async def samples(self, job_id: str, limit: int) -> list[dict[str, Any]]:
+    async def shown_steps(self, job_id: str, limit: int) -> list[Mapping[str, Any]]:
         """Answers of the latest steps, the newest first."""
-        return await asyncio.to_thread(self._store.samples, job_id, limit)
+        return await asyncio.to_thread(self._store.shown_steps, job_id, limit)
 
-    async def completed(self, job_id: str) -> Job:
+    async def get_completed(self, job_id: str) -> Job:
         """The job where it has a result; raises Conflict where it has none."""
         job = await self.get(job_id)
         if job.status == "training":
@@ -183,7 +178,7 @@ class Jobs:
         return job
 
 
-def _same(earlier: Job, request_digest: str) -> Job:
+def _check_same(earlier: Job, request_digest: str) -> Job:
     if earlier.request_digest != request_digest:
         message = "this key came with another body before; use a new key for a new job"
         raise Unprocessable.at("Idempotency-Key", message)

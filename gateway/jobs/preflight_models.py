@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from gateway.results.metric_models import EvaluationScores
+from gateway.results.report_models import EvaluationScores
 
 
 class Finding(BaseModel):
@@ -41,9 +41,9 @@ class DataSummary(BaseModel):
 
 
 class BaseSample(EvaluationScores):
-    """How the base model does on a sample, at the job's temperature."""
+    """How the base model does on some rows, at the job's temperature."""
 
-    num_samples: int = Field(description="Samples that were asked.")
+    num_samples: int = Field(description="Rows that were asked.")
     varied_group_rate: float = Field(description="Share of groups whose rewards differ.")
     any_right_rate: float = Field(description="Share of groups with a right answer.")
 

@@ -37,12 +37,12 @@ def page_router() -> APIRouter:
 
     @router.get(PREFIX + "/{name}")
     async def asset(name: str, tags: _Tags = None, encodings: _Encodings = "") -> Response:
-        return _answer(_named(assets, name), tags, encodings)
+        return _answer(_find(assets, name), tags, encodings)
 
     return router
 
 
-def _named(assets: Mapping[str, Asset], name: str) -> Asset:
+def _find(assets: Mapping[str, Asset], name: str) -> Asset:
     if name not in assets:
         raise Missing.at("name", "the page has no such file; open /ui")
     return assets[name]

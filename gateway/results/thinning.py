@@ -7,7 +7,7 @@ from typing import Any
 Step = Mapping[str, Any]
 
 
-def thinned(steps: Sequence[Step], max_points: int) -> list[Step]:
+def thin(steps: Sequence[Step], max_points: int) -> list[Step]:
     """At most `max_points` of the steps: the last as it is, means of neighbours before it."""
     if len(steps) <= max_points:
         return list(steps)

@@ -1,10 +1,9 @@
-"""Comparisons that are asked for: of a job's adapter, or of one that comes as a ZIP."""
+"""Evaluations that are asked for: of a job's adapter, or of one that comes as a ZIP."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from gateway.errors import ErrorBody
 from gateway.evaluations.evaluation_models import (
     EvaluateRequest,
     EvaluationPublic,
@@ -14,6 +13,7 @@ from gateway.evaluations.evaluation_models import (
 from gateway.jobs.job_models import Job
 from gateway.routes.dependencies import FormDep, ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
+from gateway.routes.responses import refusal
 from gateway.services import Services
 
 router = APIRouter(tags=["evaluations"])
@@ -25,7 +25,7 @@ EvaluationId = Annotated[
         examples=["0c5a6c52-4df8-4c08-8b62-54a0d6e4b8ae"],
     ),
 ]
-_NO_SUCH_EVALUATION = {404: {"model": ErrorBody, "description": "There is no such comparison."}}
+_NO_SUCH_EVALUATION = refusal(404, "There is no such evaluation.")
 _FORM = {
     "required": True,
     "content": {
@@ -52,46 +52,46 @@ _FORM = {
 
 @router.post(
     "/jobs/{job_id}/evaluate",
-    summary="Compare on another upload",
+    summary="Evaluate on another upload",
     responses={
         **NO_SUCH_JOB,
-        409: {"model": ErrorBody, "description": "The job has no adapter, or none yet."},
+        **refusal(409, "The job has no adapter, or none yet."),
     },
 )
 async def evaluate_job(
     job_id: JobId, body: EvaluateRequest, services: ServicesDep
 ) -> EvaluationPublic:
-    """Compares a completed job's adapter with the base model, when its turn comes."""
-    job = await services.jobs.completed(job_id)
+    """Compares a completed job's adapter with the base model, after the jobs before it."""
+    job = await services.jobs.get_completed(job_id)
     path = await services.results.adapter(job_id, job.result_digest)
-    return await _public(services, await services.evaluations.of_job(job, body.file_id, path))
+    return await _public(services, await services.evaluations.evaluate_job(job, body.file_id, path))
 
 
 @router.post(
     "/evaluations",
-    summary="Compare any adapter",
+    summary="Evaluate any adapter",
     responses={
-        404: {"model": ErrorBody, "description": "There is no such file."},
-        413: {"model": ErrorBody, "description": "Beyond a limit of this server."},
+        **refusal(404, "There is no such file."),
+        **refusal(413, "Beyond a limit of this server."),
     },
     openapi_extra={"requestBody": _FORM},
 )
 async def evaluate_adapter(form: FormDep, services: ServicesDep) -> EvaluationPublic:
-    """Compares the adapter of a ZIP with the base model, when its turn comes."""
-    return await _public(services, await services.evaluations.of_upload(form))
+    """Compares the adapter of a ZIP with the base model, after the jobs before it."""
+    return await _public(services, await services.evaluations.evaluate_upload(form))
 
 
-@router.get("/evaluations", summary="List comparisons")
+@router.get("/evaluations", summary="List evaluations")
 async def list_evaluations(
     services: ServicesDep,
     job_id: Annotated[str | None, Query(max_length=200, description="Only this job's.")] = None,
 ) -> list[EvaluationSummary]:
-    """Every comparison that was asked for, newest first."""
+    """Every evaluation that was asked for, newest first."""
     return [to_summary(job) for job in await services.evaluations.newest_first(job_id)]
 
 
 @router.get(
-    "/evaluations/{evaluation_id}", summary="Look at a comparison", responses=_NO_SUCH_EVALUATION
+    "/evaluations/{evaluation_id}", summary="Look at an evaluation", responses=_NO_SUCH_EVALUATION
 )
 async def get_evaluation(evaluation_id: EvaluationId, services: ServicesDep) -> EvaluationPublic:
     """Where it stands and, once it is completed, what it found."""
@@ -99,7 +99,7 @@ async def get_evaluation(evaluation_id: EvaluationId, services: ServicesDep) -> 
 
 
 @router.delete(
-    "/evaluations/{evaluation_id}", summary="Cancel a comparison", responses=_NO_SUCH_EVALUATION
+    "/evaluations/{evaluation_id}", summary="Cancel an evaluation", responses=_NO_SUCH_EVALUATION
 )
 async def cancel_evaluation(evaluation_id: EvaluationId, services: ServicesDep) -> EvaluationPublic:
     """Asks it to stop; one that has ended stays as it ended."""

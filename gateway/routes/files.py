@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from gateway.errors import ErrorBody
 from gateway.routes.dependencies import FormDep, ServicesDep
+from gateway.routes.responses import refusal
 from gateway.uploads.file_models import FilePublic, RowsPage
 
 router = APIRouter(tags=["data"])
@@ -41,7 +41,7 @@ FileId = Annotated[
         examples=["7d1f0c2e-5a55-4c56-9f4b-1b9d5c1f3a10"],
     ),
 ]
-_NO_SUCH_FILE = {404: {"model": ErrorBody, "description": "There is no such file."}}
+_NO_SUCH_FILE = refusal(404, "There is no such file.")
 _MOST = 2**31 - 1
 # What a stranger uploaded is shown as a picture and never run.
 _PICTURE_HEADERS = {
@@ -54,7 +54,7 @@ _PICTURE_HEADERS = {
 @router.post(
     "/upload-data",
     summary="Upload Training Data",
-    responses={413: {"model": ErrorBody, "description": "Beyond a limit of this server."}},
+    responses=refusal(413, "Beyond a limit of this server."),
     openapi_extra={"requestBody": _FORM},
 )
 async def upload_data(form: FormDep, services: ServicesDep) -> FilePublic:
@@ -87,7 +87,7 @@ async def list_rows(
     response_class=Response,
     responses={
         200: {"description": "The picture.", "content": {"image/*": {}}},
-        404: {"model": ErrorBody, "description": "There is no such file, or no such row."},
+        **refusal(404, "There is no such file, or no such row."),
     },
 )
 async def get_picture(

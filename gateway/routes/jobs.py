@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from gateway.errors import ErrorBody
 from gateway.jobs.job_models import JobPublic, to_public
 from gateway.jobs.preflight_models import Preflight
 from gateway.jobs.train_models import TrainRequest
 from gateway.routes.dependencies import ServicesDep
+from gateway.routes.responses import refusal
 
 router = APIRouter(tags=["training"])
 
@@ -37,13 +37,13 @@ Limit = Annotated[
 Offset = Annotated[
     int, Query(ge=0, le=2**31, description="Jobs to pass over, the newest.", examples=[0])
 ]
-NO_SUCH_JOB = {404: {"model": ErrorBody, "description": "There is no such job."}}
+NO_SUCH_JOB = refusal(404, "There is no such job.")
 
 
 @router.post(
     "/train",
     summary="Start training",
-    responses={404: {"model": ErrorBody, "description": "There is no such file."}},
+    responses=refusal(404, "There is no such file."),
 )
 async def train(
     body: TrainRequest,
@@ -53,10 +53,10 @@ async def train(
         bool, Query(description="Answers what the job would do, and starts none.")
     ] = False,
 ) -> JobPublic | Preflight:
-    """Writes a training job down and starts it when its turn comes.
+    """Writes a training job down and starts it once the jobs before it have ended.
 
     The settings and data of a cancelled or failed job go on from its last checkpoint. With
-    `dry_run`, nothing is written: the data, the base model on a sample, memory, steps and time.
+    `dry_run`, nothing is written: the data, the base model on some rows, memory, steps and time.
     """
     if dry_run:
         return await services.jobs.preflight(body)

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from gateway.errors import ErrorBody
 from gateway.evaluations.predictions import Prediction
 from gateway.routes.dependencies import FormDep, ServicesDep
+from gateway.routes.responses import refusal
 
 router = APIRouter(tags=["predictions"])
 
@@ -37,9 +37,9 @@ _FORM = {
     "/predict",
     summary="Try it",
     responses={
-        404: {"model": ErrorBody, "description": "There is no such job."},
-        409: {"model": ErrorBody, "description": "The job has no adapter yet."},
-        413: {"model": ErrorBody, "description": "The picture is too large."},
+        **refusal(404, "There is no such job."),
+        **refusal(409, "The job has no adapter yet."),
+        **refusal(413, "The picture is too large."),
     },
     openapi_extra={"requestBody": _FORM},
 )

@@ -1,4 +1,4 @@
-"""What a job yields: metrics, the comparison, the adapter."""
+"""What a job yields: metrics, the evaluation, the adapter."""
 
 import re
 from typing import Annotated
@@ -7,12 +7,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import FileResponse, Response
 
-from gateway.errors import ErrorBody
 from gateway.http.ranges import check_range
-from gateway.results.metric_models import Evaluation, Metrics, Samples
-from gateway.results.thinning import thinned
+from gateway.results.metric_models import Metrics
+from gateway.results.report_models import Evaluation
+from gateway.results.shown_models import ShownAnswers
+from gateway.results.thinning import thin
 from gateway.routes.dependencies import ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB, JobId
+from gateway.routes.responses import refusal
 
 router = APIRouter(tags=["results"])
 _UNSAFE = re.compile(r'[\\/:*?"<>|]')
@@ -31,7 +33,7 @@ _PAGE_HEADERS = {
     "Content-Security-Policy": _PAGE_POLICY,
     "X-Content-Type-Options": "nosniff",
 }
-_NOT_YET = {409: {"model": ErrorBody, "description": "There is none, or none yet."}}
+_NOT_YET = refusal(409, "There is none, or none yet.")
 
 
 @router.get("/jobs/{job_id}/metrics", summary="Metrics of every step", responses=NO_SUCH_JOB)
@@ -41,7 +43,7 @@ async def get_metrics(
     """What each optimizer step measured so far, or a curve of `max_points` through it."""
     job = await services.jobs.get(job_id)
     steps = await services.jobs.steps(job_id)
-    shown = steps if max_points is None else thinned(steps, max_points)
+    shown = steps if max_points is None else thin(steps, max_points)
     return Metrics(job_id=job_id, last_seq=job.last_seq, steps=shown)
 
 
@@ -50,11 +52,11 @@ async def get_samples(
     job_id: JobId,
     services: ServicesDep,
     steps: Annotated[int, Query(ge=1, le=100, description="Steps to answer at most.")] = 100,
-) -> Samples:
+) -> ShownAnswers:
     """What the model said, of some groups of the latest steps and of steps before."""
     job = await services.jobs.get(job_id)
-    shown = await services.jobs.samples(job_id, steps)
-    return Samples(job_id=job_id, file_id=job.spec["data_file_id"], steps=shown)
+    shown = await services.jobs.shown_steps(job_id, steps)
+    return ShownAnswers(job_id=job_id, file_id=job.spec["data_file_id"], steps=shown)
 
 
 @router.get(
@@ -69,7 +71,7 @@ async def get_evaluation(job_id: JobId, services: ServicesDep) -> Evaluation:
 
 @router.get(
     "/jobs/{job_id}/evaluation.csv",
-    summary="Every answer of the comparison",
+    summary="Every answer of the evaluation",
     response_class=Response,
     responses={
         200: {"description": "A table.", "content": {"text/csv": {}}},
@@ -78,7 +80,7 @@ async def get_evaluation(job_id: JobId, services: ServicesDep) -> Evaluation:
     },
 )
 async def get_evaluation_csv(job_id: JobId, services: ServicesDep) -> Response:
-    """One line for each sample and model."""
+    """One line for each row and model."""
     data = await services.reports.file(await services.jobs.get(job_id), "evaluation.csv")
     headers = {"Content-Disposition": 'attachment; filename="evaluation.csv"'}
     return Response(data, media_type="text/csv; charset=utf-8", headers=headers)
@@ -86,7 +88,7 @@ async def get_evaluation_csv(job_id: JobId, services: ServicesDep) -> Response:
 
 @router.get(
     "/jobs/{job_id}/evaluation.html",
-    summary="The comparison as a page",
+    summary="The evaluation as a page",
     response_class=Response,
     responses={
         200: {"description": "A page.", "content": {"text/html": {}}},
@@ -107,7 +109,7 @@ async def get_evaluation_page(job_id: JobId, services: ServicesDep) -> Response:
     responses={
         200: {"description": "The output folder as a ZIP.", "content": {"application/zip": {}}},
         206: {"description": "The bytes that the Range header names."},
-        416: {"model": ErrorBody, "description": "The Range header names no bytes of the file."},
+        **refusal(416, "The Range header names no bytes of the file."),
         **NO_SUCH_JOB,
         **_NOT_YET,
     },
@@ -121,7 +123,7 @@ async def download(
     ] = None,
 ) -> FileResponse:
     """The trained adapter with its configuration, named after the job; may be fetched in parts."""
-    job = await services.jobs.completed(job_id)
+    job = await services.jobs.get_completed(job_id)
     path = await services.results.adapter(job_id, job.result_digest)
     stat = path.stat()
     check_range(byte_range, stat.st_size)

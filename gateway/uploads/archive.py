@@ -48,7 +48,7 @@ class Archive:
         self._path = path
         self._settings = settings
         records = read_directory(path, settings.max_entries)
-        self.entries = _unwrapped(_judged(records, encoding))
+        self.entries = _unwrap(_judge(records, encoding))
         (check_layout or _check_data_layout)(self.entries)
         _check_sizes(self.entries, settings)
 
@@ -61,7 +61,7 @@ class Archive:
         size, crc = 0, 0
         with self._path.open("rb") as file:
             _skip_local_header(file, entry)
-            for block in _inflated(file, entry):
+            for block in _inflate(file, entry):
                 size += len(block)
                 if size > limit_bytes:
                     raise TooLarge.at(
@@ -104,7 +104,7 @@ def _skip_local_header(file: BinaryIO, entry: Entry) -> None:
     file.seek(extra_bytes, os.SEEK_CUR)
 
 
-def _inflated(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
+def _inflate(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
     packed_left = entry.record.compressed_bytes
     inflater = zlib.decompressobj(-zlib.MAX_WBITS) if entry.record.method == _DEFLATED else None
     while packed_left:
@@ -125,22 +125,22 @@ def _inflated(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
         except zlib.error as error:
             raise _damaged(entry) from error
     if inflater is not None and not inflater.eof:
-        yield from _flushed(inflater, entry)
+        yield from _flush(inflater, entry)
 
 
-def _flushed(inflater: Any, entry: Entry) -> Iterator[bytes]:
+def _flush(inflater: Any, entry: Entry) -> Iterator[bytes]:
     block = inflater.flush()
     if not inflater.eof:
         raise _damaged(entry)
     yield block
 
 
-def _judged(records: list[DirectoryEntry], encoding: str | None) -> list[Entry]:
+def _judge(records: list[DirectoryEntry], encoding: str | None) -> list[Entry]:
     """The regular files that count; folders and what operating systems add are left out."""
     problems: list[Problem] = []
     entries: list[Entry] = []
     for record in records:
-        name = _decoded_name(record, encoding)
+        name = _decode_name(record, encoding)
         problem = _name_problem(name) or _kind_problem(record)
         shown = "".join(mark if mark.isprintable() else "?" for mark in name)[
             :_MOST_NAME_CHARACTERS
@@ -158,7 +158,7 @@ def _judged(records: list[DirectoryEntry], encoding: str | None) -> list[Entry]:
     return entries
 
 
-def _decoded_name(record: DirectoryEntry, encoding: str | None) -> str:
+def _decode_name(record: DirectoryEntry, encoding: str | None) -> str:
     """The name with forward slashes, composed (NFC) as CSV files have it."""
     try:
         name = record.raw_name.decode("utf-8")
@@ -207,7 +207,7 @@ def _is_ignored(name: str) -> bool:
     )
 
 
-def _unwrapped(entries: list[Entry]) -> dict[str, Entry]:
+def _unwrap(entries: list[Entry]) -> dict[str, Entry]:
     """Takes one folder around everything away."""
     tops = {entry.name.split("/", 1)[0] for entry in entries}
     wrapped = len(tops) == 1 and all("/" in entry.name for entry in entries)

@@ -136,9 +136,9 @@ def duplicate_warnings(rows: list[Row], counts: list[int]) -> list[str]:
         elif seen_number != row.number:
             repeats.append(f"row {row.number}: repeats row {seen_number}")
     refuse(problems)
-    return shortened(repeats)
+    return shorten(repeats)
 
 
-def shortened(warnings: list[str]) -> list[str]:
+def shorten(warnings: list[str]) -> list[str]:
     more = len(warnings) - MAX_PROBLEMS
     return warnings if more <= 0 else [*warnings[:MAX_PROBLEMS], f"and {more} more of this kind"]

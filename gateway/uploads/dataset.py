@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gateway.errors import Problem, refuse
 from gateway.settings import GatewaySettings
 from gateway.uploads.archive import IMAGES_FOLDER, Archive
-from gateway.uploads.csv_table import Row, shortened
+from gateway.uploads.csv_table import Row, shorten
 from gateway.uploads.images import image_problem, image_suffix
 from tally.rpc.digests import digest_of
 
@@ -47,7 +47,7 @@ def write_dataset(
             else:
                 stored[source] = _store_image(target, data)
         refuse(problems)
-        target.writestr(_zip_info("tally.samples.jsonl"), _samples(rows, counts, stored))
+        target.writestr(_zip_info("tally.samples.jsonl"), _row_lines(rows, counts, stored))
     archive.verify_rest({*sources, "main.csv"}, check)
     return Dataset(len(sources), _unused_warnings(archive, sources))
 
@@ -79,7 +79,7 @@ def _store_image(target: zipfile.ZipFile, data: bytes) -> str:
     return name
 
 
-def _samples(rows: list[Row], counts: list[int], stored: dict[str, str]) -> str:
+def _row_lines(rows: list[Row], counts: list[int], stored: dict[str, str]) -> str:
     lines = (
         {
             "row": row.number,
@@ -101,4 +101,4 @@ def _zip_info(name: str) -> zipfile.ZipInfo:
 
 def _unused_warnings(archive: Archive, sources: set[str]) -> list[str]:
     unused = sorted(set(archive.entries) - sources - {"main.csv"})
-    return shortened([f"{name}: no row names it" for name in unused])
+    return shorten([f"{name}: no row names it" for name in unused])

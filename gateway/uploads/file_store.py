@@ -41,7 +41,7 @@ class FileStore:
         with self._database.reading() as session:
             return session.exec(select(StoredFile).order_by(*order)).all()
 
-    def kept(self) -> KeptUploads:
+    def kept_uploads(self) -> KeptUploads:
         query = select(StoredFile.file_id, StoredFile.dataset_digest)
         with self._database.reading() as session:
             rows = session.exec(query).all()

@@ -2,7 +2,7 @@
 
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gateway.settings import GatewaySettings
 
@@ -25,7 +25,7 @@ def image_problem(data: bytes, settings: GatewaySettings) -> str | None:
             return problem
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return _too_many_pixels(settings)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return f"is not an image in one of the formats {', '.join(FORMATS)}"
     except Exception:  # decoders raise whatever their C code met; all of it means a bad image
         return "is truncated or damaged; export it again"

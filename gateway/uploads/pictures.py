@@ -4,11 +4,11 @@ import asyncio
 import json
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from gateway.errors import Missing
 from gateway.storage import Storage
@@ -16,6 +16,8 @@ from gateway.uploads.file_models import RowPublic
 from gateway.uploads.file_store import FileStore
 from gateway.uploads.images import thumbnail
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 _INDEXES_KEPT = 4
 _THREADS = 2
 _LOCAL_HEADER_BYTES = 30
@@ -61,7 +63,7 @@ class Pictures:
         """The picture of a row, as it was uploaded or as a thumbnail; raises Missing."""
         return await self._in_thread(self._picture, file_id, row, max_side)
 
-    async def _in_thread(self, work, *arguments):
+    async def _in_thread(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def _index(self, file_id: str) -> _Index:
@@ -87,21 +89,21 @@ def _read_index(dataset: Path, rows_path: Path) -> _Index:
     """Neither file ever changes; reading them again for each picture would take long."""
     names = [json.loads(line) for line in rows_path.read_text("utf-8").splitlines()]
     with zipfile.ZipFile(dataset) as archive:
-        samples = [json.loads(line) for line in archive.read("tally.samples.jsonl").splitlines()]
+        rows = [json.loads(line) for line in archive.read("tally.samples.jsonl").splitlines()]
         places = {
             info.filename: (info.header_offset, info.file_size) for info in archive.infolist()
         }
-    rows = [
+    public = [
         RowPublic(
-            row=sample["row"],
+            row=row["row"],
             image=name["image"],
-            question=sample["question"],
+            question=row["question"],
             answer=name["answer"],
-            true_count=sample["true_count"],
+            true_count=row["true_count"],
         )
-        for sample, name in zip(samples, names, strict=True)
+        for row, name in zip(rows, names, strict=True)
     ]
-    return _Index(rows, {sample["row"]: sample["image"] for sample in samples}, places)
+    return _Index(public, {row["row"]: row["image"] for row in rows}, places)
 
 
 def _stored_bytes(path: Path, header_offset: int, size_bytes: int) -> bytes:

@@ -75,13 +75,13 @@ def _decodes(data: bytes, encoding: str) -> bool:
 
 def _big5_share(data: bytes) -> float:
     """Share of the two-byte characters that are frequent ones of Big5 (level 1)."""
-    pairs = _DOUBLE.findall(data)
+    pairs: list[bytes] = _DOUBLE.findall(data)
     common = sum(0xA4 <= pair[0] <= 0xC6 or pair[0] == 0xA1 for pair in pairs)
     return common / max(1, len(pairs))
 
 
 def _gbk_share(data: bytes) -> float:
     """Share of the two-byte characters that are frequent ones of GBK (GB 2312 level 1)."""
-    pairs = _DOUBLE.findall(data)
+    pairs: list[bytes] = _DOUBLE.findall(data)
     lead = [pair for pair in pairs if 0xB0 <= pair[0] <= 0xD7 or pair[0] in (0xA1, 0xA3)]
     return sum(pair[1] >= 0xA1 for pair in lead) / max(1, len(pairs))

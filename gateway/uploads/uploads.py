@@ -3,8 +3,10 @@
 import asyncio
 import threading
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 from gateway.errors import Busy, Problem, refuse
 from gateway.http.receiving import IncomingForm
@@ -19,6 +21,9 @@ from gateway.uploads.file_models import StoredFile
 from gateway.uploads.file_store import FileStore
 from gateway.uploads.text_encoding import decode
 from gateway.uploads.upload_form import Upload, receive_upload
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Uploads:
@@ -48,7 +53,7 @@ class Uploads:
         self._stopping.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_thread(self, work, *arguments):
+    async def _in_thread(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def _read_table(self, upload: Upload) -> tuple[Archive, list[Row]]:

@@ -160,14 +160,14 @@ def _entry(directory: bytes, at: int) -> tuple[DirectoryEntry, int]:
     if magic != b"PK\x01\x02" or following > len(directory) or disk not in (0, _FULL_16):
         raise _broken()
     extra = directory[extra_at : extra_at + extra_bytes]
-    size, packed, offset = _widened(extra, size, packed, offset)
+    size, packed, offset = _widen(extra, size, packed, offset)
     name = directory[name_at:extra_at]
     mode = attributes >> 16
     entry = DirectoryEntry(name, flags, method, crc, packed, size, mode, offset)
     return entry, following
 
 
-def _widened(extra: bytes, *narrow: int) -> list[int]:
+def _widen(extra: bytes, *narrow: int) -> list[int]:
     """Size, packed size and offset, taken from the ZIP64 extra field where they did not fit."""
     wide = _zip64_extra(extra)
     values = []

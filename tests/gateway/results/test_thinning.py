@@ -2,12 +2,12 @@
 
 import pytest
 
-from gateway.results.thinning import thinned
+from gateway.results.thinning import thin
 
 
 def test_a_point_is_the_mean_of_its_steps():
     steps = [{"step": step, "loss": float(step), "kl": None} for step in range(1, 6)]
-    assert thinned(steps, 3) == [
+    assert thin(steps, 3) == [
         {"step": 2, "loss": 1.5, "kl": None},
         {"step": 4, "loss": 3.5, "kl": None},
         {"step": 5, "loss": 5.0, "kl": None},
@@ -16,7 +16,7 @@ def test_a_point_is_the_mean_of_its_steps():
 
 def test_what_is_not_finite_is_left_out_of_a_mean():
     steps = [{"step": 1, "loss": 1.0}, {"step": 2, "loss": None}, {"step": 3, "loss": 4.0}]
-    assert thinned(steps, 2)[0] == {"step": 2, "loss": 1.0}
+    assert thin(steps, 2)[0] == {"step": 2, "loss": 1.0}
 
 
 def test_a_point_by_name_is_the_mean_of_each_name():
@@ -28,6 +28,6 @@ def test_a_point_by_name_is_the_mean_of_each_name():
 @pytest.mark.parametrize("max_points", [1, 2, 3, 7, 10, 11])
 def test_there_are_never_more_points_than_asked_for(max_points):
     steps = [{"step": step} for step in range(1, 11)]
-    points = thinned(steps, max_points)
+    points = thin(steps, max_points)
     assert len(points) <= max_points
     assert points[-1] == {"step": 10}

@@ -127,7 +127,7 @@ def status_of(data: bytes) -> int:
     try:
         read_rows(decode(data, None), GatewaySettings())
     except ApiError as error:
-        return error.status_code
+        return error.status
     return 200
 
 

@@ -158,7 +158,7 @@ def refusal(tmp_path, data: bytes, **limits) -> int:
         archive.read("main.csv", settings.max_csv_bytes)
         archive.verify_rest({"main.csv"}, lambda: None)
     except ApiError as error:
-        return error.status_code
+        return error.status
     return 200
 
 
