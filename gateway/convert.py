@@ -1,4 +1,4 @@
-"""Between the gateway's own types and the messages of learner.v1 and reward.v1."""
+"""Between the gateway's own types and the messages of learner.v1."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tally.job.settings import LoraConfig, Settings, TrainingConfig
 from tally.learner.v1 import learner_pb2 as pb
-from tally.reward.v1 import reward_pb2
 
 JobStatus = Literal["training", "completed", "failed", "cancelled"]
 
@@ -238,10 +237,3 @@ def _finite(value: Any) -> Any:
 
 def _to_time(timestamp: Timestamp) -> datetime:
     return timestamp.ToDatetime(UTC).replace(tzinfo=None)
-
-
-def why_no_count(parsed: reward_pb2.ParsedCount) -> str | None:
-    """The explanation where an answer holds no count, None where it holds one."""
-    if parsed.HasField("count"):
-        return None
-    return parsed.explanation or "the answer holds no count; write 'A photo of 3 apples'"

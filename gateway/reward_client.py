@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from gateway.convert import why_no_count
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
 from tally.rpc.channel import open_channel
 from tally.rpc.errors import translated_errors
@@ -35,7 +34,9 @@ class RewardClient:
             request = reward_pb2.ParseRequest(texts=answers[start : start + _BATCH])
             async with translated_errors():
                 response = await self._stub.Parse(request)
-            parsed += [ParsedAnswer(one.count, why_no_count(one)) for one in response.parsed_counts]
+            parsed += [
+                ParsedAnswer(one.count, _why_no_count(one)) for one in response.parsed_counts
+            ]
         return parsed
 
     async def reward_names(self) -> set[str]:
@@ -45,3 +46,10 @@ class RewardClient:
 
     async def close(self) -> None:
         await self._channel.close()
+
+
+def _why_no_count(parsed: reward_pb2.ParsedCount) -> str | None:
+    """The explanation where an answer holds no count, None where it holds one."""
+    if parsed.HasField("count"):
+        return None
+    return parsed.explanation or "the answer holds no count; write 'A photo of 3 apples'"
