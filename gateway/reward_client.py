@@ -34,9 +34,7 @@ class RewardClient:
             request = reward_pb2.ParseRequest(texts=answers[start : start + _BATCH])
             async with translated_errors():
                 response = await self._stub.Parse(request)
-            parsed += [
-                ParsedAnswer(one.count, _why_no_count(one)) for one in response.parsed_counts
-            ]
+            parsed += map(_to_answer, response.parsed_counts)
         return parsed
 
     async def reward_names(self) -> set[str]:
@@ -48,8 +46,8 @@ class RewardClient:
         await self._channel.close()
 
 
-def _why_no_count(parsed: reward_pb2.ParsedCount) -> str | None:
-    """The explanation where an answer holds no count, None where it holds one."""
+def _to_answer(parsed: reward_pb2.ParsedCount) -> ParsedAnswer:
     if parsed.HasField("count"):
-        return None
-    return parsed.explanation or "the answer holds no count; write 'A photo of 3 apples'"
+        return ParsedAnswer(parsed.count, None)
+    why = parsed.explanation or "the answer holds no count; write 'A photo of 3 apples'"
+    return ParsedAnswer(parsed.count, why)

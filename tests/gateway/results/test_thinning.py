@@ -22,7 +22,7 @@ def test_what_is_not_finite_is_left_out_of_a_mean():
 def test_a_point_by_name_is_the_mean_of_each_name():
     parts = [{}, {"exact": 1.0}, {"exact": 3.0, "format": 1.0}, {}, {}]
     steps = [{"step": step, "parts": one} for step, one in enumerate(parts, start=1)]
-    assert thinned(steps, 2)[0]["parts"] == {"exact": 2.0, "format": 1.0}
+    assert thin(steps, 2)[0]["parts"] == {"exact": 2.0, "format": 1.0}
 
 
 @pytest.mark.parametrize("max_points", [1, 2, 3, 7, 10, 11])
