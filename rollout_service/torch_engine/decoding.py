@@ -69,7 +69,7 @@ class Decoder:
     def prefill(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
         return [
             prefilled
-            for together in _in_passes(prompts)
+            for together in _split_into_passes(prompts)
             for prefilled in self._prefill_pass(together)
         ]
 
@@ -190,7 +190,7 @@ def _end_stopped(rows: Prefixes, stopped: Sequence[Stopped]) -> None:
             rows.end(prompt)
 
 
-def _in_passes(prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
+def _split_into_passes(prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
     """In order, together as far as `_PREFILL_TOKENS` reach."""
     together: list[Prompt] = []
     for prompt in prompts:

@@ -39,20 +39,20 @@ class VisionCache:
             with suppress(BadImage):
                 read[digest] = self._read(image)
         if read:
-            self._see(read)
+            self._encode(read)
 
     def get(self, image: LocalBlob) -> VisionFeatures:
         """One pass of the tower at most; raises BadImage."""
         if kept := self._kept.get(image.digest):
             return kept
-        [seen] = self._see({image.digest: self._read(image)})
+        [seen] = self._encode({image.digest: self._read(image)})
         return seen
 
     def _read(self, image: LocalBlob) -> Patches:
         picture = read_image(image.path, self._loaded.grid)
         return self._loaded.family.patches([picture], self._loaded.image_processor)
 
-    def _see(self, patches: Mapping[str, Patches]) -> list[VisionFeatures]:
+    def _encode(self, patches: Mapping[str, Patches]) -> list[VisionFeatures]:
         """By digest; keeps what it makes."""
         features = self._tower(Patches.join(patches.values()).to(self._loaded.device))
         seen = [

@@ -77,17 +77,17 @@ class VllmEngine:
     async def generate(self, request: GenerationRequest) -> list[Completion]:
         if self._closed or self._running is None:
             raise EngineNotReady("the engine is not running")
-        work = asyncio.create_task(_Sampling(self._running, request, next(self._numbers)).run())
-        self._in_progress.add(work)
+        sampling = asyncio.create_task(_Sampling(self._running, request, next(self._numbers)).run())
+        self._in_progress.add(sampling)
         try:
-            return await work
+            return await sampling
         except asyncio.CancelledError:
             caller = asyncio.current_task()
             if self._closed and caller and not caller.cancelling():
                 raise EngineNotReady("the engine is closing") from None
             raise
         finally:
-            self._in_progress.discard(work)
+            self._in_progress.discard(sampling)
 
     async def watch(self) -> None:
         # vLLM has no event for it.
@@ -98,8 +98,8 @@ class VllmEngine:
     async def close(self) -> None:
         self._closed = True
         ending = list(self._in_progress)
-        for work in ending:
-            work.cancel()
+        for sampling in ending:
+            sampling.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         if self._running is not None:
             if self._running.llm.output_handler:
