@@ -3,11 +3,10 @@
 #   docker build --file deploy/gateway.Dockerfile --tag tally-gateway .
 FROM python:3.11.14-slim-bookworm AS dependencies
 WORKDIR /build
-COPY pyproject.toml deploy/requirements.py ./
+COPY deploy/locks/gateway.txt requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python requirements.py gateway > requirements.txt \
-    && python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv install --requirement requirements.txt
+    python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv install --require-hashes --requirement requirements.txt
 
 # The installed package, and of it what this service may import.
 FROM python:3.11.14-slim-bookworm AS code

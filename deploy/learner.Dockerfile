@@ -8,11 +8,10 @@ FROM python:3.11.14-slim-bookworm AS dependencies
 # learner, or trackers for a learner that can record jobs in TensorBoard, MLflow or W&B
 ARG EXTRA=learner
 WORKDIR /build
-COPY pyproject.toml deploy/requirements.py ./
+COPY deploy/locks/$EXTRA.txt requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python requirements.py "$EXTRA" > requirements.txt \
-    && python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv install --requirement requirements.txt
+    python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv install --require-hashes --requirement requirements.txt
 
 # The installed package, and of it what this service may import.
 FROM python:3.11.14-slim-bookworm AS code

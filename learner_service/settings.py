@@ -95,7 +95,9 @@ class LearnerSettings(ServiceSettings):
             spec = find_spec(tracker.value)
             # A folder of that name, where the service was started, is no package.
             if spec is None or spec.origin is None:
-                raise ValueError(f"{tracker} is not installed; pip install 'tally[trackers]'")
+                raise ValueError(
+                    f"{tracker} is not installed; pip install '.[trackers]' in a checkout"
+                )
         if Tracker.MLFLOW in trackers and not os.getenv("MLFLOW_TRACKING_URI"):
             raise ValueError("mlflow needs MLFLOW_TRACKING_URI, such as http://mlflow:5000")
         return list(dict.fromkeys(trackers))

@@ -27,14 +27,13 @@ class Built:
     def _run(self, stage: Stage) -> None:
         build = self._folder / "build"
         shutil.rmtree(build, ignore_errors=True)
-        arguments = dict(value.split("=") for value in stage.values("ARG"))
-        environment = _without_tally() | arguments | {"PATH": _path_of_this_python()}
+        environment = _without_tally() | stage.arguments | {"PATH": _path_of_this_python()}
         folder = build
         for instruction, value in stage.instructions:
             if instruction == "WORKDIR":
                 folder = Path(self._relocated(value))
             elif instruction == "COPY":
-                _copy_from_context(value, folder)
+                _copy_from_context(*stage.copied(value), folder)
             elif instruction == "RUN":
                 command = ["sh", "-ec", self._relocated(shell_command(value))]
                 subprocess.run(command, cwd=folder, env=environment, check=True, timeout=300)
@@ -55,10 +54,13 @@ class Built:
         return text
 
 
-def _copy_from_context(value: str, folder: Path) -> None:
-    *sources, _ = value.split()
-    for source in context_paths() if sources == ["."] else sources:
-        _copy(ROOT / source, folder / (source if sources == ["."] else Path(source).name))
+def _copy_from_context(sources: list[str], target: str, folder: Path) -> None:
+    if sources == ["."]:
+        for path in context_paths():
+            _copy(ROOT / path, folder / path)
+    else:
+        (source,) = sources
+        _copy(ROOT / source, folder / target)
 
 
 def _copy(source: Path, target: Path) -> None:

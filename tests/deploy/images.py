@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,15 @@ class Stage:
 
     def values(self, instruction: str) -> list[str]:
         return [value for name, value in self.instructions if name == instruction]
+
+    def copied(self, value: str) -> tuple[list[str], str]:
+        """The sources of a COPY in the build's context, and its target; ARGs at their defaults."""
+        *sources, target = string.Template(value).safe_substitute(self.arguments).split()
+        return sources, target
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        return dict(value.split("=", 1) for value in self.values("ARG"))
 
     @property
     def environment(self) -> dict[str, str]:

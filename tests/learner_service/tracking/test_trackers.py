@@ -170,7 +170,9 @@ def test_a_tracker_that_cannot_work_is_refused_at_the_start(monkeypatch: pytest.
     with pytest.raises(ValidationError, match="mlflow needs MLFLOW_TRACKING_URI"):
         LearnerSettings()
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ValidationError, match=r"wandb is not installed; pip install 'tally\["):
+    with pytest.raises(
+        ValidationError, match=r"wandb is not installed; pip install '\.\[trackers\]'"
+    ):
         LearnerSettings(report_to=["wandb"])
     with pytest.raises(ValidationError, match="'tensorboard', 'mlflow' or 'wandb'"):
         LearnerSettings(report_to=["comet"])
