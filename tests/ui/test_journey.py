@@ -48,8 +48,8 @@ async def watch_the_curve_move(visit: Visitor) -> None:
     before = await reward.locator("canvas").screenshot()
     step = await steps_shown(visit)
     await until_step(visit, step + 2)
-    await visit.page.wait_for_timeout(200)
-    assert await reward.locator("canvas").screenshot() != before
+    while await reward.locator("canvas").screenshot() == before:
+        await visit.page.wait_for_timeout(100)
 
 
 async def compare(visit: Visitor, words: Words) -> None:
@@ -78,7 +78,7 @@ async def test_every_page_is_accessible_and_fits(
         views = [f"{path}?view={view}" for view in ("curves", "samples", "compare", "try")]
         for place in ("/", f"/data/{file_id}", f"/train?file={file_id}", "/jobs", *views):
             await visit.open(place)
-            await visit.page.wait_for_timeout(250)
+            await visit.settle()
             await check_accessibility(visit, place)
             wider = "document.documentElement.scrollWidth - window.innerWidth"
             assert await visit.page.evaluate(wider) <= 0, place

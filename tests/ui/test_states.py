@@ -3,15 +3,18 @@
 import csv
 import io
 import zipfile
+from functools import partial
 from pathlib import Path
 
 from playwright.async_api import Browser, expect
 from pydantic import SecretStr
 
+from gateway.page import page_route
+from gateway.page.assets import load_assets
 from tests.fakes.learner import FakeLearner
 from tests.stack import Stack
 from tests.ui.journey import SETTINGS, start, steps_shown, until_step, upload
-from tests.ui.scripted import running_gateway
+from tests.ui.scripted import running_gateway, scripted_job
 from tests.ui.visitor import PHONE, visitor
 from tests.ui.words import Words
 
@@ -149,3 +152,22 @@ async def test_a_token_is_asked_for_and_opens_everything(
         await visit.open(f"/data/{file_id}")
         picture = visit.page.locator(".pictures img").first
         await expect(picture).not_to_have_js_property("naturalWidth", 0)
+
+
+async def test_without_the_chart_library_the_page_says_so_and_goes_on(
+    browser: Browser, data: Path, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(page_route, "load_assets", partial(load_assets, tmp_path))
+    async with (
+        scripted_job(tmp_path / "gateway", data / "training_data.zip") as job,
+        visitor(browser, job.url) as visit,
+    ):
+        await visit.open(f"/jobs/{job.job_id}")
+        for _ in range(2):
+            await until_step(visit, await job.step())
+        charts = visit.page.locator(".chart")
+        await expect(charts.first).to_contain_text(WORDS("curves.missing"))
+        await expect(charts.first.locator("output")).to_have_text("0.50")
+        await visit.press(WORDS("view.samples"))
+        await expect(visit.page.locator(".answer").first).to_be_visible()
+        assert visit.complaints == []

@@ -1,5 +1,6 @@
 """A visitor of the page: a real Chromium, and what a hand does in it."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Locator, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    Locator,
+    Page,
+    Request,
+    ViewportSize,
+    async_playwright,
+    expect,
+)
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -40,6 +49,37 @@ new PerformanceObserver((list) => {
     shifts.push([value, sources.map(({ node }) => node?.className || node?.textContent)]);
 }).observe({ type: 'layout-shift', buffered: true });"""
 
+# What moves for ever, such as a spinner, does not count.
+_DRAWN = """async () => {
+  const moving = document.getAnimations().filter(({ effect }) =>
+    effect.getComputedTiming().iterations !== Infinity);
+  await Promise.allSettled(moving.map(({ finished }) => finished));
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  await frame();
+  await frame();
+}"""
+
+
+class Requests:
+    """Those of a page that are on their way."""
+
+    def __init__(self, page: Page) -> None:
+        self._open: set[Request] = set()
+        self.none_open = asyncio.Event()
+        self.none_open.set()
+        page.on("request", self._add)
+        page.on("requestfinished", self._remove)
+        page.on("requestfailed", self._remove)
+
+    def _add(self, request: Request) -> None:
+        self._open.add(request)
+        self.none_open.clear()
+
+    def _remove(self, request: Request) -> None:
+        self._open.discard(request)
+        if not self._open:
+            self.none_open.set()
+
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
@@ -58,11 +98,20 @@ class Visitor:
 
     page: Page
     url: str
+    requests: Requests
     complaints: list[str] = field(default_factory=list)
 
     async def open(self, place: str = "/") -> None:
         await self.page.goto(f"{self.url}/ui#{place}")
         await expect(self.page.locator("h1")).to_be_visible()
+
+    async def settle(self) -> None:
+        """Waits until nothing is fetched, moved or drawn any more."""
+        while True:
+            await self.requests.none_open.wait()
+            await self.page.evaluate(_DRAWN)
+            if self.requests.none_open.is_set():
+                return
 
     async def shifts(self) -> tuple[float, list]:
         """How far the layout shifted since this was last asked, and what did; 0 is not at all."""
@@ -118,7 +167,8 @@ async def visitor(
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     expect.set_options(timeout=PATIENCE_MILLISECONDS)
     await context.add_init_script(_SHIFTS)
-    visit = Visitor(await context.new_page(), url)
+    page = await context.new_page()
+    visit = Visitor(page, url, Requests(page))
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     visit.page.on("console", lambda message: _note(visit, message))
     try:
