@@ -35,7 +35,7 @@ from bench.rollout_work import LORA, Work
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
-from learner_service.clients.patience import Patience
+from learner_service.clients.retry import Retry
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
 from rollout_service.engine import GenerationRequest, LocalBlob
 from rollout_service.model import load_outline
@@ -161,7 +161,7 @@ async def _client(settings: RolloutSettings, store: BlobStore) -> AsyncIterator[
             health_checked=True,
         )
         await stack.enter_async_context(channel)
-        yield RolloutClient(channel, Patience(600, lambda waiting: None), concurrency=64)
+        yield RolloutClient(channel, Retry(600, lambda waiting: None), concurrency=64)
 
 
 @contextmanager

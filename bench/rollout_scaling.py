@@ -19,7 +19,7 @@ from bench import services
 from bench.delayed_replica import IMAGE_TOKEN_ID
 from bench.report import options, print_json, print_table
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.clients.patience import Patience
+from learner_service.clients.retry import Retry
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
 from learner_service.settings import LearnerSettings
 from tally.rpc.channel import open_channel
@@ -104,8 +104,8 @@ async def _steps(ports: list[int], blobs: "_Blobs", settings: Settings) -> Figur
     async with open_channel(
         address, idempotent_methods=IDEMPOTENT_METHODS, health_checked=True
     ) as channel:
-        patience = Patience(60, lambda waiting: None)
-        client = RolloutClient(channel, patience, learner.rollout_concurrency)
+        retry = Retry(60, lambda waiting: None)
+        client = RolloutClient(channel, retry, learner.rollout_concurrency)
         seconds, processor_seconds = 0.0, 0.0
         for step in range(settings.steps + 1):
             started, busy = time.perf_counter(), time.process_time()

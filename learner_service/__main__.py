@@ -11,8 +11,8 @@ import grpc
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import NewerDatabase
+from learner_service.interactive import Interactive
 from learner_service.models import ModelList
-from learner_service.on_demand import OnDemand
 from learner_service.queue.job_store import JobStore
 from learner_service.queue.jobs import Jobs
 from learner_service.servicer import LearnerServicer
@@ -32,10 +32,10 @@ async def run(settings: LearnerSettings) -> None:
     store = JobStore(settings.data_dir / "learner.db")
     models = ModelList(settings.models)
     jobs = Jobs(settings, store, blobs, models)
-    on_demand = OnDemand(settings, models, blobs)
+    interactive = Interactive(settings, models, blobs)
 
     def register(server: grpc.aio.Server) -> None:
-        add_LearnerServiceServicer_to_server(LearnerServicer(jobs, on_demand), server)
+        add_LearnerServiceServicer_to_server(LearnerServicer(jobs, interactive), server)
         add_BlobServiceServicer_to_server(BlobServicer(blobs), server)
 
     queue: list[asyncio.Task[None]] = []

@@ -13,7 +13,7 @@ from learner_service.convert import (
     preflight_response,
     spec_from_proto,
 )
-from learner_service.on_demand import OnDemand
+from learner_service.interactive import Interactive
 from learner_service.prediction.question import Question, last_adapter
 from learner_service.queue.job_store import Job
 from learner_service.queue.jobs import Jobs
@@ -24,9 +24,9 @@ from tally.rpc.errors import InvalidArgument
 
 
 class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
-    def __init__(self, jobs: Jobs, on_demand: OnDemand) -> None:
+    def __init__(self, jobs: Jobs, interactive: Interactive) -> None:
         self._jobs = jobs
-        self._on_demand = on_demand
+        self._interactive = interactive
 
     async def StartJob(
         self, request: pb.StartJobRequest, context: grpc.aio.ServicerContext
@@ -59,7 +59,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     async def Answer(
         self, request: pb.AnswerRequest, context: grpc.aio.ServicerContext
     ) -> pb.AnswerResponse:
-        answers = await self._on_demand.answer(self._question(request))
+        answers = await self._interactive.answer(self._question(request))
         return answer_response(answers)
 
     async def Preflight(
@@ -69,7 +69,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
         if not isinstance(spec.work, Training):
             raise InvalidArgument("spec: only a job that trains has a preflight; expected train")
         earlier_steps = self._jobs.earlier_steps(spec.base_model)
-        result = await self._on_demand.preflight(spec, spec.work, earlier_steps)
+        result = await self._interactive.preflight(spec, spec.work, earlier_steps)
         return preflight_response(result)
 
     def _question(self, request: pb.AnswerRequest) -> Question:

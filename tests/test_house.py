@@ -142,7 +142,25 @@ def test_no_file_grows_beyond_its_noun():
     assert set(long) <= REASONED, long
 
 
-def test_the_learners_own_process_starts_without_torch():
-    """Only its workers hold a model; what the service itself asks is brought in on demand."""
-    code = "import sys, learner_service.__main__; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+IMPORTS_EVERY_MODULE = """
+import importlib, pkgutil, sys
+for name in sys.argv[1:]:
+    package = importlib.import_module(name)
+    for module in pkgutil.walk_packages(getattr(package, "__path__", []), f"{name}."):
+        importlib.import_module(module.name)
+sys.exit("torch" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("name", ["learner_service.queue", "learner_service.__main__"])
+def test_the_learners_own_process_starts_without_torch(name: str):
+    """Only its workers hold a model; what the service answers itself brings torch when asked."""
+    command = [sys.executable, "-c", IMPORTS_EVERY_MODULE, name]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_learners_two_processes_share_only_what_lies_below_them():
+    imports = set(imports_between_rooms("learner_service"))
+    assert not imports & {("queue", "worker"), ("worker", "queue")}
+    grounds = {"blobs", "errors", "events", "job_folder", "models", "phases", "settings", "spec"}
+    assert {imported for room, imported in imports if room == "queue"} <= grounds | {"queue"}

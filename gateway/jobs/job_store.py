@@ -10,10 +10,9 @@ from gateway.convert import LearnerEvent, LearnerState
 from gateway.database import Database
 from gateway.jobs.job_models import EVALUATION, SAMPLES, Job, JobEvent
 from gateway.times import now
+from tally.job.kept_answers import STEPS_KEPT, is_milestone
 
 _PAGE = 500
-_SHOWN_STEPS_KEPT = 20
-_SHOWN_MILESTONES = 20
 
 
 _NEWEST_FIRST = (col(Job.created_at).desc(), col(Job.job_id))
@@ -190,12 +189,11 @@ def _append(session: Session, job: Job, event: LearnerEvent) -> None:
 
 
 def _drop_shown_groups(session: Session, job: Job) -> None:
-    """Empties the event that leaves the last ones kept, unless it is one of some 20 that stay."""
+    """Empties the event that leaves the last STEPS_KEPT, unless it is to stay for good."""
     query = select(JobEvent).where(JobEvent.job_id == job.job_id, JobEvent.kind == SAMPLES)
     order = col(JobEvent.seq).desc()
-    leaving = session.exec(query.order_by(order).offset(_SHOWN_STEPS_KEPT).limit(1)).first()
-    apart = max(1, -(-job.total_steps // _SHOWN_MILESTONES))
-    if leaving is not None and (leaving.payload["step"] - 1) % apart:
+    leaving = session.exec(query.order_by(order).offset(STEPS_KEPT).limit(1)).first()
+    if leaving is not None and not is_milestone(leaving.payload["step"], job.total_steps):
         leaving.payload = {**leaving.payload, "groups": []}
 
 

@@ -1,6 +1,6 @@
 """The two clients of a worker, and what it says while it waits for a service."""
 
-from learner_service.clients.patience import Patience
+from learner_service.clients.retry import Retry
 from learner_service.clients.rewards import IDEMPOTENT_METHODS as REWARD_METHODS
 from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS as ROLLOUT_METHODS
@@ -30,8 +30,8 @@ async def open_clients(
     return (
         RolloutClient(
             rollout_channel,
-            Patience(wait_seconds, phases.rollouts_away),
+            Retry(wait_seconds, phases.rollouts_away),
             settings.rollout_concurrency,
         ),
-        RewardClient(reward_channel, Patience(wait_seconds, on_reward_wait)),
+        RewardClient(reward_channel, Retry(wait_seconds, on_reward_wait)),
     )

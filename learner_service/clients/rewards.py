@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from learner_service.clients.patience import Patience
+from learner_service.clients.retry import Retry
 from learner_service.errors import RewardsUnavailable
 from tally.job.settings import RewardWeight
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
@@ -29,9 +29,9 @@ class Score:
 class RewardClient:
     """Scores answers; a reward that isn't a finite number is a fault, never a 0."""
 
-    def __init__(self, channel: grpc.aio.Channel, patience: Patience) -> None:
+    def __init__(self, channel: grpc.aio.Channel, retry: Retry) -> None:
         self._stub = reward_pb2_grpc.RewardServiceStub(channel)
-        self._patience = patience
+        self._retry = retry
 
     async def score(
         self,
@@ -50,26 +50,26 @@ class RewardClient:
             request = reward_pb2.ScoreRequest(
                 answers=answers[start : start + _MOST_ANSWERS], rewards=weights
             )
-            scores += await self._asked(request)
+            scores += await self._score(request)
         return scores
 
-    async def _asked(self, request: reward_pb2.ScoreRequest) -> list[Score]:
+    async def _score(self, request: reward_pb2.ScoreRequest) -> list[Score]:
         try:
-            return await self._patience.call(lambda: self._ask(request))
+            return await self._retry.call(lambda: self._call(request))
         except Unavailable as error:
             message = "the reward service did not answer within the bound"
             raise RewardsUnavailable(message) from error
 
-    async def _ask(self, request: reward_pb2.ScoreRequest) -> list[Score]:
+    async def _call(self, request: reward_pb2.ScoreRequest) -> list[Score]:
         async with translated_errors():
             response = await self._stub.Score(request)
         scored = response.scored_answers
         if len(scored) != len(request.answers) or not all(math.isfinite(s.reward) for s in scored):
             raise Unavailable("the reward service answered without a finite reward for each answer")
-        return [_converted(answer) for answer in scored]
+        return [_score_of(answer) for answer in scored]
 
 
-def _converted(answer: reward_pb2.ScoredAnswer) -> Score:
+def _score_of(answer: reward_pb2.ScoredAnswer) -> Score:
     parsed = answer.parsed_count
     return Score(
         count=parsed.count if parsed.HasField("count") else None,

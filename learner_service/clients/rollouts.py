@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import grpc
 
-from learner_service.clients.patience import Patience
-from learner_service.clients.together import together
-from learner_service.clients.turns import TurnedAway, Turns
+from learner_service.clients.concurrency import ConcurrencyLimit, NoRoom
+from learner_service.clients.gather import gather
+from learner_service.clients.retry import Retry
 from learner_service.errors import RolloutsUnavailable
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 from tally.rpc.errors import DataLoss, ResourceExhausted, Unavailable, translated_errors
@@ -74,14 +74,14 @@ class RolloutClient:
     room says so at once, and the group goes to the next.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, patience: Patience, concurrency: int) -> None:
+    def __init__(self, channel: grpc.aio.Channel, retry: Retry, concurrency: int) -> None:
         self._stub = rollout_pb2_grpc.RolloutServiceStub(channel)
-        self._patience = patience
-        self._turns = Turns(concurrency)
+        self._retry = retry
+        self._limit = ConcurrencyLimit(concurrency)
 
     async def model(self) -> RolloutModel:
         """Raises RolloutsUnavailable where no replica answers within the bound."""
-        response = await self._asked(self._get_model)
+        response = await self._call(self._get_model)
         return RolloutModel(
             base_model=response.base_model,
             engine=response.engine,
@@ -102,9 +102,11 @@ class RolloutClient:
 
         An empty `adapter_digest` samples from the base model.
         """
-        return await together(self._group(prompt, adapter_digest, sampling) for prompt in prompts)
+        return await gather(
+            self._sample_group(prompt, adapter_digest, sampling) for prompt in prompts
+        )
 
-    async def _group(
+    async def _sample_group(
         self, prompt: Prompt, adapter_digest: str, sampling: Sampling
     ) -> list[Completion]:
         request = rollout_pb2.GenerateRequest(
@@ -118,42 +120,47 @@ class RolloutClient:
                 seed=prompt.seed,
             ),
         )
-        response = await self._answer(request)
-        return _checked(response, adapter_digest, sampling.num_completions)
+        response = await self._wait_for_room(request)
+        return _check_group(response, adapter_digest, sampling.num_completions)
 
-    async def _answer(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
+    async def _wait_for_room(
+        self, request: rollout_pb2.GenerateRequest
+    ) -> rollout_pb2.GenerateResponse:
         while True:
-            with suppress(TurnedAway):
-                async with self._turns.turn():
-                    response = await self._asked(lambda: self._generate(request))
+            with suppress(NoRoom):
+                async with self._limit.slot():
+                    response = await self._call(lambda: self._generate(request))
                 if not response.full:
-                    self._turns.one_more()
+                    self._limit.grow()
                 return response
 
     async def _generate(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
-        """Raises TurnedAway where the answers to other groups will make room."""
+        """Raises NoRoom where the answers to other groups will make room."""
         try:
             async with translated_errors():
-                return await self._stub.Generate(request)
+                response: rollout_pb2.GenerateResponse = await self._stub.Generate(request)
+                return response
         except ResourceExhausted as error:
-            if self._turns.give_up():
-                raise TurnedAway from error
+            if self._limit.shrink():
+                raise NoRoom from error
             raise
 
     async def _get_model(self) -> rollout_pb2.GetModelResponse:
+        request = rollout_pb2.GetModelRequest()
         async with translated_errors():
-            return await self._stub.GetModel(rollout_pb2.GetModelRequest())
+            response: rollout_pb2.GetModelResponse = await self._stub.GetModel(request)
+            return response
 
-    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _call(self, attempt: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await self._patience.call(ask)
+            return await self._retry.call(attempt)
         except Unavailable as error:
             busy = isinstance(error.__cause__, ResourceExhausted)
             did = "had room for a group" if busy else "answered"
             raise RolloutsUnavailable(f"no rollout replica {did} within the bound") from error
 
 
-def _checked(
+def _check_group(
     response: rollout_pb2.GenerateResponse, adapter_digest: str, num_completions: int
 ) -> list[Completion]:
     """Refuses a group that is not whole, or that another policy sampled."""

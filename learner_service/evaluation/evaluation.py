@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from learner_service.clients.background import BackgroundLoop
+from learner_service.clients.gather import gather
 from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import RolloutClient, Sampling
-from learner_service.clients.together import together
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
 from learner_service.evaluation.answers import Answered, Compared
@@ -60,7 +60,7 @@ class Evaluator:
 
         starts = range(0, len(rows), _SCORED_TOGETHER)
         chunks = [rows[start : start + _SCORED_TOGETHER] for start in starts]
-        return [one for found in await together(map(answers, chunks)) for one in found]
+        return [one for found in await gather(map(answers, chunks)) for one in found]
 
     async def _answers(self, rows: Sequence[Row], digest: str) -> list[Answered]:
         prompts = [self._prompter.prompt(row, seed=0) for row in rows]

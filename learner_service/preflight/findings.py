@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from learner_service.clients.rollouts import RolloutModel
+from learner_service.preflight.base_sample import BaseSample
 from learner_service.preflight.memory import MemoryEstimate
 from learner_service.preflight.savings import nearest_that_fits
 from learner_service.spec import Training
@@ -40,18 +41,6 @@ class StepPlan:
     steps_per_epoch: int
     total_steps: int
     completions_per_step: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class BaseSample:
-    """How the base model did on `num_samples` groups; `scores` as in EvaluationScores."""
-
-    num_samples: int
-    scores: dict[str, float]
-    varied_group_rate: float
-    any_right_rate: float
-    completions: int
-    seconds: float
 
 
 def step_plan(training: TrainingConfig, rows: int) -> StepPlan:
@@ -209,6 +198,15 @@ def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:
             message=f"{base.scores['parse_failure_rate']:.0%} of the base model's answers hold no "
             "count; ask in the question for an answer such as 'A photo of 3 apples'",
         )
+
+
+def rollouts_away() -> Finding:
+    return Finding(
+        severity=Severity.WARNING,
+        code="rollouts_away",
+        where="",
+        message="no rollout replica answers now, so the base model was not asked; a job would wait",
+    )
 
 
 def of_memory(

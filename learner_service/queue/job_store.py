@@ -21,8 +21,8 @@ from learner_service.events import (
     to_json,
 )
 from learner_service.queue.database import open_database, transaction
-from learner_service.queue.retention import STEPS_KEPT, is_milestone
 from learner_service.spec import JobSpec, stored_spec
+from tally.job.kept_answers import STEPS_KEPT, is_milestone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ class JobStore:
                 self._insert_event(changed, event)
                 self._update(changed)
                 if isinstance(event, SamplesShown):
-                    self._let_samples_go(changed)
+                    self._drop_shown_groups(changed)
         return True
 
     def events(self, job_id: str, after_seq: int, limit: int = 1000) -> list[LoggedEvent]:
@@ -178,7 +178,7 @@ class JobStore:
             (job.job_id, job.last_seq, _now().isoformat(), to_json(event)),
         )
 
-    def _let_samples_go(self, job: Job) -> None:
+    def _drop_shown_groups(self, job: Job) -> None:
         """Empties the event that leaves the last STEPS_KEPT, unless it is to stay for good."""
         row = self._connection.execute(
             "SELECT seq, event FROM events WHERE job_id = ? AND event LIKE ?"

@@ -1,4 +1,4 @@
-"""What a worker that gives up tells its supervisor."""
+"""What a worker that gives up tells the service."""
 
 import torch
 
@@ -6,7 +6,7 @@ from learner_service.events import WorkerFailed
 from tally.rpc.errors import DataLoss, ResourceExhausted, TallyError
 
 
-def failure_of(error: Exception) -> WorkerFailed:
+def describe_failure(error: Exception) -> WorkerFailed:
     """What a person is told, and whether another worker may do better."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"

@@ -29,7 +29,7 @@ def write_output(
     """Writes exactly OUTPUT_FILES into `folder`, which is made anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    policy.model.save_pretrained(folder)
+    policy.model.save_pretrained(str(folder))
     policy.tokenizer.save_pretrained(folder, save_jinja_files=False)
     policy.image_processor.save_pretrained(folder)
     state.save_to_json(str(folder / "trainer_state.json"))

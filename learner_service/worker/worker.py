@@ -18,13 +18,13 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.clients import open_clients
 from learner_service.errors import StopRequested
-from learner_service.evaluation.comparing import Comparing
 from learner_service.events import Event, JobPhase, PhaseChanged, to_json
 from learner_service.job_folder.task import WorkerTask
 from learner_service.phases import Phases
 from learner_service.spec import Evaluation
 from learner_service.worker.evaluation_job import run_evaluation_job
-from learner_service.worker.failures import failure_of
+from learner_service.worker.failures import describe_failure
+from learner_service.worker.job_parts import JobParts
 from learner_service.worker.training_job import TrainingJob
 from tally.host.parent import end_with_parent
 from tally.rpc.logs import configure_logging
@@ -48,8 +48,7 @@ class Worker:
         rollouts, rewards = self._loop.run(
             open_clients(self._task.settings, self.report, self._phases)
         )
-        work = self._task.spec.work
-        comparing = Comparing(
+        parts = JobParts(
             task=self._task,
             store=self._store,
             loop=self._loop,
@@ -57,13 +56,13 @@ class Worker:
             rewards=rewards,
             report=self.report,
             phases=self._phases,
-            max_new_tokens=work.limits.max_new_tokens,
-            seed=work.seed,
+            stop=self._stop,
         )
+        work = self._task.spec.work
         if isinstance(work, Evaluation):
-            run_evaluation_job(comparing, work)
+            run_evaluation_job(parts, work)
         else:
-            TrainingJob(comparing, work, self._stop).run()
+            TrainingJob(parts, work).run()
 
     def report(self, event: Event) -> None:
         """Writes one line; a phase that is the current one already is not said again.
@@ -96,7 +95,7 @@ def main() -> None:
             with suppress(StopRequested):
                 worker.run()
         except Exception as error:
-            worker.report(failure_of(error))
+            worker.report(describe_failure(error))
             raise
     # Threads of gRPC and torch must not outlive the interpreter's teardown.
     os._exit(0)

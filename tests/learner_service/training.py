@@ -13,7 +13,7 @@ import torch
 from learner_service import spec
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
-from learner_service.clients.patience import Patience
+from learner_service.clients.retry import Retry
 from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import RolloutClient
 from learner_service.data.dataset import Row
@@ -223,8 +223,8 @@ async def _served(
         servers.append(server)
         target = ClientSettings(target=f"127.0.0.1:{server.port}")
         channels.append(open_channel(target, idempotent_methods=()))
-    patience = Patience(5.0, lambda waiting: None)
-    clients = RolloutClient(channels[0], patience, 16), RewardClient(channels[1], patience)
+    retry = Retry(5.0, lambda waiting: None)
+    clients = RolloutClient(channels[0], retry, 16), RewardClient(channels[1], retry)
     return [*servers, *channels], clients
 
 

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from learner_service.clients.background import BackgroundLoop
-from learner_service.clients.patience import Patience
+from learner_service.clients.retry import Retry
 from learner_service.clients.rewards import RewardClient, Score
 from learner_service.clients.rollouts import Prompt, RolloutClient, Sampling
 from learner_service.errors import RewardsUnavailable, RolloutsUnavailable, StopRequested
@@ -42,7 +42,7 @@ async def rollouts(
     servicer: FakeRollouts, waits: list[bool], concurrency: int = 2, **settings: object
 ) -> AsyncIterator[RolloutClient]:
     async with channel_to(add_RolloutServiceServicer_to_server, servicer, **settings) as channel:
-        yield RolloutClient(channel, Patience(1.0, waits.append), concurrency)
+        yield RolloutClient(channel, Retry(1.0, waits.append), concurrency)
 
 
 @asynccontextmanager
@@ -50,7 +50,7 @@ async def rewards(
     servicer: FakeRewards, waits: list[bool], wait_seconds: float = 1.0, **settings: object
 ) -> AsyncIterator[RewardClient]:
     async with channel_to(add_RewardServiceServicer_to_server, servicer, **settings) as channel:
-        yield RewardClient(channel, Patience(wait_seconds, waits.append))
+        yield RewardClient(channel, Retry(wait_seconds, waits.append))
 
 
 async def test_groups_come_back_whole_and_in_order():
@@ -106,7 +106,7 @@ async def test_replicas_without_any_room_are_an_error_after_the_bound():
 
 
 async def test_an_answer_to_one_group_keeps_the_others_waiting():
-    patience = Patience(1.0, lambda _: None)
+    retry = Retry(1.0, lambda _: None)
     refusals = 3  # the pauses after them are longer than the bound
 
     async def late() -> int:
@@ -118,9 +118,9 @@ async def test_an_answer_to_one_group_keeps_the_others_waiting():
 
     async def others() -> None:
         while refusals >= 0:
-            await patience.call(lambda: asyncio.sleep(0.1))
+            await retry.call(lambda: asyncio.sleep(0.1))
 
-    answer, _ = await asyncio.gather(patience.call(late), others())
+    answer, _ = await asyncio.gather(retry.call(late), others())
     assert answer == 1
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from learner_service.clients.patience import Patience
+from learner_service.clients.retry import Retry
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
 from tally.rollout.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
 from tally.rpc.channel import open_channel
@@ -51,7 +51,7 @@ async def client_of(ports: list[int], waits: list[bool]) -> AsyncIterator[Rollou
     async with open_channel(
         settings, idempotent_methods=IDEMPOTENT_METHODS, health_checked=True
     ) as channel:
-        yield RolloutClient(channel, Patience(3600, waits.append), concurrency=256)
+        yield RolloutClient(channel, Retry(3600, waits.append), concurrency=256)
 
 
 async def ask(client: RolloutClient, adapter_digest: str = "") -> None:

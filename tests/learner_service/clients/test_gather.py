@@ -1,10 +1,10 @@
-"""Calls that are made together."""
+"""Several calls at once."""
 
 import asyncio
 
 import pytest
 
-from learner_service.clients.together import together
+from learner_service.clients.gather import gather
 from learner_service.errors import RolloutsUnavailable
 
 
@@ -14,7 +14,7 @@ async def after(seconds: float, value: int) -> int:
 
 
 async def test_results_keep_the_order_of_the_calls():
-    assert await together([after(0.02, 1), after(0.0, 2)]) == [1, 2]
+    assert await gather([after(0.02, 1), after(0.0, 2)]) == [1, 2]
 
 
 async def test_the_first_error_is_raised_itself_and_ends_the_others():
@@ -30,5 +30,5 @@ async def test_the_first_error_is_raised_itself_and_ends_the_others():
         raise RolloutsUnavailable("away")
 
     with pytest.raises(RolloutsUnavailable, match="away"):
-        await together([waits(), fails()])
+        await gather([waits(), fails()])
     assert ended.is_set()

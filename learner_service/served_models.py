@@ -1,6 +1,7 @@
-"""What asks the replicas outside of a job: tokenizers and clients, opened when they are needed.
+"""The base models as the replicas serve them, for what the service asks itself.
 
-No weights are loaded: the service's own process stays light.
+Tokenizers and clients are opened when they are needed. No weights are loaded: the service's own
+process stays light.
 """
 
 import asyncio
@@ -17,11 +18,11 @@ from learner_service.settings import LearnerSettings
 _WAIT_SECONDS = 10.0
 
 
-def _ignored(event: Event) -> None:
+def _ignore(event: Event) -> None:
     """Nobody is told of what happens outside of a job."""
 
 
-class Asking:
+class ServedModels:
     """One for the service; its calls give up early, since a person waits for them."""
 
     def __init__(self, settings: LearnerSettings, models: ModelList) -> None:
@@ -33,7 +34,7 @@ class Asking:
 
     async def clients(self) -> tuple[RolloutClient, RewardClient]:
         if self._clients is None:
-            self._clients = await open_clients(self._settings, _ignored, Phases(_ignored))
+            self._clients = await open_clients(self._settings, _ignore, Phases(_ignore))
         return self._clients
 
     async def prompter(self, base_model: str) -> Prompter:
@@ -41,11 +42,11 @@ class Asking:
 
         Raises UnknownModel, FailedPrecondition where they serve another, RolloutsUnavailable.
         """
-        prompter = await self.prompter_alone(base_model)
-        await self.served(prompter, base_model)
+        prompter = await self.load_prompter(base_model)
+        await self.check_served(prompter, base_model)
         return prompter
 
-    async def prompter_alone(self, base_model: str) -> Prompter:
+    async def load_prompter(self, base_model: str) -> Prompter:
         """Raises UnknownModel."""
         source = self._models.source(base_model)
         async with self._lock:
@@ -53,8 +54,11 @@ class Asking:
                 self._prompters[base_model] = await asyncio.to_thread(Prompter.of_model, source)
         return self._prompters[base_model]
 
-    async def served(self, prompter: Prompter, base_model: str) -> RolloutModel:
-        """What the replicas serve; raises FailedPrecondition, RolloutsUnavailable."""
+    async def check_served(self, prompter: Prompter, base_model: str) -> RolloutModel:
+        """What the replicas serve.
+
+        Raises FailedPrecondition where that is another model, RolloutsUnavailable.
+        """
         rollouts, _ = await self.clients()
         served = await rollouts.model()
         await asyncio.to_thread(prompter.agree_on_tokens, served, base_model)

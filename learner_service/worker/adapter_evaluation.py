@@ -1,41 +1,29 @@
-"""A comparison from its rows to its report: what a worker does with an adapter it can name."""
+"""An evaluation from its rows to its report: what a worker does with an adapter it can name."""
 
 import math
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learner_service.blobs.blob_store import BlobStore
-from learner_service.clients.background import BackgroundLoop
-from learner_service.clients.rewards import RewardClient
-from learner_service.clients.rollouts import RolloutClient
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
 from learner_service.evaluation.comparison import SCORES, comparison
 from learner_service.evaluation.evaluation import Evaluator
 from learner_service.evaluation.report import PAGE_NAME, write_report
-from learner_service.events import EvaluationDone, JobPhase, Notice, Report
-from learner_service.job_folder.task import WorkerTask
-from learner_service.phases import Phases
+from learner_service.events import EvaluationDone, JobPhase, Notice
+from learner_service.worker.job_parts import JobParts
 from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import TallyError
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparing:
-    """The parts that both a training job and a comparison alone have."""
+class AdapterEvaluation:
+    """Compares an adapter with the base model; `seed` is that of the intervals' resampling."""
 
-    task: WorkerTask
-    store: BlobStore
-    loop: BackgroundLoop
-    rollouts: RolloutClient
-    rewards: RewardClient
-    report: Report
-    phases: Phases
-    max_new_tokens: int
-    seed: int
+    def __init__(self, parts: JobParts, *, max_new_tokens: int, seed: int) -> None:
+        self._parts = parts
+        self._max_new_tokens = max_new_tokens
+        self._seed = seed
 
     def run(
         self,
@@ -48,30 +36,30 @@ class Comparing:
 
         `held_out_share`: the rows are this part of the job's own data; None where they are not.
         """
-        self.phases.enter(JobPhase.EVALUATING)
+        self._parts.phases.enter(JobPhase.EVALUATING)
         evaluator = Evaluator(
             prompter=prompter,
-            rollouts=self.rollouts,
-            rewards=self.rewards,
-            loop=self.loop,
-            max_new_tokens=self.max_new_tokens,
-            report=self.report,
+            rollouts=self._parts.rollouts,
+            rewards=self._parts.rewards,
+            loop=self._parts.loop,
+            max_new_tokens=self._max_new_tokens,
+            report=self._parts.report,
         )
         compared = evaluator.compare(rows, adapter_digest)
-        result = comparison(compared, self.seed)
+        result = comparison(compared, self._seed)
         result["held_out"] = None
         if held_out_share is not None:
             numbers = [row.number for row in rows]
             result["held_out"] = {"share": held_out_share, "rows": numbers}
-        path = self.task.folder.report_archive
+        path = self._parts.task.folder.report_archive
         write_report(
             path,
             result,
             compared,
             about=self._about(held_out_share is not None),
-            open_picture=lambda digest: self.store.path(digest).read_bytes(),
+            open_picture=lambda digest: self._parts.store.path(digest).read_bytes(),
         )
-        self.report(self._done(result, path))
+        self._parts.report(self._store_report(result, path))
         return path
 
     def page(
@@ -89,20 +77,20 @@ class Comparing:
             rows = stage()
             if not rows:
                 return None
-            return _page_of(self.run(prompter, rows, adapter_digest, held_out_share))
+            return _read_page(self.run(prompter, rows, adapter_digest, held_out_share))
         except TallyError as error:
-            self.report(Notice(message=f"base and adapter were not compared: {error}"))
+            self._parts.report(Notice(message=f"base and adapter were not compared: {error}"))
             return None
 
     def _about(self, held_out: bool) -> dict[str, str]:
-        spec = self.task.spec
+        spec = self._parts.task.spec
         source = "They were held out of training." if held_out else ""
         line = f"Base model: {spec.base_model}. {source}".strip()
         return {"title": spec.job_name or "Comparison", "line": line}
 
-    def _done(self, result: dict[str, Any], path: Path) -> EvaluationDone:
+    def _store_report(self, result: dict[str, Any], path: Path) -> EvaluationDone:
         digest = digest_of_file(path)
-        self.store.put_file(path, digest)
+        self._parts.store.put_file(path, digest)
         return EvaluationDone(
             num_samples=result["num_samples"],
             base=_figures(result["base"]),
@@ -111,7 +99,7 @@ class Comparing:
         )
 
 
-def _page_of(report: Path) -> bytes:
+def _read_page(report: Path) -> bytes:
     """The HTML page of a report."""
     with zipfile.ZipFile(report) as archive:
         return archive.read(PAGE_NAME)

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class TurnedAway(Exception):
-    """No replica had room for a group; it gets in line again."""
+class NoRoom(Exception):
+    """No replica had room for a group; it waits for another slot."""
 
 
-class Turns:
-    """At most `most` groups at once. Each that is turned away makes them one fewer, each answer of
-    a replica with room one more, so that an answer lets the next group go and nobody asks again
+class ConcurrencyLimit:
+    """At most `most` groups at once. Each that finds no room makes the limit one less, each answer
+    of a replica with room one more, so that an answer lets the next group go and nobody asks again
     and again."""
 
     def __init__(self, most: int) -> None:
@@ -19,26 +19,26 @@ class Turns:
         self._free = asyncio.Semaphore(most)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Waits in line. A turn that ends with TurnedAway was given up by `give_up`."""
+    async def slot(self) -> AsyncIterator[None]:
+        """Waits in line. A slot that ends with NoRoom was given up by `shrink`."""
         await self._free.acquire()
         try:
             yield
-        except TurnedAway:
+        except NoRoom:
             raise
         except BaseException:
             self._free.release()
             raise
         self._free.release()
 
-    def one_more(self) -> None:
+    def grow(self) -> None:
         """There was room for another group."""
         if self._now < self._most:
             self._now += 1
             self._free.release()
 
-    def give_up(self) -> bool:
-        """Gives a turn up for good, unless it is the only one there is."""
+    def shrink(self) -> bool:
+        """Gives a slot up for good; returns False, with nothing done, for the only one there is."""
         if self._now == 1:
             return False
         self._now -= 1

@@ -7,7 +7,7 @@ from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.spec import Training
 
 
-def chosen_policy(task: WorkerTask, training: Training) -> Policy:
+def load_policy(task: WorkerTask, training: Training) -> Policy:
     settings, config = task.settings, training.config
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from learner_service.asking import Asking
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.rollouts import Prompt, Sampling
 from learner_service.data.dataset import Row
@@ -16,45 +15,46 @@ from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.data.prompts import Prompter
 from learner_service.errors import InvalidDataset
 from learner_service.prediction.question import ModelAnswer, Question
+from learner_service.served_models import ServedModels
 from tally.families.grid import ImageGrid
 from tally.rpc.errors import InvalidArgument
 
 
-class Answering:
-    def __init__(self, asking: Asking, blobs: BlobStore) -> None:
-        self._asking = asking
+class Predictor:
+    def __init__(self, models: ServedModels, blobs: BlobStore) -> None:
+        self._models = models
         self._blobs = blobs
 
     async def answer(self, question: Question) -> list[ModelAnswer]:
         """The base model's answer and, where there is an adapter, the adapter's."""
-        prompter = await self._asking.prompter(question.base_model)
-        async with self._staged(question, prompter.grid) as row:
+        prompter = await self._models.prompter(question.base_model)
+        async with self._stage(question, prompter.grid) as row:
             prompt = prompter.prompt(row, seed=0)
             digests = ["", question.adapter_digest] if question.adapter_digest else [""]
             sampling = Sampling(
                 num_completions=1, temperature=0.0, max_new_tokens=question.max_new_tokens
             )
-            asked = [self._said(prompter, prompt, digest, sampling) for digest in digests]
+            asked = [self._ask(prompter, prompt, digest, sampling) for digest in digests]
             texts = await asyncio.gather(*asked)
-        _, rewards = await self._asking.clients()
+        _, rewards = await self._models.clients()
         scores = await rewards.score(texts, [0] * len(texts))
         return [
             ModelAnswer(text=text, count=score.count, explanation=score.explanation)
             for text, score in zip(texts, scores, strict=True)
         ]
 
-    async def _said(
+    async def _ask(
         self, prompter: Prompter, prompt: Prompt, digest: str, sampling: Sampling
     ) -> str:
-        rollouts, _ = await self._asking.clients()
+        rollouts, _ = await self._models.clients()
         ((completion,),) = await rollouts.generate([prompt], digest, sampling)
         return prompter.answer(completion)
 
     @asynccontextmanager
-    async def _staged(self, question: Question, grid: ImageGrid) -> AsyncIterator[Row]:
+    async def _stage(self, question: Question, grid: ImageGrid) -> AsyncIterator[Row]:
         """The image as a blob that is gone afterwards."""
-        image = await asyncio.to_thread(_fitted, question, grid)
-        digest = await asyncio.to_thread(self._blobs.put_bytes, _png_of_its_own(image))
+        image = await asyncio.to_thread(_fit, question, grid)
+        digest = await asyncio.to_thread(self._blobs.put_bytes, _unique_png(image))
         try:
             yield Row(
                 number=0,
@@ -68,7 +68,7 @@ class Answering:
             self._blobs.delete(digest)
 
 
-def _fitted(question: Question, grid: ImageGrid) -> Image.Image:
+def _fit(question: Question, grid: ImageGrid) -> Image.Image:
     try:
         image = decode(question.image, "image")
     except InvalidDataset as error:
@@ -76,7 +76,7 @@ def _fitted(question: Question, grid: ImageGrid) -> Image.Image:
     return fit_to_grid(image, grid, question.max_image_size)
 
 
-def _png_of_its_own(image: Image.Image) -> bytes:
+def _unique_png(image: Image.Image) -> bytes:
     """A job may have staged the same picture: only other bytes can be deleted without harm."""
     note = PngInfo()
     note.add_text("Comment", uuid.uuid4().hex)

@@ -13,7 +13,7 @@ _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 10.0
 
 
-class Patience:
+class Retry:
     """Repeats calls while their service is away, until it answered none for `wait_seconds`.
 
     All calls to a service share one: an answer to any of them is a sign of life.
@@ -37,20 +37,20 @@ class Patience:
                 async with asyncio.timeout(self._seconds_left(began)):
                     result = await attempt()
             except (Unavailable, ResourceExhausted, DeadlineExceeded, TimeoutError) as error:
-                self._say(True)
+                self._tell(True)
                 await asyncio.sleep(min(pause, max(0.0, self._seconds_left(began))))
                 if self._seconds_left(began) <= 0:
                     raise Unavailable("no answer within the bound") from error
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
                 self._answered_at = time.monotonic()
-                self._say(False)
+                self._tell(False)
                 return result
 
     def _seconds_left(self, began: float) -> float:
         return max(began, self._answered_at) + self._wait_seconds - time.monotonic()
 
-    def _say(self, waiting: bool) -> None:
+    def _tell(self, waiting: bool) -> None:
         if waiting is not self._waiting:
             self._waiting = waiting
             self._on_wait(waiting)

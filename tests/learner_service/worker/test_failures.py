@@ -4,7 +4,7 @@ import torch
 from learner_service.errors import InvalidDataset, RolloutsUnavailable
 from learner_service.events import WorkerFailed
 from learner_service.queue.worker_process import WorkerExit
-from learner_service.worker.failures import failure_of
+from learner_service.worker.failures import describe_failure
 from tally.rpc.errors import DataLoss
 
 
@@ -21,7 +21,7 @@ from tally.rpc.errors import DataLoss
     ],
 )
 def test_what_a_person_is_told(error: Exception, retryable: bool, said: str):
-    failure = failure_of(error)
+    failure = describe_failure(error)
     assert failure.retryable is retryable
     assert said in failure.message
     assert "/secret" not in failure.message

@@ -1,4 +1,4 @@
-"""Several calls at once, with one error where any of them fails."""
+"""Several calls at once: asyncio.gather, but the first error ends the others."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def together(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def gather(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Their results in order. The first that fails ends the others, and its error is raised."""
     try:
         async with asyncio.TaskGroup() as group:

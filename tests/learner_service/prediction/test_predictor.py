@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from learner_service.asking import Asking
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.job_folder.published_adapters import PublishedAdapters
 from learner_service.models import ModelList
-from learner_service.prediction.answering import Answering
+from learner_service.prediction.predictor import Predictor
 from learner_service.prediction.question import Question, last_adapter
+from learner_service.served_models import ServedModels
 from learner_service.settings import LearnerSettings
 from tally.rpc.errors import FailedPrecondition, InvalidArgument
 from tests.fakes.worker_services import NotingRollouts, WorkerServices
@@ -20,9 +20,9 @@ PICTURE = encoded(Image.new("RGB", (90, 60), "red"), "JPEG")
 
 
 @pytest.fixture
-def answering(services: WorkerServices, store: BlobStore, random_policy_path: Path) -> Answering:
+def predictor(services: WorkerServices, store: BlobStore, random_policy_path: Path) -> Predictor:
     settings = LearnerSettings(rollout=services.rollout, reward=services.reward)
-    return Answering(Asking(settings, ModelList([str(random_policy_path)])), store)
+    return Predictor(ServedModels(settings, ModelList([str(random_policy_path)])), store)
 
 
 def question(path: Path, **changed) -> Question:
@@ -38,30 +38,30 @@ def question(path: Path, **changed) -> Question:
 
 
 async def test_both_answer_and_the_picture_is_gone(
-    answering: Answering, store: BlobStore, rollouts: NotingRollouts, random_policy_path: Path
+    predictor: Predictor, store: BlobStore, rollouts: NotingRollouts, random_policy_path: Path
 ):
     asked = question(random_policy_path, adapter_digest="a" * 64)
-    base, adapter = await answering.answer(asked)
+    base, adapter = await predictor.answer(asked)
     assert (base.text, base.count, adapter.count) == ("A photo of 3 apples", 3, 3)
     (digest,) = rollouts.images["base"] & rollouts.images["adapter"]
     assert store.size_bytes(digest) is None
 
 
 async def test_a_picture_that_a_job_staged_stays(
-    answering: Answering, store: BlobStore, rollouts: NotingRollouts, random_policy_path: Path
+    predictor: Predictor, store: BlobStore, rollouts: NotingRollouts, random_policy_path: Path
 ):
     from learner_service.data.images import to_png
 
     staged = store.put_bytes(to_png(Image.new("RGB", (112, 84), "red")))
     picture = encoded(Image.new("RGB", (112, 84), "red"))
-    await answering.answer(question(random_policy_path, image=picture))
+    await predictor.answer(question(random_policy_path, image=picture))
     assert staged not in rollouts.images["base"]
     assert store.size_bytes(staged)
 
 
-async def test_what_is_no_picture_is_refused(answering: Answering, random_policy_path: Path):
+async def test_what_is_no_picture_is_refused(predictor: Predictor, random_policy_path: Path):
     with pytest.raises(InvalidArgument, match="image"):
-        await answering.answer(question(random_policy_path, image=b"<svg/>"))
+        await predictor.answer(question(random_policy_path, image=b"<svg/>"))
 
 
 @pytest.mark.parametrize("changed", [{"image": b""}, {"text": " "}, {"text": "x" * 4001}])

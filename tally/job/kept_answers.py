@@ -1,4 +1,4 @@
-"""How long the log keeps the answers of a step: a job of 10,000 steps must not fill it. Pure."""
+"""How long a log keeps the answers of a step: a job of 10,000 steps must not fill it. Pure."""
 
 STEPS_KEPT = 20
 _MILESTONES = 20

@@ -1,0 +1,63 @@
+"""How the base model does on some of the rows, at the job's own settings."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from learner_service.clients.rewards import RewardClient, Score
+from learner_service.clients.rollouts import RolloutClient, Sampling
+from learner_service.data.dataset import Row
+from learner_service.data.prompts import Prompter
+from learner_service.evaluation.comparison import SCORES, ratio_scores
+from learner_service.spec import Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseSample:
+    """How the base model did on `num_samples` groups; `scores` as in EvaluationScores."""
+
+    num_samples: int
+    scores: dict[str, float]
+    varied_group_rate: float
+    any_right_rate: float
+    completions: int
+    seconds: float
+
+
+async def ask_base_model(
+    rollouts: RolloutClient,
+    rewards: RewardClient,
+    prompter: Prompter,
+    training: Training,
+    rows: Sequence[Row],
+) -> BaseSample:
+    """What the first step would see: a group for each row. Raises RolloutsUnavailable."""
+    config = training.config
+    prompts = [prompter.prompt(row, config.seed + number) for number, row in enumerate(rows)]
+    sampling = Sampling(
+        num_completions=config.num_generations,
+        temperature=config.temperature,
+        max_new_tokens=config.max_new_tokens,
+    )
+    started = time.monotonic()
+    groups = await rollouts.generate(prompts, "", sampling)
+    seconds = time.monotonic() - started
+    texts = [prompter.answer(completion) for group in groups for completion in group]
+    true_counts = [row.true_count for row in rows for _ in range(config.num_generations)]
+    scores = await rewards.score(texts, true_counts, training.rewards)
+    return _summarize(scores, config.num_generations, seconds)
+
+
+def _summarize(scores: Sequence[Score], group_size: int, seconds: float) -> BaseSample:
+    starts = range(0, len(scores), group_size)
+    groups = [scores[start : start + group_size] for start in starts]
+    values = ratio_scores(scores).values()
+    return BaseSample(
+        num_samples=len(groups),
+        scores={name: float(value) for name, value in zip(SCORES, values, strict=True)},
+        varied_group_rate=fmean(len({score.reward for score in group}) > 1 for group in groups),
+        any_right_rate=fmean(any(score.difference == 0 for score in group) for group in groups),
+        completions=len(scores),
+        seconds=seconds,
+    )

@@ -1,0 +1,78 @@
+"""A preflight with the services of a worker: what it finds, and that it answers without them."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.models import ModelList
+from learner_service.preflight.findings import Severity
+from learner_service.preflight.preflight import Preflight, Preflights
+from learner_service.served_models import ServedModels
+from learner_service.settings import LearnerSettings
+from learner_service.spec import JobSpec, Training
+from tally.job.settings import LoraConfig, TrainingConfig
+from tally.rpc.settings import ClientSettings
+from tests.fakes.worker_services import NotingRollouts, WorkerServices
+from tests.learner_service.data.test_dataset import encoded, line, write_zip
+
+ROWS = 60
+
+
+@pytest.fixture
+def dataset_digest(tmp_path: Path, store: BlobStore) -> str:
+    images = {f"{n}.png": encoded(Image.new("RGB", (56, 56), (n, 9, 9))) for n in range(ROWS)}
+    lines = [line(name, row=2 + n, true_count=1 + n % 6) for n, name in enumerate(images)]
+    return store.put_bytes(write_zip(tmp_path / "data.zip", images, lines).read_bytes())
+
+
+@pytest.fixture
+def preflight(store: BlobStore, dataset_digest: str, random_policy_path: Path):
+    async def run(rollout: ClientSettings, reward: ClientSettings, **config: object) -> Preflight:
+        settings = LearnerSettings(rollout=rollout, reward=reward)
+        models = ServedModels(settings, ModelList([str(random_policy_path)]))
+        training = Training(
+            config=TrainingConfig(num_generations=2, max_image_size=112, **config),
+            lora=LoraConfig(r=2),
+        )
+        spec = JobSpec(
+            dataset_digest=dataset_digest, base_model=random_policy_path.name, work=training
+        )
+        preflights = Preflights(models, store, device="cpu", dtype="float32")
+        return await preflights.run(spec, training, str(random_policy_path), [])
+
+    return run
+
+
+async def test_the_base_model_is_asked_about_a_sample(preflight, services: WorkerServices):
+    result = await preflight(services.rollout, services.reward)
+    assert (result.rows, result.images, result.held_out_rows) == (60, 60, 6)
+    # "3" to all: right in a sixth, without any variety.
+    assert result.base.num_samples == 32
+    assert result.base.varied_group_rate == 0
+    assert [finding.code for finding in result.findings] == ["no_variety"]
+    assert result.memory.estimated_bytes > result.memory.weights_bytes > 0
+    assert result.time.seconds > 0
+
+
+async def test_a_temperature_beyond_the_engine_s_is_found_before_the_first_step(
+    preflight, services: WorkerServices, rollouts: NotingRollouts
+):
+    rollouts.max_temperature = 2.0
+    result = await preflight(services.rollout, services.reward, temperature=3.0)
+    [finding] = result.findings
+    assert (finding.severity, finding.code) == (Severity.ERROR, "temperature")
+    assert finding.suggestion == {"train.config.temperature": 2.0}
+    assert (result.base, rollouts.images) == (None, {})
+
+
+async def test_without_replicas_the_rest_is_told(
+    preflight, services: WorkerServices, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("learner_service.served_models._WAIT_SECONDS", 0.3)
+    nowhere = ClientSettings(target="127.0.0.1:1")
+    result = await preflight(nowhere, services.reward)
+    assert [finding.code for finding in result.findings] == ["rollouts_away"]
+    assert (result.base, result.time) == (None, None)
+    assert result.steps.total_steps > 0
