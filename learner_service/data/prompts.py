@@ -1,6 +1,7 @@
 """Questions to prompt token ids, by the model's own chat template, and answers back to text."""
 
 from functools import lru_cache
+from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
@@ -18,19 +19,20 @@ class PromptBuilder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, image_token_id: int) -> None:
         self._tokenizer = tokenizer
         self._image_token_id = image_token_id
-        image_token = tokenizer.convert_ids_to_tokens(image_token_id)
-        self._specials = (*tokenizer.all_special_tokens, image_token)
+        image_tokens = tokenizer.convert_ids_to_tokens([image_token_id])
+        self._specials = (*tokenizer.all_special_tokens, *image_tokens)
         # Rows come again with every epoch, and many share a question.
-        self._kept_ids = lru_cache(maxsize=1024)(self._computed_ids)
+        self._kept_ids = lru_cache(maxsize=1024)(self._compute_ids)
 
     def prompt_ids(self, question: str, image_tokens: int) -> list[int]:
         """[prompt tokens], ending where the model's answer begins."""
         return list(self._kept_ids(question, image_tokens))
 
-    def _computed_ids(self, question: str, image_tokens: int) -> tuple[int, ...]:
+    def _compute_ids(self, question: str, image_tokens: int) -> tuple[int, ...]:
         content = [{"type": "image"}, {"type": "text", "text": self._without_specials(question)}]
+        messages: list[Any] = [{"role": "user", "content": content}]
         text = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+            messages, tokenize=False, add_generation_prompt=True
         )
         ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         place = ids.index(self._image_token_id)
@@ -73,7 +75,8 @@ class Prompter:
         )
 
     def answer(self, completion: Completion) -> str:
-        return self._tokenizer.decode(completion.token_ids, skip_special_tokens=True)
+        [text] = self._tokenizer.batch_decode([[*completion.token_ids]], skip_special_tokens=True)
+        return text
 
     def agree_on_tokens(self, served: RolloutModel, base_model: str) -> None:
         """Raises FailedPrecondition for replicas whose token ids mean something else."""
