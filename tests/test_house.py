@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "tally.rpc": CONTRACTS,
     "tally.cli": {"tally.host", "tally.samples"},
     "tally.host": set(),
-    "tally.samples": {"tally.torch_compat"},
+    "tally.samples": {"tally.families", "tally.torch_compat"},
     "tally.torch_compat": set(),
     "tally.families": set(),
     "tally.job": set(),

@@ -53,6 +53,8 @@ class Family(ABC):
     language_model_path: ClassVar[str]  # within the model as transformers loads it
     vision_tower_path: ClassVar[str]  # likewise
     head_path: ClassVar[str]  # likewise
+    image_token: ClassVar[str]  # as the tokenizer spells the placeholder
+    video_token: ClassVar[str]  # likewise
     projections: ClassVar[Projections]
 
     @property

@@ -27,6 +27,8 @@ class Qwen2VL(Family):
     language_model_path = "model.language_model"
     vision_tower_path = "model.visual"
     head_path = "lm_head"
+    image_token = "<|image_pad|>"
+    video_token = "<|video_pad|>"
     projections = Projections(
         query="self_attn.q_proj",
         key="self_attn.k_proj",

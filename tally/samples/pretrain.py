@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
 
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.samples.scenes import IMAGE_SIZE_PIXELS, MAX_COUNT, Scene, answer_text, draw_scene
 from tally.samples.small_policy import build_image_processor, build_model, build_tokenizer
 
@@ -54,7 +55,7 @@ class BatchMaker:
         self._mean = np.array(processor.image_mean, dtype=np.float32)
         self._std = np.array(processor.image_std, dtype=np.float32)
         self._tokenizer = tokenizer
-        self._image_token_id = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+        self._image_token_id = tokenizer.convert_tokens_to_ids(QWEN2_5_VL.image_token)
 
     def __call__(self, scenes: list[Scene], labels: list[int]) -> Batch:
         prompts = [self._prompt_ids(scene.question) for scene in scenes]
@@ -84,7 +85,7 @@ class BatchMaker:
         text = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
         )
-        text = text.replace("<|image_pad|>", "<|image_pad|>" * MERGED_CELLS**2)
+        text = text.replace(QWEN2_5_VL.image_token, QWEN2_5_VL.image_token * MERGED_CELLS**2)
         return self._tokenizer(text)["input_ids"]
 
     def _patches(self, scenes: list[Scene]) -> Tensor:

@@ -13,6 +13,7 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.samples.kinds import KINDS
 from tally.samples.scenes import MAX_COUNT, QUESTIONS, answer_text
 
@@ -32,8 +33,8 @@ _SPECIAL_TOKENS = (
     "<|vision_start|>",
     "<|vision_end|>",
     "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
+    QWEN2_5_VL.image_token,
+    QWEN2_5_VL.video_token,
 )
 _CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -42,7 +43,8 @@ _CHAT_TEMPLATE = (
     "<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
     "{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% if part['type'] == 'image' %}"
+    f"<|vision_start|>{QWEN2_5_VL.image_token}<|vision_end|>"
     "{% elif 'text' in part %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
@@ -116,8 +118,8 @@ def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLForConditionalGeneration
             "window_size": 112,
             "fullatt_block_indexes": [1, 3],
         },
-        image_token_id=token_id("<|image_pad|>"),
-        video_token_id=token_id("<|video_pad|>"),
+        image_token_id=token_id(QWEN2_5_VL.image_token),
+        video_token_id=token_id(QWEN2_5_VL.video_token),
         vision_start_token_id=token_id("<|vision_start|>"),
         vision_end_token_id=token_id("<|vision_end|>"),
         tie_word_embeddings=True,

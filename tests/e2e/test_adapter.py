@@ -16,6 +16,7 @@ from PIL import Image
 from learner_service.data.images import to_png
 from learner_service.data.prompts import PromptBuilder
 from learner_service.job_folder.layout import JobFolder
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 from tally.rpc.digests import digest_of
 from tally.samples.small_policy import load_policy
@@ -89,7 +90,7 @@ def peft_answers(adapter: Path, questions: list[Question]) -> list[list[int]]:
 def service_answers(stack, adapter_digest: str, questions: list[Question]) -> list[list[int]]:
     """Greedy token ids of the running rollout service, for the images that the job staged."""
     _, tokenizer, _ = load_policy()
-    builder = PromptBuilder(tokenizer, tokenizer.convert_tokens_to_ids("<|image_pad|>"))
+    builder = PromptBuilder(tokenizer, tokenizer.convert_tokens_to_ids(QWEN2_5_VL.image_token))
     sampling = rollout_pb2.SamplingParameters(temperature=0, max_new_tokens=12)
     answers = []
     with grpc.insecure_channel(stack.target("rollout")) as channel:

@@ -65,7 +65,7 @@ class Reference:
     def prompt(
         self, question: str = "How many stars?", image_tokens: int = IMAGE_TOKENS
     ) -> list[int]:
-        picture = "<|vision_start|>" + "<|image_pad|>" * image_tokens + "<|vision_end|>"
+        picture = "<|vision_start|>" + QWEN2_5_VL.image_token * image_tokens + "<|vision_end|>"
         text = f"<|im_start|>user\n{picture}{question}<|im_end|>\n<|im_start|>assistant\n"
         return self.tokenizer(text)["input_ids"]
 

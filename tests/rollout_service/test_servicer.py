@@ -10,6 +10,7 @@ import pytest
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
 from rollout_service.torch_engine.engine import TorchEngine
 from rollout_service.torch_engine.language_model import LanguageModel
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.rollout.v1 import rollout_pb2
 from tally.rpc.digests import vocabulary_fingerprint
 from tests.fakes.blob_store import Fault
@@ -125,7 +126,7 @@ async def test_an_image_without_a_placeholder(service, reference):
 
 async def test_placeholders_that_are_scattered_or_of_a_video(service, reference):
     ids = reference.tokenizer.convert_tokens_to_ids
-    image, video = ids("<|image_pad|>"), ids("<|video_pad|>")
+    image, video = ids(QWEN2_5_VL.image_token), ids(QWEN2_5_VL.video_token)
     for prompt in ([image] * 8 + [1] + [image] * 8, [1, video, 2]):
         code, details = await refusal(service, reference, prompt=prompt)
         assert code == Code.INVALID_ARGUMENT

@@ -11,6 +11,7 @@ from rollout_service.engine import Completion, FinishReason, GenerationRequest
 from rollout_service.settings import RolloutSettings
 from rollout_service.torch_engine.engine import TorchEngine
 from rollout_service.torch_engine.kv_cache import GroupCache
+from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tests.rollout_service.support import Reference, adapter_of, local_blob, png
 
 
@@ -192,7 +193,7 @@ async def test_a_tiny_temperature_is_greedy(engine, reference, tmp_path):
 
 def test_what_is_barred_and_what_stops(reference):
     ids = reference.tokenizer.convert_tokens_to_ids
-    assert {ids("<|image_pad|>"), ids("<|video_pad|>"), ids("<|im_start|>")} <= set(
+    assert {ids(QWEN2_5_VL.image_token), ids(QWEN2_5_VL.video_token), ids("<|im_start|>")} <= set(
         reference.barred
     )
     assert ids("<|im_end|>") not in reference.barred

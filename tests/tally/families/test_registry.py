@@ -1,0 +1,61 @@
+"""What is known of a family stands in tally/families, once; to know it takes no torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tally.families.family import UnsupportedModel
+from tally.families.registry import FAMILIES, family_of
+
+ROOT = Path(__file__).parents[3]
+# Its type, its layers, its 4-bit weights, its placeholders, its grid, its positions, its rotation.
+FACTS = (
+    "qwen2_vl",
+    "q_proj",
+    "gate_proj",
+    "bnb_4bit",
+    "image_pad",
+    "smart_resize",
+    "shortest_edge",
+    "get_rope_index",
+    "rotate_half",
+)
+# Makes a model of the family, by the classes of transformers.
+MAKER = "tally/samples/small_policy.py"
+
+
+def test_the_families_are_known_without_torch():
+    code = "import sys, tally.families.registry; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_fact_of_a_family_stands_nowhere_else(fact: str):
+    folders = ("rollout_service", "learner_service", "gateway", "tally", "bench")
+    sources = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    found = [str(path.relative_to(ROOT)) for path in sources if fact in path.read_text()]
+    assert [path for path in found if not path.startswith("tally/families/")] in ([], [MAKER])
+
+
+def test_a_type_that_is_not_here_is_refused_with_those_that_are():
+    with pytest.raises(
+        UnsupportedModel, match="gpt2 is not supported; expected qwen2_5_vl or qwen2_vl"
+    ):
+        family_of(SimpleNamespace(model_type="gpt2"))
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+def test_sliding_windows_are_refused(family):
+    text = SimpleNamespace(layer_types=["full_attention", "sliding_attention"])
+    config = SimpleNamespace(model_type=family.model_type, get_text_config=lambda: text)
+    with pytest.raises(UnsupportedModel, match="sliding-window"):
+        family_of(config)
+
+
+def test_the_adapted_layers_are_those_of_the_language_model():
+    assert FAMILIES["qwen2_5_vl"].lora_targets == (
+        r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+    )
