@@ -4,9 +4,10 @@ import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -46,7 +47,7 @@ def adapter_tensors(layers: Mapping[str, nn.Linear], base_dtype: torch.dtype) ->
 
 
 def adapter_metadata(model: PeftModel) -> dict[str, str]:
-    config = model.peft_config[model.active_adapter]
+    config = cast(LoraConfig, model.peft_config[model.active_adapter])
     fields = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -92,7 +93,7 @@ class AdapterPublisher:
         """Streams the tensors to the file; they are never in memory a second time."""
         if self._layers is None or self._layers[0] is not model:
             self._layers = model, adapter_layers(model)
-        tensors = adapter_tensors(self._layers[1], model.get_base_model().dtype)
+        tensors = adapter_tensors(self._layers[1], cast(torch.dtype, model.get_base_model().dtype))
         try:
             save_file(tensors, path, metadata=adapter_metadata(model))
         except SafetensorError as error:  # of a full disk it has only the words

@@ -35,8 +35,9 @@ class FeatureCache:
         self, digests: Sequence[str], compute: Callable[[list[str]], Iterable[Tensor]]
     ) -> list[Tensor]:
         """The features of each image, [image tokens, H]; `compute` makes those not kept."""
-        found = {digest: self._find(digest) for digest in dict.fromkeys(digests)}
-        missing = [digest for digest, features in found.items() if features is None]
+        kept = {digest: self._find(digest) for digest in dict.fromkeys(digests)}
+        found = {digest: features for digest, features in kept.items() if features is not None}
+        missing = [digest for digest in kept if digest not in found]
         for digest, features in zip(missing, compute(missing), strict=True):
             found[digest] = features.cpu()
             if self._folder:

@@ -36,23 +36,22 @@ def _forward(
     """hidden_states: [1, S, H] → [1, K, H] at the K predicting positions, in their order."""
     if packed is None:
         return whole_forward(hidden_states, position_embeddings=position_embeddings, **options)
-    attention, part = layer.self_attn, layer.get_submodule
-    rows = packed.predicting
+    attention, rows = layer.self_attn, packed.predicting
     normed = layer.input_layernorm(hidden_states)
+
+    def project(path: str, states: Tensor) -> Tensor:
+        """[1, positions, H] → [1, heads, positions, D]"""
+        heads: Tensor = layer.get_submodule(path)(states).unflatten(-1, (-1, attention.head_dim))
+        return heads.transpose(1, 2)
+
     cosines, sines = (part.unsqueeze(1) for part in position_embeddings)
-    query = _heads(part(projections.query)(normed[:, rows]), attention.head_dim)
-    key = _heads(part(projections.key)(normed), attention.head_dim)
     attended = packed.at_predicting(
-        rotate(query, cosines[:, :, rows], sines[:, :, rows]),
-        rotate(key, cosines, sines),
-        _heads(part(projections.value)(normed), attention.head_dim),
+        rotate(project(projections.query, normed[:, rows]), cosines[:, :, rows], sines[:, :, rows]),
+        rotate(project(projections.key, normed), cosines, sines),
+        project(projections.value, normed),
         attention.scaling,
     )
     merged = attended.transpose(1, 2).flatten(2)
-    hidden_states = hidden_states[:, rows] + part(projections.output)(merged)
-    return hidden_states + layer.mlp(layer.post_attention_layernorm(hidden_states))
-
-
-def _heads(projected: Tensor, head_size: int) -> Tensor:
-    """[1, positions, heads · D] → [1, heads, positions, D]"""
-    return projected.unflatten(-1, (-1, head_size)).transpose(1, 2)
+    after: Tensor = hidden_states[:, rows] + layer.get_submodule(projections.output)(merged)
+    fed_forward: Tensor = layer.mlp(layer.post_attention_layernorm(after))
+    return after + fed_forward

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from bitsandbytes.functional import dequantize_4bit
-from bitsandbytes.nn import Linear4bit
+from bitsandbytes.nn.modules import Linear4bit
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
@@ -25,10 +25,11 @@ def fuse(model: nn.Module) -> None:
 
 def _forward(layer: LoraLayer, x: Tensor) -> Tensor:
     if layer.disable_adapters or layer.merged:
-        return layer.base_layer(x)
+        base_output: Tensor = layer.base_layer(x)
+        return base_output
     (name,) = layer.active_adapters
     rows = x.reshape(-1, x.shape[-1])
-    output = _LoraLinear.apply(
+    output: Tensor = _LoraLinear.apply(  # type: ignore[no-untyped-call]  # torch's own
         rows,
         layer.lora_dropout[name](rows),
         layer.lora_A[name].weight,
@@ -77,5 +78,6 @@ class _LoraLinear(torch.autograd.Function):
 def _weight(base: nn.Linear, dtype: torch.dtype) -> Tensor:
     """[out, in]; unpacked where it is held in 4 bits."""
     if isinstance(base, Linear4bit):
-        return dequantize_4bit(base.weight, base.weight.quant_state).to(dtype)
+        packed: Any = base.weight
+        return dequantize_4bit(packed, packed.quant_state).to(dtype)
     return base.weight

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import peft
 import torch
@@ -54,7 +55,7 @@ class Policy:
         self.image_processor = self.family.load_image_processor(settings.source)
         self.device = torch.device(settings.device)
         base = _load_base(settings, self.family)
-        self.head_V_H = base.get_output_embeddings().weight
+        self.head_V_H: Tensor = base.get_output_embeddings().weight
         # The forward pass ends at the hidden states: `score` takes them through the head.
         base.set_output_embeddings(torch.nn.Identity())
         torch.manual_seed(settings.seed)
@@ -72,8 +73,8 @@ class Policy:
         self._barred_ids = torch.zeros(0, dtype=torch.long, device=self.device)
 
     @property
-    def base(self) -> torch.nn.Module:
-        """The model under the adapter's wrapping."""
+    def base(self) -> Any:
+        """transformers' model, under the adapter's wrapping."""
         return self.model.get_base_model()
 
     @property
@@ -171,12 +172,13 @@ class Policy:
             raise ValueError(f"{found} image features for {int(is_image.sum())} image tokens")
         embeddings = self.base.get_input_embeddings()(packed.token_ids.to(self.device))
         image_mask = is_image.to(self.device).unsqueeze(-1)
-        return embeddings.masked_scatter(
+        placed: Tensor = embeddings.masked_scatter(
             image_mask, torch.cat(list(features)).to(embeddings)
-        ).unsqueeze(0)
+        )
+        return placed.unsqueeze(0)
 
 
-def _load_base(settings: PolicySettings, family: Family) -> torch.nn.Module:
+def _load_base(settings: PolicySettings, family: Family) -> Any:
     model = AutoModelForImageTextToText.from_pretrained(
         settings.source,
         dtype=settings.dtype,
@@ -190,7 +192,7 @@ def _load_base(settings: PolicySettings, family: Family) -> torch.nn.Module:
 def _peft_config(lora: LoraConfig, family: Family) -> peft.LoraConfig:
     return peft.LoraConfig(
         r=lora.r,
-        lora_alpha=lora.lora_alpha,
+        lora_alpha=lora.lora_alpha,  # type: ignore[arg-type]  # PEFT divides by r: a float will do
         lora_dropout=lora.lora_dropout,
         target_modules=family.lora_targets,
         bias="none",

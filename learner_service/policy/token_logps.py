@@ -58,7 +58,7 @@ def score(
     At `temperature`, over the vocabulary without `barred_ids`; in the order that `choices` was
     given the tokens. Entropies carry no gradient.
     """
-    logps, entropies_K = _Scored.apply(
+    logps, entropies_K = _Scored.apply(  # type: ignore[no-untyped-call]  # torch's own
         hidden_K_H, weight_V_H, chosen.places, chosen.token_ids, barred_ids, temperature
     )
     shape = chosen.order.shape

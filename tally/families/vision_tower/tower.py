@@ -80,8 +80,8 @@ class FrozenTower:
         for block, attends_to_all in zip(self._visual.blocks, self._attends_to_all, strict=True):
             hidden = hidden + self._attend(block, hidden, size, attends_to_all)
             hidden = hidden + block.mlp(block.norm2(hidden))
-        tokens = self._visual.merger(hidden.flatten(0, 1))
-        return tokens.unflatten(0, (len(pixels), -1))[:, size.layout.places]
+        tokens: Tensor = self._visual.merger(hidden.flatten(0, 1)).unflatten(0, (len(pixels), -1))
+        return tokens[:, size.layout.places]
 
     def _attend(self, block: Any, hidden: Tensor, size: _Size, attends_to_all: bool) -> Tensor:
         attention = block.attn
@@ -89,7 +89,8 @@ class FrozenTower:
         queries, keys = size.rotation(joined[:, :, :2].float()).to(hidden.dtype).unbind(2)
         parts = (queries, keys, joined[:, :, 2])
         windows = ((1, hidden.shape[1]),) if attends_to_all else size.layout.windows
-        return attention.proj(_attend_within(parts, windows))
+        attended: Tensor = attention.proj(_attend_within(parts, windows))
+        return attended
 
     def _make_size(self, height: int, width: int) -> _Size:
         windows = None if all(self._attends_to_all) else self._windows

@@ -8,11 +8,12 @@ import torch
 from transformers import AutoConfig, AutoTokenizer
 
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.job_folder.layout import JobFolder
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy, PolicySettings
 from rollout_service.engine import Completion, GenerationRequest, LocalBlob
 from rollout_service.settings import RolloutSettings
-from rollout_service.torch_engine.engine import TransformersEngine
+from rollout_service.torch_engine.engine import TorchEngine
 from tally.families.family import UnsupportedModel
 from tally.families.registry import FAMILIES, family_of
 from tally.job.settings import LoraConfig
@@ -54,13 +55,13 @@ def load(path: Path) -> Policy:
 
 def published(policy: Policy, folder: Path) -> LocalBlob:
     store = BlobStore(folder / "blobs")
-    digest = AdapterPublisher(store, folder / "published.txt").publish(policy.model)
+    digest = AdapterPublisher(store, JobFolder(folder).adapters).publish(policy.model)
     return LocalBlob(digest=digest, path=store.path(digest))
 
 
 async def sampled(path: Path, adapter: LocalBlob, folder: Path) -> list[Completion]:
     """Greedily and at a temperature, of a prompt with an image."""
-    engine = TransformersEngine(RolloutSettings(model=str(path), torch_threads=1))
+    engine = TorchEngine(RolloutSettings(model=str(path), torch_threads=1))
     placeholder = (await engine.load()).image_token_id
     answers = [
         await engine.generate(
