@@ -101,7 +101,7 @@ def _measured(case: Case, stack: Stack, model: Path, rounds: int, steps: int) ->
             side = TrlSide(_trl_settings(case, model), shown, Path(folder), _reward)
             side.step()  # the first one makes the optimizer and warms up
             trl += [seconds(side.step) for _ in range(_TRL_STEPS)]
-        trl_lengths += side.trainer._metrics["train"]["completions/mean_length"][-_TRL_STEPS:]
+        trl_lengths += side.lengths[-_TRL_STEPS:]
     return Figures(
         trl=median(trl),
         tally_first_epoch=median(step.seconds for step in first),

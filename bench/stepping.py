@@ -21,7 +21,7 @@ def optimizer_step(trainer: Trainer, batches: Sequence[Any]) -> float:
     loss = 0.0
     for batch in batches:
         loss += float(trainer.training_step(trainer.model_wrapped, batch, None))
-    trainer._clip_grad_norm(trainer.model)
+    trainer.accelerator.clip_grad_norm_(trainer.model.parameters(), trainer.args.max_grad_norm)
     trainer.optimizer.step()
     trainer.lr_scheduler.step()
     trainer.model.zero_grad()

@@ -8,6 +8,7 @@ own loop. Image and prompt preparation belong to `step`, never to `learn`, as in
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -26,8 +27,9 @@ from transformers import (  # noqa: E402
     Qwen2_5_VLProcessor,
     Qwen2VLVideoProcessor,
 )
-from trl import GRPOConfig, GRPOTrainer  # noqa: E402
+from trl import GRPOConfig  # noqa: E402
 
+from bench.given_trainer import GivenTrainer  # noqa: E402
 from bench.scenes import Example  # noqa: E402
 from bench.stepping import optimizer_step  # noqa: E402
 from tally.families.qwen2_5_vl import QWEN2_5_VL  # noqa: E402
@@ -65,7 +67,10 @@ class TrlSettings:
 
 
 class TrlSide:
-    """A GRPOTrainer that is ready to step. `folder` takes what TRL writes."""
+    """TRL's trainer, ready to step. `folder` takes what TRL writes.
+
+    `lengths` has the mean length of the completions, in tokens, of each batch that TRL scored.
+    """
 
     def __init__(
         self,
@@ -76,7 +81,7 @@ class TrlSide:
     ) -> None:
         self.settings = settings
         self._reward = reward or (lambda text, count: float(len(text) % 7))
-        self.trainer = GRPOTrainer(
+        self.trainer = GivenTrainer(
             model=_base_model(settings),
             reward_funcs=self._rewards,
             args=_arguments(settings, folder),
@@ -92,6 +97,7 @@ class TrlSide:
         )
         self._examples = examples
         self._batches: Any = None
+        self.lengths: list[float] = []
 
     @property
     def model(self) -> torch.nn.Module:
@@ -109,13 +115,7 @@ class TrlSide:
         """
         flat = [list(c) for group in completions_P_G for c in group]
         repeated = [e for e in examples for _ in range(self.settings.num_generations)]
-        generate = self.trainer._generate_single_turn
-        self.trainer.model.train()
-        self.trainer._generate_single_turn = lambda *args, **kwargs: (flat, None)
-        try:
-            batch = self.trainer._generate_and_score_completions([_row(e) for e in repeated])
-        finally:
-            self.trainer._generate_single_turn = generate
+        batch = self.trainer.batch_of([_row(e) for e in repeated], flat)
         return batch | {"advantages": advantages_P_G.flatten().to(batch["advantages"])}
 
     def loss(self, inputs: dict[str, Any]) -> Tensor:
@@ -125,12 +125,7 @@ class TrlSide:
 
     def learn(self, inputs: dict[str, Any]) -> float:
         """Forward, backward and optimizer on what `inputs` made; returns the loss."""
-        prepare = self.trainer._prepare_inputs
-        self.trainer._prepare_inputs = lambda given: given
-        try:
-            return optimizer_step(self.trainer, [inputs])
-        finally:
-            self.trainer._prepare_inputs = prepare
+        return optimizer_step(self.trainer, [inputs])
 
     def step(self) -> float:
         """A whole step on the next prompts: generate, score, forward, backward, optimizer."""
@@ -139,7 +134,14 @@ class TrlSide:
         number = self.settings.gradient_accumulation_steps
         return optimizer_step(self.trainer, [next(self._batches) for _ in range(number)])
 
-    def _rewards(self, completions: list[Any], true_count: list[int], **_: Any) -> list[float]:
+    def _rewards(
+        self,
+        completions: list[Any],
+        true_count: list[int],
+        completion_ids: list[list[int]],
+        **_: Any,
+    ) -> list[float]:
+        self.lengths.append(fmean(map(len, completion_ids)))
         texts = [completion[0]["content"] for completion in completions]
         return [self._reward(*pair) for pair in zip(texts, true_count, strict=True)]
 

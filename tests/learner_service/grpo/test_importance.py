@@ -33,13 +33,12 @@ def test_equal_to_trls_own_ratio(random_policy_path: Path, tmp_path: Path):
     trainer.vllm_importance_sampling_clip_max = 1.5
     ids = [[40, 41, 42], [43], [44, 45], [46, 47, 48]]
     sampled = [[-12.0 * ((7 * token) % 10) / 10 for token in row] for row in ids]
-    trainer._generate_single_turn = lambda *args, **kwargs: (ids, sampled)
     rows = [
         {"prompt": [{"role": "user", "content": s.question}], "image": s.image, "true_count": 1}
         for s in scenes
         for _ in range(2)
     ]
-    batch = trainer._generate_and_score_completions(rows)
+    batch = trainer.batch_of(rows, ids, sampled)
     mask = batch["completion_mask"].bool()
     ours = importance_weights(
         batch["old_per_token_logps"], batch["sampling_per_token_logps"], cap=1.5
