@@ -55,10 +55,10 @@ def main() -> None:
     fetches = _SPAWN.Value("i", 0)
     with tempfile.TemporaryDirectory(prefix="tally-bench-") as folder:
         store = Path(folder)
-        published = _published(store, layers, repeats)
+        published = _publish(store, layers, repeats)
         with (
-            _process(serve_blobs, store, fetches) as learner,
-            _process(serve_plainly, BlobStore(store).path(published["digest"])) as plain,
+            _run_process(serve_blobs, store, fetches) as learner,
+            _run_process(serve_plainly, BlobStore(store).path(published["digest"])) as plain,
         ):
             task = _Task(
                 digest=published["digest"],
@@ -67,7 +67,7 @@ def main() -> None:
                 plain_port=plain.recv(),
                 repeats=repeats,
             )
-            with _process(replicate, task, fetches) as replica:
+            with _run_process(replicate, task, fetches) as replica:
                 fetched = replica.recv()
             for pipe in (learner, plain):
                 pipe.send("stop")
@@ -86,7 +86,7 @@ class _Task:
     repeats: int
 
 
-def _published(store: Path, layers: int, repeats: int) -> dict[str, Any]:
+def _publish(store: Path, layers: int, repeats: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.adapter_worker", str(store), str(layers), str(repeats)]
     worker = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     published: dict[str, Any] = json.loads(worker.stdout)
@@ -97,7 +97,7 @@ def replicate(pipe: Connection, task: _Task, fetches: "Synchronized[int]") -> No
     """The replica: fetches and plain streams in turn, then eight requests at once."""
     settings = RolloutSettings(blob=ClientSettings(target=f"127.0.0.1:{task.blob_port}"))
     with place_cache(settings) as (placed, _), asyncio.Runner() as runner:
-        replica = runner.run(_Replica.opened(placed, task, fetches))
+        replica = runner.run(_Replica.open(placed, task, fetches))
         rates = in_turn(
             {
                 "plain": lambda: replica.rate(lambda: runner.run(replica.stream_plainly())),
@@ -124,7 +124,7 @@ class _Replica:
         self._plain_channel = grpc.aio.insecure_channel(f"127.0.0.1:{task.plain_port}")
 
     @classmethod
-    async def opened(cls, *arguments: Any) -> "_Replica":
+    async def open(cls, *arguments: Any) -> "_Replica":
         return cls(*arguments)
 
     async def close(self) -> None:
@@ -155,13 +155,13 @@ class _Replica:
         folder = self._folder / "bench"
         cache = BlobCache(folder, self._max_bytes, BlobClient(self._channel))
         try:
-            sizes = await asyncio.gather(*(self._held(cache) for _ in range(requests)))
+            sizes = await asyncio.gather(*(self._hold(cache) for _ in range(requests)))
             return sizes[0]
         finally:
             cache.close()
             shutil.rmtree(folder)
 
-    async def _held(self, cache: BlobCache) -> int:
+    async def _hold(self, cache: BlobCache) -> int:
         async with cache.hold(self._task.digest) as path:
             state = os.stat(path)
             assert state.st_size == self._task.size_bytes
@@ -181,10 +181,10 @@ class _Replica:
 
 
 @contextmanager
-def _process(work: Callable[..., None], *arguments: Any) -> Iterator[Connection]:
-    """`work` in a fresh process, its first argument the other end of what is yielded."""
+def _run_process(target: Callable[..., None], *arguments: Any) -> Iterator[Connection]:
+    """`target` in a fresh process, its first argument the other end of what is yielded."""
     ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=work, args=(theirs, *arguments), daemon=True)
+    process = _SPAWN.Process(target=target, args=(theirs, *arguments), daemon=True)
     process.start()
     theirs.close()
     try:

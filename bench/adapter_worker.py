@@ -60,7 +60,7 @@ def _adapted_7b(layers: int) -> PeftModel:
     text: dict[str, Any] = {**_QWEN_7B, "num_hidden_layers": layers, "max_window_layers": layers}
     config = Qwen2_5_VLConfig(text_config=text)
     with torch.device("meta"):
-        base = Qwen2_5_VLForConditionalGeneration(config).to(torch.bfloat16)
+        base = Qwen2_5_VLForConditionalGeneration(config).bfloat16()
     lora = LoraConfig(r=_RANK, lora_alpha=2 * _RANK, target_modules=QWEN2_5_VL.lora_targets)
     model = get_peft_model(base, lora, autocast_adapter_dtype=False, low_cpu_mem_usage=True)
     for module in model.modules():

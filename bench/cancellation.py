@@ -33,7 +33,7 @@ def main() -> None:
     repeats = 2 if arguments.quick else 10
     with tempfile.TemporaryDirectory() as folder:
         write_policy(SHAPES["small"], Path(folder))
-        taken = {engine: _taken(engine, folder, repeats) for engine in arguments.engines}
+        taken = {engine: _measure(engine, folder, repeats) for engine in arguments.engines}
     print_table(
         ["engine", "given up by", "free after, s", "most"],
         [
@@ -46,9 +46,9 @@ def main() -> None:
     print_json("cancellation", settings, {"seconds_until_free": taken})
 
 
-def _taken(engine: str, model: str, repeats: int) -> dict[str, list[float]]:
+def _measure(engine: str, model: str, repeats: int) -> dict[str, list[float]]:
     with (
-        services.running(
+        services.run_service(
             *("rollout_service", "--server.port", "0", "--engine", engine),
             *("--model", model, "--torch-threads", "1"),
             *("--max-batch-completions", str(_FILLING), "--max-waiting-completions", "0"),
@@ -56,15 +56,15 @@ def _taken(engine: str, model: str, repeats: int) -> dict[str, list[float]]:
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         stub = Stub(channel)
-        _until_answered(stub)
+        _wait_until_answered(stub)
         ways: dict[str, Callable[[Stub], None]] = {"cancel": _cancel, "deadline": _run_out}
-        return {way: [_until_free(stub, ways[way]) for _ in range(repeats)] for way in ways}
+        return {way: [_seconds_until_free(stub, ways[way]) for _ in range(repeats)] for way in ways}
 
 
-def _until_free(stub: Stub, give_up: Callable[[Stub], None]) -> float:
+def _seconds_until_free(stub: Stub, give_up: Callable[[Stub], None]) -> float:
     give_up(stub)
     started = time.perf_counter()
-    _until_answered(stub)
+    _wait_until_answered(stub)
     return time.perf_counter() - started
 
 
@@ -83,7 +83,7 @@ def _run_out(stub: Stub) -> None:
             raise
 
 
-def _until_answered(stub: Stub) -> None:
+def _wait_until_answered(stub: Stub) -> None:
     while True:
         try:
             stub.Generate(_request(1, 1))

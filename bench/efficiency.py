@@ -87,7 +87,7 @@ def matrix_rate(dtype: torch.dtype, device: str) -> float:
     return 2 * side**3 / seconds(product)
 
 
-def measured(case: Case, folder: Path, repeats: int) -> dict[str, float]:
+def measure(case: Case, folder: Path, repeats: int) -> dict[str, float]:
     tally = TallySide(TallySettings(**case.shared_settings(folder)), folder / "tally")
     forward_pass = tally.forward_pass(*case.batch())
     spans = pack(forward_pass.groups).spans
@@ -119,7 +119,7 @@ def measured(case: Case, folder: Path, repeats: int) -> dict[str, float]:
 
 
 def main() -> None:
-    arguments = _parsed()
+    arguments = _parse_arguments()
     folder = Path(tempfile.mkdtemp())
     figures = {}
     for policy in arguments.policy:
@@ -132,14 +132,14 @@ def main() -> None:
             dtype=arguments.dtype,
             device=arguments.device,
         )
-        figures[policy] = measured(case, folder, 3 if arguments.quick else arguments.repeats)
+        figures[policy] = measure(case, folder, 3 if arguments.quick else arguments.repeats)
     names = ["GFLOP", "step s", "floor s", "GFLOP/s", "share"]
     print_table(["504 px, G = 8", *names], [[p, *f.values()] for p, f in figures.items()])
     settings = {"completion_tokens": COMPLETION_TOKENS, "prompts": arguments.prompts}
     print_json("efficiency", settings | {"dtype": arguments.dtype}, figures)
 
 
-def _parsed() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = options("the learner's share of the machine's matrix product")
     parser.add_argument("--policy", nargs="+", default=["small", "medium"], choices=list(SHAPES))
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])

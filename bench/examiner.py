@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import set_peft_model_state_dict
@@ -20,12 +21,12 @@ _BATCH = 64
 Adapter = dict[str, Tensor]
 
 
-def _scored(text: str, true_count: int) -> ScoredAnswer:
+def _score(text: str, true_count: int) -> ScoredAnswer:
     return score_answer(Answer(text=text, true_count=true_count), DEFAULT_REWARDS)
 
 
 def reward(text: str, true_count: int) -> float:
-    return _scored(text, true_count).reward
+    return _score(text, true_count).reward
 
 
 class Examiner:
@@ -37,33 +38,39 @@ class Examiner:
             held_out[:8],
             folder,
         )
-        self._model, self._processor = side.model.eval(), side.trainer.processing_class
+        self._model: Any = side.model.eval()  # nobody types `generate`
+        self._processor = side.processor
         self._held_out = held_out
         starts = range(0, len(held_out), _BATCH)
-        self._inputs = [self._prepared(held_out[start : start + _BATCH]) for start in starts]
+        self._inputs = [self._prepare(held_out[start : start + _BATCH]) for start in starts]
 
-    def _prepared(self, chunk: Sequence[Example]) -> BatchFeature:
-        content = [
-            [{"type": "image"}, {"type": "text", "text": example.question}] for example in chunk
-        ]
-        prompts = [
-            self._processor.apply_chat_template(
-                [{"role": "user", "content": c}], tokenize=False, add_generation_prompt=True
-            )
-            for c in content
-        ]
+    def _prepare(self, chunk: Sequence[Example]) -> BatchFeature:
+        prompts = [self._prompt(example.question) for example in chunk]
         images = [example.image for example in chunk]
-        return self._processor(text=prompts, images=images, padding=True, return_tensors="pt")
+        inputs: BatchFeature = self._processor(
+            text=prompts, images=images, padding=True, return_tensors="pt"
+        )
+        return inputs
+
+    def _prompt(self, question: str) -> str:
+        content = [{"type": "image"}, {"type": "text", "text": question}]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        return str(
+            self._processor.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+        )
 
     @torch.inference_mode()
-    def right(self, adapter: Adapter) -> list[bool]:
+    def mark(self, adapter: Adapter) -> list[bool]:
         """Of each held-out scene, whether its answer holds the true count."""
         set_peft_model_state_dict(self._model, adapter)
         texts = [text for inputs in self._inputs for text in self._texts(inputs)]
         pairs = zip(texts, self._held_out, strict=True)
-        return [_scored(text, example.true_count).difference == 0 for text, example in pairs]
+        return [_score(text, example.true_count).difference == 0 for text, example in pairs]
 
     def _texts(self, inputs: BatchFeature) -> list[str]:
         ids = self._model.generate(**inputs, max_new_tokens=MAX_TOKENS, do_sample=False)
         answers = ids[:, inputs["input_ids"].shape[1] :]
-        return self._processor.tokenizer.batch_decode(answers, skip_special_tokens=True)
+        texts: list[str] = self._processor.batch_decode(answers, skip_special_tokens=True)
+        return texts

@@ -84,13 +84,13 @@ def main() -> None:
 
 def _figures(moments: list[Moment], tenth: int) -> dict[str, dict[str, float]]:
     seconds = [b.seconds - a.seconds for a, b in pairwise(moments)]
-    figures = {"seconds per step": _compared(seconds, tenth)}
+    figures = {"seconds per step": _compare(seconds, tenth)}
     for name in moments[0].memory:
         figures[f"CPU seconds per step of the {name}"] = _rates(
             [moment.cpu_seconds[name] for moment in moments], tenth
         )
         memory = [moment.memory[name] / _MIB for moment in moments]
-        figures[f"MiB of the {name}"] = _compared(memory, tenth)
+        figures[f"MiB of the {name}"] = _compare(memory, tenth)
     return figures
 
 
@@ -101,7 +101,7 @@ def _rates(totals: list[float], tenth: int) -> dict[str, float]:
     return {"first": first, "last": last, "ratio": last / first if first else 1.0}
 
 
-def _compared(values: list[float], tenth: int) -> dict[str, float]:
+def _compare(values: list[float], tenth: int) -> dict[str, float]:
     first, last = median(values[:tenth]), median(values[-tenth:])
     return {"first": first, "last": last, "ratio": last / first}
 

@@ -26,14 +26,17 @@ class GivenTrainer(GRPOTrainer):
         `sampler_logps` are the log-probabilities that the completions' tokens were sampled with.
         """
         self._given = completions, sampler_logps
+        assert self.model is not None
         self.model.train()
         try:
-            return self._generate_and_score_completions(list(rows))
+            batch: dict[str, Any] = self._generate_and_score_completions(list(rows))
         finally:
             self._given = None
+        return batch
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
-        return self._given or super()._generate_single_turn(*args, **kwargs)
+        sample: Any = super()._generate_single_turn  # comes without types
+        return self._given or sample(*args, **kwargs)
 
     def _prepare_inputs(self, batch: Any) -> Any:
         is_prepared = isinstance(batch, dict) and "completion_ids" in batch

@@ -86,7 +86,7 @@ def running_stack(folder: Path, model: Path, learner: Mapping[str, str] = {}) ->
         yield Stack(
             learner_target=f"127.0.0.1:{port}",
             data_dir=folder,
-            pids={p.service.name: p.pid for p in supervisor.processes},
+            pids={p.service.name: p.pid for p in supervisor.processes if p.pid},
         )
     finally:
         supervisor.stop()

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -96,42 +97,43 @@ def _trl(case: Case, folder: Path) -> Callable[[], object]:
     return lambda: trl.learn(inputs)
 
 
-def measured(case: Case, folder: Path, repeats: int) -> dict[str, list[float]]:
-    def timed(work: Callable[[], object]) -> Callable[[], float]:
+def measure(case: Case, folder: Path, repeats: int) -> dict[str, list[float]]:
+    def time(learn: Callable[[], object]) -> Callable[[], float]:
         def step() -> None:
-            work()
+            learn()
             if case.device == "cuda":
                 torch.cuda.synchronize()
 
         return lambda: seconds(step)
 
-    work = {name: timed(side) for name, side in sides(case, folder).items()}
-    return in_turn(work, repeats, warm_ups=2)
+    timers = {name: time(side) for name, side in sides(case, folder).items()}
+    return in_turn(timers, repeats, warm_ups=2)
 
 
-def peak_of(case: Case, side: str, folder: Path) -> dict[str, int]:
+def peak_of(case: Case, side: str, folder: Path) -> dict[str, Any]:
     """Bytes at rest and at the peak of three steps, in a process of its own."""
     arguments = ["--peak", side, "--case", json.dumps(asdict(case)), "--folder", str(folder)]
     command = [sys.executable, "-m", "bench.learner", *arguments]
     run = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(run.stdout.splitlines()[-1])
+    figures: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])["figures"]
+    return figures
 
 
 def report_peak(case: Case, side: str, folder: Path) -> None:
     if side == "TRL":
-        work = _trl(case, folder)
+        learn = _trl(case, folder)
     else:
         tally = _tally(case, folder)
         batch = tally.forward_pass(*case.batch())
-        work = lambda: tally.learn(batch)  # noqa: E731
+        learn = partial(tally.learn, batch)
     memory = PeakMemory(case.device)
     for _ in range(3):
-        work()
+        learn()
     print_json("peak", asdict(case), asdict(memory.figures()))
 
 
 def main() -> None:
-    arguments = _parsed()
+    arguments = _parse_arguments()
     folder = Path(arguments.folder or tempfile.mkdtemp())
     if arguments.peak:
         report_peak(Case(**json.loads(arguments.case)), arguments.peak, folder)
@@ -147,10 +149,11 @@ def main() -> None:
     if not arguments.no_small_image:
         sizes.append((112, 8))
     repeats = 3 if arguments.quick else arguments.repeats
-    rows, figures = [], {}
+    rows: list[list[object]] = []
+    figures: dict[str, Any] = {}
     for side_pixels, group in sizes:
         case = Case(side_pixels=side_pixels, num_generations=group, **common)
-        times = measured(case, folder, repeats)
+        times = measure(case, folder, repeats)
         figures[f"{side_pixels} px, G = {group}"] = times
         rows.append(_row(side_pixels, group, times))
     names = ["TRL s", "first epoch s", "later s", "first ×", "later ×", "samples/s"]
@@ -175,7 +178,7 @@ def _row(side_pixels: int, group: int, times: dict[str, list[float]]) -> list[ob
 
 
 def _print_peaks(case: Case, folder: Path) -> dict[str, dict[str, int]]:
-    peaks = {side: peak_of(case, side, folder)["figures"] for side in ("TRL", "Tally")}
+    peaks = {side: peak_of(case, side, folder) for side in ("TRL", "Tally")}
     megabytes = 1024**2
     rows = [
         [
@@ -189,7 +192,7 @@ def _print_peaks(case: Case, folder: Path) -> dict[str, dict[str, int]]:
     return peaks
 
 
-def _parsed() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = options("Tally's learner beside TRL's")
     parser.add_argument("--policy", default="small", choices=["small", "medium", "3b"])
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])

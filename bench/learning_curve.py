@@ -15,7 +15,7 @@ kept there and not done again.
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import accumulate, pairwise
@@ -140,7 +140,7 @@ def trl_adapters(
 
 
 ON_POLICY, AHEAD, TRL = "Tally", "Tally, one step ahead", "TRL"
-SIDES = {
+SIDES: dict[str, Callable[..., Iterator[tuple[int, float, Adapter]]]] = {
     ON_POLICY: partial(tally_adapters, staleness=0),
     AHEAD: partial(tally_adapters, staleness=1),
     TRL: trl_adapters,
@@ -157,7 +157,7 @@ def curve(
         with tempfile.TemporaryDirectory() as folder:
             taken = list(SIDES[name](seed, steps, every, data, Path(folder)))
             examiner = Examiner(held_out, Path(folder))
-            points = [Point(step=n, seconds=s, right=examiner.right(a)) for n, s, a in taken]
+            points = [Point(step=n, seconds=s, right=examiner.mark(a)) for n, s, a in taken]
         path.write_text(json.dumps([asdict(point) for point in points]))
     return [Point(**fields) for fields in json.loads(path.read_text())]
 
@@ -192,10 +192,10 @@ def main() -> None:
 
 def _print(curves: dict[str, list[list[Point]]], settings: dict[str, Any]) -> None:
     goals = {name: [seconds_to_goal(run) for run in runs] for name, runs in curves.items()}
-    figures = {"seconds_to_goal": goals}
+    figures: dict[str, Any] = {"seconds_to_goal": goals}
     rows = [[name, *values] for name, values in goals.items()]
     for name in (ON_POLICY, AHEAD):
-        figures[name] = _compared(name, curves[name], curves[TRL])
+        figures[name] = _compare(name, curves[name], curves[TRL])
         ratios = [trl / tally for tally, trl in zip(goals[name], goals[TRL], strict=True)]
         figures[name]["ratio"] = median(ratios)
         rows.append([f"{TRL} / {name}", *ratios])
@@ -203,7 +203,7 @@ def _print(curves: dict[str, list[list[Point]]], settings: dict[str, Any]) -> No
     print_json("learning_curve", settings, figures)
 
 
-def _compared(name: str, tally: list[list[Point]], trl: list[list[Point]]) -> dict[str, Any]:
+def _compare(name: str, tally: list[list[Point]], trl: list[list[Point]]) -> dict[str, Any]:
     rows = []
     for number, point in enumerate(tally[0]):
         ours, theirs = [run[number] for run in tally], [run[number] for run in trl]

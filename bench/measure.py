@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """How long `work` takes."""
+def seconds(action: Callable[[], object]) -> float:
+    """How long `action` takes."""
     started = time.perf_counter()
-    work()
+    action()
     return time.perf_counter() - started
 
 

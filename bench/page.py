@@ -7,7 +7,6 @@ profile, which has nothing of the page.
 
 import asyncio
 import shutil
-import sys
 import tempfile
 import uuid
 from datetime import timedelta
@@ -25,6 +24,8 @@ from gateway.times import now
 from tally.samples.dataset import write_dataset
 from tests.stack import Stack, running_stack
 from tests.ui.visitor import chromium, visitor
+
+Visits = dict[str, list[tuple[float, float]]]  # first content and usable, in milliseconds
 
 JOBS = 500
 STEPS = 10_000
@@ -102,8 +103,8 @@ async def milliseconds(browser: Browser, url: str, place: str, usable: str) -> t
         return await visit.page.evaluate(FIRST_CONTENT), ready
 
 
-async def measure(url: str, places: dict[str, tuple[str, str]], visits: int) -> dict[str, list]:
-    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in places}
+async def measure(url: str, places: dict[str, tuple[str, str]], visits: int) -> Visits:
+    seen: Visits = {name: [] for name in places}
     async with chromium() as browser:
         for visit in range(visits + 1):  # the first warms up
             for name, (place, usable) in places.items():
@@ -134,7 +135,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def report(seen: dict[str, list[tuple[float, float]]], visits: int, trained: int) -> None:
+def report(seen: Visits, visits: int, trained: int) -> None:
     figures = {}
     for name, pairs in seen.items():
         for what, values in zip(("first content", "usable"), zip(*pairs, strict=True), strict=True):
@@ -146,4 +147,4 @@ def report(seen: dict[str, list[tuple[float, float]]], visits: int, trained: int
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

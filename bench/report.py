@@ -15,7 +15,7 @@ def options(description: str) -> argparse.ArgumentParser:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Numbers are shown with four significant digits."""
-    cells = [list(columns), *([_shown(cell) for cell in row] for row in rows)]
+    cells = [list(columns), *([_format(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
         left, *others = [(cell, width) for cell, width in zip(row, widths, strict=True)]
@@ -27,5 +27,5 @@ def print_json(bench: str, settings: Mapping[str, Any], figures: Mapping[str, An
     print(json.dumps({"bench": bench, "settings": dict(settings), "figures": dict(figures)}))
 
 
-def _shown(cell: object) -> str:
+def _format(cell: object) -> str:
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

@@ -31,7 +31,7 @@ from bench import services
 from bench.measure import in_turn, median_ratio, seconds
 from bench.models import SHAPES, write_policy
 from bench.report import options, print_json, print_table
-from bench.rollout_work import LORA, Work
+from bench.rollout_workload import LORA, Workload
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
@@ -74,9 +74,9 @@ class Offline:
     """vLLM's LLM in this process, its requests prepared beforehand."""
 
     def __init__(
-        self, settings: RolloutSettings, work: Work, folder: Path, *, same_scheduler: bool
+        self, settings: RolloutSettings, workload: Workload, folder: Path, *, same_scheduler: bool
     ) -> None:
-        self._work = work
+        self._workload = workload
         self._outline = load_outline(settings)
         self._prompts = VllmPrompts(self._outline)
         os.environ.update(environment(settings, os.environ))
@@ -85,10 +85,10 @@ class Offline:
         if not same_scheduler:
             options.pop("scheduler_cls", None)
         self._llm = LLM(**options)
-        self._lora = LoRARequest("bench", 1, str(_adapter_folder(folder, work)))
+        self._lora = LoRARequest("bench", 1, str(_adapter_folder(folder, workload)))
 
     def seconds(self, number: int) -> float:
-        requests = [self._request(prompt) for prompt in self._work.round(number)]
+        requests = [self._request(prompt) for prompt in self._workload.round(number)]
         prompts = [self._prompts.with_pixels(one, one.image) for one in requests if one.image]
         parameters = [sampling_parameters(request, self._outline) for request in requests]
         return seconds(
@@ -99,7 +99,7 @@ class Offline:
         self._llm.llm_engine.engine_core.shutdown()
 
     def _request(self, prompt: Prompt) -> GenerationRequest:
-        path = self._work.store.path(prompt.image_digest)
+        path = self._workload.store.path(prompt.image_digest)
         return GenerationRequest(
             prompt_token_ids=prompt.token_ids,
             num_completions=_SAMPLING.num_completions,
@@ -110,10 +110,10 @@ class Offline:
         )
 
 
-def _adapter_folder(folder: Path, work: Work) -> Path:
+def _adapter_folder(folder: Path, workload: Workload) -> Path:
     adapter = folder / "adapter"
     adapter.mkdir()
-    (adapter / "adapter_model.safetensors").symlink_to(work.store.path(work.adapter_digest))
+    (adapter / "adapter_model.safetensors").symlink_to(workload.store.path(workload.adapter_digest))
     targets = list(QWEN2_5_VL.projections.names)
     config = {"peft_type": "LORA", "r": LORA.r, "lora_alpha": LORA.lora_alpha}
     (adapter / "adapter_config.json").write_text(
@@ -125,13 +125,13 @@ def _adapter_folder(folder: Path, work: Work) -> Path:
 class Service:
     """The rollout service, asked by the learner's client in its loop, as a worker does."""
 
-    def __init__(self, loop: BackgroundLoop, client: RolloutClient, work: Work) -> None:
+    def __init__(self, loop: BackgroundLoop, client: RolloutClient, workload: Workload) -> None:
         self._loop = loop
         self._client = client
-        self._work = work
+        self._workload = workload
 
     def seconds(self, number: int) -> float:
-        prompts, digest = self._work.round(number), self._work.adapter_digest
+        prompts, digest = self._workload.round(number), self._workload.adapter_digest
         return seconds(lambda: self._loop.run(self._client.generate(prompts, digest, _SAMPLING)))
 
 
@@ -148,7 +148,7 @@ async def _client(settings: RolloutSettings, store: BlobStore) -> AsyncIterator[
         await blobs.start()
         stack.push_async_callback(blobs.stop, 0)
         port = stack.enter_context(
-            services.running(
+            services.run_service(
                 *("rollout_service", "--server.port", "0"),
                 *("--engine", "vllm", "--model", settings.model),
                 *("--torch-threads", str(settings.torch_threads)),
@@ -174,11 +174,11 @@ def _sides(arguments: Namespace, one: Round) -> Iterator[tuple[Service, Offline]
             engine="vllm",
             torch_threads=arguments.torch_threads,
         )
-        work = Work(settings.model, one.groups, arguments.image_pixels, folder)
+        workload = Workload(settings.model, one.groups, arguments.image_pixels, folder)
         try:
-            client = loop.run(serving.enter_async_context(_client(settings, work.store)))
-            offline = Offline(settings, work, folder, same_scheduler=arguments.same_scheduler)
-            yield Service(loop, client, work), offline
+            client = loop.run(serving.enter_async_context(_client(settings, workload.store)))
+            offline = Offline(settings, workload, folder, same_scheduler=arguments.same_scheduler)
+            yield Service(loop, client, workload), offline
             offline.close()
         finally:
             loop.run(serving.aclose())
@@ -201,11 +201,11 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     rounds = _QUICK_ROUNDS if arguments.quick else _ROUNDS
-    figures = {one.policy: _figures(one, _taken(arguments, one)) for one in rounds}
+    figures = {one.policy: _figures(one, _measure(arguments, one)) for one in rounds}
     _report(arguments, rounds, figures)
 
 
-def _taken(arguments: Namespace, one: Round) -> dict[str, list[float]]:
+def _measure(arguments: Namespace, one: Round) -> dict[str, list[float]]:
     """Seconds of each round, by side; both get the same seeds."""
     with _sides(arguments, one) as (service, offline):
         service_rounds, offline_rounds = itertools.count(), itertools.count()

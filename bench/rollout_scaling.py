@@ -50,11 +50,11 @@ class Figures:
 
 
 def main() -> None:
-    arguments = _arguments()
+    arguments = _parse_arguments()
     settings = Settings(group_seconds=arguments.group_seconds)
     if arguments.quick:
         settings = Settings(group_seconds=0.2, groups_per_replica=4, replicas=(1, 2), steps=1)
-    figures = {number: asyncio.run(_measured(number, settings)) for number in settings.replicas}
+    figures = {number: asyncio.run(_measure(number, settings)) for number in settings.replicas}
     single = figures[settings.replicas[0]].groups_per_second
     linear = {n: f.groups_per_second / (n * single) for n, f in figures.items()}
     print_table(
@@ -71,7 +71,7 @@ def main() -> None:
     )
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = options(__doc__.splitlines()[0])
     parser.add_argument(
         "--group-seconds", type=float, default=Settings.group_seconds, help="what a group takes"
@@ -79,19 +79,19 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _measured(replicas: int, settings: Settings) -> Figures:
+async def _measure(replicas: int, settings: Settings) -> Figures:
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
         blobs = _Blobs(folder / "blobs", settings)
         command = ["learner_service", "--server.port", "0", "--data-dir", str(folder)]
-        store = running.enter_context(services.running(*command))
+        store = running.enter_context(services.run_service(*command))
         command = ["bench.delayed_replica", str(settings.group_seconds)]
         command += ["--blob.target", f"127.0.0.1:{store}", "--server.port", "0"]
         # The stand-in takes one group at a time: a batch is a group, and one more may wait.
         command += ["--max-batch-completions", str(settings.num_completions)]
         command += ["--max-waiting-completions", str(settings.num_completions)]
         command += ["--max-waiting-seconds", "0"]
-        ports = [running.enter_context(services.running(*command)) for _ in range(replicas)]
+        ports = [running.enter_context(services.run_service(*command)) for _ in range(replicas)]
         return await _steps(ports, blobs, settings)
 
 

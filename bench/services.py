@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 _HOUSE = Path(__file__).parent.parent
 _POLL_SECONDS = 0.05
 
 
 @contextmanager
-def running(module: str, *arguments: str) -> Iterator[int]:
+def run_service(module: str, *arguments: str) -> Iterator[int]:
     """Runs `python -m module`, a gRPC server; yields its port. Raises RuntimeError with its log."""
     paths = str(_HOUSE)
     with tempfile.TemporaryFile("w+") as log:
@@ -36,5 +37,5 @@ def running(module: str, *arguments: str) -> Iterator[int]:
             process.wait()
 
 
-def _text(log: "tempfile._TemporaryFileWrapper[str]") -> str:
+def _text(log: IO[str]) -> str:
     return os.pread(log.fileno(), 10**6, 0).decode()

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
+from typing import Any
 
 from bench.jobs import Stack, running_stack, write_dataset
 from bench.measure import seconds
@@ -32,7 +33,7 @@ from tally.learner.v1 import learner_pb2 as pb
 _LEARNING_RATE = 1e-6
 _MAX_NEW_TOKENS = 16
 _TRL_STEPS = 3
-_LORA = {"r": 16, "lora_alpha": 32.0, "lora_dropout": 0.0}
+_LORA: dict[str, Any] = {"r": 16, "lora_alpha": 32.0, "lora_dropout": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,18 +86,18 @@ def main() -> None:
             for side in chosen.sides
         ]
         with running_stack(folder / "tally", model) as stack:
-            figures = [_measured(case, stack, model, rounds, steps) for case in cases]
+            figures = [_measure(case, stack, model, rounds, steps) for case in cases]
     _report(cases, figures, rounds=rounds, steps=steps)
 
 
-def _measured(case: Case, stack: Stack, model: Path, rounds: int, steps: int) -> Figures:
+def _measure(case: Case, stack: Stack, model: Path, rounds: int, steps: int) -> Figures:
     """A few steps of TRL's and 3 × `steps` of Tally's in each round, on images of its own."""
     first, later, trl, trl_lengths = [], [], [], []
     for number in range(rounds):
         shown = examples((steps + 1) * case.prompts, case.side_pixels, seed=number)
         taken = _steps(stack, shown, _training(case))
-        first += _learnt(taken[:steps])
-        later += _learnt(taken[steps + 1 :])
+        first += _learning_steps(taken[:steps])
+        later += _learning_steps(taken[steps + 1 :])
         with tempfile.TemporaryDirectory() as folder:
             side = TrlSide(_trl_settings(case, model), shown, Path(folder), _reward)
             side.step()  # the first one makes the optimizer and warms up
@@ -135,7 +136,7 @@ def _steps(stack: Stack, shown: Sequence[Example], training: pb.TrainingConfig) 
     ]
 
 
-def _learnt(taken: Sequence[Step]) -> list[Step]:
+def _learning_steps(taken: Sequence[Step]) -> list[Step]:
     return [step for step in taken if step.metrics.skipped_group_rate == 0]
 
 

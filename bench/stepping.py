@@ -16,13 +16,16 @@ def optimizer_step(trainer: Trainer, batches: Sequence[Any]) -> float:
         trainer.model_wrapped, trainer.optimizer = trainer.accelerator.prepare(
             trainer.model, trainer.optimizer
         )
-        trainer.model.zero_grad()
+        trainer.optimizer.zero_grad()
     trainer.current_gradient_accumulation_steps = len(batches)
     loss = 0.0
     for batch in batches:
         loss += float(trainer.training_step(trainer.model_wrapped, batch, None))
-    trainer.accelerator.clip_grad_norm_(trainer.model.parameters(), trainer.args.max_grad_norm)
+    model, scheduler = trainer.model, trainer.lr_scheduler
+    assert model is not None
+    assert scheduler is not None
+    trainer.accelerator.clip_grad_norm_(model.parameters(), trainer.args.max_grad_norm)
     trainer.optimizer.step()
-    trainer.lr_scheduler.step()
-    trainer.model.zero_grad()
+    scheduler.step()
+    model.zero_grad()
     return loss

@@ -24,7 +24,7 @@ from learner_service.grpo.step import StepLearner
 from learner_service.grpo.training_arguments import training_arguments
 from learner_service.policy.packing import Group
 from learner_service.policy.policy import Policy, PolicySettings
-from tally.job.choices import LossType
+from tally.job.choices import LearningRateSchedule, LossType
 from tally.job.settings import LoraConfig, TrainingConfig
 
 
@@ -139,7 +139,7 @@ def _lora(settings: TallySettings) -> LoraConfig:
 def _training(settings: TallySettings) -> TrainingConfig:
     return TrainingConfig(
         learning_rate=settings.learning_rate,
-        learning_rate_schedule="constant",
+        learning_rate_schedule=LearningRateSchedule.CONSTANT,
         batch_size=settings.prompts_per_pass,
         gradient_accumulation_steps=1,
         num_generations=settings.num_generations,

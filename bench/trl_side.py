@@ -24,6 +24,7 @@ from transformers import (  # noqa: E402
     AutoImageProcessor,
     AutoModelForImageTextToText,
     AutoTokenizer,
+    PreTrainedModel,
     Qwen2_5_VLProcessor,
     Qwen2VLVideoProcessor,
 )
@@ -57,7 +58,7 @@ class TrlSettings:
     epsilon_high: float = 0.2
     scale_rewards: str = "group"
     lora_r: int = 16
-    lora_alpha: float = 32
+    lora_alpha: int = 32
     lora_dropout: float = 0.0
     dtype: str = "float32"
     use_4bit: bool = False
@@ -81,12 +82,13 @@ class TrlSide:
     ) -> None:
         self.settings = settings
         self._reward = reward or (lambda text, count: float(len(text) % 7))
+        self.processor = _processor(settings.model_path)
         self.trainer = GivenTrainer(
             model=_base_model(settings),
             reward_funcs=self._rewards,
             args=_arguments(settings, folder),
             train_dataset=_dataset(examples),
-            processing_class=_processor(settings.model_path),
+            processing_class=self.processor,
             peft_config=LoraConfig(
                 r=settings.lora_r,
                 lora_alpha=settings.lora_alpha,
@@ -101,7 +103,9 @@ class TrlSide:
 
     @property
     def model(self) -> torch.nn.Module:
-        return self.trainer.model
+        model = self.trainer.model
+        assert model is not None
+        return model
 
     def inputs(
         self,
@@ -121,7 +125,8 @@ class TrlSide:
     def loss(self, inputs: dict[str, Any]) -> Tensor:
         """The loss of one forward pass, ready for `.backward()`."""
         self.trainer.current_gradient_accumulation_steps = 1
-        return self.trainer.compute_loss(self.trainer.model, inputs)
+        loss: Tensor = self.trainer.compute_loss(self.trainer.model, inputs)
+        return loss
 
     def learn(self, inputs: dict[str, Any]) -> float:
         """Forward, backward and optimizer on what `inputs` made; returns the loss."""
@@ -140,23 +145,24 @@ class TrlSide:
         true_count: list[int],
         completion_ids: list[list[int]],
         **_: Any,
-    ) -> list[float]:
+    ) -> list[float | None]:
         self.lengths.append(fmean(map(len, completion_ids)))
         texts = [completion[0]["content"] for completion in completions]
         return [self._reward(*pair) for pair in zip(texts, true_count, strict=True)]
 
 
-def _base_model(settings: TrlSettings) -> torch.nn.Module:
+def _base_model(settings: TrlSettings) -> PreTrainedModel:
     quantization = None
     if settings.use_4bit:
         quantization = QWEN2_5_VL.nf4(getattr(torch, settings.dtype))
-    return AutoModelForImageTextToText.from_pretrained(
+    model: PreTrainedModel = AutoModelForImageTextToText.from_pretrained(
         settings.model_path,
         dtype=settings.dtype,
         quantization_config=quantization,
         attn_implementation="sdpa",
         device_map={"": settings.device},
     )
+    return model
 
 
 def _processor(path: Path) -> Qwen2_5_VLProcessor:

@@ -40,13 +40,13 @@ def held_out_numbers(rows: Sequence[Row], share: float, seed: int) -> list[int]:
     generator = random.Random(seed)
     held_out = [
         image
-        for count, taken in _allotted(images_by_count, number, generator).items()
+        for count, taken in _allot(images_by_count, number, generator).items()
         for image in generator.sample(images_by_count[count], taken)
     ]
     return sorted(number for image in held_out for number in numbers_by_image[image])
 
 
-def _allotted(
+def _allot(
     images_by_count: dict[int, list[str]], number: int, generator: random.Random
 ) -> dict[int, int]:
     """How many images of each count: `number` in proportion, by largest remainders."""

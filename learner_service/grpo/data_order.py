@@ -16,7 +16,7 @@ class DataOrder:
         self._batch_size = batch_size
         self._prompts_per_step = batch_size * batches_per_step
         self._seed = seed
-        self._epoch_order = lru_cache(maxsize=2)(self._shuffled)
+        self._epoch_order = lru_cache(maxsize=2)(self._shuffle)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -45,7 +45,7 @@ class DataOrder:
         places = (slot + round_number * len(taken) for round_number in range(number))
         return list(dict.fromkeys(rest[place % len(rest)] for place in places)) if rest else []
 
-    def _shuffled(self, epoch: int) -> list[int]:
+    def _shuffle(self, epoch: int) -> list[int]:
         order = list(range(self._num_rows))
         Random(f"epoch {self._seed} {epoch}").shuffle(order)
         return order

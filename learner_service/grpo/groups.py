@@ -136,7 +136,7 @@ class GroupSampler:
             temperature=self._training.temperature,
             max_new_tokens=self._training.max_new_tokens,
         )
-        with self._scorer.sampling():
+        with self._scorer.expect_group():
             [completions] = await self._rollouts.generate([prompt], adapter.digest, sampling)
         sampled_at = time.monotonic()
         texts = [self._stage.answer(completion) for completion in completions]

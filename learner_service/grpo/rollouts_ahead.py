@@ -68,7 +68,7 @@ class RolloutsAhead:
             seed=training.seed,
         )
         self._next_step: int | None = None
-        self._on_their_way: deque[StepRollouts] = deque()
+        self._pending: deque[StepRollouts] = deque()
         self._taken: StepRollouts | None = None
 
     def has_more_to_ask(self, step: int, end: int) -> bool:
@@ -78,20 +78,20 @@ class RolloutsAhead:
     def ask(self, step: int, end: int, adapter: PublishedAdapter) -> None:
         """Asks for what may be sampled at `step` of a job of `end` steps."""
         for number in range(self._first_unasked(step), self._last_wanted(step, end) + 1):
-            self._on_their_way.append(self._started(number, adapter))
+            self._pending.append(self._start(number, adapter))
             self._next_step = number + 1
 
     def take(self) -> StepRollouts:
         """The earliest step that was asked for; its groups may still be on their way."""
-        self._taken = self._on_their_way.popleft()
+        self._taken = self._pending.popleft()
         return self._taken
 
     def cancel(self) -> None:
         """Ends every request that nobody will learn from."""
-        for step in (self._taken, *self._on_their_way):
+        for step in (self._taken, *self._pending):
             if step is not None:
                 step.cancel()
-        self._on_their_way.clear()
+        self._pending.clear()
 
     def _first_unasked(self, step: int) -> int:
         return step if self._next_step is None else self._next_step
@@ -99,7 +99,7 @@ class RolloutsAhead:
     def _last_wanted(self, step: int, end: int) -> int:
         return min(step + self._staleness, end - 1)
 
-    def _started(self, step: int, adapter: PublishedAdapter) -> StepRollouts:
+    def _start(self, step: int, adapter: PublishedAdapter) -> StepRollouts:
         indices = self._order.batches(step)
         places = enumerate(index for batch in indices for index in batch)
         groups = [self._group(step, slot, index, adapter) for slot, index in places]

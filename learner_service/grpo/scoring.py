@@ -16,7 +16,7 @@ ScoreCall = Callable[[Sequence[str], Sequence[int]], Awaitable[list[Score]]]
 
 
 @dataclass(kw_only=True, eq=False)
-class _Waiting:
+class _Request:
     texts: Sequence[str]
     true_counts: Sequence[int]
     scores: asyncio.Future[list[Score]]
@@ -28,35 +28,35 @@ class BatchScorer:
 
     def __init__(self, call: ScoreCall) -> None:
         self._call = call
-        self._waiting: list[_Waiting] = []
-        self._work: asyncio.Task[None] | None = None
-        self._sampling = 0
+        self._requests: list[_Request] = []
+        self._task: asyncio.Task[None] | None = None
+        self._expected = 0
         self._changed = asyncio.Event()
 
     @contextmanager
-    def sampling(self) -> Iterator[None]:
+    def expect_group(self) -> Iterator[None]:
         """A group that is sampled within may be waited for, but not for long."""
-        self._sampling += 1
+        self._expected += 1
         try:
             yield
         finally:
-            self._sampling -= 1
+            self._expected -= 1
 
     async def score(self, texts: Sequence[str], true_counts: Sequence[int]) -> list[Score]:
         """One score for each text, in order. Raises what the call raises."""
-        waiting = _Waiting(
+        request = _Request(
             texts=texts, true_counts=true_counts, scores=asyncio.get_running_loop().create_future()
         )
-        self._waiting.append(waiting)
+        self._requests.append(request)
         self._changed.set()
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._run())
-        return await waiting.scores
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+        return await request.scores
 
     async def _run(self) -> None:
         await self._gather()
-        while batch := [w for w in self._waiting if not w.scores.done()]:
-            self._waiting.clear()
+        while batch := [r for r in self._requests if not r.scores.done()]:
+            self._requests.clear()
             await self._settle(batch)
 
     async def _gather(self) -> None:
@@ -64,27 +64,27 @@ class BatchScorer:
         end = asyncio.get_running_loop().time() + _MOST_GATHERING_SECONDS
         with suppress(TimeoutError):
             async with asyncio.timeout_at(end):
-                while self._sampling:
+                while self._expected:
                     self._changed.clear()
                     await asyncio.wait_for(self._changed.wait(), _GATHERING_SECONDS)
 
-    async def _settle(self, batch: list[_Waiting]) -> None:
+    async def _settle(self, batch: list[_Request]) -> None:
         pairs = [
             pair
-            for waiting in batch
-            for pair in zip(waiting.texts, waiting.true_counts, strict=True)
+            for request in batch
+            for pair in zip(request.texts, request.true_counts, strict=True)
         ]
         places = {pair: place for place, pair in enumerate(dict.fromkeys(pairs))}
         texts, true_counts = zip(*places, strict=True)
         try:
             distinct = await self._call(texts, true_counts)
         except Exception as error:
-            for waiting in batch:
-                if not waiting.scores.done():
-                    waiting.scores.set_exception(error)
+            for request in batch:
+                if not request.scores.done():
+                    request.scores.set_exception(error)
             return
         scores = iter([distinct[places[pair]] for pair in pairs])
-        for waiting in batch:
-            own = [next(scores) for _ in waiting.texts]
-            if not waiting.scores.done():
-                waiting.scores.set_result(own)
+        for request in batch:
+            own = [next(scores) for _ in request.texts]
+            if not request.scores.done():
+                request.scores.set_result(own)

@@ -106,16 +106,20 @@ class StepLearner:
         loss = self._step_loss * gradient_factor
         if not math.isfinite(loss.item()):
             raise FloatingPointError("the loss is not a finite number; try a lower learning_rate")
-        for parameter in self.parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        if gradient_factor != 1:
-            torch._foreach_mul_([p.grad for p in self.parameters], gradient_factor)
+        self._scale_gradients(gradient_factor)
         step = LearntStep(
             loss=loss, token_means=self._sums.means(), skipped_groups=self._skipped_groups
         )
         self._begin()
         return step
+
+    def _scale_gradients(self, factor: float) -> None:
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        if factor != 1:
+            gradients = [p.grad for p in self.parameters if p.grad is not None]
+            torch._foreach_mul_(gradients, factor)
 
     def _compute_loss(self, forward_pass: ForwardPass) -> Tensor:
         """The loss of one forward pass over its groups, each prompt once."""

@@ -9,7 +9,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,9 +20,9 @@ from learner_service.errors import StopRequested
 from learner_service.events import JobPhase, Notice, Report, SamplesShown, StepDone
 from learner_service.grpo.group_wait import GroupWait
 from learner_service.grpo.groups import PromptStage, PublishedAdapter
-from learner_service.grpo.passes import PassInputs, StepPasses, WholeStep
+from learner_service.grpo.passes import StepPasses, WholeStep
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
-from learner_service.grpo.shown import shown_groups
+from learner_service.grpo.shown_groups import shown_groups
 from learner_service.grpo.start_reporter import StartReporter
 from learner_service.grpo.step import StepLearner
 from learner_service.grpo.step_meter import StepMeter
@@ -84,7 +83,7 @@ class GRPOTrainer(Trainer):
             model=learner.policy.model,
             args=training_arguments(training, folder.staging, learner.policy.device),
             train_dataset=rows,
-            data_collator=list,
+            data_collator=lambda rows: {"rows": rows},  # which nobody reads
             callbacks=[
                 StartReporter(report, attempt, self._history),
                 *([trackers] if trackers else []),
@@ -96,6 +95,7 @@ class GRPOTrainer(Trainer):
         self._ahead = ahead
         self._publisher = publisher
         self._training = training
+        self._staging = folder.staging
         self._checkpoints = folder.checkpoints
         self._checkpoints_kept = checkpoints_kept
         self._report = report
@@ -117,8 +117,8 @@ class GRPOTrainer(Trainer):
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[list[Row]], num_batches: int, device: torch.device
-    ) -> tuple[StepPasses, None]:
-        """Asks for what may be sampled now, and returns the passes of the step that is due.
+    ) -> tuple[Any, None]:
+        """Asks for what may be sampled now, and returns the StepPasses of the step that is due.
 
         Which rows a step has is RolloutsAhead's to say, ahead of `epoch_iterator`.
         """
@@ -136,13 +136,16 @@ class GRPOTrainer(Trainer):
     def training_step(
         self,
         model: torch.nn.Module,
-        inputs: PassInputs,
+        inputs: dict[str, Any],
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Forward and backward of one pass. The last one returns the loss of the step, others 0."""
+        """Forward and backward of one pass; `inputs` are PassInputs.
+
+        The last one of a step returns the step's loss, the others 0.
+        """
         self._check_stop()
         loss = self._learner.learn(inputs["forward_pass"])
-        step = inputs["step"]
+        step: WholeStep | None = inputs["step"]
         return torch.zeros_like(loss) if step is None else self._finish(step)
 
     def _finish(self, step: WholeStep) -> Tensor:
@@ -154,7 +157,10 @@ class GRPOTrainer(Trainer):
 
     def _clip_grad_norm(self, model: torch.nn.Module) -> Tensor:
         """As transformers', over the adapter alone: nothing else has gradients."""
-        return self.accelerator.clip_grad_norm_(self._learner.parameters, self.args.max_grad_norm)
+        norm: Tensor = self.accelerator.clip_grad_norm_(
+            self._learner.parameters, self.args.max_grad_norm
+        )
+        return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds what this step measured to transformers' own record, and reports the step."""
@@ -190,10 +196,10 @@ class GRPOTrainer(Trainer):
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Lets transformers write into a staging folder, then makes the checkpoint appear whole."""
         self._phases.enter(JobPhase.SAVING)
-        shutil.rmtree(self.args.output_dir, ignore_errors=True)
+        shutil.rmtree(self._staging, ignore_errors=True)
         try:
             super()._save_checkpoint(model, trial)
-            staged = Path(self.args.output_dir) / checkpoint_name(self.state.global_step)
+            staged = self._staging / checkpoint_name(self.state.global_step)
             self._checkpoints.commit(staged)
         except OSError as error:
             # The earlier checkpoints are whole; training goes on and the next save tries again.
@@ -204,7 +210,7 @@ class GRPOTrainer(Trainer):
     def save_where_it_stands(self) -> None:
         """Writes a checkpoint of the last whole step, unless there is one already."""
         if self.state.global_step > self._checkpoints.find_last().step:
-            self._save_checkpoint(self.model, trial=None)
+            self._save_checkpoint(self._learner.policy.model, trial=None)
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

@@ -42,7 +42,7 @@ class RunParameters:
         fields = self.spec.model_dump(mode="json")
         work = fields.pop("work")
         fields |= {name: work[name] for name in work if name not in ("kind", "config")}
-        return dict(_flat("", fields | {"training": work["config"]}))
+        return dict(_flatten("", fields | {"training": work["config"]}))
 
     def to_json_string(self) -> str:
         return json.dumps(self.to_dict(), indent=2)
@@ -87,11 +87,11 @@ class TrackerThread:
     ) -> None:
         self._name = tracker.value
         self._run = run
-        self._parameters = parameters
+        self._parameters: Any = parameters  # has of TrainingArguments what callbacks read
         self._report = report
         self._callback: TrainerCallback | None = None
         self._failing = False
-        self._work: queue.Queue[Callable[[], None] | None] = queue.Queue(_LONGEST_QUEUE)
+        self._calls: queue.Queue[Callable[[], None] | None] = queue.Queue(_LONGEST_QUEUE)
         self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
 
     def begin(self, state: TrainerState) -> None:
@@ -113,16 +113,16 @@ class TrackerThread:
         if self._thread.is_alive():
             self._say(f"{self._name} did not take the last steps in time; the job goes on")
 
-    def _put(self, work: Callable[[], None] | None) -> None:
+    def _put(self, call: Callable[[], None] | None) -> None:
         try:
-            self._work.put_nowait(work)
+            self._calls.put_nowait(call)
         except queue.Full:
             self._fail("is too far behind")
 
     def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
+        while (call := self._calls.get()) is not None:
             try:
-                work()
+                call()
             except Exception as error:
                 _log.exception("%s refused", self._name)
                 self._fail(f"refused ({type(error).__name__})")
@@ -158,7 +158,7 @@ def trackers_of(task: WorkerTask, report: Report) -> Trackers:
     return Trackers(settings.report_to, identity, task.spec, report)
 
 
-def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
+def _flatten(prefix: str, value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
-        return [pair for key, inner in value.items() for pair in _flat(f"{prefix}.{key}", inner)]
+        return [pair for key, inner in value.items() for pair in _flatten(f"{prefix}.{key}", inner)]
     return [(prefix.removeprefix("."), value)]

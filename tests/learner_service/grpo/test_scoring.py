@@ -36,13 +36,13 @@ async def test_what_comes_together_or_meanwhile_goes_into_one_call():
 async def test_groups_that_are_still_sampled_are_waited_for_a_little():
     calls = Calls()
     scorer = BatchScorer(calls)
-    with scorer.sampling():
+    with scorer.expect_group():
         first = asyncio.create_task(scorer.score(["1"], [1]))
         await asyncio.sleep(0)
         second = asyncio.create_task(scorer.score(["2"], [1]))
         await asyncio.sleep(0)
     await asyncio.gather(first, second)
-    with scorer.sampling():
+    with scorer.expect_group():
         await scorer.score(["3"], [1])
     assert calls.sizes == [2, 1]
 

@@ -19,7 +19,7 @@ from tally.samples.scenes import draw_scene
 LORA = LoraConfig(r=16, lora_alpha=32, lora_dropout=0)
 
 
-class Work:
+class Workload:
     """The groups that both sides sample: prompts, staged images and one adapter, in `store`."""
 
     def __init__(self, model: str, groups: int, image_pixels: int, folder: Path) -> None:

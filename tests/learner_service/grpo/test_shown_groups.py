@@ -4,7 +4,7 @@ from learner_service.clients.rewards import Score
 from learner_service.convert import event_to_proto
 from learner_service.data.dataset import Row
 from learner_service.events import SamplesShown
-from learner_service.grpo.shown import shown_groups
+from learner_service.grpo.shown_groups import shown_groups
 from learner_service.queue.job_store import LoggedEvent
 from tally.job.answers import ShownGroup
 
