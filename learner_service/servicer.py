@@ -32,7 +32,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
         self, request: pb.StartJobRequest, context: grpc.aio.ServicerContext
     ) -> pb.StartJobResponse:
         spec = spec_from_proto(request.spec)
-        job = await self._jobs.start(_checked_id(request.job_id), spec)
+        job = await self._jobs.start(_check_id(request.job_id), spec)
         return pb.StartJobResponse(job=self._message(job))
 
     async def GetJob(
@@ -65,7 +65,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     async def Preflight(
         self, request: pb.PreflightRequest, context: grpc.aio.ServicerContext
     ) -> pb.PreflightResponse:
-        spec = self._jobs.startable(spec_from_proto(request.spec))
+        spec = self._jobs.check_startable(spec_from_proto(request.spec))
         if not isinstance(spec.work, Training):
             raise InvalidArgument("spec: only a job that trains has a preflight; expected train")
         earlier_steps = self._jobs.earlier_steps(spec.base_model)
@@ -92,7 +92,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
         return job_to_proto(job, str(self._jobs.folder(job.job_id).output))
 
 
-def _checked_id(job_id: str) -> str:
+def _check_id(job_id: str) -> str:
     """Only the usual form of a UUID, since the id names a folder."""
     try:
         if str(uuid.UUID(job_id)) == job_id:

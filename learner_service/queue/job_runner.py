@@ -1,0 +1,132 @@
+"""One job through its workers: from checkpoint to checkpoint, whatever happens in between."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Awaitable, Callable
+
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.events import Event, JobEnded, JobStatus, Notice
+from learner_service.job_folder.layout import JobFolder
+from learner_service.job_folder.task import WorkerTask
+from learner_service.models import ModelList
+from learner_service.queue.job_store import Job, JobStore
+from learner_service.queue.worker_process import WorkerExit, WorkerProcess
+from learner_service.settings import LearnerSettings
+
+_log = logging.getLogger(__name__)
+_PAUSE_SECONDS = 5
+
+
+class JobRunner:
+    """Runs one job at a time; `log` takes its events, and `stop` asks its worker to stop."""
+
+    def __init__(
+        self,
+        settings: LearnerSettings,
+        store: JobStore,
+        blobs: BlobStore,
+        models: ModelList,
+        log: Callable[[str, Event], Awaitable[None]],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._blobs = blobs
+        self._models = models
+        self._log_event = log
+        self._stopping = False
+        self._running: tuple[str, WorkerProcess] | None = None
+
+    async def run(self, job: Job) -> None:
+        """A fault of the service itself, such as a full disk, must not end the queue."""
+        try:
+            await self._run_workers(job)
+        except Exception:
+            _log.exception("job %s: trying again in %d s", job.job_id, _PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            # Half a checkpoint is of no use, and its bytes may be what a full disk lacks.
+            shutil.rmtree(self.folder(job.job_id).staging, ignore_errors=True)
+
+    def stop_job(self, job_id: str) -> None:
+        """Asks the job's worker to stop, if it has one now."""
+        if self._running and self._running[0] == job_id:
+            self._running[1].stop()
+
+    def stop(self) -> None:
+        """Stops the worker with a checkpoint, and starts no other."""
+        self._stopping = True
+        if self._running:
+            self._running[1].stop()
+
+    def folder(self, job_id: str) -> JobFolder:
+        return JobFolder.of_job(self._settings.data_dir.resolve(), job_id)
+
+    async def _run_workers(self, job: Job) -> None:
+        """One after another, until the job has ended or too many were lost without progress."""
+        folder = self._prepare(job)
+        attempt, lost = 0, 0
+        while not self._is_over(job):
+            attempt += 1
+            step_before = folder.checkpoints.find_last().step
+            exited = await self._run_worker(job, folder, attempt)
+            if self._is_over(job):
+                break
+            progressed = folder.checkpoints.find_last().step > step_before
+            lost = 1 if progressed else lost + 1
+            await self._after_loss(job, exited, lost)
+        if self._store.get(job.job_id).status.ended:
+            await asyncio.to_thread(self._tidy, folder)
+
+    def _is_over(self, job: Job) -> bool:
+        return self._stopping or self._store.get(job.job_id).status.ended
+
+    async def _run_worker(self, job: Job, folder: JobFolder, attempt: int) -> WorkerExit:
+        task = WorkerTask(
+            job_id=job.job_id,
+            folder_path=folder.path,
+            blobs=self._blobs.root,
+            model_source=self._models.source(job.spec.base_model),
+            attempt=attempt,
+            spec=job.spec,
+            settings=self._settings,
+        )
+        worker = WorkerProcess(task, self._settings.worker_stop_seconds)
+        self._running = (job.job_id, worker)
+        try:
+            return await worker.run(lambda event: self._log_event(job.job_id, event))
+        finally:
+            self._running = None
+
+    async def _after_loss(self, job: Job, exited: WorkerExit, lost: int) -> None:
+        _log.warning("job %s lost a worker: %s", job.job_id, exited.reason)
+        final = exited.failure is not None and not exited.failure.retryable
+        if final or lost >= self._settings.max_attempts:
+            failed = JobEnded(status=JobStatus.FAILED, error_message=exited.reason)
+            await self._log_event(job.job_id, failed)
+        else:
+            message = f"{exited.reason}; going on from the last checkpoint"
+            await self._log_event(job.job_id, Notice(message=message))
+
+    def _prepare(self, job: Job) -> JobFolder:
+        """Makes the job's folder, with the checkpoint of an earlier job that it goes on from."""
+        folder = self.folder(job.job_id)
+        if folder.checkpoints.path.exists():
+            return folder
+        earlier = self._store.previous(job)
+        if earlier and earlier.status in (JobStatus.CANCELLED, JobStatus.FAILED):
+            of_earlier = self.folder(earlier.job_id)
+            if checkpoint := of_earlier.checkpoints.find_last().path:
+                folder.adopt(of_earlier, checkpoint)
+                self._store.set_resumed_from(job.job_id, earlier.job_id)
+        folder.checkpoints.path.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _tidy(self, folder: JobFolder) -> None:
+        """Removes every published adapter but the last, which stays for whoever wants to try it."""
+        published = folder.adapters.digests()
+        for digest in published[:-1]:
+            self._blobs.delete(digest)
+        for digest in published[-1:]:
+            if self._blobs.size_bytes(digest) is not None:
+                self._blobs.sync(self._blobs.path(digest))
