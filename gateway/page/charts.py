@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("tarball", nargs="?", type=Path, help="what `npm pack` wrote, if it did")
     try:
         install(FOLDER, parser.parse_args(arguments).tarball)
-    except (ChartsError, OSError) as error:
+    except (ChartsError, OSError, tarfile.TarError, subprocess.TimeoutExpired) as error:
         sys.exit(f"The page has no curves yet: {error}")
 
 

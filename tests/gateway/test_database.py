@@ -142,7 +142,13 @@ async def test_a_locked_sqlite_is_a_bounded_503(start_gateway, settings):
         assert (await gateway.train(file_id)).status_code == 200
 
 
-async def test_writers_at_a_lock_do_not_hold_up_readers(gateway):
+async def test_writers_at_a_lock_do_not_hold_up_readers(start_gateway, settings):
+    patient = settings.model_copy(update={"database_timeout_seconds": 60})
+    async with start_gateway(patient) as gateway:
+        await read_while_sixteen_write(gateway)
+
+
+async def read_while_sixteen_write(gateway) -> None:
     job_id = await gateway.start_job()
     locker = sqlite3.connect(gateway.settings.data_dir / "gateway.sqlite3", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")

@@ -81,6 +81,13 @@ def test_the_command_says_in_one_line_why_there_are_no_curves(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_what_is_no_package_is_said_in_a_line_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(charts, "FOLDER", tmp_path / "vendor")
+    (tmp_path / "page.html").write_text("not found")
+    with pytest.raises(SystemExit, match="The page has no curves yet: "):
+        charts.main([str(tmp_path / "page.html")])
+
+
 def copy_of_the_page(folder: Path) -> Path:
     """A folder with a `gateway` of its own, into which nothing has been fetched."""
     page = folder / "gateway" / "page"
