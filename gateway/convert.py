@@ -13,13 +13,6 @@ from tally.learner.v1 import learner_pb2 as pb
 
 JobStatus = Literal["training", "completed", "failed", "cancelled"]
 
-_ENUM_PREFIXES = {
-    "loss_type": (pb.LossType, "LOSS_TYPE_"),
-    "advantage_scale": (pb.AdvantageScale, "ADVANTAGE_SCALE_"),
-    "importance_correction": (pb.ImportanceCorrection, "IMPORTANCE_CORRECTION_"),
-    "zero_variance_groups": (pb.ZeroVarianceGroups, "ZERO_VARIANCE_GROUPS_"),
-    "learning_rate_schedule": (pb.LearningRateSchedule, "LEARNING_RATE_SCHEDULE_"),
-}
 _EVALUATION_SETTINGS = ("max_image_size", "max_new_tokens", "seed")
 _KINDS = {
     "worker_started": "worker",
@@ -91,10 +84,9 @@ def _training(settings: Mapping[str, Any], evaluation_digest: str | None) -> pb.
 
 
 def _field(name: str, value: Any) -> Any:
-    if name in _ENUM_PREFIXES:
-        enum, prefix = _ENUM_PREFIXES[name]
-        return enum.Value(prefix + value.upper())
-    return value
+    """A choice by its number: LOSS_TYPE_DAPO for the loss_type `dapo`."""
+    enum = pb.TrainingConfig.DESCRIPTOR.fields_by_name[name].enum_type
+    return enum.values_by_name[f"{name}_{value}".upper()].number if enum else value
 
 
 def to_state(job: pb.Job) -> LearnerState:

@@ -24,6 +24,7 @@ from learner_service.events import (
 from learner_service.prediction.question import ModelAnswer
 from learner_service.queue.job_store import Job, LoggedEvent
 from learner_service.spec import JobSpec, Limits, Training, validated_limits, validated_spec
+from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
 from tally.learner.v1 import learner_pb2 as pb
 from tally.rpc.digests import check_digest
@@ -47,13 +48,6 @@ _PHASES = {
     JobPhase.SAVING: pb.JOB_PHASE_SAVING,
     JobPhase.EVALUATING: pb.JOB_PHASE_EVALUATING,
     JobPhase.WAITING_FOR_ROLLOUT: pb.JOB_PHASE_WAITING_FOR_ROLLOUT,
-}
-_ENUM_FIELDS = {
-    "loss_type": (pb.LossType, "LOSS_TYPE_"),
-    "advantage_scale": (pb.AdvantageScale, "ADVANTAGE_SCALE_"),
-    "importance_correction": (pb.ImportanceCorrection, "IMPORTANCE_CORRECTION_"),
-    "zero_variance_groups": (pb.ZeroVarianceGroups, "ZERO_VARIANCE_GROUPS_"),
-    "learning_rate_schedule": (pb.LearningRateSchedule, "LEARNING_RATE_SCHEDULE_"),
 }
 _LIMITS = frozenset(Limits.model_fields)
 
@@ -98,8 +92,10 @@ def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
 
 def _training_to_proto(training: Training) -> pb.Training:
     config = training.config.model_dump(mode="json")
-    for name, (enum, prefix) in _ENUM_FIELDS.items():
-        config[name] = enum.Value(prefix + config[name].upper())
+    fields = pb.TrainingConfig.DESCRIPTOR.fields_by_name
+    for name, choice in config.items():
+        if enum := fields[name].enum_type:
+            config[name] = enum.values_by_name[f"{name}_{choice}".upper()].number
     return pb.Training(
         config=pb.TrainingConfig(**config),
         lora=pb.LoraConfig(**training.lora.model_dump()),
@@ -158,7 +154,7 @@ def preflight_response(result: "Preflight") -> pb.PreflightResponse:
         response.base.CopyFrom(
             pb.BaseSample(
                 num_samples=base.num_samples,
-                scores=pb.EvaluationScores(**base.scores),
+                scores=pb.EvaluationScores(**_figures(base.scores)),
                 varied_group_rate=base.varied_group_rate,
                 any_right_rate=base.any_right_rate,
             )
@@ -211,8 +207,8 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
             message.evaluation_done.CopyFrom(
                 pb.EvaluationDone(
                     num_samples=number,
-                    base=pb.EvaluationScores(**base),
-                    adapter=pb.EvaluationScores(**adapter),
+                    base=pb.EvaluationScores(**_figures(base)),
+                    adapter=pb.EvaluationScores(**_figures(adapter)),
                     report_digest=digest,
                 )
             )
@@ -224,17 +220,16 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
 
 
 def _set_fields(message: Message) -> dict[str, Any]:
-    """What the caller set; enums by their lower-case names without the prefix."""
+    """What the caller set; a choice by its word: `dapo` for the loss_type LOSS_TYPE_DAPO."""
     fields = {field.name: value for field, value in message.ListFields()}
-    for name, (enum, prefix) in _ENUM_FIELDS.items():
-        if name in fields:
-            if fields[name] not in enum.values():
-                continue
-            fields[name] = enum.Name(fields[name]).removeprefix(prefix).lower()
+    for name, number in fields.items():
+        enum = message.DESCRIPTOR.fields_by_name[name].enum_type
+        if enum and (choice := enum.values_by_number.get(number)):
+            fields[name] = choice.name.removeprefix(f"{name.upper()}_").lower()
     return fields
 
 
-def _figures(measured: StepMetrics) -> dict[str, Any]:
+def _figures(measured: StepMetrics | EvaluationScores) -> dict[str, Any]:
     """Not a number where there is none."""
     return {name: math.nan if value is None else value for name, value in asdict(measured).items()}
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from tally.job.answers import ShownGroup
+from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
 
 
@@ -74,11 +75,9 @@ class EvaluationProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationDone:
-    """`base` and `adapter` have the fields of EvaluationScores in learner.proto."""
-
     num_samples: int
-    base: dict[str, float]
-    adapter: dict[str, float]
+    base: EvaluationScores
+    adapter: EvaluationScores
     report_digest: str = ""
 
 

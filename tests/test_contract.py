@@ -1,12 +1,14 @@
 """What one service writes and another reads has the same names."""
 
 import json
+from dataclasses import asdict
 
 import pytest
+from pydantic import TypeAdapter
 
-from gateway.results.report_models import Evaluation, EvaluationScores
+from gateway.results.report_models import Evaluation
 from learner_service import spec
-from learner_service.evaluation.comparison import SCORES, comparison
+from learner_service.evaluation.comparison import comparison
 from tally.learner.v1 import learner_pb2 as pb
 from tests.learner_service.evaluation.test_comparison import FOUR
 
@@ -22,9 +24,6 @@ def test_the_learner_reads_every_field_of_what_a_job_does(inner: type, message: 
 
 
 def test_the_gateway_reads_the_comparison_that_the_learner_writes():
-    written = comparison(FOUR, seed=43)
-    read = Evaluation(**json.loads(json.dumps(written)), held_out=None, file_id="x")
-    shown = json.loads(read.model_dump_json(exclude={"held_out", "file_id"}))
-    assert shown == json.loads(json.dumps(written))
-    names = {field.name for field in pb.EvaluationScores.DESCRIPTOR.fields}
-    assert names == set(SCORES) == set(EvaluationScores.model_fields)
+    written = json.loads(json.dumps(asdict(comparison(FOUR, seed=43))))
+    read = TypeAdapter(Evaluation).dump_python(Evaluation(**written, file_id="x"), mode="json")
+    assert read == {**written, "file_id": "x"}

@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
+from pydantic.dataclasses import dataclass
 
-from gateway.results.report_models import EvaluationScores
+from tally.job.comparison import EvaluationScores
 
 
 class Finding(BaseModel):
@@ -40,6 +41,7 @@ class DataSummary(BaseModel):
     kinds: list[KindRows] = Field(description="Rows of each kind, the most frequent first.")
 
 
+@dataclass(frozen=True, kw_only=True)
 class BaseSample(EvaluationScores):
     """How the base model does on some rows, at the job's temperature."""
 

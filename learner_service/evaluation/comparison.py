@@ -1,8 +1,9 @@
-"""Answers of base and adapter to the same rows → the comparison as plain JSON. Pure."""
+"""Answers of base and adapter to the same rows → the comparison. Pure."""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,39 +13,43 @@ from learner_service.data.kinds import kinds_of
 from learner_service.evaluation.answers import Answered, Compared
 from learner_service.evaluation.bootstrap import CONFIDENCE, Floats, RatioScores, paired_intervals
 from learner_service.evaluation.caveats import caveats
-
-SCORES = (
-    "exact_rate",
-    "within_one_rate",
-    "mean_absolute_count_error",
-    "root_mean_square_count_error",
-    "reward_mean",
-    "parse_failure_rate",
+from tally.job.comparison import (
+    ComparedRow,
+    Comparison,
+    EvaluationPart,
+    EvaluationScores,
+    GivenAnswer,
+    Interval,
+    IntervalMethod,
+    IntervalScores,
+    Matrix,
 )
+
+SCORES = tuple(field.name for field in fields(EvaluationScores))
 NO_COUNT = "no count"
 _MOST_WORST = 24
 _LAST_SINGLE_COUNT = 20
 _RANGES = ((21, 30), (31, 50), (51, 100), (101, math.inf))
 
 
-def comparison(compared: Sequence[Compared], seed: int) -> dict[str, Any]:
-    """GET /jobs/{job_id}/evaluation of docs/api.md, but for what only the job knows."""
+def comparison(compared: Sequence[Compared], seed: int) -> Comparison:
+    """All of it but what only the job knows."""
     base, adapter = _both(compared)
     images = [one.row.image_digest for one in compared]
     intervals = paired_intervals(base, adapter, images, seed)
     of_base, of_adapter = base.values(), adapter.values()
-    return {
-        "num_samples": len(compared),
-        "base": _named(of_base, intervals.base),
-        "adapter": _named(of_adapter, intervals.adapter),
-        "difference": _named(of_adapter - of_base, intervals.difference),
-        "interval": {"confidence": CONFIDENCE, "resamples": intervals.resamples, "seed": seed},
-        "by_count": _by_count(compared),
-        "by_kind": _by_kind(compared),
-        "matrix": _matrix(compared),
-        "warnings": caveats(compared, intervals.difference[:, 0]),
-        "worst": _worst(compared),
-    }
+    return Comparison(
+        num_samples=len(compared),
+        base=_with_intervals(of_base, intervals.base),
+        adapter=_with_intervals(of_adapter, intervals.adapter),
+        difference=_with_intervals(of_adapter - of_base, intervals.difference),
+        interval=IntervalMethod(confidence=CONFIDENCE, resamples=intervals.resamples, seed=seed),
+        by_count=_by_count(compared),
+        by_kind=_by_kind(compared),
+        matrix=_matrix(compared),
+        warnings=caveats(compared, intervals.difference[:, 0]),
+        worst=_worst(compared),
+    )
 
 
 def ratio_scores(scores: Sequence[Score]) -> RatioScores:
@@ -81,28 +86,33 @@ def _both(compared: Sequence[Compared]) -> tuple[RatioScores, RatioScores]:
     )
 
 
-def _figures(values: Floats) -> dict[str, float | None]:
-    return {name: _finite(value) for name, value in zip(SCORES, values, strict=True)}
+def scores_of(values: Floats) -> EvaluationScores:
+    """[M] in the order of SCORES; None where there is no number."""
+    return EvaluationScores(**_figures(values))
 
 
-def _named(values: Floats, ends: Floats) -> dict[str, Any]:
-    intervals = {
-        name: None if np.isnan(both).any() else [float(both[0]), float(both[1])]
+def _with_intervals(values: Floats, ends: Floats) -> IntervalScores:
+    intervals: dict[str, Interval | None] = {
+        name: None if np.isnan(both).any() else (float(both[0]), float(both[1]))
         for name, both in zip(SCORES, ends.T, strict=True)
     }
-    return {**_figures(values), "intervals": intervals}
+    return IntervalScores(**_figures(values), intervals=intervals)
+
+
+def _figures(values: Floats) -> dict[str, Any]:
+    return {name: _finite(value) for name, value in zip(SCORES, values, strict=True)}
 
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _by_count(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+def _by_count(compared: Sequence[Compared]) -> list[EvaluationPart]:
     labels = [count_label(one.row.true_count) for one in compared]
     return _parts(compared, labels, sorted(set(labels), key=_label_order))
 
 
-def _by_kind(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+def _by_kind(compared: Sequence[Compared]) -> list[EvaluationPart]:
     """The most frequent kind first."""
     labels = kinds_of([one.row.question for one in compared])
     sizes = Counter(labels)
@@ -111,20 +121,14 @@ def _by_kind(compared: Sequence[Compared]) -> list[dict[str, Any]]:
 
 def _parts(
     compared: Sequence[Compared], labels: Sequence[str], order: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> list[EvaluationPart]:
     """The scores of the rows with each label."""
     parts = []
     for label in order:
         members = [one for one, own in zip(compared, labels, strict=True) if own == label]
-        base, adapter = _both(members)
-        parts.append(
-            {
-                "label": label,
-                "num_samples": len(members),
-                "base": _figures(base.values()),
-                "adapter": _figures(adapter.values()),
-            }
-        )
+        base, adapter = (scores_of(scores.values()) for scores in _both(members))
+        part = EvaluationPart(label=label, num_samples=len(members), base=base, adapter=adapter)
+        parts.append(part)
     return parts
 
 
@@ -132,24 +136,30 @@ def _answer_label(score: Score) -> str:
     return NO_COUNT if score.count is None else count_label(score.count)
 
 
-def _matrix(compared: Sequence[Compared]) -> dict[str, Any]:
+def _matrix(compared: Sequence[Compared]) -> Matrix:
     """True counts by answers, each a range above 20; labels that occur, "no count" last."""
     true = [count_label(one.row.true_count) for one in compared]
-    answers = {
-        model: [_answer_label(getattr(one, model).score) for one in compared]
-        for model in ("base", "adapter")
-    }
-    true_labels = sorted(set(true), key=_label_order)
-    counts = {*true, *answers["base"], *answers["adapter"]} - {NO_COUNT}
-    answer_labels = [*sorted(counts, key=_label_order), NO_COUNT]
-    matrix: dict[str, Any] = {"true_labels": true_labels, "answer_labels": answer_labels}
-    for model, given in answers.items():
-        cells = Counter(zip(true, given, strict=True))
-        matrix[model] = [[cells[row, column] for column in answer_labels] for row in true_labels]
-    return matrix
+    base = [_answer_label(one.base.score) for one in compared]
+    adapter = [_answer_label(one.adapter.score) for one in compared]
+    rows = sorted(set(true), key=_label_order)
+    columns = [*sorted({*true, *base, *adapter} - {NO_COUNT}, key=_label_order), NO_COUNT]
+    return Matrix(
+        true_labels=rows,
+        answer_labels=columns,
+        base=_cells(true, base, rows, columns),
+        adapter=_cells(true, adapter, rows, columns),
+    )
 
 
-def _worst(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+def _cells(
+    true: Sequence[str], given: Sequence[str], rows: Sequence[str], columns: Sequence[str]
+) -> list[list[int]]:
+    """How often each pair of labels occurs."""
+    counts = Counter(zip(true, given, strict=True))
+    return [[counts[row, column] for column in columns] for row in rows]
+
+
+def _worst(compared: Sequence[Compared]) -> list[ComparedRow]:
     """Where the adapter is furthest off; an answer without a count is off by all there is."""
 
     def badness(one: Compared) -> tuple[float, float, int]:
@@ -158,23 +168,21 @@ def _worst(compared: Sequence[Compared]) -> list[dict[str, Any]]:
         return -off, score.reward, one.row.number
 
     wrong = [one for one in compared if one.adapter.score.difference != 0]
-    return [
-        {
-            "row": one.row.number,
-            "question": one.row.question,
-            "true_count": one.row.true_count,
-            "base": answer_json(one.base),
-            "adapter": answer_json(one.adapter),
-        }
-        for one in sorted(wrong, key=badness)[:_MOST_WORST]
-    ]
+    return [_compared_row(one) for one in sorted(wrong, key=badness)[:_MOST_WORST]]
 
 
-def answer_json(answered: Answered) -> dict[str, Any]:
+def _compared_row(one: Compared) -> ComparedRow:
+    return ComparedRow(
+        row=one.row.number,
+        question=one.row.question,
+        true_count=one.row.true_count,
+        base=_given(one.base),
+        adapter=_given(one.adapter),
+    )
+
+
+def _given(answered: Answered) -> GivenAnswer:
     score = answered.score
-    return {
-        "text": answered.text,
-        "count": score.count,
-        "difference": score.difference,
-        "reward": score.reward,
-    }
+    return GivenAnswer(
+        text=answered.text, count=score.count, difference=score.difference, reward=score.reward
+    )

@@ -5,11 +5,12 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from learner_service.evaluation.answers import Answered, Compared
 from learner_service.evaluation.report_page import render
+from tally.job.comparison import Comparison
 
 JSON_NAME = "evaluation.json"
 CSV_NAME = "evaluation.csv"
@@ -29,7 +30,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def write_report(
     path: Path,
-    comparison: dict[str, Any],
+    comparison: Comparison,
     compared: Sequence[Compared],
     *,
     about: dict[str, str],
@@ -37,9 +38,10 @@ def write_report(
 ) -> None:
     """Writes the ZIP of the three files; `open_picture` gives a staged image by its digest."""
     digest_by_row = {one.row.number: one.row.image_digest for one in compared}
-    pictures = [open_picture(digest_by_row[worst["row"]]) for worst in comparison["worst"]]
+    pictures = [open_picture(digest_by_row[worst.row]) for worst in comparison.worst]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(JSON_NAME, json.dumps(comparison, ensure_ascii=False, allow_nan=False))
+        text = json.dumps(asdict(comparison), ensure_ascii=False, allow_nan=False)
+        archive.writestr(JSON_NAME, text)
         archive.writestr(CSV_NAME, csv_text(compared))
         archive.writestr(PAGE_NAME, render(comparison, about, pictures))
 

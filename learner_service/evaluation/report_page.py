@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from learner_service.evaluation.comparison import SCORES
+from tally.job.comparison import Comparison, IntervalScores, Matrix
 
 _PICTURE_PIXELS = 240
 _LABELS = {
@@ -22,8 +23,8 @@ _LABELS = {
 _RATES = {"exact_rate", "within_one_rate", "parse_failure_rate"}
 
 
-def render(comparison: dict[str, Any], about: dict[str, str], pictures: Sequence[bytes]) -> str:
-    """`about` is what the page says of the job; `pictures` are those of comparison["worst"]."""
+def render(comparison: Comparison, about: dict[str, str], pictures: Sequence[bytes]) -> str:
+    """`about` is what the page says of the job; `pictures` are those of comparison.worst."""
     environment = Environment(
         loader=PackageLoader("learner_service.evaluation"),
         autoescape=True,
@@ -37,8 +38,8 @@ def render(comparison: dict[str, Any], about: dict[str, str], pictures: Sequence
         about=about,
         it=comparison,
         summary=[_summary(comparison, name) for name in SCORES],
-        matrices=[_matrix(comparison["matrix"], model) for model in ("base", "adapter")],
-        worst=list(zip(comparison["worst"], map(_data_uri, pictures), strict=True)),
+        matrices=[_matrix(comparison.matrix, model) for model in ("base", "adapter")],
+        worst=list(zip(comparison.worst, map(_data_uri, pictures), strict=True)),
     )
 
 
@@ -46,12 +47,12 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
 
 
-def _summary(comparison: dict[str, Any], name: str) -> dict[str, str]:
+def _summary(comparison: Comparison, name: str) -> dict[str, str]:
     """A line of the first table: the figures with their intervals."""
     cells = {"label": _LABELS[name]}
     for model in ("base", "adapter", "difference"):
-        value = comparison[model][name]
-        ends = comparison[model]["intervals"][name]
+        scores: IntervalScores = getattr(comparison, model)
+        value, ends = getattr(scores, name), scores.intervals[name]
         sign = "+" if model == "difference" else ""
         cells[model] = _number(value, name, sign)
         cells[f"{model}_interval"] = (
@@ -66,17 +67,17 @@ def _number(value: float | None, name: str, sign: str) -> str:
     return f"{100 * value:{sign}.1f} %" if name in _RATES else f"{value:{sign}.2f}"
 
 
-def _matrix(matrix: dict[str, Any], model: str) -> dict[str, Any]:
+def _matrix(matrix: Matrix, model: str) -> dict[str, Any]:
     """Rows of cells with the share of their row, which is how dark they are."""
     rows = []
-    for label, counts in zip(matrix["true_labels"], matrix[model], strict=True):
+    for label, counts in zip(matrix.true_labels, getattr(matrix, model), strict=True):
         total = sum(counts)
         cells = [
             {"count": count, "share": round(count / total, 3), "right": label == column}
-            for count, column in zip(counts, matrix["answer_labels"], strict=True)
+            for count, column in zip(counts, matrix.answer_labels, strict=True)
         ]
         rows.append({"label": label, "cells": cells})
-    return {"model": model, "columns": matrix["answer_labels"], "rows": rows}
+    return {"model": model, "columns": matrix.answer_labels, "rows": rows}
 
 
 def _data_uri(picture: bytes) -> str:

@@ -9,16 +9,17 @@ from learner_service.clients.rewards import RewardClient, Score
 from learner_service.clients.rollouts import RolloutClient, Sampling
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
-from learner_service.evaluation.comparison import SCORES, ratio_scores
+from learner_service.evaluation.comparison import ratio_scores, scores_of
 from learner_service.spec import Training
+from tally.job.comparison import EvaluationScores
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseSample:
-    """How the base model did on `num_samples` groups; `scores` as in EvaluationScores."""
+    """How the base model did on `num_samples` groups."""
 
     num_samples: int
-    scores: dict[str, float]
+    scores: EvaluationScores
     varied_group_rate: float
     any_right_rate: float
     completions: int
@@ -52,10 +53,9 @@ async def ask_base_model(
 def _summarize(scores: Sequence[Score], group_size: int, seconds: float) -> BaseSample:
     starts = range(0, len(scores), group_size)
     groups = [scores[start : start + group_size] for start in starts]
-    values = ratio_scores(scores).values()
     return BaseSample(
         num_samples=len(groups),
-        scores={name: float(value) for name, value in zip(SCORES, values, strict=True)},
+        scores=scores_of(ratio_scores(scores).values()),
         varied_group_rate=fmean(len({score.reward for score in group}) > 1 for group in groups),
         any_right_rate=fmean(any(score.difference == 0 for score in group) for group in groups),
         completions=len(scores),

@@ -163,7 +163,8 @@ def of_limits(
 
 def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:
     """Whether the rewards show the way."""
-    exact = base.scores["exact_rate"]
+    exact = base.scores.exact_rate or 0.0
+    silent = base.scores.parse_failure_rate or 0.0
     if exact >= _CEILING:
         yield Finding(
             severity=Severity.WARNING,
@@ -190,13 +191,13 @@ def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:
             "groups only, and only those teach; raise the temperature",
             suggestion=warmer,
         )
-    if base.scores["parse_failure_rate"] > 0.5:
+    if silent > 0.5:
         yield Finding(
             severity=Severity.WARNING,
             code="no_count_in_answers",
             where="dataset_digest",
-            message=f"{base.scores['parse_failure_rate']:.0%} of the base model's answers hold no "
-            "count; ask in the question for an answer such as 'A photo of 3 apples'",
+            message=f"{silent:.0%} of the base model's answers hold no count; ask in the question "
+            "for an answer such as 'A photo of 3 apples'",
         )
 
 

@@ -1,10 +1,9 @@
 """An evaluation from its rows to its report: what a worker does with an adapter it can name."""
 
-import math
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
@@ -13,6 +12,7 @@ from learner_service.evaluation.evaluation import Evaluator
 from learner_service.evaluation.report import PAGE_NAME, write_report
 from learner_service.events import EvaluationDone, JobPhase, Notice
 from learner_service.worker.job_parts import JobParts
+from tally.job.comparison import Comparison, EvaluationScores, HeldOut, IntervalScores
 from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import TallyError
 
@@ -47,10 +47,9 @@ class AdapterEvaluation:
         )
         compared = evaluator.compare(rows, adapter_digest)
         result = comparison(compared, self._seed)
-        result["held_out"] = None
         if held_out_share is not None:
-            numbers = [row.number for row in rows]
-            result["held_out"] = {"share": held_out_share, "rows": numbers}
+            held_out = HeldOut(share=held_out_share, rows=[row.number for row in rows])
+            result = replace(result, held_out=held_out)
         path = self._parts.task.folder.report_archive
         write_report(
             path,
@@ -88,13 +87,13 @@ class AdapterEvaluation:
         line = f"Base model: {spec.base_model}. {source}".strip()
         return {"title": spec.job_name or "Comparison", "line": line}
 
-    def _store_report(self, result: dict[str, Any], path: Path) -> EvaluationDone:
+    def _store_report(self, result: Comparison, path: Path) -> EvaluationDone:
         digest = digest_of_file(path)
         self._parts.store.put_file(path, digest)
         return EvaluationDone(
-            num_samples=result["num_samples"],
-            base=_figures(result["base"]),
-            adapter=_figures(result["adapter"]),
+            num_samples=result.num_samples,
+            base=_without_intervals(result.base),
+            adapter=_without_intervals(result.adapter),
             report_digest=digest,
         )
 
@@ -105,5 +104,5 @@ def _read_page(report: Path) -> bytes:
         return archive.read(PAGE_NAME)
 
 
-def _figures(scores: dict[str, Any]) -> dict[str, float]:
-    return {name: math.nan if scores[name] is None else scores[name] for name in SCORES}
+def _without_intervals(scores: IntervalScores) -> EvaluationScores:
+    return EvaluationScores(**{name: getattr(scores, name) for name in SCORES})

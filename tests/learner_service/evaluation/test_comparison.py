@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -52,42 +53,42 @@ FOUR = [
 
 def test_the_figures_of_four_answers():
     result = comparison(FOUR, seed=43)
-    base, adapter, difference = (result[key] for key in ("base", "adapter", "difference"))
-    assert (base["exact_rate"], base["within_one_rate"]) == (0.25, 0.5)
-    assert base["mean_absolute_count_error"] == pytest.approx((0 + 1 + 3) / 3)
-    assert base["root_mean_square_count_error"] == pytest.approx(math.sqrt((0 + 1 + 9) / 3))
-    assert base["reward_mean"] == pytest.approx((1.0 + 0.85 + 0.0 + 0.4) / 4)
-    assert base["parse_failure_rate"] == 0.25
-    assert (adapter["exact_rate"], adapter["mean_absolute_count_error"]) == (0.75, 0.25)
-    assert difference["exact_rate"] == 0.5
-    assert difference["mean_absolute_count_error"] == pytest.approx(0.25 - 4 / 3)
+    base, adapter, difference = result.base, result.adapter, result.difference
+    assert (base.exact_rate, base.within_one_rate) == (0.25, 0.5)
+    assert base.mean_absolute_count_error == pytest.approx((0 + 1 + 3) / 3)
+    assert base.root_mean_square_count_error == pytest.approx(math.sqrt((0 + 1 + 9) / 3))
+    assert base.reward_mean == pytest.approx((1.0 + 0.85 + 0.0 + 0.4) / 4)
+    assert base.parse_failure_rate == 0.25
+    assert (adapter.exact_rate, adapter.mean_absolute_count_error) == (0.75, 0.25)
+    assert difference.exact_rate == 0.5
+    assert difference.mean_absolute_count_error == pytest.approx(0.25 - 4 / 3)
 
 
 def test_the_parts_by_count_and_by_kind():
     result = comparison(FOUR, seed=43)
-    assert [(part["label"], part["num_samples"]) for part in result["by_count"]] == [
+    assert [(part.label, part.num_samples) for part in result.by_count] == [
         ("3", 2),
         ("5", 1),
         ("7", 1),
     ]
-    assert [part["label"] for part in result["by_kind"]] == ["apples", "cars"]
-    cars = result["by_kind"][1]
-    assert (cars["base"]["exact_rate"], cars["adapter"]["exact_rate"]) == (0.0, 0.5)
-    nothing_said = result["by_count"][1]["base"]
-    assert nothing_said["mean_absolute_count_error"] is None
-    assert nothing_said["parse_failure_rate"] == 1.0
+    assert [part.label for part in result.by_kind] == ["apples", "cars"]
+    cars = result.by_kind[1]
+    assert (cars.base.exact_rate, cars.adapter.exact_rate) == (0.0, 0.5)
+    nothing_said = result.by_count[1].base
+    assert nothing_said.mean_absolute_count_error is None
+    assert nothing_said.parse_failure_rate == 1.0
 
 
 def test_the_matrix_has_a_row_for_each_true_count_and_a_column_for_each_answer():
-    matrix = comparison(FOUR, seed=43)["matrix"]
-    assert matrix["true_labels"] == ["3", "5", "7"]
-    assert matrix["answer_labels"] == ["2", "3", "4", "5", "6", "7", "no count"]
-    assert matrix["base"] == [
+    matrix = comparison(FOUR, seed=43).matrix
+    assert matrix.true_labels == ["3", "5", "7"]
+    assert matrix.answer_labels == ["2", "3", "4", "5", "6", "7", "no count"]
+    assert matrix.base == [
         [1, 1, 0, 0, 0, 0, 0],
         [0, 0, 0, 0, 0, 0, 1],
         [0, 0, 1, 0, 0, 0, 0],
     ]
-    assert np.sum(matrix["adapter"]) == 4
+    assert np.sum(matrix.adapter) == 4
 
 
 @pytest.mark.parametrize(
@@ -98,9 +99,9 @@ def test_counts_above_twenty_share_a_label(count: int, label: str):
 
 
 def test_the_worst_come_first_and_right_answers_never():
-    worst = comparison([*FOUR, compared(6, 4, 4, None), compared(7, 9, 9, 2)], seed=43)["worst"]
-    assert [one["row"] for one in worst] == [6, 7, 5]
-    assert worst[1]["adapter"] == {
+    worst = comparison([*FOUR, compared(6, 4, 4, None), compared(7, 9, 9, 2)], seed=43).worst
+    assert [one.row for one in worst] == [6, 7, 5]
+    assert asdict(worst[1].adapter) == {
         "text": "2 apples",
         "count": 2,
         "difference": 7,
@@ -157,7 +158,7 @@ def test_weights_count_a_row_as_often_as_they_say():
 
 def test_a_model_that_gives_few_answers_is_named():
     spread = [compared(2 + n, 1 + n % 9, 1 + n % 9, 4 + n % 2) for n in range(45)]
-    warnings = comparison(spread, seed=1)["warnings"]
+    warnings = comparison(spread, seed=1).warnings
     collapsed = next(warning for warning in warnings if "collapsed" in warning)
     assert collapsed.startswith("the adapter has collapsed to a few answers: 100% of them are 4 or")
     assert collapsed.endswith("4 or 5, which is true of 22% of the rows")
@@ -165,19 +166,19 @@ def test_a_model_that_gives_few_answers_is_named():
 
 def test_answers_of_no_sense_are_named_with_the_mean_error_without_them():
     sane = [compared(2 + n, 1 + n % 9, 1 + n % 9, 2 + n % 9) for n in range(29)]
-    warnings = comparison([*sane, compared(31, 9, 9, 11_111_118)], seed=1)["warnings"]
+    warnings = comparison([*sane, compared(31, 9, 9, 11_111_118)], seed=1).warnings
     assert (
         "1 of the answers of the adapter count more than 10 times the largest true count, up to "
         "11,111,118; without them its mean error is 1.00" in warnings
     )
-    within = comparison([*sane, compared(31, 9, 9, 90)], seed=1)["warnings"]
+    within = comparison([*sane, compared(31, 9, 9, 90)], seed=1).warnings
     assert not any("largest true count" in warning for warning in within)
 
 
 def test_no_difference_and_silence_are_named():
     warnings = comparison([compared(2 + n, 3, 3, None if n < 2 else 3) for n in range(30)], 1)
-    assert "7% of the answers of the adapter hold no count" in warnings["warnings"]
+    assert "7% of the answers of the adapter hold no count" in warnings.warnings
     sure = comparison([compared(2 + n, 3 + n % 5, 2, 3 + n % 5) for n in range(30)], 1)
-    assert not [w for w in sure["warnings"] if "interval" in w]
+    assert not [w for w in sure.warnings if "interval" in w]
     same = comparison(FOUR[:1] * 30, 1)
-    assert any("holds 0" in warning for warning in same["warnings"])
+    assert any("holds 0" in warning for warning in same.warnings)

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import zipfile
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def by_hand(text: str, model: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("both", [FOUR, MANY], ids=["four", "sixty"])
 def test_the_figures_are_those_of_the_csv(both: list[Compared]):
-    result, text = comparison(both, seed=43), csv_text(both)
+    result, text = asdict(comparison(both, seed=43)), csv_text(both)
     for model in ("base", "adapter"):
         figures = by_hand(text, model)
         assert {name: result[model][name] for name in figures} == pytest.approx(figures)

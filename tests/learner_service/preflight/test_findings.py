@@ -9,6 +9,7 @@ from learner_service.preflight import findings
 from learner_service.preflight.findings import BaseSample, Severity, step_plan
 from learner_service.preflight.memory import MemoryEstimate
 from learner_service.spec import Training
+from tally.job.comparison import EvaluationScores
 from tally.job.settings import TrainingConfig
 
 
@@ -44,7 +45,7 @@ def test_balance_and_size():
 def base(exact: float, varied: float, any_right: float, silent: float = 0.0) -> BaseSample:
     return BaseSample(
         num_samples=32,
-        scores={"exact_rate": exact, "parse_failure_rate": silent},
+        scores=EvaluationScores(exact_rate=exact, parse_failure_rate=silent),
         varied_group_rate=varied,
         any_right_rate=any_right,
         completions=256,

@@ -22,6 +22,7 @@ from learner_service.events import (
 from learner_service.queue.job_store import JobStore
 from learner_service.spec import JobSpec, Training, validated_spec
 from tally.job.answers import ShownAnswer, ShownGroup
+from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
 
 SPEC = JobSpec(job_name="apples", dataset_digest="a" * 64, base_model="small")
@@ -39,7 +40,11 @@ EVENTS: list[Event] = [
     SamplesShown(step=1, groups=[shown_group(2)]),
     Notice(message="數"),
     EvaluationProgress(answered=1, total=2),
-    EvaluationDone(num_samples=1, base={"exact_rate": 0.0}, adapter={"exact_rate": 1.0}),
+    EvaluationDone(
+        num_samples=1,
+        base=EvaluationScores(exact_rate=0.0),
+        adapter=EvaluationScores(exact_rate=1.0),
+    ),
     JobEnded(status=JobStatus.FAILED, error_message="why"),
     WorkerFailed(message="why", retryable=True),
 ]

@@ -102,9 +102,9 @@ def test_the_comparison_is_reported_and_in_the_download(task: WorkerTask):
         result = json.loads(archive.read("evaluation.json"))
         page = archive.read("evaluation.html")
     assert result["held_out"]["rows"] == task.folder.split.rows(list)
-    assert result["adapter"]["exact_rate"] == done.adapter["exact_rate"]
+    assert result["adapter"]["exact_rate"] == done.adapter.exact_rate
     # Three is said to all, and is true of a sixth of them, as the whole has it.
-    assert done.base["exact_rate"] == pytest.approx(1 / 6, abs=0.04)
+    assert done.base.exact_rate == pytest.approx(1 / 6, abs=0.04)
     ended = next(event for event in events if isinstance(event, JobEnded))
     with zipfile.ZipFile(store.path(ended.result_digest)) as archive:
         assert archive.read("evaluation.html") == page

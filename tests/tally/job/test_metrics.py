@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 import pytest
 
 from tally.job.answers import ShownAnswer, ShownGroup
+from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics, flat_figures
 from tally.learner.v1 import learner_pb2 as pb
 from tests.contract_comments import field_comments
@@ -15,9 +16,10 @@ NAMES = [field.name for field in fields(StepMetrics)]
 MEASURED = dict.fromkeys(NAMES, 0.5)
 
 
-def test_the_contract_has_every_metric_with_its_text():
-    stated = {name: one["description"] for name, one in dataclass_schemas(StepMetrics).items()}
-    assert field_comments(PROTO, "StepMetrics") == stated
+@pytest.mark.parametrize("figures", [StepMetrics, EvaluationScores])
+def test_the_contract_has_every_figure_with_its_text(figures: type):
+    stated = {name: one["description"] for name, one in dataclass_schemas(figures).items()}
+    assert field_comments(PROTO, figures.__name__) == stated
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,114 @@
+"""What a comparison of base and adapter finds: the learner writes it, REST answers it."""
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from tally.job.metrics import Figure
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationScores:
+    """How right a model's answers were; null where there is no number."""
+
+    exact_rate: Figure = Field(None, description="Share of answers with the true count, in [0, 1].")
+    within_one_rate: Figure = Field(None, description="Share of answers at most 1 off, in [0, 1].")
+    mean_absolute_count_error: Figure = Field(
+        None, description="Mean |count - true count| over the answers that hold a count."
+    )
+    root_mean_square_count_error: Figure = Field(
+        None,
+        description="Square root of the mean squared count error over the answers that hold a "
+        "count.",
+    )
+    reward_mean: Figure = Field(None, description="Mean progressive_count reward.")
+    parse_failure_rate: Figure = Field(
+        None, description="Share of answers without a count, in [0, 1]."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalScores(EvaluationScores):
+    """The figures with the ends of their intervals."""
+
+    intervals: dict[str, Interval | None] = Field(
+        description="Lower and upper end of each figure's interval; null where there is none."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalMethod:
+    """A paired bootstrap over images."""
+
+    confidence: float = Field(description="How sure the intervals are.", examples=[0.95])
+    resamples: int = Field(description="How often images were drawn anew.", examples=[10_000])
+    seed: int = Field(description="What the draws follow from.", examples=[43])
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationPart:
+    """The rows of one true count, or of one kind of object."""
+
+    label: str = Field(
+        description="The count, a range of counts, or the objects.", examples=["apples"]
+    )
+    num_samples: int = Field(description="Rows in it.")
+    base: EvaluationScores = Field(description="The base model.")
+    adapter: EvaluationScores = Field(description="The adapter.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """How often each answer was given to each true count: rows of true counts."""
+
+    true_labels: list[str] = Field(description="True counts, one for each row.")
+    answer_labels: list[str] = Field(description="Answers, one for each column; no count last.")
+    base: list[list[int]] = Field(description="The base model's answers.")
+    adapter: list[list[int]] = Field(description="The adapter's answers.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenAnswer:
+    """What a model said to a row, and how it was scored."""
+
+    text: str = Field(description="What the model said.", examples=["A photo of 4 apples"])
+    count: int | None = Field(description="The count in it; null where it holds none.")
+    difference: int | None = Field(description="How far the count is off.")
+    reward: float = Field(description="Its progressive_count reward.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedRow:
+    """A row with the answers of both models."""
+
+    row: int = Field(description="The row of the upload.")
+    question: str = Field(description="What was asked.")
+    true_count: int = Field(description="How many objects there are.")
+    base: GivenAnswer = Field(description="The base model's answer.")
+    adapter: GivenAnswer = Field(description="The adapter's answer.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """What was held out of training."""
+
+    share: float = Field(description="evaluation_share.", examples=[0.1])
+    rows: list[int] = Field(description="Rows of the upload.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The base model against the adapter, both greedy, on the same rows."""
+
+    num_samples: int = Field(description="Rows that both answered.", examples=[120])
+    base: IntervalScores = Field(description="The base model.")
+    adapter: IntervalScores = Field(description="The adapter.")
+    difference: IntervalScores = Field(description="Adapter minus base, row by row.")
+    interval: IntervalMethod = Field(description="How the intervals were made.")
+    by_count: list[EvaluationPart] = Field(description="By true count, above 20 by range.")
+    by_kind: list[EvaluationPart] = Field(description="By what the questions ask to be counted.")
+    matrix: Matrix = Field(description="Answers by true counts.")
+    warnings: list[str] = Field(description="What should be known before the figures are believed.")
+    worst: list[ComparedRow] = Field(description="Where the adapter is furthest off.")
+    held_out: HeldOut | None = Field(default=None, description="Null where the data was named.")
