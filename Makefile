@@ -13,7 +13,7 @@ DEMO := demo$(if $(VLLM),-vllm)
 # What the tests run beside Python's packages; Debian's packages have the same names.
 PROGRAMS := chromium docker-compose npm
 
-.PHONY: demo test programs charts lint protos release-protos screenshots clean
+.PHONY: demo test programs charts lint docs protos release-protos screenshots clean
 
 demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to end; ENGINE=vllm.
 	$(BIN)/tally demo --engine $(ENGINE)
@@ -45,11 +45,18 @@ lint: $(VENV)/dev.stamp ## Linters, types, contracts and stale generated code.
 	$(BIN)/mypy
 	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf breaking --against released.binpb
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.generated_code check
+	$(BIN)/python -m tests.generated_docs check
+
+docs: $(VENV)/dev.stamp ## Writes the tables of docs/ anew after a setting, a metric or an endpoint has changed.
+	$(BIN)/python -m tests.generated_docs write
 
 protos: $(VENV)/dev.stamp ## Writes the generated code anew after a .proto has changed.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.generated_code write
 
-release-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must not be broken.
+release-docs: $(VENV)/dev.stamp ## Writes the tables of docs/ anew after a setting, a metric or an endpoint has changed.
+	$(BIN)/python -m tests.generated_docs write
+
+protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must not be broken.
 	cd protos && ../$(BIN)/buf build --output released.binpb
 
 screenshots: $(VENV)/dev.stamp ## Writes the pictures of the page under docs/images/.

@@ -21,8 +21,15 @@ def dataclass_schemas(kind: type) -> dict[str, Json]:
 
 def range_in_words(schema: Json) -> str:
     """'1 to 64', 'above 0, up to 1'; the words of a choice, and nothing where there is no range."""
+    if "anyOf" in schema:
+        return ", or ".join(filter(None, map(range_in_words, schema["anyOf"])))
     if "enum" in schema:
         return ", ".join(f"`{word}`" for word in schema["enum"])
+    if "maxLength" in schema:
+        fewest = f"{schema['minLength']} to" if "minLength" in schema else "up to"
+        return f"{fewest} {schema['maxLength']} characters"
+    if "maxItems" in schema:
+        return f"up to {schema['maxItems']}"
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
         return f"{figure(low)} to {figure(high)}"
@@ -41,8 +48,21 @@ def figure(value: float | None, words: str = "{}") -> str:
 
 def default_in_words(value: Any) -> str:
     """As JSON has it, and a word without quotes."""
-    if isinstance(value, bool) or value is None:
+    if value is None:
+        return "unset"
+    if isinstance(value, bool | list):
         return json.dumps(value)
     if isinstance(value, int | float):
         return figure(value)
     return value.value if isinstance(value, Enum) else str(value)
+
+
+def size_in_words(name: str, value: Any) -> str:
+    """As default_in_words; bytes in the largest unit of which they are a whole number."""
+    if name == "port":
+        return str(value)
+    if name.endswith("_bytes") and value:
+        for unit, size in (("GiB", 1024**3), ("MiB", 1024**2)):
+            if value % size == 0:
+                return f"{value // size} {unit}"
+    return default_in_words(value)

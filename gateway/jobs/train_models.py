@@ -69,7 +69,8 @@ class TrainRequest(BaseModel):
     rewards: list[RewardWeight] = Field(
         default_factory=list,
         max_length=16,
-        description="Rewards to add up; empty: progressive_count with weight 1.",
+        description="Rewards to add up, each with its `name` and `weight`; empty: "
+        "progressive_count with weight 1.",
     )
     evaluation_file_id: str | None = Field(
         None,
