@@ -126,9 +126,7 @@ class StepLearner:
         settings = self._settings
         packed = pack(forward_pass.groups)
         features = self._features(forward_pass.image_digests)
-        tokens = self.policy.log_probabilities(
-            self.policy.model, packed, features, settings.temperature
-        )
+        tokens = self.policy.log_probabilities(packed, features, settings.temperature)
         device = self.policy.device
         mask, sampler_logps = packed.completion_mask.to(device), packed.sampler_logps.to(device)
         old_logps = tokens.logps.detach()
@@ -154,6 +152,6 @@ class StepLearner:
         """The base model's, which is the policy with its adapter off; None where beta is 0."""
         if self._settings.beta == 0:
             return None
-        model, temperature = self.policy.model, self._settings.temperature
-        with torch.no_grad(), model.disable_adapter():
-            return self.policy.log_probabilities(model, packed, features, temperature).logps
+        temperature = self._settings.temperature
+        with torch.no_grad(), self.policy.model.disable_adapter():
+            return self.policy.log_probabilities(packed, features, temperature).logps

@@ -165,7 +165,7 @@ class GRPOTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds what this step measured to transformers' own record, and reports the step."""
         is_step = "loss" in logs
-        measured = self._measured() if is_step else {}
+        measured = self._step_metrics() if is_step else {}
         logs |= flat_figures(measured)
         super().log(logs, start_time)
         entry = self.state.log_history.pop()
@@ -173,7 +173,7 @@ class GRPOTrainer(Trainer):
         if is_step:
             self._report_step(measured, entry)
 
-    def _measured(self) -> dict[str, Measured]:
+    def _step_metrics(self) -> dict[str, Measured]:
         return self._meter.metrics(self._step_groups, self._learnt, self.state.global_step - 1)
 
     def _report_step(self, measured: dict[str, Measured], entry: dict[str, float]) -> None:

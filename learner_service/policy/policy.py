@@ -127,19 +127,12 @@ class Policy:
             return self._tower(patches)
 
     def log_probabilities(
-        self,
-        model: torch.nn.Module,
-        packed: PackedGroups,
-        features: Sequence[Tensor],
-        temperature: float,
+        self, packed: PackedGroups, features: Sequence[Tensor], temperature: float
     ) -> TokenLogps:
-        """One forward pass over B groups; `features` holds each group's, in order.
-
-        `model` is this policy's model, or what wraps it for several processes.
-        """
+        """One forward pass over B groups; `features` holds each group's, in order."""
         mask = packed.completion_mask
         chosen = choices(packed.sources[mask], packed.target_ids[mask]).to(self.device)
-        hidden_K_H = model(
+        hidden_K_H = self.model(
             inputs_embeds=self._embeddings(packed, features),
             attention_mask={"full_attention": None},
             position_ids=packed.position_ids.unsqueeze(1).to(self.device),

@@ -54,7 +54,7 @@ def packed_logps(policy: Policy, groups: list[Group], images: list[Image.Image])
     packed = pack(groups)
     numbers = [str(number) for number in range(len(images))]
     features = policy.features(numbers, lambda number: images[int(number)])
-    scored = policy.log_probabilities(policy.model, packed, features, TEMPERATURE)
+    scored = policy.log_probabilities(packed, features, TEMPERATURE)
     return scored.logps[packed.completion_mask]
 
 
