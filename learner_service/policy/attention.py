@@ -42,12 +42,14 @@ class PackedAttention:
         for span, mask in zip(self._spans, self._masks, strict=True):
             prompt = slice(span.start, span.prompt_end)
             outputs.append(
-                _causal(query[:, :, prompt], key[:, :, prompt], value[:, :, prompt], scaling)
+                _attend_causally(
+                    query[:, :, prompt], key[:, :, prompt], value[:, :, prompt], scaling
+                )
             )
             if span.end > span.prompt_end:
                 rows, whole = slice(span.prompt_end, span.end), slice(span.start, span.end)
                 outputs.append(
-                    _masked(
+                    _attend_under_mask(
                         query[:, :, rows], key[:, :, whole], value[:, :, whole], mask[1:], scaling
                     )
                 )
@@ -59,19 +61,23 @@ class PackedAttention:
         for span, mask in zip(self._spans, self._masks, strict=True):
             rows, whole = slice(first, first + len(mask)), slice(span.start, span.end)
             outputs.append(
-                _masked(query[:, :, rows], key[:, :, whole], value[:, :, whole], mask, scaling)
+                _attend_under_mask(
+                    query[:, :, rows], key[:, :, whole], value[:, :, whole], mask, scaling
+                )
             )
             first += len(mask)
         return torch.cat(outputs, dim=2)
 
 
-def _causal(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+def _attend_causally(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
     return scaled_dot_product_attention(
         query, key, value, is_causal=True, scale=scaling, enable_gqa=True
     )
 
 
-def _masked(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float) -> Tensor:
+def _attend_under_mask(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float
+) -> Tensor:
     """`mask`: [queries, keys] bool, true where a query sees a key."""
     if query.device.type == "cuda":
         # The memory-efficient kernel takes a mask, but not fewer heads of keys than of queries;

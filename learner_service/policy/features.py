@@ -107,7 +107,9 @@ class FeatureFolder:
         """Down to nine tenths, so that not every later write has to look at all files again."""
         if self._bytes <= self._max_bytes:
             return
-        aged = sorted(self._aged(), key=lambda entry: (entry[2].parent == self._folder, entry[0]))
+        aged = sorted(
+            self._entries(), key=lambda entry: (entry[2].parent == self._folder, entry[0])
+        )
         self._bytes = sum(size for _, size, _ in aged)
         for _, size, path in aged:
             if self._bytes <= self._max_bytes * 9 // 10:
@@ -115,7 +117,7 @@ class FeatureFolder:
             path.unlink(missing_ok=True)
             self._bytes -= size
 
-    def _aged(self) -> list[tuple[float, int, Path]]:
+    def _entries(self) -> list[tuple[float, int, Path]]:
         """Time of last use, size and path of every file that is still there."""
         entries = []
         for path in self._files():

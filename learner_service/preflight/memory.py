@@ -35,7 +35,7 @@ class MemoryEstimate:
         return parts + _RESERVE_BYTES[self.device]
 
 
-def estimated_memory(
+def estimate_memory(
     shape: ModelShape,
     training: TrainingConfig,
     lora: LoraConfig,

@@ -18,7 +18,7 @@ from learner_service.models import supported_family
 from learner_service.preflight import findings
 from learner_service.preflight.base_sample import BaseSample, ask_base_model
 from learner_service.preflight.findings import Finding, Severity, StepPlan, step_plan
-from learner_service.preflight.memory import MemoryEstimate, available_memory, estimated_memory
+from learner_service.preflight.memory import MemoryEstimate, available_memory, estimate_memory
 from learner_service.preflight.time_estimate import TimeEstimate, estimate_time
 from learner_service.served_models import ServedModels
 from learner_service.spec import JobSpec, Training
@@ -142,7 +142,7 @@ class Preflights:
         def estimate(changed: TrainingConfig) -> MemoryEstimate:
             share = (changed.max_image_size / training.config.max_image_size) ** 2
             text_tokens = sample.prompt_tokens - sample.image_tokens
-            return estimated_memory(
+            return estimate_memory(
                 shape,
                 changed,
                 training.lora,

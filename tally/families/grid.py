@@ -34,7 +34,7 @@ class ImageGrid:
         Raises ValueError for sides of more than 200 to 1.
         """
         scale = min(1.0, max_side_pixels / max(width, height))
-        return self._resized(
+        return self._resize(
             max(self.token_pixels, round(width * scale)),
             max(self.token_pixels, round(height * scale)),
             min(self.max_pixels, max(self.min_pixels, max_side_pixels**2)),
@@ -47,7 +47,7 @@ class ImageGrid:
                 f"{width}x{height} px; both sides must be multiples of {self.token_pixels}"
             )
         try:
-            resized = self._resized(width, height, self.max_pixels)
+            resized = self._resize(width, height, self.max_pixels)
         except ValueError:  # an aspect ratio that the processor refuses
             resized = (0, 0)
         if resized != (width, height):
@@ -56,7 +56,7 @@ class ImageGrid:
                 f"{self.max_pixels} pixels in all, and sides of at most 200 to 1"
             )
 
-    def _resized(self, width: int, height: int, max_pixels: int) -> tuple[int, int]:
+    def _resize(self, width: int, height: int, max_pixels: int) -> tuple[int, int]:
         """As the processor itself resizes: width and height."""
         from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (  # noqa: PLC0415
             smart_resize,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from learner_service.preflight.memory import available_memory, estimated_memory
+from learner_service.preflight.memory import available_memory, estimate_memory
 from tally.families.registry import family_of
 from tally.families.shape import ModelShape
 from tally.job.settings import LoraConfig, TrainingConfig
@@ -25,7 +25,7 @@ LINEAR = 2 * (2 * 64 * 64 + 2 * 64 * 16 + 3 * 64 * 128)
 
 
 def estimate(training: TrainingConfig, lora: LoraConfig | None = None, prompt_tokens=100):
-    return estimated_memory(
+    return estimate_memory(
         SHAPE,
         training,
         lora or LoraConfig(r=4, lora_dropout=0.0),
