@@ -21,12 +21,12 @@ class BackgroundLoop:
         self._thread = threading.Thread(target=self._loop.run_forever, name="clients", daemon=True)
         self._thread.start()
 
-    def start(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Lets `work` run while the caller does something else; cancel the future to end it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Lets it run while the caller does something else; cancel the future to end it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def wait(self, future: concurrent.futures.Future[T]) -> T:
-        """Returns what the work returns; raises StopRequested, with it cancelled, on a stop."""
+        """Returns its result; on a stop it is cancelled, and StopRequested raised."""
         while True:
             try:
                 return future.result(timeout=_POLL_SECONDS)
@@ -37,9 +37,9 @@ class BackgroundLoop:
                     future.cancel()
                     raise StopRequested from None
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Starts `work` and waits for it."""
-        return self.wait(self.start(work))
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Starts the coroutine and waits for it."""
+        return self.wait(self.start(coroutine))
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -12,7 +12,10 @@ from learner_service.clients.background import BackgroundLoop
 from reward_service.servicer import SERVICE_NAME, RewardServicer
 from tally.reward.v1.reward_pb2_grpc import add_RewardServiceServicer_to_server
 from tally.rollout.v1 import rollout_pb2 as pb
-from tally.rollout.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
+from tally.rollout.v1.rollout_pb2_grpc import (
+    RolloutServiceServicer,
+    add_RolloutServiceServicer_to_server,
+)
 from tally.rpc.digests import vocabulary_fingerprint
 from tally.rpc.settings import ClientSettings
 from tests.fakes.rollout import FakeRollouts
@@ -62,12 +65,12 @@ class NotingRollouts(FakeRollouts):
 class WorkerServices:
     """Both services on an event loop of their own, as a worker meets them."""
 
-    def __init__(self, rollouts: FakeRollouts) -> None:
+    def __init__(self, rollouts: RolloutServiceServicer) -> None:
         self._loop = BackgroundLoop(threading.Event())
         self._running = AsyncExitStack()
         self.rollout, self.reward = self._loop.run(self._start(rollouts))
 
-    async def _start(self, rollouts: FakeRollouts) -> list[ClientSettings]:
+    async def _start(self, rollouts: RolloutServiceServicer) -> list[ClientSettings]:
         servers = [
             serve(add_RolloutServiceServicer_to_server, rollouts, _ROLLOUT_NAME),
             serve(add_RewardServiceServicer_to_server, RewardServicer(), SERVICE_NAME),

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -30,16 +30,12 @@ from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.settings import Tracker
 from learner_service.tracking.tracker_runs import RunIdentity
 from learner_service.tracking.trackers import Trackers
-from reward_service.servicer import RewardServicer
 from tally.job.settings import LoraConfig, TrainingConfig
-from tally.reward.v1.reward_pb2_grpc import add_RewardServiceServicer_to_server
-from tally.rollout.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
 from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of
-from tally.rpc.server import RpcServer
-from tally.rpc.settings import ClientSettings, ServerSettings
 from tally.samples.scenes import draw_scene
 from tests.fakes.counting_rollouts import CountingRollouts
+from tests.fakes.worker_services import WorkerServices
 
 SIDE_PIXELS = 56
 
@@ -110,7 +106,9 @@ def training(
     rollouts = CountingRollouts(
         lambda text: policy.tokenizer(text)["input_ids"], same_answers=same_answers
     )
-    servers, clients = loop.run(_served(rollouts))
+    services = WorkerServices(rollouts)
+    channels = AsyncExitStack()
+    clients = loop.run(_open_clients(services, channels))
     stage = PromptStage(policy, store)
     rows = _rows(store, num_rows)
     ahead = kind(
@@ -158,7 +156,8 @@ def training(
     finally:
         stop.clear()
         ahead.cancel()
-        loop.run(_ended(servers))
+        loop.run(channels.aclose())
+        services.close()
         loop.close()
 
 
@@ -204,30 +203,12 @@ def _rows(store: BlobStore, number: int) -> list[Row]:
     ]
 
 
-async def _served(
-    rollouts: CountingRollouts,
-) -> tuple[list[RpcServer], tuple[RolloutClient, RewardClient]]:
-    added = [
-        (add_RolloutServiceServicer_to_server, rollouts),
-        (add_RewardServiceServicer_to_server, RewardServicer()),
+async def _open_clients(
+    services: WorkerServices, channels: AsyncExitStack
+) -> tuple[RolloutClient, RewardClient]:
+    to_rollout, to_reward = [
+        await channels.enter_async_context(open_channel(target, idempotent_methods=()))
+        for target in (services.rollout, services.reward)
     ]
-    servers, channels = [], []
-    for add, servicer in added:
-        server = RpcServer(
-            ServerSettings(),
-            service_names=[],
-            register=lambda s, add=add, servicer=servicer: add(servicer, s),
-        )
-        await server.start()
-        await server.set_serving(True)
-        servers.append(server)
-        target = ClientSettings(target=f"127.0.0.1:{server.port}")
-        channels.append(open_channel(target, idempotent_methods=()))
     retry = Retry(5.0, lambda waiting: None)
-    clients = RolloutClient(channels[0], retry, 16), RewardClient(channels[1], retry)
-    return [*servers, *channels], clients
-
-
-async def _ended(servers: list) -> None:
-    for server in reversed(servers):
-        await (server.stop(0) if isinstance(server, RpcServer) else server.close())
+    return RolloutClient(to_rollout, retry, 16), RewardClient(to_reward, retry)

@@ -117,6 +117,17 @@ async def test_what_it_serves(serving, policy):
     assert list(model.barred_token_ids) == policy.barred
 
 
+async def test_the_temperatures_that_it_names_are_those_that_it_takes(serving, policy):
+    model = await serving.stub.GetModel(rollout_pb2.GetModelRequest())
+    for temperature in (model.min_temperature, model.max_temperature):
+        assert await answers(serving, question(policy), temperature=temperature)
+    for temperature in (model.min_temperature / 2, 1.01 * model.max_temperature):
+        if temperature:
+            code, details = await refusal(serving, policy, temperature=temperature)
+            assert code == Code.INVALID_ARGUMENT
+            assert f"to {model.max_temperature:g}" in details
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_greedy_tokens_are_those_of_transformers(serving, policy, seed):
     asked = question(policy, seed)
