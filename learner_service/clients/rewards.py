@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 
@@ -18,12 +18,16 @@ _MOST_ANSWERS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """An answer's count, or why it holds none; how far off it is, and its reward."""
+    """An answer's count, or why it holds none; how far off it is, and its reward.
+
+    `components` says what each reward adds to it, its weight times its value.
+    """
 
     count: int | None
     difference: int | None
     reward: float
     explanation: str = ""
+    components: dict[str, float] = field(default_factory=dict)
 
 
 class RewardClient:
@@ -76,4 +80,5 @@ def _score_of(answer: reward_pb2.ScoredAnswer) -> Score:
         difference=answer.difference if answer.HasField("difference") else None,
         reward=answer.reward,
         explanation="" if parsed.HasField("count") else parsed.explanation,
+        components={part.name: part.weight * part.value for part in answer.components},
     )

@@ -26,6 +26,11 @@ class FakeRewards(reward_pb2_grpc.RewardServiceServicer):
         if fault == "hangs":
             await asyncio.sleep(3600)
         reward = float("nan") if fault == "not a number" else 0.85
-        scored = pb.ScoredAnswer(parsed_count=pb.ParsedCount(count=2), difference=1, reward=reward)
+        scored = pb.ScoredAnswer(
+            parsed_count=pb.ParsedCount(count=2),
+            difference=1,
+            reward=reward,
+            components=[pb.RewardComponent(name="progressive_count", value=reward, weight=1.0)],
+        )
         number = len(request.answers) - (fault == "one too few")
         return pb.ScoreResponse(scored_answers=[scored] * number)
