@@ -27,7 +27,14 @@ def group_metrics(groups: Sequence[ScoredGroup], step: int) -> dict[str, Measure
         "reward_seconds": max(group.scored_at for group in groups) - last_sampled,
         "staleness_mean": fmean(step - group.adapter.step for group in groups),
         "refilled_group_rate": fmean(group.refills > 0 for group in groups),
+        "reward_share_by_component": component_means(scores),
     }
+
+
+def component_means(scores: Sequence[Score]) -> dict[str, float]:
+    """What each reward adds to the mean of all; every score has the same ones."""
+    names = scores[0].components
+    return {name: fmean(score.components[name] for score in scores) for name in names}
 
 
 def count_metrics(scores: Sequence[Score]) -> dict[str, float]:

@@ -100,6 +100,10 @@ class StepMetrics:
     refilled_group_rate: Figure = Field(
         None, description="Share of groups that another prompt was sampled for, in [0, 1]."
     )
+    reward_share_by_component: ByName = Field(
+        default_factory=dict,
+        description="What each reward adds to reward_mean: its weight times its mean, by its name.",
+    )
 
     @classmethod
     def of(cls, measured: Mapping[str, Measured]) -> Self:

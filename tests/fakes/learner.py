@@ -253,7 +253,12 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             await self.hold.wait()
             if self.shows_samples:
                 await self.log(job_id, samples_shown=_samples(step))
-            metrics = pb.StepMetrics(epoch=step / self.steps, loss=self.loss(step), reward_mean=0.5)
+            metrics = pb.StepMetrics(
+                epoch=step / self.steps,
+                loss=self.loss(step),
+                reward_mean=0.5,
+                reward_share_by_component={"progressive_count": 0.5},
+            )
             done = pb.StepDone(step=step, total_steps=self.steps, metrics=metrics)
             await self.log(job_id, step_done=done)
         digest = self._stored(_result_zip(self.result_padding))

@@ -1169,6 +1169,26 @@ class StepMetrics(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class RewardShareByComponentEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     EPOCH_FIELD_NUMBER: _builtins.int
     LOSS_FIELD_NUMBER: _builtins.int
     REWARD_MEAN_FIELD_NUMBER: _builtins.int
@@ -1197,6 +1217,7 @@ class StepMetrics(_message.Message):
     IMPORTANCE_TRUNCATED_RATE_FIELD_NUMBER: _builtins.int
     SKIPPED_GROUP_RATE_FIELD_NUMBER: _builtins.int
     REFILLED_GROUP_RATE_FIELD_NUMBER: _builtins.int
+    REWARD_SHARE_BY_COMPONENT_FIELD_NUMBER: _builtins.int
     epoch: _builtins.float
     """Passes over the data so far, with fractions."""
     loss: _builtins.float
@@ -1257,6 +1278,10 @@ class StepMetrics(_message.Message):
     """Share of groups without a forward and backward pass, in [0, 1]."""
     refilled_group_rate: _builtins.float
     """Share of groups that another prompt was sampled for, in [0, 1]."""
+    @_builtins.property
+    def reward_share_by_component(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """What each reward adds to reward_mean: its weight times its mean, by its name."""
+
     def __init__(
         self,
         *,
@@ -1288,10 +1313,11 @@ class StepMetrics(_message.Message):
         importance_truncated_rate: _builtins.float = ...,
         skipped_group_rate: _builtins.float = ...,
         refilled_group_rate: _builtins.float = ...,
+        reward_share_by_component: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clip_high_rate", b"clip_high_rate", "clip_low_rate", b"clip_low_rate", "completion_length_mean", b"completion_length_mean", "entropy", b"entropy", "epoch", b"epoch", "exact_rate", b"exact_rate", "gradient_norm", b"gradient_norm", "importance_ratio_mean", b"importance_ratio_mean", "importance_truncated_rate", b"importance_truncated_rate", "kl", b"kl", "learning_rate", b"learning_rate", "learning_seconds", b"learning_seconds", "log_probability_gap", b"log_probability_gap", "loss", b"loss", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "refilled_group_rate", b"refilled_group_rate", "reward_mean", b"reward_mean", "reward_seconds", b"reward_seconds", "reward_std", b"reward_std", "rollout_seconds", b"rollout_seconds", "samples_per_second", b"samples_per_second", "skipped_group_rate", b"skipped_group_rate", "staleness_mean", b"staleness_mean", "step_seconds", b"step_seconds", "tokens_per_second", b"tokens_per_second", "waiting_seconds", b"waiting_seconds", "zero_variance_group_rate", b"zero_variance_group_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clip_high_rate", b"clip_high_rate", "clip_low_rate", b"clip_low_rate", "completion_length_mean", b"completion_length_mean", "entropy", b"entropy", "epoch", b"epoch", "exact_rate", b"exact_rate", "gradient_norm", b"gradient_norm", "importance_ratio_mean", b"importance_ratio_mean", "importance_truncated_rate", b"importance_truncated_rate", "kl", b"kl", "learning_rate", b"learning_rate", "learning_seconds", b"learning_seconds", "log_probability_gap", b"log_probability_gap", "loss", b"loss", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "refilled_group_rate", b"refilled_group_rate", "reward_mean", b"reward_mean", "reward_seconds", b"reward_seconds", "reward_share_by_component", b"reward_share_by_component", "reward_std", b"reward_std", "rollout_seconds", b"rollout_seconds", "samples_per_second", b"samples_per_second", "skipped_group_rate", b"skipped_group_rate", "staleness_mean", b"staleness_mean", "step_seconds", b"step_seconds", "tokens_per_second", b"tokens_per_second", "waiting_seconds", b"waiting_seconds", "zero_variance_group_rate", b"zero_variance_group_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

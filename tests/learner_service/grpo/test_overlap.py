@@ -138,5 +138,8 @@ def test_metrics_are_whole(random_policy_path: Path, tmp_path: Path):
         running.trainer.train()
     for step in running.steps:
         assert None not in asdict(step.metrics).values()
+        shares = step.metrics.reward_share_by_component
+        assert shares.keys() == {"progressive_count"}
+        assert sum(shares.values()) == pytest.approx(step.metrics.reward_mean)
         assert step.metrics.waiting_seconds < step.metrics.step_seconds
         assert step.metrics.importance_truncated_rate > 0

@@ -13,7 +13,7 @@ from tests.setting_words import dataclass_schemas
 
 PROTO = "tally/learner/v1/learner.proto"
 NAMES = [field.name for field in fields(StepMetrics)]
-MEASURED = dict.fromkeys(NAMES, 0.5)
+MEASURED = {k: 0.5 if v is None else v for k, v in asdict(StepMetrics()).items()}
 
 
 @pytest.mark.parametrize("figures", [StepMetrics, EvaluationScores])
