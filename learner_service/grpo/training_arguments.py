@@ -28,6 +28,7 @@ def training_arguments(
         learning_rate=training.learning_rate,
         lr_scheduler_type=_SCHEDULES[training.learning_rate_schedule],
         warmup_steps=training.warmup_steps,
+        weight_decay=training.weight_decay,
         seed=training.seed,
         logging_steps=1,
         logging_nan_inf_filter=False,

@@ -89,6 +89,13 @@ class TrainingConfig(Settings):
     learning_rate_schedule: LearningRateSchedule = Field(
         LearningRateSchedule.LINEAR, description="What the learning rate does after warm-up."
     )
+    weight_decay: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="Weight decay of AdamW: each step takes this, times the learning rate, off "
+        "every weight of the adapter.",
+    )
     gradient_checkpointing: bool = Field(
         False,
         description="Whether backward computes the layers' activations again rather than keeping "

@@ -665,6 +665,7 @@ class TrainingConfig(_message.Message):
     WARMUP_STEPS_FIELD_NUMBER: _builtins.int
     MAX_STEPS_FIELD_NUMBER: _builtins.int
     LEARNING_RATE_SCHEDULE_FIELD_NUMBER: _builtins.int
+    WEIGHT_DECAY_FIELD_NUMBER: _builtins.int
     GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
     STALENESS_FIELD_NUMBER: _builtins.int
     IMPORTANCE_CORRECTION_FIELD_NUMBER: _builtins.int
@@ -709,6 +710,10 @@ class TrainingConfig(_message.Message):
     """Stops after this many optimizer steps, even within an epoch; 0: no limit. 0 to 10,000,000; 0."""
     learning_rate_schedule: Global___LearningRateSchedule.ValueType
     """What the learning rate does after warm-up. LEARNING_RATE_SCHEDULE_LINEAR."""
+    weight_decay: _builtins.float
+    """Weight decay of AdamW: each step takes this, times the learning rate, off every weight of the
+    adapter. 0 to 100; 0.
+    """
     gradient_checkpointing: _builtins.bool
     """Whether backward computes the layers' activations again rather than keeping them: less memory
     for a third more time. False.
@@ -750,6 +755,7 @@ class TrainingConfig(_message.Message):
         warmup_steps: _builtins.int | None = ...,
         max_steps: _builtins.int | None = ...,
         learning_rate_schedule: Global___LearningRateSchedule.ValueType = ...,
+        weight_decay: _builtins.float | None = ...,
         gradient_checkpointing: _builtins.bool | None = ...,
         staleness: _builtins.int | None = ...,
         importance_correction: Global___ImportanceCorrection.ValueType = ...,
@@ -757,9 +763,9 @@ class TrainingConfig(_message.Message):
         zero_variance_groups: Global___ZeroVarianceGroups.ValueType = ...,
         refill_rounds: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "importance_correction", b"importance_correction", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "zero_variance_groups", b"zero_variance_groups"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "importance_correction", b"importance_correction", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay", "zero_variance_groups", b"zero_variance_groups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
@@ -801,6 +807,8 @@ class TrainingConfig(_message.Message):
     _WhichOneofArgType__use_4bit: _TypeAlias = _typing.Literal["_use_4bit", b"_use_4bit"]  # noqa: Y015
     _WhichOneofReturnType__warmup_steps: _TypeAlias = _typing.Literal["warmup_steps"]  # noqa: Y015
     _WhichOneofArgType__warmup_steps: _TypeAlias = _typing.Literal["_warmup_steps", b"_warmup_steps"]  # noqa: Y015
+    _WhichOneofReturnType__weight_decay: _TypeAlias = _typing.Literal["weight_decay"]  # noqa: Y015
+    _WhichOneofArgType__weight_decay: _TypeAlias = _typing.Literal["_weight_decay", b"_weight_decay"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_size) -> _WhichOneofReturnType__batch_size | None: ...
     @_typing.overload
@@ -841,6 +849,8 @@ class TrainingConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__use_4bit) -> _WhichOneofReturnType__use_4bit | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__warmup_steps) -> _WhichOneofReturnType__warmup_steps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight_decay) -> _WhichOneofReturnType__weight_decay | None: ...
 
 Global___TrainingConfig: _TypeAlias = TrainingConfig  # noqa: Y015
 
