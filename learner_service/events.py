@@ -1,4 +1,4 @@
-"""What a job's event log holds; a worker writes the same as lines of JSON to its supervisor."""
+"""What a job's event log holds; a worker writes the same as lines of JSON to the service."""
 
 import json
 from collections.abc import Callable
@@ -90,7 +90,7 @@ class JobEnded:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerFailed:
-    """Only from worker to supervisor: why it gives up, and whether another try may help."""
+    """Only from worker to service: why it gives up, and whether another try may help."""
 
     message: str
     retryable: bool

@@ -103,13 +103,13 @@ class JobSpec(_Part):
 
 def validated_spec(fields: dict[str, object]) -> JobSpec:
     """Builds a spec; raises InvalidSpec that names the first field that is wrong."""
-    with _named_faults():
+    with _name_faults():
         return JobSpec.model_validate(fields)
 
 
 def validated_limits(fields: dict[str, object]) -> Limits:
     """As validated_spec, for the limits of an answer."""
-    with _named_faults():
+    with _name_faults():
         return Limits.model_validate(fields)
 
 
@@ -120,7 +120,7 @@ def stored_spec(text: str) -> JobSpec:
 
 
 @contextmanager
-def _named_faults() -> Iterator[None]:
+def _name_faults() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:

@@ -7,7 +7,7 @@ from learner_service.data.dataset import Row
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
+class ScoredAnswer:
     """What a model said to a row, and how it was scored."""
 
     text: str
@@ -15,9 +15,9 @@ class Answered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class RowAnswers:
     """A row with the answers of both models."""
 
     row: Row
-    base: Answered
-    adapter: Answered
+    base: ScoredAnswer
+    adapter: ScoredAnswer

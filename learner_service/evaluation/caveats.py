@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from learner_service.clients.rewards import Score
-from learner_service.evaluation.answers import Compared
+from learner_service.evaluation.answers import RowAnswers
 from learner_service.evaluation.bootstrap import Floats
 
 _COLLAPSED_BELOW = 0.5
@@ -15,7 +15,7 @@ _SILENT_ABOVE = 0.05
 _ABSURD_FACTOR = 10
 
 
-def caveats(compared: Sequence[Compared], exact_difference: Floats) -> list[str]:
+def caveats(compared: Sequence[RowAnswers], exact_difference: Floats) -> list[str]:
     """`exact_difference`: the interval of the adapter's exact rate less the base model's."""
     warnings = []
     for model in ("base", "adapter"):
@@ -25,7 +25,7 @@ def caveats(compared: Sequence[Compared], exact_difference: Floats) -> list[str]
         silent = sum(score.count is None for score in scores) / len(scores)
         if silent > _SILENT_ABOVE:
             warnings.append(
-                f"{silent:.0%} of the answers of the {_named_model(model)} hold no count"
+                f"{silent:.0%} of the answers of the {_model_name(model)} hold no count"
             )
     low, high = exact_difference
     if low <= 0 <= high:
@@ -48,7 +48,7 @@ def _collapse(model: str, scores: Sequence[Score], true_counts: Sequence[int]) -
     right = sum(count in most for count in true_counts) / len(true_counts)
     listed = " or ".join(map(str, sorted(most)))
     message = (
-        f"the {_named_model(model)} has collapsed to a few answers: {said:.0%} of them are "
+        f"the {_model_name(model)} has collapsed to a few answers: {said:.0%} of them are "
         f"{listed}, which is true of {right:.0%} of the rows"
     )
     return [message]
@@ -64,7 +64,7 @@ def _absurd(model: str, scores: Sequence[Score], largest: int) -> list[str]:
         return []
     mean = sum(others) / len(others)
     message = (
-        f"{absurd} of the answers of the {_named_model(model)} count more than {_ABSURD_FACTOR} "
+        f"{absurd} of the answers of the {_model_name(model)} count more than {_ABSURD_FACTOR} "
         f"times the largest true count, up to {max(counts):,}; without them its mean error is "
         f"{mean:.2f}"
     )
@@ -77,5 +77,5 @@ def _variety(counts: Counter[int]) -> float:
     return math.exp(-sum(n / total * math.log(n / total) for n in counts.values()))
 
 
-def _named_model(model: str) -> str:
+def _model_name(model: str) -> str:
     return "base model" if model == "base" else model

@@ -10,7 +10,7 @@ import numpy as np
 
 from learner_service.clients.rewards import Score
 from learner_service.data.kinds import kinds_of
-from learner_service.evaluation.answers import Answered, Compared
+from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
 from learner_service.evaluation.bootstrap import CONFIDENCE, Floats, RatioScores, paired_intervals
 from learner_service.evaluation.caveats import caveats
 from tally.job.comparison import (
@@ -32,7 +32,7 @@ _LAST_SINGLE_COUNT = 20
 _RANGES = ((21, 30), (31, 50), (51, 100), (101, math.inf))
 
 
-def comparison(compared: Sequence[Compared], seed: int) -> Comparison:
+def comparison(compared: Sequence[RowAnswers], seed: int) -> Comparison:
     """All of it but what only the job knows."""
     base, adapter = _both(compared)
     images = [one.row.image_digest for one in compared]
@@ -79,7 +79,7 @@ def _label_order(label: str) -> int:
     return int(label.rstrip("+").split("–")[0])
 
 
-def _both(compared: Sequence[Compared]) -> tuple[RatioScores, RatioScores]:
+def _both(compared: Sequence[RowAnswers]) -> tuple[RatioScores, RatioScores]:
     return (
         ratio_scores([one.base.score for one in compared]),
         ratio_scores([one.adapter.score for one in compared]),
@@ -107,12 +107,12 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _by_count(compared: Sequence[Compared]) -> list[EvaluationPart]:
+def _by_count(compared: Sequence[RowAnswers]) -> list[EvaluationPart]:
     labels = [count_label(one.row.true_count) for one in compared]
     return _parts(compared, labels, sorted(set(labels), key=_label_order))
 
 
-def _by_kind(compared: Sequence[Compared]) -> list[EvaluationPart]:
+def _by_kind(compared: Sequence[RowAnswers]) -> list[EvaluationPart]:
     """The most frequent kind first."""
     labels = kinds_of([one.row.question for one in compared])
     sizes = Counter(labels)
@@ -120,7 +120,7 @@ def _by_kind(compared: Sequence[Compared]) -> list[EvaluationPart]:
 
 
 def _parts(
-    compared: Sequence[Compared], labels: Sequence[str], order: Sequence[str]
+    compared: Sequence[RowAnswers], labels: Sequence[str], order: Sequence[str]
 ) -> list[EvaluationPart]:
     """The scores of the rows with each label."""
     parts = []
@@ -136,7 +136,7 @@ def _answer_label(score: Score) -> str:
     return NO_COUNT if score.count is None else count_label(score.count)
 
 
-def _matrix(compared: Sequence[Compared]) -> Matrix:
+def _matrix(compared: Sequence[RowAnswers]) -> Matrix:
     """True counts by answers, each a range above 20; labels that occur, "no count" last."""
     true = [count_label(one.row.true_count) for one in compared]
     base = [_answer_label(one.base.score) for one in compared]
@@ -159,10 +159,10 @@ def _cells(
     return [[counts[row, column] for column in columns] for row in rows]
 
 
-def _worst(compared: Sequence[Compared]) -> list[ComparedRow]:
+def _worst(compared: Sequence[RowAnswers]) -> list[ComparedRow]:
     """Where the adapter is furthest off; an answer without a count is off by all there is."""
 
-    def badness(one: Compared) -> tuple[float, float, int]:
+    def badness(one: RowAnswers) -> tuple[float, float, int]:
         score = one.adapter.score
         off = math.inf if score.difference is None else score.difference
         return -off, score.reward, one.row.number
@@ -171,7 +171,7 @@ def _worst(compared: Sequence[Compared]) -> list[ComparedRow]:
     return [_compared_row(one) for one in sorted(wrong, key=badness)[:_MOST_WORST]]
 
 
-def _compared_row(one: Compared) -> ComparedRow:
+def _compared_row(one: RowAnswers) -> ComparedRow:
     return ComparedRow(
         row=one.row.number,
         question=one.row.question,
@@ -181,7 +181,7 @@ def _compared_row(one: Compared) -> ComparedRow:
     )
 
 
-def _given(answered: Answered) -> GivenAnswer:
+def _given(answered: ScoredAnswer) -> GivenAnswer:
     score = answered.score
     return GivenAnswer(
         text=answered.text, count=score.count, difference=score.difference, reward=score.reward

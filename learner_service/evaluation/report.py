@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from learner_service.evaluation.answers import Answered, Compared
+from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
 from learner_service.evaluation.report_page import render
 from tally.job.comparison import Comparison
 
@@ -31,7 +31,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 def write_report(
     path: Path,
     comparison: Comparison,
-    compared: Sequence[Compared],
+    compared: Sequence[RowAnswers],
     *,
     about: dict[str, str],
     open_picture: Callable[[str], bytes],
@@ -46,7 +46,7 @@ def write_report(
         archive.writestr(PAGE_NAME, render(comparison, about, pictures))
 
 
-def csv_text(compared: Sequence[Compared]) -> str:
+def csv_text(compared: Sequence[RowAnswers]) -> str:
     """One line for each row and model."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
@@ -56,8 +56,8 @@ def csv_text(compared: Sequence[Compared]) -> str:
     return buffer.getvalue()
 
 
-def _lines(one: Compared) -> Iterator[tuple[object, ...]]:
-    answers: dict[str, Answered] = {"base": one.base, "adapter": one.adapter}
+def _lines(one: RowAnswers) -> Iterator[tuple[object, ...]]:
+    answers: dict[str, ScoredAnswer] = {"base": one.base, "adapter": one.adapter}
     for model, answered in answers.items():
         score = answered.score
         yield (

@@ -8,7 +8,7 @@ from pathlib import Path
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
 from learner_service.evaluation.comparison import SCORES, comparison
-from learner_service.evaluation.evaluation import Evaluator
+from learner_service.evaluation.evaluator import Evaluator
 from learner_service.evaluation.report import PAGE_NAME, write_report
 from learner_service.events import EvaluationDone, JobPhase, Notice
 from learner_service.worker.job_parts import JobParts

@@ -1,6 +1,6 @@
-"""One job in one process: stage, load, train, save, compare; events go to the supervisor.
+"""One job in one process: stage, load, train, save, compare; events go to the service.
 
-Started by the supervisor as
+Started by the service as
 `python -m learner_service.worker.worker TASK_FILE EVENTS_DESCRIPTOR PARENT_PID`.
 SIGTERM asks it to stop at the next safe boundary, with a checkpoint.
 """

@@ -9,7 +9,7 @@ import pytest
 
 from learner_service.clients.rewards import Score
 from learner_service.data.dataset import Row
-from learner_service.evaluation.answers import Answered, Compared
+from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
 from learner_service.evaluation.bootstrap import RatioScores, paired_intervals
 from learner_service.evaluation.comparison import (
     comparison,
@@ -27,7 +27,7 @@ def score(count: int | None, true: int) -> Score:
 
 def compared(
     number: int, true: int, base: int | None, adapter: int | None, *, kind="apples", image=None
-) -> Compared:
+) -> RowAnswers:
     row = Row(
         number=number,
         question=f"How many {kind} are there?",
@@ -36,10 +36,10 @@ def compared(
         width=56,
         height=56,
     )
-    return Compared(
+    return RowAnswers(
         row=row,
-        base=Answered(text=f"{base} {kind}", score=score(base, true)),
-        adapter=Answered(text=f"{adapter} {kind}", score=score(adapter, true)),
+        base=ScoredAnswer(text=f"{base} {kind}", score=score(base, true)),
+        adapter=ScoredAnswer(text=f"{adapter} {kind}", score=score(adapter, true)),
     )
 
 

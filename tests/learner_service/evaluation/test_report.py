@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from learner_service.data.images import to_png
-from learner_service.evaluation.answers import Compared
+from learner_service.evaluation.answers import RowAnswers
 from learner_service.evaluation.comparison import comparison
 from learner_service.evaluation.report import csv_text, write_report
 from tests.learner_service.evaluation.test_comparison import FOUR, compared
@@ -42,7 +42,7 @@ def by_hand(text: str, model: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("both", [FOUR, MANY], ids=["four", "sixty"])
-def test_the_figures_are_those_of_the_csv(both: list[Compared]):
+def test_the_figures_are_those_of_the_csv(both: list[RowAnswers]):
     result, text = asdict(comparison(both, seed=43)), csv_text(both)
     for model in ("base", "adapter"):
         figures = by_hand(text, model)

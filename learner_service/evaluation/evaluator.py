@@ -8,7 +8,7 @@ from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import RolloutClient, Sampling
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
-from learner_service.evaluation.answers import Answered, Compared
+from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
 from learner_service.events import EvaluationProgress, Report
 
 _SCORED_TOGETHER = 16
@@ -34,38 +34,38 @@ class Evaluator:
         self._sampling = Sampling(num_completions=1, temperature=0.0, max_new_tokens=max_new_tokens)
         self._report = report
 
-    def compare(self, rows: Sequence[Row], adapter_digest: str) -> list[Compared]:
+    def compare(self, rows: Sequence[Row], adapter_digest: str) -> list[RowAnswers]:
         """Reports progress as it goes; counts are scored with progressive_count."""
         total = 2 * len(rows)
-        of_base = self._loop.run(self._asked(rows, "", answered=0, total=total))
+        of_base = self._loop.run(self._answer_all(rows, "", answered=0, total=total))
         of_adapter = self._loop.run(
-            self._asked(rows, adapter_digest, answered=len(rows), total=total)
+            self._answer_all(rows, adapter_digest, answered=len(rows), total=total)
         )
         return [
-            Compared(row=row, base=base, adapter=adapter)
+            RowAnswers(row=row, base=base, adapter=adapter)
             for row, base, adapter in zip(rows, of_base, of_adapter, strict=True)
         ]
 
-    async def _asked(
+    async def _answer_all(
         self, rows: Sequence[Row], digest: str, answered: int, total: int
-    ) -> list[Answered]:
+    ) -> list[ScoredAnswer]:
         """All rows at once: how many are on their way together is the client's to say."""
 
-        async def answers(chunk: Sequence[Row]) -> list[Answered]:
+        async def answer_and_report(chunk: Sequence[Row]) -> list[ScoredAnswer]:
             nonlocal answered
-            found = await self._answers(chunk, digest)
+            found = await self._answer(chunk, digest)
             answered += len(found)
             self._report(EvaluationProgress(answered=answered, total=total))
             return found
 
         starts = range(0, len(rows), _SCORED_TOGETHER)
         chunks = [rows[start : start + _SCORED_TOGETHER] for start in starts]
-        return [one for found in await gather(map(answers, chunks)) for one in found]
+        return [one for found in await gather(map(answer_and_report, chunks)) for one in found]
 
-    async def _answers(self, rows: Sequence[Row], digest: str) -> list[Answered]:
+    async def _answer(self, rows: Sequence[Row], digest: str) -> list[ScoredAnswer]:
         prompts = [self._prompter.prompt(row, seed=0) for row in rows]
         groups = await self._rollouts.generate(prompts, digest, self._sampling)
         texts = [self._prompter.answer(group[0]) for group in groups]
         true_counts = [row.true_count for row in rows]
         scores = await self._rewards.score(texts, true_counts)
-        return [Answered(text=t, score=s) for t, s in zip(texts, scores, strict=True)]
+        return [ScoredAnswer(text=t, score=s) for t, s in zip(texts, scores, strict=True)]
