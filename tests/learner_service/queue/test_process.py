@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import uuid
@@ -21,17 +22,16 @@ from tests.waiting import PATIENCE_SECONDS
 ROOT = Path(__file__).parents[3]
 
 
+def start_learner(data_dir: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "learner_service", "--server.port", "0"]
+    command += ["--data-dir", str(data_dir), "--models", '["Qwen/Qwen2.5-VL-3B"]']
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+
+
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    paths = str(ROOT)
-    command = [sys.executable, "-m", "learner_service", "--server.port", "0"]
-    command += ["--data-dir", str(tmp_path / "learner"), "--models", '["Qwen/Qwen2.5-VL-3B"]']
-    process = subprocess.Popen(
-        command,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": paths},
-    )
+    process = start_learner(tmp_path / "learner")
     yield process
     process.kill()
     process.communicate()
@@ -97,3 +97,13 @@ def test_an_unknown_job_is_not_found(channel: grpc.Channel):
         with pytest.raises(grpc.RpcError) as caught:
             call()
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_database_of_a_later_release_is_refused_in_a_sentence(tmp_path: Path):
+    with sqlite3.connect(tmp_path / "learner.db") as database:
+        database.execute("PRAGMA user_version = 99")
+    process = start_learner(tmp_path)
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert "start the release that wrote it" in said
+    assert "Traceback" not in said
