@@ -1,1 +1,1 @@
-"""The step: groups, advantages, loss, trainer, and what a step measures."""
+"""The step: groups, advantages, losses, the step itself, the trainer, and what a step measures."""

@@ -1,8 +1,15 @@
 """GRPO on top of transformers.Trainer: its schedule, optimizer, state and checkpoints; our step.
 
-An optimizer step is: publish the adapter and ask for groups (`get_batch_samples`), then forward and
-backward for each pass as soon as its groups are sampled and scored (`training_step`, by
-StepLearner); clipping, optimizer and schedule are transformers'.
+One step n of a job with a staleness of k:
+
+    get_batch_samples   publish the adapter, ask for the groups of step n + k
+                        take step n, which was asked for k steps ago
+                            │ its groups arrive in any order, sampled and scored
+                            ▼ and are taken in the order of the data
+    training_step       pass 1, pass 2, …: each as soon as its own groups are there
+                            │ StepLearner adds up loss and gradients
+                            ▼ the last pass brings both to the scale of the step
+    transformers        clip, optimizer, schedule, log, and every save_steps a checkpoint
 """
 
 import shutil

@@ -110,7 +110,7 @@ def training(
     channels = AsyncExitStack()
     clients = loop.run(_open_clients(services, channels))
     stage = PromptStage(policy, store)
-    rows = _rows(store, num_rows)
+    rows = _draw_rows(store, num_rows)
     ahead = kind(
         sampler=GroupSampler(
             stage=stage,
@@ -188,7 +188,7 @@ def load_policy(path: Path) -> Policy:
     return Policy(source, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0))
 
 
-def _rows(store: BlobStore, number: int) -> list[Row]:
+def _draw_rows(store: BlobStore, number: int) -> list[Row]:
     scenes = [draw_scene(Random(index)) for index in range(number)]
     return [
         Row(
