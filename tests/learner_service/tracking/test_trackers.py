@@ -19,6 +19,7 @@ from learner_service.settings import LearnerSettings, Tracker
 from learner_service.tracking import trackers as trackers_module
 from tally.job.settings import TrainingConfig
 from tests.learner_service.training import Training, trackers, training
+from tests.waiting import wait_until
 
 LOCAL = [Tracker.TENSORBOARD, Tracker.MLFLOW]
 
@@ -110,9 +111,13 @@ def test_wandb_writes_an_offline_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert notices(events) == []
     written = list((tmp_path / "wandb").glob("offline-run-*-job/run-job.wandb"))
     assert len(written) == 1
-    content = without_block_headers(written[0].read_bytes())
-    assert b"train/reward_mean" in content
-    assert b"training.learning_rate" in content
+
+    def has_settings_and_figures() -> bool:
+        content = without_block_headers(written[0].read_bytes())
+        return b"training.learning_rate" in content and b"train/reward_mean" in content
+
+    # W&B's own process may still be writing when the run is closed.
+    wait_until(has_settings_and_figures)
 
 
 @pytest.mark.usefixtures("mlflow_store")
