@@ -5,18 +5,24 @@ import pytest
 from learner_service.clients.rewards import Score
 from learner_service.grpo.scoring import BatchScorer
 from tally.rpc.errors import Unavailable
+from tests.waiting import eventually
 
 
 class Calls:
-    """Scores a text by its number; remembers how many texts came in each call."""
+    """Scores a text by its number; remembers how many texts came in each call.
+
+    Calls go on while `open` is set.
+    """
 
     def __init__(self, error: Exception | None = None) -> None:
         self.sizes: list[int] = []
+        self.open = asyncio.Event()
+        self.open.set()
         self._error = error
 
     async def __call__(self, texts, true_counts) -> list[Score]:
         self.sizes.append(len(texts))
-        await asyncio.sleep(0.05)
+        await self.open.wait()
         if self._error:
             raise self._error
         return [Score(count=int(t), difference=0, reward=float(t)) for t in texts]
@@ -24,10 +30,13 @@ class Calls:
 
 async def test_what_comes_together_or_meanwhile_goes_into_one_call():
     calls = Calls()
+    calls.open.clear()
     scorer = BatchScorer(calls)
     first = [asyncio.create_task(scorer.score([str(n)], [1])) for n in range(3)]
-    await asyncio.sleep(0.03)
+    await eventually(lambda: calls.sizes)
     later = [asyncio.create_task(scorer.score([str(n), "9"], [1, 1])) for n in range(3, 5)]
+    await asyncio.sleep(0)  # both are asked for
+    calls.open.set()
     scores = await asyncio.gather(*first, *later)
     assert calls.sizes == [3, 3]
     assert [[s.count for s in group] for group in scores] == [[0], [1], [2], [3, 9], [4, 9]]
@@ -48,10 +57,13 @@ async def test_groups_that_are_still_sampled_are_waited_for_a_little():
 
 
 async def test_one_that_is_cancelled_leaves_the_others_their_scores():
-    scorer = BatchScorer(Calls())
+    calls = Calls()
+    calls.open.clear()
+    scorer = BatchScorer(calls)
     tasks = [asyncio.create_task(scorer.score([str(n)], [1])) for n in range(2)]
-    await asyncio.sleep(0.02)
+    await eventually(lambda: calls.sizes)
     tasks[0].cancel()
+    calls.open.set()
     assert [score.count for score in await tasks[1]] == [1]
     assert [score.count for score in await scorer.score(["7"], [1])] == [7]
 
