@@ -20,7 +20,6 @@ _LABELS = {
     "reward_mean": "Mean reward",
     "parse_failure_rate": "No count in the answer",
 }
-_RATES = {"exact_rate", "within_one_rate", "parse_failure_rate"}
 
 
 def render(comparison: Comparison, about: dict[str, str], pictures: Sequence[bytes]) -> str:
@@ -64,7 +63,7 @@ def _summary(comparison: Comparison, name: str) -> dict[str, str]:
 def _number(value: float | None, name: str, sign: str) -> str:
     if value is None:
         return "–"
-    return f"{100 * value:{sign}.1f} %" if name in _RATES else f"{value:{sign}.2f}"
+    return f"{100 * value:{sign}.1f} %" if name.endswith("_rate") else f"{value:{sign}.2f}"
 
 
 def _matrix(matrix: Matrix, model: str) -> dict[str, Any]:

@@ -1542,9 +1542,9 @@ class AnswerRequest(_message.Message):
     job_id: _builtins.str
     """The job whose adapter answers too, the last one that it published; empty for none."""
     max_image_size: _builtins.int
-    """As in TrainingConfig; unset means that of the job, or 512."""
+    """As in TrainingConfig; unset means that of the job, or the default."""
     max_new_tokens: _builtins.int
-    """As in TrainingConfig; unset means that of the job, or 64."""
+    """As in TrainingConfig; unset means that of the job, or the default."""
     def __init__(
         self,
         *,

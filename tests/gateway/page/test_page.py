@@ -1,5 +1,7 @@
 """The files of the page: their size, their words, and how they are served."""
 
+import json
+import re
 from dataclasses import fields
 from importlib.resources import files
 
@@ -8,6 +10,7 @@ from pydantic import SecretStr
 
 from gateway.page.assets import load_assets
 from gateway.page.charts import FILES
+from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
 from tally.job.settings import LoraConfig, TrainingConfig
 from tests.ui.words import LANGUAGES, Words
@@ -36,10 +39,31 @@ def test_every_setting_is_explained(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_has_words_for_every_metric_and_for_no_other(language):
+@pytest.mark.parametrize(
+    ("prefix", "figures"), [("curve.", StepMetrics), ("figure.", EvaluationScores)]
+)
+def test_the_page_has_words_for_every_figure_and_for_no_other(language, prefix, figures):
     keys = Words(language).keys()
-    shown = {key.removeprefix("curve.") for key in keys if key.startswith("curve.")}
-    assert shown == {field.name for field in fields(StepMetrics)}
+    shown = {key.removeprefix(prefix) for key in keys if key.startswith(prefix)}
+    assert shown == {field.name for field in fields(figures)}
+
+
+def test_the_curves_are_metrics_that_there_are():
+    source = (OWN / "curves.js").read_text("utf-8")
+    lines = re.findall(r"const (?:LINES|STAGES) = {(.*)};", source)
+    drawn = {name for line in lines for name in re.findall(r"(\w+): [\[']", line)}
+    assert len(drawn) > 5
+    assert drawn <= {field.name for field in fields(StepMetrics)}
+
+
+def test_the_presets_are_settings_that_there_are():
+    choices = json.loads((OWN / "presets.json").read_text("utf-8"))
+    groups = {"training_config": TrainingConfig, "lora_config": LoraConfig}
+    for preset in choices["presets"].values():
+        for group, settings in preset.items():
+            groups[group](**settings)
+    known = {name for group in groups.values() for name in group.model_fields}
+    assert set(choices["documented"]) <= known
 
 
 def test_index_names_the_chart_library_by_its_digest():

@@ -5,7 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from tally.cli.commands import steps
-from tally.cli.show import curves
+from tally.cli.show import comparison_tables, curves
+from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
 from tests.fakes.gateway import FakeGateway, step_data
 from tests.fakes.gateway_answers import SAMPLES
@@ -33,6 +34,8 @@ def test_the_columns_are_metrics_that_there_are() -> None:
     stated = {field.name for field in fields(StepMetrics)}
     assert set(steps._COLUMNS.values()) <= {"step", *stated}
     assert {name for name, _ in curves._CURVES} <= stated
+    scores = {field.name for field in fields(EvaluationScores)}
+    assert set(comparison_tables._FIGURES.values()) == scores
 
 
 def test_metrics_as_json_are_all(tally: Tally) -> None:
