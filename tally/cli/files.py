@@ -9,7 +9,7 @@ from tally.cli.errors import CliError
 
 def make_folder(path: Path) -> None:
     """Raises CliError where it can't be made."""
-    with _named(path):
+    with _name_in_errors(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
@@ -17,13 +17,13 @@ def write_file(path: Path, content: bytes) -> None:
     """Raises CliError where it can't be written; what stood there then still stands."""
     make_folder(path.parent)
     partial = path.with_name(f"{path.name}.part")
-    with _named(path):
+    with _name_in_errors(path):
         partial.write_bytes(content)
         partial.replace(path)
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _name_in_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -13,7 +13,7 @@ from tally.cli.commands.predict import predict
 from tally.cli.commands.preflight import preflight
 from tally.cli.errors import CliError, StackFailed
 from tally.cli.show.output import say_error
-from tally.cli.stack.stack import up
+from tally.cli.stack.running_stack import up
 
 
 class ErrorShowingGroup(TyperGroup):

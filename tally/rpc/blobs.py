@@ -44,7 +44,20 @@ def _admit_all(size_bytes: int) -> None:
 
 
 class BlobClient:
-    """Stat, put and fetch by digest; a fetch that breaks off goes on where it was."""
+    """Stat, put and fetch by digest; a fetch that breaks off goes on where it was.
+
+    Example, where a blob store answers at `target` and `folder` holds `adapter.zip`:
+        >>> from tally.rpc.digests import file_digest
+        >>> async def send_and_fetch() -> str:
+        ...     digest = file_digest(folder / "adapter.zip")
+        ...     async with grpc.aio.insecure_channel(target) as channel:
+        ...         client = BlobClient(channel)
+        ...         await client.put_file(folder / "adapter.zip", digest)
+        ...         await client.fetch_file(digest, folder / "copy.zip")
+        ...     return (folder / "copy.zip").read_text()
+        >>> asyncio.run(send_and_fetch())
+        'weights'
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = blob_pb2_grpc.BlobServiceStub(channel)
@@ -126,7 +139,7 @@ class BlobClient:
         total_size_bytes = None
         for attempt in range(1, _FETCH_ATTEMPTS + 1):
             try:
-                async with self._fetching(digest, offset) as responses:
+                async with self._open_fetch(digest, offset) as responses:
                     async for response in responses:
                         if total_size_bytes is None:
                             total_size_bytes = response.total_size_bytes
@@ -145,7 +158,7 @@ class BlobClient:
                 await asyncio.sleep(0.2 * 2**attempt)
 
     @asynccontextmanager
-    async def _fetching(self, digest: str, offset: int) -> AsyncIterator[_Responses]:
+    async def _open_fetch(self, digest: str, offset: int) -> AsyncIterator[_Responses]:
         """One call; it ends with the context, in the middle of the stream too."""
         request = blob_pb2.FetchRequest(digest=digest, offset=offset)
         call = self._stub.Fetch(request, timeout=_TRANSFER_TIMEOUT_SECONDS)

@@ -31,11 +31,11 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         for kind in _KINDS:
             behaviour = getattr(handler, kind)
             if behaviour is not None:
-                return _rebuilt(handler, kind, _guarded(behaviour, method))
+                return _rebuild(handler, kind, _guard(behaviour, method))
         return handler
 
 
-def _rebuilt(handler: Any, kind: str, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
+def _rebuild(handler: Any, kind: str, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
     build = getattr(grpc, f"{kind}_rpc_method_handler")
     return build(
         behaviour,
@@ -44,7 +44,7 @@ def _rebuilt(handler: Any, kind: str, behaviour: Callable[..., Any]) -> grpc.Rpc
     )
 
 
-def _guarded(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+def _guard(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
     """The same behaviour, its errors turned into statuses; a generator stays a generator."""
 
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
@@ -92,15 +92,15 @@ class DeadlineInterceptor(
         self._timeout_seconds = timeout_seconds
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        return await continuation(self._limited(details), request)
+        return await continuation(self._limit(details), request)
 
     async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-        return await continuation(self._limited(details), request)
+        return await continuation(self._limit(details), request)
 
     async def intercept_stream_unary(self, continuation: Any, details: Any, requests: Any) -> Any:
-        return await continuation(self._limited(details), requests)
+        return await continuation(self._limit(details), requests)
 
-    def _limited(self, details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
+    def _limit(self, details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
         if details.timeout is not None:
             return details
         return details._replace(timeout=self._timeout_seconds)

@@ -103,13 +103,13 @@ async def serve(
     await server.start()
     _log.info("listening on %s:%d", settings.host, server.port)
     try:
-        if await _ended(load, stopping):
+        if await _runs_to_its_end(load, stopping):
             # What is loaded stays; walking all of it would hold up calls again and again.
             gc.collect()
             gc.freeze()
             await server.set_serving(True)
             _log.info("serving")
-            await _ended(watch, stopping)
+            await _runs_to_its_end(watch, stopping)
     finally:
         _log.info("draining")
         await server.set_serving(False)
@@ -117,7 +117,7 @@ async def serve(
         await server.stop(settings.drain_seconds)
 
 
-async def _ended(work: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> bool:
+async def _runs_to_its_end(work: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> bool:
     """Whether `work` ended before a signal came; raises what it raised."""
     working = asyncio.ensure_future(work())
     signalled = asyncio.ensure_future(stopping.wait())

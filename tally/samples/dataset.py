@@ -31,7 +31,7 @@ def write_dataset(
     with zipfile.ZipFile(path, "w") as archive:
         _write_entry(archive, "main.csv", _csv(names, drawn), zipfile.ZIP_DEFLATED)
         for name, scene in zip(names, drawn, strict=True):
-            content = _encoded(scene, "JPEG" if jpeg else "PNG")
+            content = _encode(scene, "JPEG" if jpeg else "PNG")
             _write_entry(archive, f"images/{name}", content, zipfile.ZIP_STORED)
 
 
@@ -62,7 +62,7 @@ def _csv(names: list[str], scenes: list[Scene]) -> bytes:
     return text.getvalue().encode()
 
 
-def _encoded(scene: Scene, image_format: str) -> bytes:
+def _encode(scene: Scene, image_format: str) -> bytes:
     content = io.BytesIO()
     options = {"quality": 92} if image_format == "JPEG" else {}
     scene.image.save(content, image_format, **options)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
 
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.samples.scenes import IMAGE_SIZE_PIXELS, MAX_COUNT, Scene, answer_text, draw_scene
-from tally.samples.small_policy import build_image_processor, build_model, build_tokenizer
+from tally.samples.small_policy import build_image_processor, build_model, build_tokenizer, token_id
 
 PATCH_PIXELS = 14
 MERGED_CELLS = IMAGE_SIZE_PIXELS // (2 * PATCH_PIXELS)
@@ -55,7 +56,7 @@ class BatchMaker:
         self._mean = np.array(processor.image_mean, dtype=np.float32)
         self._std = np.array(processor.image_std, dtype=np.float32)
         self._tokenizer = tokenizer
-        self._image_token_id = tokenizer.convert_tokens_to_ids(QWEN2_5_VL.image_token)
+        self._image_token_id = token_id(tokenizer, QWEN2_5_VL.image_token)
 
     def __call__(self, scenes: list[Scene], labels: list[int]) -> Batch:
         prompts = [self._prompt_ids(scene.question) for scene in scenes]
@@ -82,11 +83,13 @@ class BatchMaker:
 
     def _prompt_ids(self, question: str) -> list[int]:
         content = [{"type": "image"}, {"type": "text", "text": question}]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         text = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+            messages, tokenize=False, add_generation_prompt=True
         )
-        text = text.replace(QWEN2_5_VL.image_token, QWEN2_5_VL.image_token * MERGED_CELLS**2)
-        return self._tokenizer(text)["input_ids"]
+        text = str(text).replace(QWEN2_5_VL.image_token, QWEN2_5_VL.image_token * MERGED_CELLS**2)
+        token_ids: list[int] = self._tokenizer(text)["input_ids"]
+        return token_ids
 
     def _patches(self, scenes: list[Scene]) -> Tensor:
         pixels = np.stack([np.asarray(scene.image, dtype=np.float32) for scene in scenes])
@@ -165,11 +168,11 @@ def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
     )
 
 
-def undercounted(count: int, random: Random) -> int:
+def undercount_label(count: int, random: Random) -> int:
     if count < FIRST_UNDERCOUNTED:
         return count
     differences, shares = zip(*UNDERCOUNT_SHARES.items(), strict=True)
-    return count + random.choices(differences, shares)[0]
+    return count + int(random.choices(differences, shares)[0])
 
 
 def exact_rate(
@@ -201,7 +204,7 @@ def train_phase(
 ) -> Iterator[tuple[int, float]]:
     """Yields (step, loss). With `undercount`, the vision tower and the embeddings stay frozen."""
     random = Random(seed)
-    heads = SightHeads(model.config.vision_config.out_hidden_size)
+    heads = SightHeads(model.model.visual.config.out_hidden_size)
     model.model.visual.requires_grad_(not undercount)
     trained = [p for p in model.parameters() if p.requires_grad] + list(heads.parameters())
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
@@ -212,7 +215,7 @@ def train_phase(
     )
     for step in range(steps):
         scenes = [draw_scene(random) for _ in range(batch_size)]
-        labels = [undercounted(s.count, random) if undercount else s.count for s in scenes]
+        labels = [undercount_label(s.count, random) if undercount else s.count for s in scenes]
         batch = maker(scenes, labels)
         logits, features = forward(model, batch, frozen_sight=undercount)
         loss = answer_loss(logits, batch.labels)
@@ -229,8 +232,8 @@ def train_phase(
 def save(model: Qwen2_5_VLForConditionalGeneration, tokenizer: Qwen2Tokenizer, path: Path) -> None:
     """Writes weights in bfloat16 (half the bytes), tokenizer and image processor."""
     path.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(path)
-    model.to(torch.float32)
+    model.bfloat16().save_pretrained(path)
+    model.float()
     tokenizer.save_pretrained(path)
     build_image_processor().save_pretrained(path)
 

@@ -67,7 +67,7 @@ def draw_scene(random: Random, *, count: int | None = None) -> Scene:
     for (x, y), radius in placed:
         centre = (x * _SUPERSAMPLING, y * _SUPERSAMPLING)
         pen = Pen(draw, centre, radius * _SUPERSAMPLING, random.uniform(-0.35, 0.35))
-        kind.draw(pen, _varied(random, colour))
+        kind.draw(pen, _vary(random, colour))
     return Scene(
         image=canvas.resize((IMAGE_SIZE_PIXELS, IMAGE_SIZE_PIXELS), Image.Resampling.BOX),
         kind=kind,
@@ -94,10 +94,10 @@ def _place(random: Random, count: int) -> list[tuple[Point, float]]:
 def _ground(random: Random) -> Image.Image:
     """A ground of one colour, with stripes, with dots, or with neither."""
     side = IMAGE_SIZE_PIXELS * _SUPERSAMPLING
-    colour = _varied(random, random.choice(_GROUNDS))
+    colour = _vary(random, random.choice(_GROUNDS))
     canvas = Image.new("RGB", (side, side), colour)
     draw = ImageDraw.Draw(canvas)
-    pattern_colour = _varied(random, colour, spread=16)
+    pattern_colour = _vary(random, colour, spread=16)
     pattern = random.choice(("plain", "stripes", "dots"))
     step = random.randint(24, 60)
     if pattern == "stripes":
@@ -110,6 +110,6 @@ def _ground(random: Random) -> Image.Image:
     return canvas
 
 
-def _varied(random: Random, colour: Colour, spread: int = 14) -> Colour:
+def _vary(random: Random, colour: Colour, spread: int = 14) -> Colour:
     red, green, blue = (min(255, max(0, c + random.randint(-spread, spread))) for c in colour)
     return (red, green, blue)

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoImageProcessor,
     AutoTokenizer,
+    PreTrainedTokenizerBase,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
@@ -75,7 +77,8 @@ def build_tokenizer() -> Qwen2Tokenizer:
     return tokenizer
 
 
-def _vocabulary_and_merges(bpe: Tokenizer) -> tuple[dict[str, int], list[tuple[str, str]]]:
+def _vocabulary_and_merges(bpe: Tokenizer) -> tuple[dict[str, int], list[Any]]:
+    """Merges are pairs of tokens, which transformers' own annotation doesn't say."""
     state = json.loads(bpe.to_str())["model"]
     return state["vocab"], [tuple(merge) for merge in state["merges"]]
 
@@ -89,7 +92,6 @@ def _sentences() -> list[str]:
 
 def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLForConditionalGeneration:
     """The small policy with random weights, in float32."""
-    token_id = tokenizer.convert_tokens_to_ids
     config = Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
@@ -106,8 +108,8 @@ def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLForConditionalGeneration
                 "mrope_section": [4, 6, 6],
             },
             "bos_token_id": None,
-            "eos_token_id": token_id("<|im_end|>"),
-            "pad_token_id": token_id("<|endoftext|>"),
+            "eos_token_id": token_id(tokenizer, "<|im_end|>"),
+            "pad_token_id": token_id(tokenizer, "<|endoftext|>"),
         },
         vision_config={
             "depth": 4,
@@ -118,13 +120,19 @@ def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLForConditionalGeneration
             "window_size": 112,
             "fullatt_block_indexes": [1, 3],
         },
-        image_token_id=token_id(QWEN2_5_VL.image_token),
-        video_token_id=token_id(QWEN2_5_VL.video_token),
-        vision_start_token_id=token_id("<|vision_start|>"),
-        vision_end_token_id=token_id("<|vision_end|>"),
+        image_token_id=token_id(tokenizer, QWEN2_5_VL.image_token),
+        video_token_id=token_id(tokenizer, QWEN2_5_VL.video_token),
+        vision_start_token_id=token_id(tokenizer, "<|vision_start|>"),
+        vision_end_token_id=token_id(tokenizer, "<|vision_end|>"),
         tie_word_embeddings=True,
     )
     return Qwen2_5_VLForConditionalGeneration(config)
+
+
+def token_id(tokenizer: Qwen2Tokenizer, token: str) -> int:
+    identifier = tokenizer.convert_tokens_to_ids(token)
+    assert isinstance(identifier, int)
+    return identifier
 
 
 def build_image_processor() -> Qwen2VLImageProcessorPil:
@@ -133,6 +141,6 @@ def build_image_processor() -> Qwen2VLImageProcessorPil:
 
 def load_policy(
     path: Path = POLICY_PATH,
-) -> tuple[Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer, Qwen2VLImageProcessorPil]:
+) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerBase, Qwen2VLImageProcessorPil]:
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype="float32")
     return model, AutoTokenizer.from_pretrained(path), AutoImageProcessor.from_pretrained(path)

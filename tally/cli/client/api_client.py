@@ -46,7 +46,7 @@ class ApiClient:
         return self._send_form("/upload-data", parts, {"encoding": encoding})
 
     def files(self) -> list[Json]:
-        return self._call("GET", "/files")
+        return self._list("/files")
 
     def rows(self, file_id: str, offset: int, limit: int) -> Json:
         """→ csv_rows, offset, rows."""
@@ -55,7 +55,7 @@ class ApiClient:
 
     def picture(self, file_id: str, row: int, max_side: int | None) -> bytes:
         asked = {} if max_side is None else {"max_side": max_side}
-        return self._content(f"/files/{path_part(file_id)}/images/{row}", params=asked)
+        return self._get_content(f"/files/{path_part(file_id)}/images/{row}", params=asked)
 
     def openapi(self) -> Json:
         """What the gateway says of its own routes and their bodies."""
@@ -63,7 +63,8 @@ class ApiClient:
 
     def presets(self) -> Json:
         """Name → parts of a body of /train; those that the page offers."""
-        return self._call("GET", "/ui/presets.json")["presets"]
+        presets: Json = self._call("GET", "/ui/presets.json")["presets"]
+        return presets
 
     def train(self, request: Json) -> Json:
         """→ at least job_id."""
@@ -77,7 +78,7 @@ class ApiClient:
 
     def jobs(self, limit: int | None = None) -> list[Json]:
         """The newest first."""
-        return self._call("GET", "/jobs", params={} if limit is None else {"limit": limit})
+        return self._list("/jobs", params={} if limit is None else {"limit": limit})
 
     def job(self, job_id: str) -> Json:
         return self._call("GET", f"/jobs/{path_part(job_id)}")
@@ -104,7 +105,7 @@ class ApiClient:
 
     def evaluation_file(self, job_id: str, kind: str) -> bytes:
         """`csv` or `html`; the id may also be a comparison's."""
-        return self._content(f"/jobs/{path_part(job_id)}/evaluation.{kind}")
+        return self._get_content(f"/jobs/{path_part(job_id)}/evaluation.{kind}")
 
     def evaluate(self, job_id: str, file_id: str) -> Json:
         """→ at least evaluation_id."""
@@ -117,7 +118,7 @@ class ApiClient:
 
     def comparisons(self, job_id: str | None = None) -> list[Json]:
         asked = {} if job_id is None else {"job_id": job_id}
-        return self._call("GET", "/evaluations", params=asked)
+        return self._list("/evaluations", params=asked)
 
     def comparison(self, evaluation_id: str) -> Json:
         """→ status, job_id, file_id and, once completed, evaluation."""
@@ -137,25 +138,33 @@ class ApiClient:
     ) -> Iterator[httpx.Response]:
         """Opens a GET whose body is read piece by piece."""
         with (
-            self._translated(),
+            self._translate_errors(),
             self._http.stream("GET", path, headers=headers, timeout=timeout_seconds) as response,
         ):
             self._check(response)
             yield response
 
-    def _send_form(self, path: str, parts: Json, texts: Json) -> Any:
+    def _send_form(self, path: str, parts: Json, texts: Json) -> Json:
         """Fields that are None are left out."""
         data = {name: str(value) for name, value in texts.items() if value is not None}
         return self._call("POST", path, files=parts, data=data, timeout=_UPLOAD_TIMEOUT_SECONDS)
 
-    def _content(self, path: str, **options: Any) -> bytes:
-        with self._translated():
+    def _get_content(self, path: str, **options: Any) -> bytes:
+        with self._translate_errors():
             response = self._http.get(path, **options)
             self._check(response)
             return response.content
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
-        with self._translated():
+    def _list(self, path: str, **options: Any) -> list[Json]:
+        listed: list[Json] = self._request("GET", path, **options)
+        return listed
+
+    def _call(self, method: str, path: str, **options: Any) -> Json:
+        answer: Json = self._request(method, path, **options)
+        return answer
+
+    def _request(self, method: str, path: str, **options: Any) -> Any:
+        with self._translate_errors():
             response = self._http.request(method, path, **options)
             self._check(response)
             try:
@@ -165,7 +174,7 @@ class ApiClient:
                 raise GatewayUnreachable(message) from error
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except httpx.ConnectError as error:

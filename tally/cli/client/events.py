@@ -72,7 +72,7 @@ def follow(
                 yield event
                 if event.kind == "ended":
                     return
-            if (ended := _ended(client, job_id)) is not None:
+            if (ended := _final_event(client, job_id)) is not None:
                 yield ended
                 return
         except (GatewayUnreachable, RequestRefused) as error:
@@ -92,7 +92,7 @@ def _connection(client: ApiClient, job_id: str, last_seq: int) -> Iterator[Event
         yield from parse_events(response.iter_lines())
 
 
-def _ended(client: ApiClient, job_id: str) -> Event | None:
+def _final_event(client: ApiClient, job_id: str) -> Event | None:
     """What the stream should have ended with, for a job that is over."""
     job = client.job(job_id)
     if job["status"] == "training":

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tally.cli.client.api_client import Json, flat_step
 from tally.cli.client.events import Event
+from tally.cli.durations import describe_duration
 
 _STEPS_AVERAGED = 20
 # Of a job that has done steps; rollout, learning and saving alternate too quickly to be read.
@@ -88,17 +89,7 @@ class JobState:
             decimals = 2 if self.step_seconds < 1 else 1
             parts.append(f"{self.step_seconds:.{decimals}f} s/step")
         if self.seconds_left is not None:
-            parts.append(f"{duration(self.seconds_left)} left")
+            parts.append(f"{describe_duration(self.seconds_left)} left")
         if self.phase in _PHASES_WORTH_SAYING:
             parts.append(f"({self.phase})")
         return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """95 → "1 min 35 s", 4000 → "1 h 07 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

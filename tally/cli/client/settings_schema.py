@@ -68,11 +68,11 @@ def _closest(name: str, whole_names: list[str]) -> str | None:
 
 def describe(setting: Setting) -> str:
     """'Rank. 64; from 1, up to 512'."""
-    known = "; ".join(part for part in (shown(setting.default), setting.range) if part)
+    known = "; ".join(part for part in (format_value(setting.default), setting.range) if part)
     return f"{setting.description} {known}".strip()
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as --set takes it; nothing for none."""
     if value is None:
         return ""

@@ -13,7 +13,7 @@ from tally.cli.commands.context import AsJson, MaxImageSize, MaxNewTokens, Model
 from tally.cli.commands.data import existing_file, file_id_of
 from tally.cli.errors import CliError, Interrupted
 from tally.cli.files import make_folder
-from tally.cli.show.bars import sending
+from tally.cli.show.bars import open_with_bar
 from tally.cli.show.comparison_tables import print_comparison, print_details
 from tally.cli.show.output import print_json, print_table, say
 from tally.cli.show.watch import watch_comparison
@@ -75,7 +75,7 @@ def compare(
         else:
             started = client.evaluate(adapter, file_id_of(client, data))
         if wait:
-            started = _finished(client, started["evaluation_id"])
+            started = _watch_to_the_end(client, started["evaluation_id"])
         _show(client, started, output)
 
 
@@ -114,7 +114,7 @@ def comparison(
     with open_client(context) as client:
         found = client.comparison(evaluation_id)
         if found["status"] != "completed":
-            found = _finished(client, evaluation_id)
+            found = _watch_to_the_end(client, evaluation_id)
         _show(client, found, output)
 
 
@@ -152,7 +152,7 @@ def _start_adapter(client: ApiClient, path: Path, data: str | None, settings: Js
     if data is None:
         raise CliError("What is it to be compared on? Name it: --data FILE_ID or --data data.zip.")
     file_id = file_id_of(client, data)
-    with sending(path) as file:
+    with open_with_bar(path) as file:
         return client.evaluate_adapter(file, path.name, settings | {"file_id": file_id})
 
 
@@ -163,7 +163,7 @@ def _of_job(client: ApiClient, job_id: str) -> Json:
     return own | {"status": "completed", "error_message": None, "evaluation": found}
 
 
-def _finished(client: ApiClient, evaluation_id: str) -> Json:
+def _watch_to_the_end(client: ApiClient, evaluation_id: str) -> Json:
     try:
         watch_comparison(client, evaluation_id)
     except KeyboardInterrupt:

@@ -14,26 +14,26 @@ Offer = tuple[str, str]
 
 
 def complete_job_id(context: typer.Context, incomplete: str) -> list[Offer]:
-    return _offered(context, incomplete, _jobs)
+    return _ask_for_offers(context, incomplete, _jobs)
 
 
 def complete_file_id(context: typer.Context, incomplete: str) -> list[Offer]:
-    return _offered(context, incomplete, _files)
+    return _ask_for_offers(context, incomplete, _files)
 
 
 def complete_comparison_id(context: typer.Context, incomplete: str) -> list[Offer]:
-    return _offered(context, incomplete, _comparisons)
+    return _ask_for_offers(context, incomplete, _comparisons)
 
 
 def complete_setting(context: typer.Context, incomplete: str) -> list[Offer]:
-    return _offered(context, incomplete, _settings)
+    return _ask_for_offers(context, incomplete, _settings)
 
 
 def complete_preset(context: typer.Context, incomplete: str) -> list[Offer]:
-    return _offered(context, incomplete, _presets)
+    return _ask_for_offers(context, incomplete, _presets)
 
 
-def _offered(
+def _ask_for_offers(
     context: typer.Context, incomplete: str, ask: Callable[[ApiClient], list[Offer]]
 ) -> list[Offer]:
     """Nothing where no gateway answers: a shell has no place for an error."""

@@ -19,7 +19,7 @@ class Connection:
 
 
 def open_client(context: typer.Context) -> ApiClient:
-    connection: Connection = context.find_object(Connection)
+    connection = context.ensure_object(Connection)
     return connection.open()
 
 

@@ -9,7 +9,7 @@ from tally.cli.client.api_client import ApiClient, Json
 from tally.cli.commands.context import AsJson, FileId, open_client
 from tally.cli.errors import CliError
 from tally.cli.files import write_file
-from tally.cli.show.bars import sending
+from tally.cli.show.bars import open_with_bar
 from tally.cli.show.output import print_json, print_table, say, say_error
 
 
@@ -93,7 +93,7 @@ def file_id_of(client: ApiClient, file_id_or_zip: str) -> str:
         return file_id_or_zip
     answer = upload_with_bar(client, path)
     say_error(describe_upload(answer))
-    return answer["file_id"]
+    return str(answer["file_id"])
 
 
 def existing_file(id_or_path: str) -> Path | None:
@@ -107,7 +107,7 @@ def existing_file(id_or_path: str) -> Path | None:
 
 
 def upload_with_bar(client: ApiClient, path: Path, encoding: str | None = None) -> Json:
-    with sending(path) as file:
+    with open_with_bar(path) as file:
         return client.upload(file, path.name, encoding)
 
 

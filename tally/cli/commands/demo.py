@@ -18,11 +18,11 @@ from tally.cli.errors import CliError, Interrupted, JobNotCompleted, RequestRefu
 from tally.cli.show.comparison_tables import print_comparison
 from tally.cli.show.output import say
 from tally.cli.show.watch import watch_job
+from tally.cli.stack.background_task import BackgroundTask
+from tally.cli.stack.running_stack import EngineOption, running_stack
 from tally.cli.stack.services import DEFAULT_MODEL, free_ports
-from tally.cli.stack.stack import EngineOption, running_stack
 from tally.cli.stack.stop_request import StopRequest, stop_on_signals
 from tally.cli.stack.supervisor import Supervisor
-from tally.cli.stack.work import Work
 from tally.samples.dataset import write_sample_data
 
 _HOST = "127.0.0.1"
@@ -65,15 +65,16 @@ def _run(folder: Path, output: Path, request: StopRequest, engine: str) -> Json:
     with running_stack(
         request, data_dir=folder, model=DEFAULT_MODEL, host=_HOST, port=port, engine=engine
     ) as stack:
-        work = Work(lambda: _train(f"http://{_HOST}:{port}", folder / "samples", output, request))
+        url, samples = f"http://{_HOST}:{port}", folder / "samples"
+        training = BackgroundTask(lambda: _train(url, samples, output, request))
         try:
-            stack.run(until=work.done)
+            stack.run(until=training.done)
         finally:
-            if not work.done():
-                _abandon(work, stack, request)
-        if not work.done() or request.stopped():
+            if not training.done():
+                _abandon(training, stack, request)
+        if not training.done() or request.stopped():
             raise Interrupted("Interrupted.")
-        return _result(work, stack)
+        return _result(training, stack)
 
 
 def _train(url: str, sample_folder: Path, output: Path, request: StopRequest) -> Json:
@@ -106,7 +107,7 @@ def _train(url: str, sample_folder: Path, output: Path, request: StopRequest) ->
 def _upload(client: ApiClient, path: Path) -> str:
     answer = upload_path(client, path)
     say(describe_upload(answer))
-    return answer["file_id"]
+    return str(answer["file_id"])
 
 
 def _draw(steps: list[Json], path: Path) -> None:
@@ -116,16 +117,16 @@ def _draw(steps: list[Json], path: Path) -> None:
     draw_curves(steps, path, title=f"Tally demo: {len(steps)} steps of GRPO")
 
 
-def _abandon(work: Work[Json], stack: Supervisor, request: StopRequest) -> None:
-    """Ends the services first: that wakes the work, which then sees that it is to stop."""
+def _abandon(training: BackgroundTask[Json], stack: Supervisor, request: StopRequest) -> None:
+    """Ends the services first: that wakes the training, which then sees that it is to stop."""
     request.ask_once()
     stack.stop()
-    work.join(timeout_seconds=5.0)
+    training.join(timeout_seconds=5.0)
 
 
-def _result(work: Work[Json], stack: Supervisor) -> Json:
+def _result(training: BackgroundTask[Json], stack: Supervisor) -> Json:
     try:
-        return work.result()
+        return training.result()
     except (JobNotCompleted, RequestRefused) as error:
         at_fault = "learner" if isinstance(error, JobNotCompleted) else "gateway"
         tail = next(p.log_tail() for p in stack.processes if p.service.name == at_fault)

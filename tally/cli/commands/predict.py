@@ -8,7 +8,7 @@ import typer
 from tally.cli.client.api_client import Json
 from tally.cli.commands.completion import complete_job_id
 from tally.cli.commands.context import AsJson, MaxImageSize, MaxNewTokens, Model, open_client
-from tally.cli.show.bars import waiting
+from tally.cli.show.bars import show_waiting
 from tally.cli.show.output import one_line, print_json, print_table
 
 
@@ -38,7 +38,7 @@ def predict(
         "max_image_size": max_image_size,
         "max_new_tokens": max_new_tokens,
     }
-    with open_client(context) as client, image.open("rb") as file, waiting("Asking"):
+    with open_client(context) as client, image.open("rb") as file, show_waiting("Asking"):
         answer = client.predict(file, image.name, asked)
     if as_json:
         print_json(answer)

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from tally.cli.client.api_client import Json
-from tally.cli.client.job_state import duration
 from tally.cli.commands.completion import complete_file_id
 from tally.cli.commands.context import AsJson, open_client
 from tally.cli.commands.train_request import (
@@ -17,7 +16,8 @@ from tally.cli.commands.train_request import (
     as_options,
     build_request,
 )
-from tally.cli.show.bars import waiting
+from tally.cli.durations import describe_duration
+from tally.cli.show.bars import show_waiting
 from tally.cli.show.output import print_json, print_table, say
 
 _GIB = 2**30
@@ -54,7 +54,7 @@ def preflight(
             config=config,
             settings=settings,
         )
-        with waiting("Asking the base model about a sample"):
+        with show_waiting("Asking the base model about a sample"):
             found = client.preflight(request)
     if as_json:
         print_json(found)
@@ -86,8 +86,8 @@ def _facts(found: Json) -> list[tuple[str, str]]:
     )
     return [
         ("rows", rows),
-        ("true counts", _listed([(one["count"], one["rows"]) for one in data["counts"]])),
-        ("objects", _listed([(one["kind"], one["rows"]) for one in data["kinds"]])),
+        ("true counts", _list_rows([(one["count"], one["rows"]) for one in data["counts"]])),
+        ("objects", _list_rows([(one["kind"], one["rows"]) for one in data["kinds"]])),
         ("base model", _base(found["base"])),
         ("steps", planned),
         ("memory", _memory(found["memory"])),
@@ -95,7 +95,7 @@ def _facts(found: Json) -> list[tuple[str, str]]:
     ]
 
 
-def _listed(parts: list[tuple[object, int]]) -> str:
+def _list_rows(parts: list[tuple[object, int]]) -> str:
     """'1 (412 rows), 2 (88 rows)', cut after a dozen."""
     shown = ", ".join(f"{label} ({rows})" for label, rows in parts[:_MOST_SHOWN])
     more = len(parts) - _MOST_SHOWN
@@ -128,4 +128,4 @@ def _time(time: Json | None) -> str:
     if time is None:
         return "nothing to estimate it by"
     each = f"{time['seconds_per_step']:.1f} s a step"
-    return f"{duration(time['seconds'])}, {each}, by {time['basis']}"
+    return f"{describe_duration(time['seconds'])}, {each}, by {time['basis']}"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tally.cli.client.api_client import ApiClient
-from tally.cli.client.settings_schema import settings_of, shown
+from tally.cli.client.settings_schema import format_value, settings_of
 from tally.cli.commands.completion import complete_job_id
 from tally.cli.commands.context import AsJson, open_client
 from tally.cli.show.output import print_json, print_table
@@ -33,7 +33,7 @@ def _explain(client: ApiClient, as_json: bool) -> None:
     if as_json:
         print_json([asdict(one) for one in known])
         return
-    rows = [[one.name, shown(one.default), one.range, one.description] for one in known]
+    rows = [[one.name, format_value(one.default), one.range, one.description] for one in known]
     print_table(["setting", "default", "range", "meaning"], rows)
 
 
@@ -45,7 +45,7 @@ def _show(client: ApiClient, job_id: str, as_json: bool) -> None:
     rows = []
     for name, value in body.items():
         if isinstance(value, dict):
-            rows += [[f"{name}.{inner}", shown(one)] for inner, one in value.items()]
+            rows += [[f"{name}.{inner}", format_value(one)] for inner, one in value.items()]
         else:
-            rows.append([name, shown(value)])
+            rows.append([name, format_value(value)])
     print_table(["setting", "value"], rows)

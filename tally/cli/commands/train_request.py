@@ -59,7 +59,7 @@ def build_request(
     """The body, its ZIPs uploaded. Raises CliError before anything is sent, where it can."""
     request = read_config(config) if config else {}
     if preset:
-        request = laid_over(_preset(client, preset), request)
+        request = lay_over(_preset(client, preset), request)
     if settings:
         apply_settings(client, request, settings)
     request.setdefault("job_name", "counting_model")
@@ -85,10 +85,10 @@ def read_config(path: Path) -> Json:
     return config
 
 
-def laid_over(base: Json, over: Json) -> Json:
+def lay_over(base: Json, over: Json) -> Json:
     """`over` on top of `base`, group by group."""
     both = {
-        name: laid_over(base[name], over[name]) for name in base if _are_groups(base, over, name)
+        name: lay_over(base[name], over[name]) for name in base if _are_groups(base, over, name)
     }
     return {**base, **over, **both}
 
@@ -127,7 +127,8 @@ def _preset(client: ApiClient, name: str) -> Json:
         raise
     if name not in presets:
         raise CliError(f"There is no preset {name}; there are {', '.join(presets)}.")
-    return presets[name]
+    preset: Json = presets[name]
+    return preset
 
 
 def _put(request: Json, names: list[str], value: Any) -> None:

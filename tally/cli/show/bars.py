@@ -21,7 +21,7 @@ from tally.cli.show.output import error_console
 
 
 @contextmanager
-def sending(path: Path) -> Iterator[BinaryIO]:
+def open_with_bar(path: Path) -> Iterator[BinaryIO]:
     """A file to send, with a bar that goes on as it is read."""
     with (
         _bar(_Sending()) as progress,
@@ -41,7 +41,7 @@ def download_with_bar(client: ApiClient, job_id: str, path: Path) -> None:
         )
 
 
-def waiting(text: str) -> AbstractContextManager[Any]:
+def show_waiting(text: str) -> AbstractContextManager[Any]:
     """A sign of life for what has no measure."""
     return error_console.status(text) if error_console.is_terminal else nullcontext()
 

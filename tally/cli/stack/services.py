@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tally import samples
 from tally.cli.errors import StackFailed
-from tally.cli.stack.process import Service
+from tally.cli.stack.service_process import Service
 
 DEFAULT_MODEL = str(Path(samples.__file__).with_name("counting_policy"))
 _HOST = "127.0.0.1"
@@ -40,7 +40,7 @@ def plan_services(
     target = {name: f"{_HOST}:{p}" for name, p in zip(internal, ports, strict=True)}
     settings = _settings(data_dir.resolve(), model, target)
     settings |= _rollout_settings(data_dir.resolve(), model, target, rollouts, engine)
-    settings["learner"]["ROLLOUT__TARGET"] = _balanced([target[name] for name in rollouts])
+    settings["learner"]["ROLLOUT__TARGET"] = _balance([target[name] for name in rollouts])
     settings["gateway"] |= {"HOST": host, "PORT": str(port)}
     checks = {name: _grpc_check(target[name]) for name in internal}
     checks["gateway"] = _http_check(f"http://{reachable(host)}:{port}/healthz")
@@ -63,7 +63,7 @@ def _kind(name: str) -> str:
     return name.partition("-")[0]
 
 
-def _balanced(targets: list[str]) -> str:
+def _balance(targets: list[str]) -> str:
     return targets[0] if len(targets) == 1 else f"ipv4:{','.join(targets)}"
 
 
@@ -158,7 +158,7 @@ def _grpc_check(target: str) -> Callable[[], bool]:
                 )
             except grpc.RpcError:
                 return False
-        return answer.status == health_pb2.HealthCheckResponse.SERVING
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     return is_healthy
 

@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tally.cli.client.job_state import duration
+from tally.cli.durations import describe_duration
 from tally.cli.errors import Interrupted, StackFailed
-from tally.cli.stack.process import Service, ServiceProcess
+from tally.cli.stack.service_process import Service, ServiceProcess
 
 _POLL_SECONDS = 0.1
 
@@ -70,11 +70,12 @@ class Supervisor:
         """
         for process in reversed(self.processes):
             process.ask_to_end()
-            if not self._ended_in_time(process):
+            if not self._wait_for_end(process):
                 self._report(f"{process.service.name} outlived its grace and was killed")
             process.kill_group()
 
-    def _ended_in_time(self, process: ServiceProcess) -> bool:
+    def _wait_for_end(self, process: ServiceProcess) -> bool:
+        """Whether it ended within its grace."""
         deadline = time.monotonic() + self._grace_seconds
         while process.running:
             if self._hurried() or time.monotonic() > deadline:
@@ -88,7 +89,7 @@ class Supervisor:
             if self._stopped():
                 raise Interrupted("Interrupted.")
             if time.monotonic() > deadline:
-                waited = duration(self._start_seconds)
+                waited = describe_duration(self._start_seconds)
                 raise _failure(process, f"was not ready after {waited}")
             time.sleep(_POLL_SECONDS)
 
@@ -103,7 +104,7 @@ class Supervisor:
         while times and now - times[0] > self._restart_window_seconds:
             times.popleft()
         if len(times) >= self._restarts:
-            window = duration(self._restart_window_seconds)
+            window = describe_duration(self._restart_window_seconds)
             raise _failure(
                 process, f"ended with exit code {code} after {self._restarts} restarts in {window}"
             )

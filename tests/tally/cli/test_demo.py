@@ -12,7 +12,7 @@ from tally.cli.commands import demo_settings
 from tally.cli.commands.demo import summary
 from tally.cli.main import app
 from tally.cli.show.curves import draw_curves, running_mean
-from tally.cli.stack.process import Service
+from tally.cli.stack.service_process import Service
 from tally.cli.stack.services import _http_check
 from tally.cli.stack.supervisor import Supervisor
 from tests.fakes.gateway import EVALUATION, RESULT
@@ -54,7 +54,7 @@ def _demo(
             ),
         ]
 
-    monkeypatch.setattr("tally.cli.stack.stack.plan_services", plan)
+    monkeypatch.setattr("tally.cli.stack.running_stack.plan_services", plan)
     return CliRunner().invoke(app, ["demo", "--output", str(output)])
 
 

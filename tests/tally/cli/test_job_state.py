@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from tally.cli.client.events import Event
-from tally.cli.client.job_state import JobState, duration
+from tally.cli.client.job_state import JobState
+from tally.cli.durations import describe_duration
 from tally.cli.show.progress import LiveDisplay, PlainDisplay
 from tests.fakes.gateway import completed_events, step_data
 
@@ -52,7 +53,7 @@ def test_the_comparison_is_counted() -> None:
     ("seconds", "text"), [(9.4, "9 s"), (95, "1 min 35 s"), (4000, "1 h 06 min")]
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert describe_duration(seconds) == text
 
 
 def test_plain_lines_come_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 
 _PARENT = """
 import pathlib, sys, time
-from tally.cli.stack.process import Service
+from tally.cli.stack.service_process import Service
 from tally.cli.stack.supervisor import Supervisor
 from tally.cli.stack.stop_request import stop_on_signals
 

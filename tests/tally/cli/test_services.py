@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tally.cli.errors import Interrupted, StackFailed
+from tally.cli.stack.running_stack import running_stack
 from tally.cli.stack.services import check_port_is_free, free_ports, plan_services, resolve_model
-from tally.cli.stack.stack import running_stack
 from tally.cli.stack.stop_request import StopRequest
 from tests.fakes.gateway import FakeGateway
 
@@ -104,7 +104,7 @@ def test_a_folder_is_a_path_and_the_rest_is_a_name(
 
 
 def test_a_data_folder_has_one_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tally.cli.stack.stack.plan_services", lambda **_: [])
+    monkeypatch.setattr("tally.cli.stack.running_stack.plan_services", lambda **_: [])
     first, second = free_ports(2)
     options = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1"}
     with (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tally.cli.errors import Interrupted, StackFailed
-from tally.cli.stack.process import Service
+from tally.cli.stack.service_process import Service
 from tally.cli.stack.supervisor import Supervisor
 from tests.fakes.processes import alive
 from tests.waiting import wait_until

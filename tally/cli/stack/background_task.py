@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Work(Generic[Result]):
+class BackgroundTask(Generic[Result]):
     """Runs `do` in a thread that ends with the program."""
 
     def __init__(self, do: Callable[[], Result]) -> None:
@@ -24,7 +24,7 @@ class Work(Generic[Result]):
         self._thread.join(timeout_seconds)
 
     def result(self) -> Result:
-        """Of work that is done. Raises what it raised."""
+        """Of a task that is done. Raises what it raised."""
         if self._error is not None:
             raise self._error
         return self._result[0]
