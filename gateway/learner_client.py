@@ -17,7 +17,7 @@ from tally.learner.v1 import learner_pb2, learner_pb2_grpc
 from tally.rpc.blobs import IDEMPOTENT_METHODS as BLOB_METHODS
 from tally.rpc.blobs import BlobClient
 from tally.rpc.channel import open_channel
-from tally.rpc.errors import translated_errors
+from tally.rpc.errors import translate_errors
 from tally.rpc.settings import ClientSettings
 
 _SERVICE = "tally.learner.v1.LearnerService"
@@ -46,17 +46,17 @@ class LearnerClient:
     ) -> LearnerState:
         spec = to_spec(settings, dataset_digest, evaluation_digest, adapter_digest)
         request = learner_pb2.StartJobRequest(job_id=job_id, spec=spec)
-        async with translated_errors():
+        async with translate_errors():
             return to_state((await self._stub.StartJob(request)).job)
 
     async def get(self, job_id: str) -> LearnerState:
-        async with translated_errors():
+        async with translate_errors():
             response = await self._stub.GetJob(learner_pb2.GetJobRequest(job_id=job_id))
         return to_state(response.job)
 
     async def cancel(self, job_id: str, timeout_seconds: float) -> LearnerState:
         request = learner_pb2.CancelJobRequest(job_id=job_id)
-        async with translated_errors():
+        async with translate_errors():
             response = await self._stub.CancelJob(request, timeout=timeout_seconds)
         return to_state(response.job)
 
@@ -66,7 +66,7 @@ class LearnerClient:
         """What POST /train?dry_run=true answers."""
         spec = to_spec(settings, dataset_digest, evaluation_digest)
         request = learner_pb2.PreflightRequest(spec=spec)
-        async with translated_errors():
+        async with translate_errors():
             response = await self._stub.Preflight(request, timeout=_PREFLIGHT_SECONDS)
         return to_preflight(response)
 
@@ -82,13 +82,13 @@ class LearnerClient:
             max_image_size=settings.get("max_image_size"),
             max_new_tokens=settings.get("max_new_tokens"),
         )
-        async with translated_errors():
+        async with translate_errors():
             return to_answers(await self._stub.Answer(request, timeout=_ANSWER_SECONDS))
 
     async def watch(self, job_id: str, after_seq: int) -> AsyncIterator[LearnerEvent]:
         """The learner's events after `after_seq`, until the one that ends the job."""
         request = learner_pb2.WatchJobRequest(job_id=job_id, after_seq=after_seq)
-        async with translated_errors():
+        async with translate_errors():
             call = self._stub.WatchJob(request, timeout=_WATCH_SECONDS)
             try:
                 async for response in call:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
 from tally.rpc.channel import open_channel
-from tally.rpc.errors import translated_errors
+from tally.rpc.errors import translate_errors
 from tally.rpc.settings import ClientSettings
 
 _BATCH = 1_000
@@ -32,13 +32,13 @@ class RewardClient:
         parsed: list[ParsedAnswer] = []
         for start in range(0, len(answers), _BATCH):
             request = reward_pb2.ParseRequest(texts=answers[start : start + _BATCH])
-            async with translated_errors():
+            async with translate_errors():
                 response = await self._stub.Parse(request)
             parsed += map(_to_answer, response.parsed_counts)
         return parsed
 
     async def reward_names(self) -> set[str]:
-        async with translated_errors():
+        async with translate_errors():
             response = await self._stub.ListRewards(reward_pb2.ListRewardsRequest())
         return {reward.name for reward in response.rewards}
 

@@ -21,6 +21,7 @@ EXAMPLES = {
     "learner_service.grpo.trainer:GRPOTrainer": "parts_of_a_trainer",
     "learner_service.policy.packing:pack": "nothing",
     "rollout_service.engine:Engine.generate": "a_loaded_engine",
+    "tally.rpc.blobs:BlobClient": "a_blob_store",
 }
 
 
@@ -59,6 +60,36 @@ def a_loaded_engine(random_policy_path: Path) -> Iterator[dict[str, Any]]:
     asyncio.run(engine.load())
     yield {"engine": engine}
     asyncio.run(engine.close())
+
+
+@pytest.fixture
+def a_blob_store(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    import threading
+
+    from learner_service.blobs.blob_servicer import BlobServicer
+    from learner_service.blobs.blob_store import BlobStore
+    from learner_service.clients.background import BackgroundLoop
+    from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
+    from tally.rpc.server import RpcServer
+    from tally.rpc.settings import ServerSettings
+
+    (tmp_path / "adapter.zip").write_text("weights")
+    servicer = BlobServicer(BlobStore(tmp_path / "blobs"))
+    loop = BackgroundLoop(threading.Event())
+
+    async def start() -> RpcServer:
+        server = RpcServer(
+            ServerSettings(),
+            service_names=["tally.blob.v1.BlobService"],
+            register=lambda server: add_BlobServiceServicer_to_server(servicer, server),
+        )
+        await server.start()
+        return server
+
+    server = loop.run(start())
+    yield {"folder": tmp_path, "target": f"127.0.0.1:{server.port}"}
+    loop.run(server.stop(0))
+    loop.close()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

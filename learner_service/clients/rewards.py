@@ -10,7 +10,7 @@ from learner_service.clients.retry import Retry
 from learner_service.errors import RewardsUnavailable
 from tally.job.settings import RewardWeight
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
-from tally.rpc.errors import Unavailable, translated_errors
+from tally.rpc.errors import Unavailable, translate_errors
 
 IDEMPOTENT_METHODS = ("tally.reward.v1.RewardService/Score",)
 _MOST_ANSWERS = 4096
@@ -65,7 +65,7 @@ class RewardClient:
             raise RewardsUnavailable(message) from error
 
     async def _call(self, request: reward_pb2.ScoreRequest) -> list[Score]:
-        async with translated_errors():
+        async with translate_errors():
             response = await self._stub.Score(request)
         scored = response.scored_answers
         if len(scored) != len(request.answers) or not all(math.isfinite(s.reward) for s in scored):

@@ -12,7 +12,7 @@ from learner_service.clients.gather import gather
 from learner_service.clients.retry import Retry
 from learner_service.errors import RolloutsUnavailable
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
-from tally.rpc.errors import DataLoss, ResourceExhausted, Unavailable, translated_errors
+from tally.rpc.errors import DataLoss, ResourceExhausted, Unavailable, translate_errors
 
 T = TypeVar("T")
 
@@ -137,7 +137,7 @@ class RolloutClient:
     async def _generate(self, request: rollout_pb2.GenerateRequest) -> rollout_pb2.GenerateResponse:
         """Raises NoRoom where the answers to other groups will make room."""
         try:
-            async with translated_errors():
+            async with translate_errors():
                 response: rollout_pb2.GenerateResponse = await self._stub.Generate(request)
                 return response
         except ResourceExhausted as error:
@@ -147,7 +147,7 @@ class RolloutClient:
 
     async def _get_model(self) -> rollout_pb2.GetModelResponse:
         request = rollout_pb2.GetModelRequest()
-        async with translated_errors():
+        async with translate_errors():
             response: rollout_pb2.GetModelResponse = await self._stub.GetModel(request)
             return response
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import grpc
 
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
-from tally.rpc.errors import DataLoss, Unavailable, translated_errors
+from tally.rpc.errors import DataLoss, Unavailable, translate_errors
 
 MOST_CHUNK_BYTES = 1024**2  # the contract's bound
 CHUNK_BYTES = 512 * 1024
@@ -47,9 +47,9 @@ class BlobClient:
     """Stat, put and fetch by digest; a fetch that breaks off goes on where it was.
 
     Example, where a blob store answers at `target` and `folder` holds `adapter.zip`:
-        >>> from tally.rpc.digests import file_digest
+        >>> from tally.rpc.digests import digest_of_file
         >>> async def send_and_fetch() -> str:
-        ...     digest = file_digest(folder / "adapter.zip")
+        ...     digest = digest_of_file(folder / "adapter.zip")
         ...     async with grpc.aio.insecure_channel(target) as channel:
         ...         client = BlobClient(channel)
         ...         await client.put_file(folder / "adapter.zip", digest)
@@ -64,7 +64,7 @@ class BlobClient:
         keep_freed_buffers()
 
     async def exists(self, digest: str) -> bool:
-        async with translated_errors():
+        async with translate_errors():
             response = await self._stub.Stat(blob_pb2.StatRequest(digest=digest))
         return response.exists
 
@@ -72,7 +72,7 @@ class BlobClient:
         """Stores the file at `path` under `digest`; returns False where it was there already."""
         if await self.exists(digest):
             return False
-        async with translated_errors():
+        async with translate_errors():
             response = await self._stub.Put(
                 _put_requests(path, digest), timeout=_TRANSFER_TIMEOUT_SECONDS
             )
@@ -163,7 +163,7 @@ class BlobClient:
         request = blob_pb2.FetchRequest(digest=digest, offset=offset)
         call = self._stub.Fetch(request, timeout=_TRANSFER_TIMEOUT_SECONDS)
         try:
-            async with translated_errors():
+            async with translate_errors():
                 yield call
         finally:
             call.cancel()

@@ -101,7 +101,7 @@ def error_of(rpc_error: grpc.aio.AioRpcError) -> TallyError:
 
 
 @asynccontextmanager
-async def translated_errors() -> AsyncIterator[None]:
+async def translate_errors() -> AsyncIterator[None]:
     """Within it, a failed call raises an exception of this module instead of grpc's own."""
     try:
         yield

@@ -12,7 +12,7 @@ from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of
-from tally.rpc.errors import DataLoss, InvalidArgument, NotFound, translated_errors
+from tally.rpc.errors import DataLoss, InvalidArgument, NotFound, translate_errors
 from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
 
@@ -42,7 +42,7 @@ def put_requests(*chunks: tuple[int, bytes]) -> Iterator[blob_pb2.PutRequest]:
 
 
 async def put(channel: grpc.aio.Channel, requests: Iterator[blob_pb2.PutRequest]) -> None:
-    async with translated_errors():
+    async with translate_errors():
         await blob_pb2_grpc.BlobServiceStub(channel).Put(requests)
 
 

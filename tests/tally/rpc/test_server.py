@@ -18,7 +18,7 @@ from tally.rpc.errors import (
     NotFound,
     ResourceExhausted,
     Unavailable,
-    translated_errors,
+    translate_errors,
 )
 from tally.rpc.server import RpcServer, serve
 from tally.rpc.settings import ClientSettings, ServerSettings, TlsSettings
@@ -81,7 +81,7 @@ def plain_channel_to(server: RpcServer) -> grpc.aio.Channel:
 
 
 async def stat(channel: grpc.aio.Channel, digest: str = "") -> blob_pb2.StatResponse:
-    async with translated_errors():
+    async with translate_errors():
         return await blob_pb2_grpc.BlobServiceStub(channel).Stat(
             blob_pb2.StatRequest(digest=digest)
         )
