@@ -14,6 +14,7 @@ from gateway.http.http_errors import add_error_handlers
 from gateway.page.page_route import PREFIX as PAGE_PREFIX
 from gateway.page.page_route import page_router
 from gateway.routes import evaluations, events, files, info, jobs, predict, results
+from gateway.routes.endpoints import list_endpoints
 from gateway.routes.responses import Responses, refusal
 from gateway.services import open_services
 from gateway.settings import GatewaySettings
@@ -47,9 +48,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         responses=_REFUSALS,
         redirect_slashes=False,
     )
-    for routes in (info, files, jobs, results, evaluations, predict, events):
-        app.include_router(routes.router)
-    app.include_router(page_router())
+    api = (info, files, jobs, results, evaluations, predict, events)
+    routers = [*(routes.router for routes in api), page_router()]
+    for router in routers:
+        app.include_router(router)
+    app.state.endpoints = list_endpoints(routers)
     add_error_handlers(app)
     app.add_middleware(TokenGate, token=settings.token, open_prefix=PAGE_PREFIX)
     app.add_middleware(BodyLimits, settings=settings)

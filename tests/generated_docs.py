@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from gateway.app import create_app
 from gateway.jobs.train_models import TrainRequest
-from gateway.routes.info import endpoints
 from gateway.settings import GatewaySettings
 from learner_service.settings import LearnerSettings
 from reward_service.settings import RewardSettings
@@ -68,7 +67,7 @@ def _metrics_table() -> str:
 
 
 def _endpoints_table() -> str:
-    listed = endpoints(create_app(GatewaySettings(_cli_parse_args=[])))
+    listed = create_app(GatewaySettings(_cli_parse_args=[])).state.endpoints
     return _table(["endpoint", "what it is for"], [[f"`{k}`", v] for k, v in listed.items()])
 
 

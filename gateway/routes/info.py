@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Request
 
 from gateway.routes.dependencies import ServicesDep
 from gateway.settings import GatewaySettings
@@ -43,17 +42,7 @@ async def about(request: Request, services: ServicesDep) -> dict[str, Any]:
         "status": "running",
         "docs": "/docs",
         "authentication": "bearer token" if services.settings.token else "none",
-        "endpoints": endpoints(request.app),
-    }
-
-
-def endpoints(app: FastAPI) -> dict[str, str]:
-    """Every endpoint that has a summary: `GET /jobs` and what it is for."""
-    return {
-        f"{method} {route.path}": route.summary
-        for route in app.routes
-        if isinstance(route, APIRoute) and route.summary
-        for method in sorted(route.methods)
+        "endpoints": request.app.state.endpoints,
     }
 
 
