@@ -228,13 +228,13 @@ def _print(published: dict[str, Any], fetched: dict[str, Any], settings: dict[st
                 for end in ("publisher", "learner", "replica")
                 for key in [f"{end}_peak_growth_bytes"]
             ),
-            ("in memory-backed storage, MB", _stored_in_memory(fetched), ""),
+            ("in memory-backed storage, MB", _megabytes_in_memory(fetched), ""),
         ],
     )
     print_json("adapter_transfer", settings, figures)
 
 
-def _stored_in_memory(fetched: dict[str, Any]) -> float:
+def _megabytes_in_memory(fetched: dict[str, Any]) -> float:
     return fetched["stored_bytes"] / _MEGABYTE if fetched["stored_in_memory"] else 0.0
 
 

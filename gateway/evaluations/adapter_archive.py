@@ -68,7 +68,7 @@ def _with_config(
     head = _read(rest, b"", 8)
     header_bytes = struct.unpack("<Q", head[:8])[0] if len(head) >= 8 else 0
     if not 2 <= header_bytes <= min(_MOST_HEADER_BYTES, size_bytes - 8):
-        raise _damaged()
+        raise _damage()
     head = _read(rest, head[8:], header_bytes)
     header = _header(head[:header_bytes], size_bytes - 8 - header_bytes)
     header["__metadata__"] = {"adapter_config": json.dumps(config, sort_keys=True)}
@@ -92,12 +92,12 @@ def _header(data: bytes, data_bytes: int) -> dict[str, Any]:
     try:
         header = json.loads(data)
     except (ValueError, RecursionError):
-        raise _damaged() from None
+        raise _damage() from None
     if not isinstance(header, dict):
-        raise _damaged()
+        raise _damage()
     tensors = {name: value for name, value in header.items() if name != "__metadata__"}
     if not tensors or not all(_is_tensor(value, data_bytes) for value in tensors.values()):
-        raise _damaged()
+        raise _damage()
     return tensors
 
 
@@ -117,7 +117,7 @@ def _is_tensor(value: Any, data_bytes: int) -> bool:
     )
 
 
-def _damaged() -> Unprocessable:
+def _damage() -> Unprocessable:
     return Unprocessable.at(_WEIGHTS, "is not a whole safetensors file; save the adapter again")
 
 

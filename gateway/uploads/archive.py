@@ -70,7 +70,7 @@ class Archive:
                 crc = zlib.crc32(block, crc)
                 yield block
         if size != entry.record.size_bytes or crc != entry.record.crc:
-            raise _damaged(entry)
+            raise _damage(entry)
 
     def verify_rest(self, done: set[str], check: Callable[[], None]) -> None:
         """Inflates and forgets what nothing has read yet, so that a bomb or damage shows."""
@@ -85,7 +85,7 @@ def _readable(size_bytes: int) -> str:
     return f"{size_bytes // MIB} MiB" if size_bytes >= MIB else f"{size_bytes} bytes"
 
 
-def _damaged(entry: Entry) -> Unprocessable:
+def _damage(entry: Entry) -> Unprocessable:
     message = "is damaged: its bytes are not those that were packed; make the ZIP again"
     return Unprocessable.at(entry.name, message)
 
@@ -94,11 +94,11 @@ def _skip_local_header(file: BinaryIO, entry: Entry) -> None:
     file.seek(entry.record.header_offset)
     head = file.read(_LOCAL.size)
     if len(head) < _LOCAL.size:
-        raise _damaged(entry)
+        raise _damage(entry)
     magic, _, flags, method, *_, name_bytes, extra_bytes = _LOCAL.unpack(head)
     name = file.read(name_bytes)
     if magic != b"PK\x03\x04" or name != entry.record.raw_name or method != entry.record.method:
-        raise _damaged(entry)
+        raise _damage(entry)
     if flags & _ENCRYPTED:
         raise Unprocessable.at(entry.name, "is encrypted; make the ZIP without a password")
     file.seek(extra_bytes, os.SEEK_CUR)
@@ -110,7 +110,7 @@ def _inflate(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
     while packed_left:
         packed = file.read(min(_BLOCK_BYTES, packed_left))
         if not packed:
-            raise _damaged(entry)
+            raise _damage(entry)
         packed_left -= len(packed)
         if inflater is None:
             yield packed
@@ -121,9 +121,9 @@ def _inflate(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
                 packed = inflater.unconsumed_tail
                 yield block
                 if inflater.eof and (packed_left or inflater.unused_data):
-                    raise _damaged(entry)
+                    raise _damage(entry)
         except zlib.error as error:
-            raise _damaged(entry) from error
+            raise _damage(entry) from error
     if inflater is not None and not inflater.eof:
         yield from _flush(inflater, entry)
 
@@ -131,7 +131,7 @@ def _inflate(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
 def _flush(inflater: Any, entry: Entry) -> Iterator[bytes]:
     block = inflater.flush()
     if not inflater.eof:
-        raise _damaged(entry)
+        raise _damage(entry)
     yield block
 
 
@@ -239,6 +239,6 @@ def _check_sizes(entries: dict[str, Entry], settings: GatewaySettings) -> None:
     end = 0
     for entry in sorted(entries.values(), key=lambda entry: entry.record.header_offset):
         if entry.record.header_offset < end:
-            raise _damaged(entry)
+            raise _damage(entry)
         name_bytes = len(entry.record.raw_name)
         end = entry.record.header_offset + _LOCAL.size + name_bytes + entry.record.compressed_bytes

@@ -59,7 +59,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise _malformed(number, str(error)) from None
+            raise _fault(number, str(error)) from None
         if cells is None:
             return
         if any("\0" in cell for cell in cells):
@@ -69,7 +69,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
             yield number, cells
 
 
-def _malformed(number: int, reason: str) -> Unprocessable | TooLarge:
+def _fault(number: int, reason: str) -> Unprocessable | TooLarge:
     if "field limit" in reason:
         most = f"{_MOST_FIELD_CHARACTERS:,} characters"
         return TooLarge.at(f"row {number}", f"a cell is longer than {most}")

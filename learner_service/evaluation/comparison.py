@@ -176,12 +176,12 @@ def _compared_row(one: RowAnswers) -> ComparedRow:
         row=one.row.number,
         question=one.row.question,
         true_count=one.row.true_count,
-        base=_given(one.base),
-        adapter=_given(one.adapter),
+        base=_given_answer(one.base),
+        adapter=_given_answer(one.adapter),
     )
 
 
-def _given(answered: ScoredAnswer) -> GivenAnswer:
+def _given_answer(answered: ScoredAnswer) -> GivenAnswer:
     score = answered.score
     return GivenAnswer(
         text=answered.text, count=score.count, difference=score.difference, reward=score.reward

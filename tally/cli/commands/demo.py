@@ -72,7 +72,7 @@ def _run(folder: Path, output: Path, request: StopRequest, engine: str) -> Json:
         finally:
             if not training.done():
                 _abandon(training, stack, request)
-        if not training.done() or request.stopped():
+        if not training.done() or request.is_stopped():
             raise Interrupted("Interrupted.")
         return _result(training, stack)
 
@@ -98,7 +98,7 @@ def _train(url: str, sample_folder: Path, output: Path, request: StopRequest) ->
                 "lora_config": settings.LORA_CONFIG,
             }
         )["job_id"]
-        watch_job(client, job_id, stopped=request.stopped)
+        watch_job(client, job_id, stopped=request.is_stopped)
         download(client, job_id, output / "adapter.zip")
         _draw(client.metrics(job_id), output / "curves.png")
         return client.evaluation(job_id)

@@ -88,8 +88,8 @@ def running_stack(
                 replicas=replicas,
             ),
             data_dir / "logs",
-            stopped=request.stopped,
-            hurried=request.hurried,
+            stopped=request.is_stopped,
+            hurried=request.is_hurried,
             report=say,
         )
         say(f"Starting Tally; logs are in {data_dir / 'logs'}")

@@ -21,10 +21,10 @@ class StopRequest:
         """As ask, but never a second time: that would mean hurry."""
         self.times = max(self.times, 1)
 
-    def stopped(self) -> bool:
+    def is_stopped(self) -> bool:
         return self.times > 0
 
-    def hurried(self) -> bool:
+    def is_hurried(self) -> bool:
         return self.times > 1
 
 

@@ -25,7 +25,7 @@ services = [
     for n in ("reward", "gateway")
 ]
 with stop_on_signals() as request:
-    stack = Supervisor(services, folder, stopped=request.stopped, report=print)
+    stack = Supervisor(services, folder, stopped=request.is_stopped, report=print)
     stack.start()
     print(*[p.pid for p in stack.processes], flush=True)
     stack.run()
