@@ -88,7 +88,7 @@ def example(stack, training_zip: Path, tmp_path_factory) -> dict:
 @pytest.fixture(scope="module")
 def completed(stack, example: dict) -> dict:
     assert_documented(example["status_response"].json())
-    return stack.wait(example["job_id"], seconds=900)
+    return stack.wait(example["job_id"])
 
 
 def test_the_example_trains_with_the_documented_defaults(completed: dict):
