@@ -25,3 +25,4 @@ def test_a_full_database_says_so_and_keeps_what_it_acknowledged(tmp_path: Path):
     assert written == store.get("one").last_seq > 0
     store._connection.execute("PRAGMA max_page_count = 4000")
     assert store.append("one", Notice(message="room again"))
+    store.close()

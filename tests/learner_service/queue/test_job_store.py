@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,8 +64,10 @@ def test_a_line_of_another_version_is_read():
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> JobStore:
-    return JobStore(tmp_path / "learner.db")
+def store(tmp_path: Path) -> Iterator[JobStore]:
+    store = JobStore(tmp_path / "learner.db")
+    yield store
+    store.close()
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
@@ -74,7 +78,8 @@ def test_an_event_is_the_same_after_json(event: Event):
 def test_a_new_job_is_queued_and_survives_a_restart(store: JobStore, tmp_path: Path):
     created = store.create("one", SPEC)
     store.close()
-    job = JobStore(tmp_path / "learner.db").get("one")
+    with closing(JobStore(tmp_path / "learner.db")) as reopened:
+        job = reopened.get("one")
     assert job == created
     assert (job.status, job.phase, job.spec) == (JobStatus.TRAINING, JobPhase.QUEUED, SPEC)
 

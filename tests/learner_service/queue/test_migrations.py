@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_opening_it_again_changes_nothing(path: Path):
     def rows() -> list[tuple]:
         store = JobStore(path)
         store.close()
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection:
             return connection.execute("SELECT * FROM jobs").fetchall()
 
     assert rows() == rows()
@@ -115,11 +116,11 @@ def test_a_setting_that_is_renamed_or_new_costs_no_job(path: Path):
 
 def test_a_newer_database_is_refused_and_stays_as_it_is(path: Path):
     JobStore(path).close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(NewerDatabase, match="version 99"):
         JobStore(path)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (99,)
 
 
@@ -127,7 +128,7 @@ def test_a_migration_that_fails_leaves_the_older_database(path: Path):
     rewrite(path, lambda spec: spec.pop("lora") if spec["job_name"] == "apples again" else None)
     with pytest.raises(KeyError):
         JobStore(path)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (0,)
         specs = [json.loads(text) for (text,) in connection.execute("SELECT spec FROM jobs")]
     assert all("work" not in spec for spec in specs)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -100,7 +101,7 @@ def test_an_unknown_job_is_not_found(channel: grpc.Channel):
 
 
 def test_a_database_of_a_later_release_is_refused_in_a_sentence(tmp_path: Path):
-    with sqlite3.connect(tmp_path / "learner.db") as database:
+    with closing(sqlite3.connect(tmp_path / "learner.db")) as database:
         database.execute("PRAGMA user_version = 99")
     process = start_learner(tmp_path)
     _, said = process.communicate(timeout=PATIENCE_SECONDS)
