@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tally import torch_compat
+from tally.families.registry import FAMILIES
 
 torch_compat.install()  # before any test imports transformers
 
@@ -12,19 +13,20 @@ torch_compat.install()  # before any test imports transformers
 @pytest.fixture(scope="session")
 def random_policy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the small policy's architecture, tokenizer and processor; random weights."""
-    import torch
+    from tally.samples.small_models import save_small_model
 
-    from tally.samples.small_policy import build_image_processor, build_model, build_tokenizer
-
-    torch.manual_seed(7)
     path = tmp_path_factory.mktemp("policy")
-    tokenizer = build_tokenizer()
-    model = build_model(tokenizer)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(3.0)
-    model.save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    build_image_processor().save_pretrained(path)
+    save_small_model("qwen2_5_vl", path)
+    return path
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def small_model_path(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with a small model of each family in turn; random weights."""
+    from tally.samples.small_models import save_small_model
+
+    path = tmp_path_factory.mktemp("small") / request.param
+    save_small_model(request.param, path)
     return path

@@ -93,24 +93,7 @@ def _sentences() -> list[str]:
 def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLForConditionalGeneration:
     """The small policy with random weights, in float32."""
     config = Qwen2_5_VLConfig(
-        text_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": 128,
-            "intermediate_size": 384,
-            "num_hidden_layers": 4,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "max_position_embeddings": 4096,
-            "tie_word_embeddings": True,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10000.0,
-                "mrope_section": [4, 6, 6],
-            },
-            "bos_token_id": None,
-            "eos_token_id": token_id(tokenizer, "<|im_end|>"),
-            "pad_token_id": token_id(tokenizer, "<|endoftext|>"),
-        },
+        text_config=text_fields(tokenizer),
         vision_config={
             "depth": 4,
             "hidden_size": 128,
@@ -120,13 +103,42 @@ def build_model(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLForConditionalGeneration
             "window_size": 112,
             "fullatt_block_indexes": [1, 3],
         },
-        image_token_id=token_id(tokenizer, QWEN2_5_VL.image_token),
-        video_token_id=token_id(tokenizer, QWEN2_5_VL.video_token),
-        vision_start_token_id=token_id(tokenizer, "<|vision_start|>"),
-        vision_end_token_id=token_id(tokenizer, "<|vision_end|>"),
+        **placeholder_fields(tokenizer),
         tie_word_embeddings=True,
     )
     return Qwen2_5_VLForConditionalGeneration(config)
+
+
+def text_fields(tokenizer: Qwen2Tokenizer) -> dict[str, Any]:
+    """The language model's part of the configuration."""
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 128,
+        "intermediate_size": 384,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": True,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 10000.0,
+            "mrope_section": [4, 6, 6],
+        },
+        "bos_token_id": None,
+        "eos_token_id": token_id(tokenizer, "<|im_end|>"),
+        "pad_token_id": token_id(tokenizer, "<|endoftext|>"),
+    }
+
+
+def placeholder_fields(tokenizer: Qwen2Tokenizer) -> dict[str, Any]:
+    """The special tokens in the configuration of any of Qwen's vision-language models."""
+    return {
+        "image_token_id": token_id(tokenizer, QWEN2_5_VL.image_token),
+        "video_token_id": token_id(tokenizer, QWEN2_5_VL.video_token),
+        "vision_start_token_id": token_id(tokenizer, "<|vision_start|>"),
+        "vision_end_token_id": token_id(tokenizer, "<|vision_end|>"),
+    }
 
 
 def token_id(tokenizer: Qwen2Tokenizer, token: str) -> int:

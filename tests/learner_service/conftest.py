@@ -14,8 +14,19 @@ from tests.fakes.worker_services import NotingRollouts, WorkerServices
 
 @pytest.fixture
 def policy(random_policy_path: Path) -> Policy:
+    return load(random_policy_path)
+
+
+@pytest.fixture
+def small_policy(small_model_path: Path) -> Policy:
+    """Of each family in turn."""
+    return load(small_model_path)
+
+
+def load(path: Path) -> Policy:
+    """The policy in `path` with an adapter that changes what it says."""
     settings = PolicySettings(
-        source=str(random_policy_path),
+        source=str(path),
         device="cpu",
         dtype=torch.float32,
         use_4bit=False,

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
 from PIL import Image
+from transformers import AutoModelForImageTextToText
 
 from learner_service.data.prompts import PromptBuilder
 from learner_service.policy.packing import Group, GroupSpan, pack
@@ -31,19 +35,20 @@ def group_of(
 
 def draw_groups(policy: Policy) -> tuple[list[Group], list[Image.Image]]:
     """Three groups of unequal sizes: images, questions, and lengths of completions from 1 to 9."""
-    random = Random(5)
+    random, grid = Random(5), policy.image_grid
     builder = PromptBuilder(policy.tokenizer, policy.image_token_id)
     groups, images = [], []
-    for number, (width, height) in enumerate(SIZES):
+    for number, size in enumerate(SIZES):
+        width, height = grid.fit(*size, max(size))
         question = "Count the fish" + " please" * number
-        ids = builder.prompt_ids(question, (width // 28) * (height // 28))
+        ids = builder.prompt_ids(question, grid.tokens(width, height))
         beginning = [random.randrange(250) for _ in range(4)]
         completions = [
             beginning[: random.randint(0, 4)]
             + [random.randrange(250) for _ in range(random.randint(1, 5))]
             for _ in range(3 + number)
         ]
-        positions = policy.position_ids(ids, (1, height // 14, width // 14))
+        positions = policy.position_ids(ids, grid.patches(width, height))
         groups.append(group_of(ids, positions, completions))
         images.append(draw_scene(random).image.resize((width, height)))
     return groups, images
@@ -58,38 +63,49 @@ def packed_logps(policy: Policy, groups: list[Group], images: list[Image.Image])
     return scored.logps[packed.completion_mask]
 
 
-def single_logps(policy: Policy, groups: list[Group], images: list[Image.Image]) -> torch.Tensor:
-    """The same by transformers' ordinary forward, one completion at a time: [tokens]."""
+def load_with_peft(policy: Policy, source: Path, folder: Path) -> PeftModel:
+    """The base model in `source` as transformers has it, with the policy's adapter, by PEFT."""
+    policy.model.save_pretrained(str(folder), save_embedding_layers=False)
+    base = AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float32)
+    return PeftModel.from_pretrained(base, folder, is_trainable=True).eval()
+
+
+def single_logps(
+    policy: Policy, model: Any, groups: list[Group], images: list[Image.Image]
+) -> torch.Tensor:
+    """The same by the ordinary forward of `model`, one completion and its pixels at a time."""
     rows = []
     for group, image in zip(groups, images, strict=True):
         inputs = policy.image_processor(images=[image], return_tensors="pt")
         for completion in group.completions:
             ids = torch.tensor([[*group.prompt_ids, *completion]])
             types = (ids == policy.image_token_id).int()
-            hidden = policy.model(input_ids=ids, mm_token_type_ids=types, **inputs).logits[0]
-            logits = hidden @ policy.head_V_H.T
+            logits = model(input_ids=ids, mm_token_type_ids=types, **inputs).logits[0]
             start = len(group.prompt_ids) - 1
             logps = (logits[start:-1] / TEMPERATURE).log_softmax(-1)
             rows.append(logps.gather(-1, torch.tensor(completion).unsqueeze(-1)).squeeze(-1))
     return torch.cat(rows)
 
 
-def lora_gradients(policy: Policy, logps: torch.Tensor) -> torch.Tensor:
-    policy.model.zero_grad()
+def lora_gradients(model: Any, logps: torch.Tensor) -> torch.Tensor:
+    model.zero_grad()
     weights = torch.linspace(-1, 1, len(logps))
     (logps * weights).sum().backward()
-    gradients = [p.grad.flatten() for p in policy.model.parameters() if p.grad is not None]
-    return torch.cat(gradients).clone()
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
-def test_log_probabilities_and_gradients_equal_one_by_one(policy: Policy):
-    policy.model.eval()
-    groups, images = draw_groups(policy)
-    packed = packed_logps(policy, groups, images)
-    single = single_logps(policy, groups, images)
+def test_log_probabilities_and_gradients_equal_those_of_peft_one_by_one(
+    small_policy: Policy, small_model_path: Path, tmp_path: Path
+):
+    """With images' features, a shared prompt and our own LoRA and last layer on one side."""
+    small_policy.model.eval()
+    peft_model = load_with_peft(small_policy, small_model_path, tmp_path)
+    groups, images = draw_groups(small_policy)
+    packed = packed_logps(small_policy, groups, images)
+    single = single_logps(small_policy, peft_model, groups, images)
     assert (packed - single).abs().max() < 1e-5
-    packed_gradients = lora_gradients(policy, packed)
-    single_gradients = lora_gradients(policy, single)
+    packed_gradients = lora_gradients(small_policy.model, packed)
+    single_gradients = lora_gradients(peft_model, single)
     difference = (packed_gradients - single_gradients).norm() / single_gradients.norm()
     assert difference < 1e-4
 

@@ -37,7 +37,7 @@ def figures(made: Policy) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probabilities and LoRA gradients of a packed pass in training mode."""
     made.model.train()
     logps = packed_logps(made, *draw_groups(made))
-    return logps.detach(), lora_gradients(made, logps)
+    return logps.detach(), lora_gradients(made.model, logps)
 
 
 def relative(one: torch.Tensor, other: torch.Tensor) -> float:
@@ -50,25 +50,25 @@ def with_pefts_own_layers(made: Policy) -> Policy:
     return made
 
 
-def test_checkpointing_changes_no_number(random_policy_path: Path):
-    plain = figures(policy(random_policy_path))
-    checkpointed = figures(policy(random_policy_path, gradient_checkpointing=True))
+def test_checkpointing_changes_no_number(small_model_path: Path):
+    plain = figures(policy(small_model_path))
+    checkpointed = figures(policy(small_model_path, gradient_checkpointing=True))
     assert torch.equal(plain[0], checkpointed[0])
     assert relative(checkpointed[1], plain[1]) < 1e-6
 
 
-def test_bfloat16_is_close_to_float32(random_policy_path: Path):
-    exact = figures(policy(random_policy_path))
-    rounded = figures(policy(random_policy_path, dtype=torch.bfloat16))
+def test_bfloat16_is_close_to_float32(small_model_path: Path):
+    exact = figures(policy(small_model_path))
+    rounded = figures(policy(small_model_path, dtype=torch.bfloat16))
     assert (rounded[0] - exact[0]).abs().mean() < 0.05
     assert relative(rounded[1], exact[1]) < 0.1
     assert rounded[1].dtype == torch.float32
 
 
 @pytest.mark.parametrize("changes", [{}, {"use_4bit": True}], ids=["float32", "4-bit"])
-def test_lora_in_fewer_passes_equals_pefts(random_policy_path: Path, changes: dict[str, bool]):
-    ours = figures(policy(random_policy_path, **changes))
-    pefts = figures(with_pefts_own_layers(policy(random_policy_path, **changes)))
+def test_lora_in_fewer_passes_equals_pefts(small_model_path: Path, changes: dict[str, bool]):
+    ours = figures(policy(small_model_path, **changes))
+    pefts = figures(with_pefts_own_layers(policy(small_model_path, **changes)))
     assert (ours[0] - pefts[0]).abs().max() < 1e-4
     assert relative(ours[1], pefts[1]) < 1e-3
 

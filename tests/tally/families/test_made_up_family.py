@@ -86,7 +86,7 @@ def test_it_packs_and_learns_as_the_family_whose_weights_it_has(made_up_path, ra
     for path in (made_up_path, random_policy_path):
         policy = load(path)
         logps.append(packed_logps(policy, *draw_groups(policy)))
-        gradients.append(lora_gradients(policy, logps[-1]))
+        gradients.append(lora_gradients(policy.model, logps[-1]))
     torch.testing.assert_close(*logps, rtol=0, atol=1e-5)
     torch.testing.assert_close(*gradients)
 
