@@ -45,7 +45,7 @@ class LoadedModel:
 
     @property
     def grid(self) -> ImageGrid:
-        return self.family.grid(self.image_processor)
+        return self.family.grid(self.model.config, self.image_processor)
 
     @property
     def image_token_id(self) -> int:

@@ -63,7 +63,7 @@ class Prompter:
         return cls(
             AutoTokenizer.from_pretrained(source),
             family.image_token_id(config),
-            family.grid(family.load_image_processor(source)),
+            family.grid(config, family.load_image_processor(source)),
         )
 
     def prompt(self, row: Row, seed: int) -> Prompt:

@@ -1,6 +1,6 @@
 """Groups to one packed sequence: `[prompt][c1]…[cG][prompt][c1]…`, what they share once. Pure.
 
-A completion sees its prompt and itself, nothing of its siblings or of other groups; its M-RoPE
+A completion sees its prompt and itself, nothing of its siblings or of other groups; its
 positions start where the prompt's end. Completions that begin alike, as short answers do, share
 those tokens as they share the prompt: a group is a tree. The closing token of a completion predicts
 nothing, so it is not fed in, and groups of unequal lengths stand one after another, so nothing is
@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """One prompt and its G completions, as ids. position_ids: [3, P] of the P prompt tokens.
+    """One prompt and its G completions, as ids. position_ids: [axes, P] of the P prompt tokens.
 
     `sampler_logps` are the engine's log-probabilities of the completions' tokens.
     """
@@ -55,7 +55,7 @@ class PackedGroups:
     """
 
     token_ids: Tensor  # [S]
-    position_ids: Tensor  # [3, S]
+    position_ids: Tensor  # [axes, S]
     spans: tuple[GroupSpan, ...]  # B of them
     sources: Tensor  # [N, T]
     target_ids: Tensor  # [N, T]
@@ -156,10 +156,10 @@ def _span(group: Group, tree: _Tree, start: int) -> GroupSpan:
 
 
 def _position_ids(group: Group, tree: _Tree) -> Tensor:
-    """[3, the group's part of S]"""
+    """[axes, the group's part of S]"""
     first = int(group.position_ids.max()) + 1
     own = first + torch.tensor(tree.depths, dtype=torch.long)
-    return torch.cat([group.position_ids, own.expand(3, -1)], dim=1)
+    return torch.cat([group.position_ids, own.expand(len(group.position_ids), -1)], dim=1)
 
 
 def _pad(rows: list[list[int]], length: int) -> Tensor:

@@ -66,7 +66,7 @@ class Policy:
         if settings.gradient_checkpointing:
             language_model.gradient_checkpointing_enable({"use_reentrant": False})
         self.image_token_id = self.family.image_token_id(base.config)
-        # [3, prompt tokens] of prompt ids and the patches of their image
+        # [axes, prompt tokens] of prompt ids and the patches of their image
         self.position_ids = self.family.prompt_positions(base)
         self._tower = self.family.frozen_tower(self.family.visual(base))
         self._features = FeatureCache(settings.feature_cache_bytes, self._feature_folder(settings))
@@ -79,7 +79,7 @@ class Policy:
 
     @property
     def image_grid(self) -> ImageGrid:
-        return self.family.grid(self.image_processor)
+        return self.family.grid(self.base.config, self.image_processor)
 
     @property
     def hidden_size(self) -> int:
@@ -122,8 +122,7 @@ class Policy:
 
     def _compute_features(self, images: list[Image.Image]) -> list[Tensor]:
         patches = self.family.patches(images, self.image_processor).to(self.device)
-        count = len(patches.pixel_values)
-        with worthwhile_threads(self.device, count, self._tower.hidden_size):
+        with worthwhile_threads(self.device, patches.num_patches, self._tower.hidden_size):
             return self._tower(patches)
 
     def log_probabilities(
@@ -134,8 +133,8 @@ class Policy:
         chosen = choices(packed.sources[mask], packed.target_ids[mask]).to(self.device)
         hidden_K_H = self.model(
             inputs_embeds=self._embeddings(packed, features),
-            attention_mask={"full_attention": None},
-            position_ids=packed.position_ids.unsqueeze(1).to(self.device),
+            attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=self.device),
+            position_ids=self.family.batch_positions(packed.position_ids[:, None].to(self.device)),
             packed=PackedAttention(packed.spans, self.device),
             use_cache=False,
         ).logits[0]

@@ -24,7 +24,7 @@ _PREFILL_TOKENS = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """A prompt ready for its pass: `embeds` [tokens, H], `positions` [3, tokens]."""
+    """A prompt ready for its pass: `embeds` [tokens, H], `positions` [axes, tokens]."""
 
     request: GenerationRequest
     embeds: Tensor
@@ -48,6 +48,7 @@ class Decoder:
         self._device = loaded.device
         self._image_token_id = loaded.image_token_id
         self._positions = loaded.family.prompt_positions(loaded.model)
+        self._position_axes = loaded.family.position_axes
         self._language_model = language_model
         self._head = loaded.head
         self._embed = loaded.model.get_input_embeddings()
@@ -149,7 +150,8 @@ class Decoder:
         """Of every prompt's next `steps` tokens: [P, 1, steps, 1, head size]."""
         first_P = torch.tensor([prompt.next_position for prompt in prompts], device=self._device)
         positions = first_P.unsqueeze(1) + torch.arange(steps, device=self._device)
-        rotation = self._language_model.rotation(positions.expand(3, -1, -1), prompts[0].logits)
+        positions = positions.expand(self._position_axes, -1, -1)
+        rotation = self._language_model.rotation(positions, prompts[0].logits)
         return rotation[:, None, :, None]
 
     def _completion(

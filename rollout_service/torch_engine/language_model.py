@@ -26,6 +26,7 @@ class LanguageModel:
 
     def __init__(self, model: nn.Module, family: Family) -> None:
         module = family.language_model(model)
+        self._batch_positions = family.batch_positions
         self._heads = module.config.num_attention_heads
         self._key_heads = module.config.num_key_value_heads
         self._rotary = module.rotary_emb
@@ -46,13 +47,13 @@ class LanguageModel:
         return [projection for layer in self._layers for projection in layer.projections]
 
     def rotation(self, positions: Tensor, like: Tensor) -> Rotation:
-        """By `positions` [3, rows, tokens] → [rows, tokens, head size], of the dtype of `like`."""
-        return Rotation.of(*self._rotary(like, positions))
+        """By `positions` [axes, rows, tokens] → [rows, tokens, head size], in `like`'s dtype."""
+        return Rotation.of(*self._rotary(like, self._batch_positions(positions)))
 
     def prefill(
         self, embeds: Tensor, positions: Tensor, lengths: Sequence[int]
     ) -> tuple[Tensor, list[PromptCache]]:
-        """Prompts one after the other: `embeds` [N, H], `positions` [3, N].
+        """Prompts one after the other: `embeds` [N, H], `positions` [axes, N].
 
         → the last token's hidden state of each prompt, [P, H], and its keys and values.
         """

@@ -10,7 +10,7 @@ from rollout_service.engine import LocalBlob
 from rollout_service.errors import BadImage
 from rollout_service.images import read_image
 from rollout_service.model import LoadedModel
-from tally.families.vision_tower.patches import Patches
+from tally.families.vision import Pixels
 from tally.host.bounded_cache import BoundedCache
 
 
@@ -34,7 +34,7 @@ class VisionCache:
     def prepare(self, images: Sequence[LocalBlob]) -> None:
         """One pass for all that are not kept; who asks for one that can't be read is told then."""
         missing = {image.digest: image for image in images if image.digest not in self._kept}
-        read: dict[str, Patches] = {}
+        read: dict[str, Pixels] = {}
         for digest, image in missing.items():
             with suppress(BadImage):
                 read[digest] = self._read(image)
@@ -48,17 +48,18 @@ class VisionCache:
         [seen] = self._encode({image.digest: self._read(image)})
         return seen
 
-    def _read(self, image: LocalBlob) -> Patches:
+    def _read(self, image: LocalBlob) -> Pixels:
         picture = read_image(image.path, self._loaded.grid)
         return self._loaded.family.patches([picture], self._loaded.image_processor)
 
-    def _encode(self, patches: Mapping[str, Patches]) -> list[VisionFeatures]:
-        """By digest; keeps what it makes."""
-        features = self._tower(Patches.join(patches.values()).to(self._loaded.device))
+    def _encode(self, read: Mapping[str, Pixels]) -> list[VisionFeatures]:
+        """By digest, of one image at least; keeps what it makes."""
+        first, *others = read.values()
+        images = first.join([first, *others]).to(self._loaded.device)
         seen = [
-            VisionFeatures(features=tokens, size=one.sizes[0])
-            for tokens, one in zip(features, patches.values(), strict=True)
+            VisionFeatures(features=tokens, size=size)
+            for tokens, size in zip(self._tower(images), images.sizes, strict=True)
         ]
-        for digest, one in zip(patches, seen, strict=True):
+        for digest, one in zip(read, seen, strict=True):
             self._kept[digest] = one
         return seen

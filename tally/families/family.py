@@ -13,11 +13,11 @@ from tally.families.shape import ModelShape
 if TYPE_CHECKING:
     import torch
     from PIL import Image
+    from torch import Tensor
     from transformers import BitsAndBytesConfig
 
     from tally.families.positions import PromptPositions
-    from tally.families.vision_tower.patches import Patches
-    from tally.families.vision_tower.tower import FrozenTower
+    from tally.families.vision import Pixels, VisionTower
 
 
 class UnsupportedModel(ValueError):
@@ -56,6 +56,7 @@ class Family(ABC):
     image_token: ClassVar[str]  # as the tokenizer spells the placeholder
     video_token: ClassVar[str]  # likewise
     projections: ClassVar[Projections]
+    position_axes: ClassVar[int]  # of a token's position: more than one under M-RoPE
 
     @property
     def lora_targets(self) -> str:
@@ -78,6 +79,10 @@ class Family(ABC):
         kept = (self.vision_tower_path, self.head_path)
         return nf4_config(dtype, kept=[path.rpartition(".")[2] for path in kept])
 
+    def batch_positions(self, positions: Tensor) -> Tensor:
+        """[axes, rows, tokens] as the language model takes them: a single axis is left out."""
+        return positions[0] if self.position_axes == 1 else positions
+
     def load_image_processor(self, source: str) -> Any:
         """`source` is a folder or a hub name."""
         from transformers import AutoImageProcessor  # noqa: PLC0415 - it brings torch
@@ -97,16 +102,16 @@ class Family(ABC):
         """The placeholder of a video, which no prompt may hold."""
 
     @abstractmethod
-    def grid(self, image_processor: Any) -> ImageGrid:
+    def grid(self, config: Any, image_processor: Any) -> ImageGrid:
         """Which sizes the processor leaves as they are, and how many tokens each becomes."""
 
     @abstractmethod
-    def patches(self, images: Sequence[Image.Image], image_processor: Any) -> Patches:
+    def patches(self, images: Sequence[Image.Image], image_processor: Any) -> Pixels:
         """What the vision tower reads of images that are on the grid."""
 
     @abstractmethod
-    def frozen_tower(self, visual: Any) -> FrozenTower:
-        """Patches to features, by the weights of `visual`, which must not change."""
+    def frozen_tower(self, visual: Any) -> VisionTower:
+        """Pixels to features, by the weights of `visual`, which must not change."""
 
     @abstractmethod
     def prompt_positions(self, model: Any) -> PromptPositions:

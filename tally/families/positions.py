@@ -1,7 +1,8 @@
-"""The positions of a prompt's tokens under M-RoPE (Qwen2-VL, arXiv 2409.12191)."""
+"""The positions of a prompt's tokens, for the rotations of their queries and keys."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,8 +11,25 @@ from torch import Tensor
 _KEPT = 256
 
 
-class PromptPositions:
-    """Time, height and width of every token; `rope_index` is a Qwen model's own function."""
+class PromptPositions(Protocol):
+    """A prompt's token ids, and the patches of its image, to positions."""
+
+    def __call__(self, prompt_ids: Sequence[int], patches: tuple[int, int, int] | None) -> Tensor:
+        """[axes, prompt tokens], not to be changed; `patches` are those of the prompt's image."""
+
+
+class TextPositions:
+    """The places of all tokens, those of an image among them: one axis."""
+
+    def __call__(self, prompt_ids: Sequence[int], patches: tuple[int, int, int] | None) -> Tensor:
+        return torch.arange(len(prompt_ids)).unsqueeze(0)
+
+
+class AxesPositions:
+    """Time, height and width of every token: M-RoPE (Qwen2-VL, arXiv 2409.12191).
+
+    `rope_index` is a Qwen model's own function.
+    """
 
     def __init__(self, rope_index: Callable[..., tuple[Tensor, Tensor]], image_token_id: int):
         self._rope_index = rope_index
@@ -19,7 +37,6 @@ class PromptPositions:
         self._kept = lru_cache(_KEPT)(self._compute)
 
     def __call__(self, prompt_ids: Sequence[int], patches: tuple[int, int, int] | None) -> Tensor:
-        """[3, prompt tokens], not to be changed; `patches` are those of the prompt's image."""
         is_image = tuple(token_id == self._image_token_id for token_id in prompt_ids)
         return self._kept(is_image, patches)
 

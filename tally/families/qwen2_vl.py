@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tally.families.family import Family, Projections, UnsupportedModel
-from tally.families.grid import ImageGrid
+from tally.families.grid import PatchGrid
 from tally.families.shape import ModelShape
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from tally.families.positions import PromptPositions
+    from tally.families.positions import AxesPositions
     from tally.families.vision_tower.patches import Patches
     from tally.families.vision_tower.tower import FrozenTower
 
@@ -29,6 +29,7 @@ class Qwen2VL(Family):
     head_path = "lm_head"
     image_token = "<|image_pad|>"
     video_token = "<|video_pad|>"
+    position_axes = 3
     projections = Projections(
         query="self_attn.q_proj",
         key="self_attn.k_proj",
@@ -52,8 +53,8 @@ class Qwen2VL(Family):
     def video_token_id(self, config: Any) -> int:
         return int(config.video_token_id)
 
-    def grid(self, image_processor: Any) -> ImageGrid:
-        return ImageGrid(
+    def grid(self, config: Any, image_processor: Any) -> PatchGrid:
+        return PatchGrid(
             patch_pixels=image_processor.patch_size,
             merge_size=image_processor.merge_size,
             min_pixels=image_processor.size["shortest_edge"],
@@ -71,10 +72,10 @@ class Qwen2VL(Family):
 
         return FrozenTower(visual, None)
 
-    def prompt_positions(self, model: Any) -> PromptPositions:
-        from tally.families.positions import PromptPositions  # noqa: PLC0415
+    def prompt_positions(self, model: Any) -> AxesPositions:
+        from tally.families.positions import AxesPositions  # noqa: PLC0415
 
-        return PromptPositions(model.model.get_rope_index, self.image_token_id(model.config))
+        return AxesPositions(model.model.get_rope_index, self.image_token_id(model.config))
 
     def shape(self, config: Any) -> ModelShape:
         text = config.get_text_config()

@@ -18,7 +18,7 @@ from tests.rollout_service.support import IMAGE_TOKENS, png
 def patches_of(data: bytes, folder: Path, processor: Any) -> Patches:
     path = folder / "image"
     path.write_bytes(data)
-    image = read_image(path, QWEN2_5_VL.grid(processor))
+    image = read_image(path, QWEN2_5_VL.grid(None, processor))
     return QWEN2_5_VL.patches([image], processor)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tally.families.rotation import Rotation
+from tally.families.vision import VisionTower
 from tally.families.vision_tower.layout import Layout, lay_out
 from tally.families.vision_tower.patches import Patches
 
@@ -38,7 +39,7 @@ class _Size:
     rotation: Rotation
 
 
-class FrozenTower:
+class FrozenTower(VisionTower):
     """`visual` is a Qwen vision tower of transformers, whose weights must not change.
 
     Without `windows` every block attends to whole images.

@@ -11,9 +11,9 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.dataset import Row, stage_dataset
 from learner_service.data.images import decode, fit_to_grid
 from learner_service.errors import InvalidDataset
-from tally.families.grid import ImageGrid
+from tally.families.grid import PatchGrid
 
-GRID = ImageGrid(patch_pixels=14, merge_size=2, min_pixels=56 * 56, max_pixels=1024 * 1024)
+GRID = PatchGrid(patch_pixels=14, merge_size=2, min_pixels=56 * 56, max_pixels=1024 * 1024)
 
 
 def encoded(image: Image.Image, image_format: str = "PNG", **options: object) -> bytes:

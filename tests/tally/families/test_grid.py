@@ -2,9 +2,9 @@
 
 import pytest
 
-from tally.families.grid import ImageGrid
+from tally.families.grid import PatchGrid
 
-GRID = ImageGrid(patch_pixels=14, merge_size=2, min_pixels=56 * 56, max_pixels=1024 * 1024)
+GRID = PatchGrid(patch_pixels=14, merge_size=2, min_pixels=56 * 56, max_pixels=1024 * 1024)
 
 
 @pytest.mark.parametrize("size", [(112, 112), (900, 610), (57, 333), (1000, 30), (9, 9), (4000, 3)])
