@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from bitsandbytes.functional import dequantize_4bit
-from bitsandbytes.nn.modules import Linear4bit
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
@@ -77,7 +75,11 @@ class _LoraLinear(torch.autograd.Function):
 
 def _weight(base: nn.Linear, dtype: torch.dtype) -> Tensor:
     """[out, in]; unpacked where it is held in 4 bits."""
-    if isinstance(base, Linear4bit):
-        packed: Any = base.weight
-        return dequantize_4bit(packed, packed.quant_state).to(dtype)
-    return base.weight
+    quant_state = getattr(base.weight, "quant_state", None)
+    if quant_state is None:
+        return base.weight
+    # Who holds no weight in 4 bits needs no bitsandbytes.
+    from bitsandbytes.functional import dequantize_4bit  # noqa: PLC0415
+
+    packed: Any = base.weight
+    return dequantize_4bit(packed, quant_state).to(dtype)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from cachetools import LRUCache
 from torch import nn
 
 from rollout_service.adapter_file import LoraWeights, read_adapter
 from rollout_service.engine import LocalBlob
 from rollout_service.torch_engine.projection import Lora, Projection
+from tally.host.bounded_cache import BoundedCache
 
 
 class ResidentAdapters:
@@ -27,7 +27,7 @@ class ResidentAdapters:
         self._projections = projections
         self._device = device
         self._max_rank = max_rank
-        self._held = LRUCache[str, list[Lora | None]](max_resident)
+        self._held = BoundedCache[str, list[Lora | None]](max_resident)
         self._active = ""
 
     @property
@@ -43,8 +43,7 @@ class ResidentAdapters:
         digest = adapter.digest if adapter else ""
         if adapter and digest not in self._held:
             weights = read_adapter(adapter.path, self._layers, self._max_rank)
-            while len(self._held) >= self._held.maxsize:  # before there is one more on the device
-                self._held.popitem()
+            self._held.make_room(1)  # before there is one more on the device
             self._held[digest] = [self._lora(weights, one) for one in self._projections]
         changes = self._held.get(digest)
         if digest == self._active:

@@ -3,7 +3,6 @@
 import hashlib
 from typing import Any
 
-from cachetools import LRUCache
 from PIL import Image
 from vllm import SamplingParams, TokensPrompt
 from vllm.outputs import CompletionOutput
@@ -12,6 +11,7 @@ from vllm.sampling_params import RequestOutputKind
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, LocalBlob
 from rollout_service.images import check_placeholders, read_image
 from rollout_service.model import LoadedModel
+from tally.host.bounded_cache import BoundedCache
 
 _MOST_KNOWN_IMAGES = 100_000
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
@@ -27,7 +27,7 @@ class VllmPrompts:
     def __init__(self, outline: LoadedModel) -> None:
         self._grid = outline.grid
         self._placeholder = outline.image_token_id
-        self._image_tokens = LRUCache[str, int](_MOST_KNOWN_IMAGES)  # by digest
+        self._image_tokens = BoundedCache[str, int](_MOST_KNOWN_IMAGES)  # by digest
 
     def without_pixels(self, request: GenerationRequest) -> TokensPrompt | None:
         """None where the image is not known. Raises BadRequest as `with_pixels` does."""

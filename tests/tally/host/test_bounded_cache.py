@@ -1,4 +1,4 @@
-"""A bound in bytes, the least recently used out first."""
+"""A bound, the least recently used out first."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ def test_it_never_holds_more_than_its_bound(entries: list[tuple[int, bytes]]):
     cache = BoundedCache[int, bytes](20, len)
     for key, value in entries:
         cache[key] = value
-        assert sum(map(len, cache.values())) == cache.currsize <= 20
+        assert sum(map(len, cache.values())) == cache.size <= 20
         assert cache[key] == value
 
 
