@@ -8,10 +8,10 @@ import pytest
 import torch
 from peft import get_peft_model
 
+from bench.exactness import draw_groups, lora_gradients, packed_logps, relative_difference
 from learner_service.policy.lora import fuse
 from learner_service.policy.policy import Policy, PolicySettings
 from tally.job.settings import LoraConfig
-from tests.learner_service.policy.test_packing import draw_groups, lora_gradients, packed_logps
 
 
 def policy(path: Path, dropout: float = 0.0, **changes: Any) -> Policy:
@@ -40,10 +40,6 @@ def figures(made: Policy) -> tuple[torch.Tensor, torch.Tensor]:
     return logps.detach(), lora_gradients(made.model, logps)
 
 
-def relative(one: torch.Tensor, other: torch.Tensor) -> float:
-    return ((one - other).norm() / other.norm()).item()
-
-
 def with_pefts_own_layers(made: Policy) -> Policy:
     for module in made.model.modules():
         module.__dict__.pop("forward", None) if hasattr(module, "lora_A") else None
@@ -54,14 +50,14 @@ def test_checkpointing_changes_no_number(small_model_path: Path):
     plain = figures(policy(small_model_path))
     checkpointed = figures(policy(small_model_path, gradient_checkpointing=True))
     assert torch.equal(plain[0], checkpointed[0])
-    assert relative(checkpointed[1], plain[1]) < 1e-6
+    assert relative_difference(checkpointed[1], plain[1]) < 1e-6
 
 
 def test_bfloat16_is_close_to_float32(small_model_path: Path):
     exact = figures(policy(small_model_path))
     rounded = figures(policy(small_model_path, dtype=torch.bfloat16))
     assert (rounded[0] - exact[0]).abs().mean() < 0.05
-    assert relative(rounded[1], exact[1]) < 0.1
+    assert relative_difference(rounded[1], exact[1]) < 0.1
     assert rounded[1].dtype == torch.float32
 
 
@@ -70,7 +66,7 @@ def test_lora_in_fewer_passes_equals_pefts(small_model_path: Path, changes: dict
     ours = figures(policy(small_model_path, **changes))
     pefts = figures(with_pefts_own_layers(policy(small_model_path, **changes)))
     assert (ours[0] - pefts[0]).abs().max() < 1e-4
-    assert relative(ours[1], pefts[1]) < 1e-3
+    assert relative_difference(ours[1], pefts[1]) < 1e-3
 
 
 def test_dropout_equals_pefts():

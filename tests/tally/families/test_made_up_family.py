@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoTokenizer
 
+from bench.exactness import draw_groups, lora_gradients, packed_logps
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.job_folder.layout import JobFolder
 from learner_service.policy.adapters import AdapterPublisher
@@ -17,7 +18,6 @@ from rollout_service.torch_engine.engine import TorchEngine
 from tally.families.family import UnsupportedModel
 from tally.families.registry import FAMILIES, family_of
 from tally.job.settings import LoraConfig
-from tests.learner_service.policy.test_packing import draw_groups, lora_gradients, packed_logps
 from tests.rollout_service.support import local_blob, png
 from tests.tally.families.made_up import MadeUp, register, save_as_made_up
 
