@@ -12,8 +12,9 @@ from tally import torch_compat
 
 torch_compat.install()
 
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration  # noqa: E402
+from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2Tokenizer  # noqa: E402
 
+from bench.random_weights import index_path, write_weights  # noqa: E402
 from tally.samples.small_policy import (  # noqa: E402
     POLICY_PATH,
     build_image_processor,
@@ -83,17 +84,28 @@ SHAPES = {
 }
 
 
-def write_policy(shape: Shape, folder: Path, seed: int = 7, dtype: str = "float32") -> Path:
-    """Writes model (random weights), tokenizer and image processor; returns the folder."""
-    torch.manual_seed(seed)
-    tokenizer = build_tokenizer()
-    config = _config(shape, build_model(tokenizer).config, len(tokenizer))
+def write_policy(
+    shape: Shape,
+    folder: Path,
+    seed: int = 7,
+    dtype: str = "float32",
+    tokenizer: Qwen2Tokenizer | None = None,
+) -> Path:
+    """Writes model (random weights), tokenizer and image processor; returns the folder.
+
+    A folder that is whole is left as it is. The tokenizer is the small policy's if None.
+    """
+    if index_path(folder).exists():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = tokenizer or build_tokenizer()
+    config = build_config(shape, tokenizer)
     config.dtype = dtype
-    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        model = Qwen2_5_VLForConditionalGeneration._from_config(config)
-    model.save_pretrained(folder)
+    config.save_pretrained(folder)
+    GenerationConfig.from_model_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     build_image_processor().save_pretrained(folder)
+    write_weights(config, folder, seed=seed, dtype=getattr(torch, dtype))
     return folder
 
 
@@ -102,14 +114,16 @@ def policy_folder(name: str, folder: Path) -> Path:
     return POLICY_PATH if name == "counting" else write_policy(SHAPES[name], folder)
 
 
-def _config(shape: Shape, small: Qwen2_5_VLConfig, tokens: int) -> Qwen2_5_VLConfig:
-    """The small policy's configuration, token ids and all, in another shape."""
-    fields = small.to_dict()
+def build_config(shape: Shape, tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
+    """The small policy's configuration in another shape, with the token ids of `tokenizer`."""
+    with torch.device("meta"):
+        fields = build_model(tokenizer).config.to_dict()
+    fields["architectures"] = ["Qwen2_5_VLForConditionalGeneration"]
     head_size = shape.hidden_size // shape.heads
     # Qwen shares half a head's frequencies out 2 : 3 : 3 to time, height and width.
     spatial = head_size // 2 * 3 // 8
     fields["text_config"] |= {
-        "vocab_size": max(shape.vocab_size, tokens),
+        "vocab_size": max(shape.vocab_size, len(tokenizer)),
         "hidden_size": shape.hidden_size,
         "intermediate_size": shape.intermediate_size,
         "num_hidden_layers": shape.layers,
@@ -129,6 +143,12 @@ def _config(shape: Shape, small: Qwen2_5_VLConfig, tokens: int) -> Qwen2_5_VLCon
         "intermediate_size": shape.vision_intermediate_size,
         "num_heads": shape.vision_heads,
         "out_hidden_size": shape.hidden_size,
-        "fullatt_block_indexes": list(range(1, shape.vision_layers, 2)),
+        "fullatt_block_indexes": _whole_blocks(shape.vision_layers),
     }
     return Qwen2_5_VLConfig.from_dict(fields)
+
+
+def _whole_blocks(vision_layers: int) -> list[int]:
+    """Blocks that attend to all of an image: every eighth of Qwen's 32, every other of a few."""
+    every = 8 if vision_layers >= 32 else 2
+    return list(range(every - 1, vision_layers, every))

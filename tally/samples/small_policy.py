@@ -22,7 +22,7 @@ from tally.samples.scenes import MAX_COUNT, QUESTIONS, answer_text
 POLICY_PATH = Path(__file__).with_name("counting_policy")
 
 _VOCABULARY_SIZE = 448
-_SPECIAL_TOKENS = (
+SPECIAL_TOKENS = (
     "<|endoftext|>",
     "<|im_start|>",
     "<|im_end|>",
@@ -38,7 +38,7 @@ _SPECIAL_TOKENS = (
     QWEN2_5_VL.image_token,
     QWEN2_5_VL.video_token,
 )
-_CHAT_TEMPLATE = (
+CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if loop.first and message['role'] != 'system' %}"
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
@@ -59,7 +59,7 @@ def build_tokenizer() -> Qwen2Tokenizer:
     bpe.pre_tokenizer = untrained.backend_tokenizer.pre_tokenizer
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=_VOCABULARY_SIZE - len(_SPECIAL_TOKENS),
+        vocab_size=_VOCABULARY_SIZE - len(SPECIAL_TOKENS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -72,8 +72,8 @@ def build_tokenizer() -> Qwen2Tokenizer:
         pad_token="<|endoftext|>",
         model_max_length=4096,
     )
-    tokenizer.add_tokens(list(_SPECIAL_TOKENS), special_tokens=True)
-    tokenizer.chat_template = _CHAT_TEMPLATE
+    tokenizer.add_tokens(list(SPECIAL_TOKENS), special_tokens=True)
+    tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
 
 
