@@ -15,7 +15,8 @@
     │   └── NewerDatabase          a later release wrote it
     └── Unavailable
         ├── RolloutsUnavailable    no replica answered, or had room, in time
-        └── RewardsUnavailable     the reward service did not
+        ├── RewardsUnavailable     the reward service did not
+        └── RankLost               another process of the job has ended, or does not answer
 
 `StopRequested` is no error: it unwinds a worker that was asked to stop.
 """
@@ -66,6 +67,10 @@ class RolloutsUnavailable(Unavailable):
 
 
 class RewardsUnavailable(Unavailable):
+    pass
+
+
+class RankLost(Unavailable):
     pass
 
 

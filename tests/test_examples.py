@@ -20,6 +20,7 @@ EXAMPLES = {
     "learner_service.grpo.step:StepLearner": "a_policy",
     "learner_service.grpo.trainer:GRPOTrainer": "parts_of_a_trainer",
     "learner_service.policy.packing:pack": "nothing",
+    "learner_service.ranks:Ranks": "nothing",
     "rollout_service.engine:Engine.generate": "a_loaded_engine",
     "tally.rpc.blobs:BlobClient": "a_blob_store",
 }

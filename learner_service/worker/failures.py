@@ -2,6 +2,7 @@
 
 import torch
 
+from learner_service.errors import RankLost
 from learner_service.events import WorkerFailed
 from tally.rpc.errors import DataLoss, ResourceExhausted, TallyError
 
@@ -11,7 +12,7 @@ def describe_failure(error: Exception) -> WorkerFailed:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
         return WorkerFailed(message=f"out of memory; {advice}", retryable=True)
-    if isinstance(error, DataLoss | ResourceExhausted):
+    if isinstance(error, DataLoss | RankLost | ResourceExhausted):
         return WorkerFailed(message=str(error), retryable=True)
     if isinstance(error, TallyError | FloatingPointError):
         return WorkerFailed(message=str(error), retryable=False)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from learner_service.errors import InvalidDataset, RolloutsUnavailable
+from learner_service.errors import InvalidDataset, RankLost, RolloutsUnavailable
 from learner_service.events import WorkerFailed
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.worker.failures import describe_failure
@@ -16,6 +16,7 @@ from tally.rpc.errors import DataLoss
         (InvalidDataset("images/a.png: not an image"), False, "images/a.png"),
         (RolloutsUnavailable("no rollout replica"), False, "no rollout replica"),
         (DataLoss("a completion is missing"), True, "missing"),
+        (RankLost("one of the job's 2 processes ended"), True, "2 processes"),
         (FloatingPointError("the loss is not finite"), False, "loss"),
         (KeyError("/secret/path"), True, "KeyError; its log says more"),
     ],
