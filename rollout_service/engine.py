@@ -70,7 +70,7 @@ class ModelDescription:
     barred_token_ids: tuple[int, ...]
     use_4bit: bool
     image_token_id: int
-    video_token_id: int
+    video_token_id: int | None  # None where the model has none
     least_temperature: float = 0.0
     most_temperature: float = 10.0
 

@@ -75,7 +75,7 @@ def _load_belongings(
     settings: RolloutSettings, family: Family, model: Any, device: torch.device
 ) -> LoadedModel:
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
-    stop = stop_token_ids(model, tokenizer)
+    stop = stop_token_ids(model, tokenizer, family.closing_text)
     return LoadedModel(
         name=model_name(settings.model),
         family=family,
@@ -122,8 +122,17 @@ def warm_up_request(loaded: LoadedModel) -> GenerationRequest:
     )
 
 
-def stop_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """The ids that close a completion: the model's own, or else the tokenizer's."""
+def stop_token_ids(model: Any, tokenizer: Any, closing_text: str = "") -> tuple[int, ...]:
+    """The ids that close a completion: the model's own, or else the tokenizer's.
+
+    `closing_text` is among them where the tokenizer has one token for it.
+    """
+    closing = tokenizer.get_vocab().get(closing_text)
+    own = _own_stop_ids(model, tokenizer)
+    return own if closing is None or closing in own else (*own, closing)
+
+
+def _own_stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     for ids in (model.generation_config.eos_token_id, model.config.get_text_config().eos_token_id):
         if ids is not None:
             return tuple(ids) if isinstance(ids, list) else (ids,)

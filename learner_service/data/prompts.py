@@ -14,13 +14,19 @@ from tally.rpc.errors import FailedPrecondition
 
 
 class PromptBuilder:
-    """Knows the chat template; the placeholder is repeated once per image token."""
+    """Knows the chat template; the placeholder is repeated once per image token.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, image_token_id: int) -> None:
+    `closing_text` ends a turn where the tokenizer spells it with several tokens.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, image_token_id: int, closing_text: str = ""
+    ) -> None:
         self._tokenizer = tokenizer
         self._image_token_id = image_token_id
         image_tokens = tokenizer.convert_ids_to_tokens([image_token_id])
-        self._specials = (*tokenizer.all_special_tokens, *image_tokens)
+        specials = (*tokenizer.all_special_tokens, *image_tokens, closing_text)
+        self._specials = tuple(filter(None, specials))
         # Rows come again with every epoch, and many share a question.
         self._kept_ids = lru_cache(maxsize=1024)(self._compute_ids)
 
@@ -31,10 +37,14 @@ class PromptBuilder:
     def _compute_ids(self, question: str, image_tokens: int) -> tuple[int, ...]:
         content = [{"type": "image"}, {"type": "text", "text": self._without_specials(question)}]
         messages: list[Any] = [{"role": "user", "content": content}]
-        text = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
+        text = str(
+            self._tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
         )
-        ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        # As transformers' processors do: a template may leave the first token to the tokenizer.
+        has_first = bool(self._tokenizer.bos_token) and text.startswith(self._tokenizer.bos_token)
+        ids = self._tokenizer(text, add_special_tokens=not has_first)["input_ids"]
         place = ids.index(self._image_token_id)
         return (*ids[:place], *[self._image_token_id] * image_tokens, *ids[place + 1 :])
 
@@ -49,11 +59,16 @@ class Prompter:
     """Rows to prompts, completions to text; needs no weights of the model."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, image_token_id: int, grid: ImageGrid
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        image_token_id: int,
+        grid: ImageGrid,
+        closing_text: str = "",
     ) -> None:
         self.grid = grid
         self._tokenizer = tokenizer
-        self._builder = PromptBuilder(tokenizer, image_token_id)
+        self._closing_text = closing_text
+        self._builder = PromptBuilder(tokenizer, image_token_id, closing_text)
 
     @classmethod
     def of_model(cls, source: str) -> "Prompter":
@@ -64,6 +79,7 @@ class Prompter:
             AutoTokenizer.from_pretrained(source),
             family.image_token_id(config),
             family.grid(config, family.load_image_processor(source)),
+            family.closing_text,
         )
 
     def prompt(self, row: Row, seed: int) -> Prompt:
@@ -76,7 +92,7 @@ class Prompter:
 
     def answer(self, completion: Completion) -> str:
         [text] = self._tokenizer.batch_decode([[*completion.token_ids]], skip_special_tokens=True)
-        return text
+        return str(text).removesuffix(self._closing_text)
 
     def agree_on_tokens(self, served: RolloutModel, base_model: str) -> None:
         """Raises FailedPrecondition for replicas whose token ids mean something else."""

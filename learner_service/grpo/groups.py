@@ -68,7 +68,12 @@ class PromptStage(Prompter):
     """Turns rows into prompts, and opens their staged images."""
 
     def __init__(self, policy: Policy, store: BlobStore) -> None:
-        super().__init__(policy.tokenizer, policy.image_token_id, policy.image_grid)
+        super().__init__(
+            policy.tokenizer,
+            policy.image_token_id,
+            policy.image_grid,
+            policy.family.closing_text,
+        )
         self._store = store
         self._policy = policy
 

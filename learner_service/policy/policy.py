@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,9 @@ class Policy:
 
     def _compute_features(self, images: list[Image.Image]) -> list[Tensor]:
         patches = self.family.patches(images, self.image_processor).to(self.device)
-        with worthwhile_threads(self.device, patches.num_patches, self._tower.hidden_size):
+        grid = self.image_grid
+        count = sum(prod(grid.patches(*image.size)) for image in images)
+        with worthwhile_threads(self.device, count, self._tower.hidden_size):
             return self._tower(patches)
 
     def log_probabilities(

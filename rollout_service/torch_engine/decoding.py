@@ -9,6 +9,7 @@ from torch import Tensor
 from rollout_service.engine import Completion, FinishReason, GenerationRequest
 from rollout_service.images import check_placeholders
 from rollout_service.model import LoadedModel
+from rollout_service.torch_engine.ending import Ending
 from rollout_service.torch_engine.kv_cache import GroupCache, PromptCache
 from rollout_service.torch_engine.language_model import LanguageModel
 from rollout_service.torch_engine.prefixes import Prefixes
@@ -52,7 +53,7 @@ class Decoder:
         self._language_model = language_model
         self._head = loaded.head
         self._embed = loaded.model.get_input_embeddings()
-        self._stop_ids = frozenset(loaded.stop_token_ids)
+        self._ending = Ending(loaded.stop_token_ids, loaded.family.closing_text, loaded.tokenizer)
         self._barred_V = torch.zeros(loaded.vocabulary_size, device=loaded.device)
         self._barred_V[list(loaded.barred_token_ids)] = -torch.inf
 
@@ -120,7 +121,7 @@ class Decoder:
         logits_N_V = torch.stack([prompt.logits for prompt in prompts])
         cache = GroupCache([prompt.cache for prompt in prompts])
         rotation = self._own_rotation(prompts, steps)
-        rows, sampled = Prefixes(len(prompts), group, self._stop_ids), _Sampled()
+        rows, sampled = Prefixes(len(prompts), group, self._ending.has_come), _Sampled()
         for step in range(steps):
             tokens_R, logps_R = sampler.sample(
                 logits_N_V,
@@ -157,7 +158,7 @@ class Decoder:
     def _completion(
         self, tokens_T: list[int], logps_T: list[float], adapter_digest: str
     ) -> Completion:
-        closed = bool(tokens_T) and tokens_T[-1] in self._stop_ids
+        closed = self._ending.has_come(tokens_T)
         completion = Completion(
             token_ids=tuple(tokens_T),
             log_probabilities=tuple(logps_T),

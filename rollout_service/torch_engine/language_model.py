@@ -128,7 +128,11 @@ class _Layer:
         self._output = join(parts.output)
         self._gate_up = join(parts.gate, parts.up)
         self._down = join(parts.down)
-        self._activation = layer.mlp.act_fn
+        gated = layer.get_submodule(parts.gate.rpartition(".")[0])
+        self._activation = gated.act_fn
+        self._feed_forward = layer.mlp
+        # Where the gated network is a part of a larger one, that one calls it.
+        gated.forward = self._run_gated
         self.input_norm = layer.input_layernorm
         self._norm = layer.post_attention_layernorm
 
@@ -139,8 +143,12 @@ class _Layer:
     def after_attention(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """The layer's output; both are [N, H]."""
         hidden = hidden + self._output(attended)
-        gate, up = self._gate_up(self._norm(hidden)).chunk(2, dim=-1)
-        return hidden + self._down(self._activation(gate) * up)
+        fed_forward: Tensor = self._feed_forward(self._norm(hidden))
+        return hidden + fed_forward
+
+    def _run_gated(self, hidden: Tensor) -> Tensor:
+        gate, up = self._gate_up(hidden).chunk(2, dim=-1)
+        return self._down(self._activation(gate) * up)
 
 
 def _merges(module: Any) -> bool:

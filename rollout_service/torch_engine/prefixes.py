@@ -4,12 +4,13 @@ Short answers to one question mostly begin alike, so that G completions of a pro
 a few rows only. Each row draws on its own from the distribution that it shares.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 # Moving places copies their own keys and values: worth it for a part of them, not for each.
 _SHRINK_BELOW = 0.8
 
+HasEnded = Callable[[Sequence[int]], bool]  # of a row's tokens
 _Children = dict[tuple[int, int], int]  # place gone on from within the prompt, token → place
 
 
@@ -29,11 +30,11 @@ class Prefixes:
     places with one of its own again; what stands where no row goes on counts for nothing.
     """
 
-    def __init__(self, prompts: int, group: int, stop_ids: Collection[int]) -> None:
+    def __init__(self, prompts: int, group: int, has_ended: HasEnded) -> None:
         self.tokens: list[list[int]] = [[] for _ in range(prompts * group)]
         self.going = list(range(prompts * group))  # rows that have not ended
         self._group = group
-        self._stop_ids = stop_ids
+        self._has_ended = has_ended
         self._held = list(range(prompts))
         self._width = 1
         self._place = [0] * len(self.tokens)  # within the row's prompt
@@ -45,10 +46,10 @@ class Prefixes:
         return [starts[row // self._group] + self._place[row] for row in self.going]
 
     def add(self, tokens: list[int]) -> None:
-        """A token of every row that goes on; a closing one ends it."""
+        """A token of every row that goes on; one that closes it ends it."""
         for row, token in zip(self.going, tokens, strict=True):
             self.tokens[row].append(token)
-        self.going = [row for row in self.going if self.tokens[row][-1] not in self._stop_ids]
+        self.going = [row for row in self.going if not self._has_ended(self.tokens[row])]
 
     def end(self, prompt: int) -> None:
         """Nobody waits for this prompt's rows any more."""

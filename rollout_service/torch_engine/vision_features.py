@@ -23,6 +23,14 @@ class VisionFeatures:
     size: tuple[int, int, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """An image that is read but not encoded."""
+
+    pixels: Pixels
+    size: tuple[int, int, int]
+
+
 class VisionCache:
     """Features by image digest, at most `max_bytes` of them, the least recently used out first."""
 
@@ -34,7 +42,7 @@ class VisionCache:
     def prepare(self, images: Sequence[LocalBlob]) -> None:
         """One pass for all that are not kept; who asks for one that can't be read is told then."""
         missing = {image.digest: image for image in images if image.digest not in self._kept}
-        read: dict[str, Pixels] = {}
+        read: dict[str, _Picture] = {}
         for digest, image in missing.items():
             with suppress(BadImage):
                 read[digest] = self._read(image)
@@ -48,17 +56,19 @@ class VisionCache:
         [seen] = self._encode({image.digest: self._read(image)})
         return seen
 
-    def _read(self, image: LocalBlob) -> Pixels:
-        picture = read_image(image.path, self._loaded.grid)
-        return self._loaded.family.patches([picture], self._loaded.image_processor)
+    def _read(self, image: LocalBlob) -> "_Picture":
+        grid = self._loaded.grid
+        picture = read_image(image.path, grid)
+        pixels = self._loaded.family.patches([picture], self._loaded.image_processor)
+        return _Picture(pixels=pixels, size=grid.patches(*picture.size))
 
-    def _encode(self, read: Mapping[str, Pixels]) -> list[VisionFeatures]:
+    def _encode(self, read: Mapping[str, "_Picture"]) -> list[VisionFeatures]:
         """By digest, of one image at least; keeps what it makes."""
-        first, *others = read.values()
-        images = first.join([first, *others]).to(self._loaded.device)
+        pixels = [picture.pixels for picture in read.values()]
+        features = self._tower(pixels[0].join(pixels).to(self._loaded.device))
         seen = [
-            VisionFeatures(features=tokens, size=size)
-            for tokens, size in zip(self._tower(images), images.sizes, strict=True)
+            VisionFeatures(features=tokens, size=picture.size)
+            for tokens, picture in zip(features, read.values(), strict=True)
         ]
         for digest, one in zip(read, seen, strict=True):
             self._kept[digest] = one

@@ -54,9 +54,12 @@ class Family(ABC):
     vision_tower_path: ClassVar[str]  # likewise
     head_path: ClassVar[str]  # likewise
     image_token: ClassVar[str]  # as the tokenizer spells the placeholder
-    video_token: ClassVar[str]  # likewise
+    video_token: ClassVar[str | None] = None  # likewise; None where there is none
     projections: ClassVar[Projections]
     position_axes: ClassVar[int]  # of a token's position: more than one under M-RoPE
+    # What ends an answer where the tokenizer spells it with several tokens.
+    closing_text: ClassVar[str] = ""
+    vllm_adapts: ClassVar[bool] = True  # whether vLLM samples from it with a LoRA adapter
 
     @property
     def lora_targets(self) -> str:
@@ -69,15 +72,20 @@ class Family(ABC):
         return model.get_submodule(self.language_model_path)
 
     def visual(self, model: torch.nn.Module) -> Any:
-        """The vision tower of `model`, as transformers has it."""
+        """What of `model` makes features of images, as transformers has it."""
         return model.get_submodule(self.vision_tower_path)
 
     def nf4(self, dtype: torch.dtype) -> BitsAndBytesConfig:
         """How the language model is held in 4 bits, to be computed with in `dtype`."""
         from tally.families.four_bit import nf4_config  # noqa: PLC0415 - it brings torch
 
-        kept = (self.vision_tower_path, self.head_path)
-        return nf4_config(dtype, kept=[path.rpartition(".")[2] for path in kept])
+        kept = [path.rpartition(".")[2] for path in self.unquantised_paths]
+        return nf4_config(dtype, kept=kept)
+
+    @property
+    def unquantised_paths(self) -> tuple[str, ...]:
+        """What stays as it is where the language model is held in 4 bits."""
+        return self.vision_tower_path, self.head_path
 
     def batch_positions(self, positions: Tensor) -> Tensor:
         """[axes, rows, tokens] as the language model takes them: a single axis is left out."""
@@ -98,8 +106,8 @@ class Family(ABC):
         """The placeholder that a prompt repeats for every token of its image."""
 
     @abstractmethod
-    def video_token_id(self, config: Any) -> int:
-        """The placeholder of a video, which no prompt may hold."""
+    def video_token_id(self, config: Any) -> int | None:
+        """The placeholder of a video, which no prompt may hold; None where there is none."""
 
     @abstractmethod
     def grid(self, config: Any, image_processor: Any) -> ImageGrid:

@@ -17,6 +17,8 @@ class ModelShape:
     intermediate: int
     tied_embeddings: bool
     vision_parameters: int
+    routed_parameters: int = 0  # of all experts among which a router chooses; none is adapted
+    routed_intermediate: int = 0  # of the experts that a token goes through
 
     @property
     def projections(self) -> tuple[tuple[int, int], ...]:
@@ -35,10 +37,11 @@ class ModelShape:
 
     @property
     def parameters(self) -> int:
-        return self.linear_parameters + self.embedding_parameters + self.vision_parameters
+        linear = self.linear_parameters + self.routed_parameters
+        return linear + self.embedding_parameters + self.vision_parameters
 
     def weights_bytes(self, *, bytes_per_number: int, use_4bit: bool) -> int:
-        """The weights as they are held; with `use_4bit` the decoder layers in NF4."""
+        """The weights as they are held; with `use_4bit` the layers' linear ones in NF4."""
         linear = NF4_BYTES if use_4bit else bytes_per_number
-        others = self.embedding_parameters + self.vision_parameters
+        others = self.parameters - self.linear_parameters
         return round(self.linear_parameters * linear + others * bytes_per_number)

@@ -13,14 +13,6 @@ if TYPE_CHECKING:
 class Pixels(Protocol):
     """N images as a family's vision tower reads them."""
 
-    @property
-    def sizes(self) -> list[tuple[int, int, int]]:
-        """Frames, rows and columns of each image's patches."""
-
-    @property
-    def num_patches(self) -> int:
-        """Of all images together: what the tower computes with."""
-
     @classmethod
     def join(cls, parts: Iterable[Self]) -> Self:
         """The images of all `parts`, in order."""

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2Tokenizer
+from transformers.models.aria.image_processing_pil_aria import AriaImageProcessorPil
 
+from tally.families.aria import ARIA
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.families.qwen2_vl import QWEN2_VL
 from tally.samples.small_policy import (
@@ -21,11 +23,24 @@ from tally.samples.small_policy import (
     build_tokenizer,
     placeholder_fields,
     text_fields,
+    token_id,
+    train_tokenizer,
 )
 
 _SEED = 7
 # Weights as a fresh model has them tell tokens hardly apart: an error would hide in the rounding.
 _GAIN = 3.0
+
+_ARIA_CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}"
+    f"<fim_prefix>{ARIA.image_token}<fim_suffix>"
+    "{% elif 'text' in part %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
+    f"{ARIA.closing_text}\n{{% endfor %}}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +92,60 @@ def _build_qwen(model_type: str, vision: dict[str, Any]) -> SmallModel:
     )
 
 
+def _build_aria() -> SmallModel:
+    tokenizer = _build_aria_tokenizer()
+    config = AutoConfig.for_model(
+        ARIA.model_type,
+        text_config=_aria_text_fields(tokenizer),
+        # Patches of 70 pixels: 7 × 7 of them in a square, as many as a small tower likes to see.
+        vision_config={
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "image_size": 980,
+            "patch_size": 70,
+        },
+        projector_patch_to_query_dict={49: 16, 196: 32},
+        image_token_index=token_id(tokenizer, ARIA.image_token),
+    )
+    model = AutoModelForImageTextToText.from_config(config)
+    torch.nn.init.normal_(model.get_submodule("model.multi_modal_projector").query, std=0.2)
+    processor = AriaImageProcessorPil(max_image_size=490)
+    return SmallModel(model=model, tokenizer=tokenizer, image_processor=processor)
+
+
+def _build_aria_tokenizer() -> Qwen2Tokenizer:
+    """Aria spells the tokens that frame a turn as text, in several tokens."""
+    specials = ("<unk>", "<s>", "</s>", "<pad>", "<fim_prefix>", "<fim_suffix>", ARIA.image_token)
+    return train_tokenizer(
+        specials, eos_token="</s>", pad_token="<pad>", chat_template=_ARIA_CHAT_TEMPLATE
+    )
+
+
+def _aria_text_fields(tokenizer: Qwen2Tokenizer) -> dict[str, Any]:
+    return {
+        "model_type": "aria_text",
+        "vocab_size": len(tokenizer),
+        "hidden_size": 128,
+        "intermediate_size": 64,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 4096,
+        "moe_num_experts": 8,
+        "moe_topk": 2,
+        "moe_num_shared_experts": 2,
+        "bos_token_id": token_id(tokenizer, "<s>"),
+        "eos_token_id": token_id(tokenizer, "</s>"),
+        "pad_token_id": token_id(tokenizer, "<pad>"),
+    }
+
+
 BUILDERS: dict[str, Callable[[], SmallModel]] = {
     QWEN2_5_VL.model_type: _build_qwen2_5_vl,
     QWEN2_VL.model_type: _build_qwen2_vl,
+    ARIA.model_type: _build_aria,
 }
 
 

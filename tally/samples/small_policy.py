@@ -1,6 +1,7 @@
 """A small Qwen2.5-VL for machines without a GPU: the real architecture, 1.8 M parameters."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,25 @@ CHAT_TEMPLATE = (
 
 
 def build_tokenizer() -> Qwen2Tokenizer:
-    """A byte-level BPE over the sentences of the counting scenes, with Qwen's special tokens."""
+    """With Qwen's special tokens and chat template."""
+    return train_tokenizer(
+        SPECIAL_TOKENS,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def train_tokenizer(
+    special_tokens: Sequence[str], *, eos_token: str, pad_token: str, chat_template: str
+) -> Qwen2Tokenizer:
+    """A byte-level BPE over the sentences of the counting scenes."""
     untrained = Qwen2Tokenizer(vocab={"<|endoftext|>": 0}, merges=[])
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = untrained.backend_tokenizer.pre_tokenizer
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=_VOCABULARY_SIZE - len(SPECIAL_TOKENS),
+        vocab_size=_VOCABULARY_SIZE - len(special_tokens),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -68,12 +81,12 @@ def build_tokenizer() -> Qwen2Tokenizer:
     tokenizer = Qwen2Tokenizer(
         vocab=vocabulary,
         merges=merges,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
+        eos_token=eos_token,
+        pad_token=pad_token,
         model_max_length=4096,
     )
-    tokenizer.add_tokens(list(SPECIAL_TOKENS), special_tokens=True)
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.add_tokens(list(special_tokens), special_tokens=True)
+    tokenizer.chat_template = chat_template
     return tokenizer
 
 

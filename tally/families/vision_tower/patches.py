@@ -30,10 +30,6 @@ class Patches:
         """Frames, rows and columns of each image's patches."""
         return [(frames, rows, columns) for frames, rows, columns in self.grid_thw.tolist()]
 
-    @property
-    def num_patches(self) -> int:
-        return len(self.pixel_values)
-
     def to(self, device: torch.device) -> Patches:
         """The pixels on `device`; the grids stay on the CPU, where they are read."""
         return Patches(pixel_values=self.pixel_values.to(device), grid_thw=self.grid_thw)
