@@ -67,5 +67,5 @@ def test_an_aria_whose_projector_takes_no_size_of_the_processors_is_refused():
         vision_config=SimpleNamespace(patch_size=14),
         projector_patch_to_query_dict={256: 64},
     )
-    with pytest.raises(UnsupportedModel, match=r"490 px nor of 980 px .* patch_to_query_dict"):
+    with pytest.raises(UnsupportedModel, match=r"490 px nor of 980 px .*patch_to_query_dict"):
         family_of(config)
