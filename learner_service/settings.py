@@ -4,9 +4,9 @@ import os
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from tally.rpc.settings import ClientSettings, ServerSettings, ServiceSettings
@@ -18,6 +18,24 @@ class Tracker(StrEnum):
     TENSORBOARD = "tensorboard"
     MLFLOW = "mlflow"
     WANDB = "wandb"
+
+
+class RendezvousSettings(BaseModel):
+    """Where the processes of a job that runs on several hosts find each other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str | None = Field(
+        None, description="This host, as the others reach it; needed for several hosts."
+    )
+    port: int = Field(
+        29500, ge=1, le=65535, description="Port of that address, free while no job runs."
+    )
+    interface: str | None = Field(
+        None,
+        description="Network interface between the hosts, such as eth0; unset leaves it to gloo and "
+        "NCCL, which ask for the address of the host's own name.",
+    )
 
 
 class LearnerSettings(ServiceSettings):
@@ -65,6 +83,36 @@ class LearnerSettings(ServiceSettings):
     max_attempts: int = Field(
         3, ge=1, description="Workers a job may lose without a new checkpoint in between."
     )
+    gpus_per_job: int = Field(
+        1,
+        ge=1,
+        description="Processes of a job on each host, each with a GPU of its own; on a CPU they "
+        "share its cores.",
+    )
+    nodes_per_job: int = Field(
+        1,
+        ge=1,
+        description="Hosts of a job, this one included; the others run `python -m "
+        "learner_service.host`.",
+    )
+    rendezvous: RendezvousSettings = Field(
+        RendezvousSettings(), description="Where the processes of several hosts find each other."
+    )
+    rank_wait_seconds: float = Field(
+        900,
+        gt=0,
+        description="How long a process of a job waits for the others within a step, before the "
+        "job goes on from its checkpoint.",
+    )
+    host_wait_seconds: float = Field(
+        60,
+        ge=0,
+        description="How long a job waits for other hosts, before it goes on with those that are "
+        "there.",
+    )
+    host_silence_seconds: float = Field(
+        10, gt=0, description="Silence of another host after which it is taken for lost."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the policy is held.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Precision of the policy; auto is bfloat16 on CUDA, float32 elsewhere."
@@ -101,3 +149,16 @@ class LearnerSettings(ServiceSettings):
         if Tracker.MLFLOW in trackers and not os.getenv("MLFLOW_TRACKING_URI"):
             raise ValueError("mlflow needs MLFLOW_TRACKING_URI, such as http://mlflow:5000")
         return list(dict.fromkeys(trackers))
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.nodes_per_job > 1 and self.rendezvous.address is None:
+            raise ValueError(
+                "nodes_per_job above 1 needs rendezvous.address: this host, as the others reach it"
+            )
+        return self
+
+    @property
+    def processes_per_job(self) -> int:
+        """The most that a job may have, over all hosts."""
+        return self.gpus_per_job * self.nodes_per_job

@@ -94,8 +94,13 @@ class JobSpec(_Part):
         """Equal for jobs that do the same: a later one may go on from an earlier one."""
         work = self.work
         if isinstance(work, Training):
-            # What is compared afterwards changes nothing of what is trained.
-            same = {"evaluation_share": work.held_out_share, "evaluation_dataset_digest": ""}
+            # What is compared afterwards, and how many share the work, changes nothing of what is
+            # trained.
+            same = {
+                "evaluation_share": work.held_out_share,
+                "evaluation_dataset_digest": "",
+                "config": work.config.model_copy(update={"processes": 0}),
+            }
             work = work.model_copy(update=same)
         nameless = self.model_copy(update={"job_name": "", "work": work})
         return digest_of(nameless.model_dump_json().encode())

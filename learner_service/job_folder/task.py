@@ -5,8 +5,35 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from learner_service.job_folder.layout import JobFolder
-from learner_service.settings import LearnerSettings
+from learner_service.settings import LearnerSettings, RendezvousSettings
 from learner_service.spec import JobSpec
+
+
+class Launch(BaseModel):
+    """How many processes run the job on each of its hosts, and which of these hosts this one is.
+
+    Example:
+        >>> Launch(processes_by_host=(2, 1), host_number=1).own_processes
+        1
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    processes_by_host: tuple[int, ...] = (1,)
+    host_number: int = 0
+    rendezvous: RendezvousSettings = RendezvousSettings()
+
+    @property
+    def processes(self) -> int:
+        return sum(self.processes_by_host)
+
+    @property
+    def own_processes(self) -> int:
+        return self.processes_by_host[self.host_number]
+
+    @property
+    def hosts(self) -> int:
+        return len(self.processes_by_host)
 
 
 class WorkerTask(BaseModel):
@@ -21,6 +48,7 @@ class WorkerTask(BaseModel):
     attempt: int
     spec: JobSpec
     settings: LearnerSettings
+    launch: Launch = Launch()
 
     @property
     def folder(self) -> JobFolder:

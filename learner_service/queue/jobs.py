@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import JobExists, MissingDataset
+from learner_service.errors import InvalidSpec, JobExists, MissingDataset
 from learner_service.events import Event, JobEnded, JobStatus, StepDone
 from learner_service.job_folder.layout import JobFolder
 from learner_service.models import ModelList
 from learner_service.queue.job_runner import JobRunner
 from learner_service.queue.job_store import Job, JobStore, LoggedEvent
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec
+from learner_service.spec import JobSpec, Training
 from tally.job.metrics import StepMetrics
 
 _PAGE = 500
@@ -24,6 +24,7 @@ class Jobs:
     def __init__(
         self, settings: LearnerSettings, store: JobStore, blobs: BlobStore, models: ModelList
     ) -> None:
+        self._settings = settings
         self._store = store
         self._blobs = blobs
         self._models = models
@@ -64,10 +65,19 @@ class Jobs:
         return spec.model_copy(update={"base_model": spec.base_model or self._models.default})
 
     def _check(self, spec: JobSpec) -> None:
+        self._check_processes(spec)
         self._models.source(spec.base_model)
         for field, digest in spec.digests().items():
             if self._blobs.size_bytes(digest) is None:
                 raise MissingDataset(f"{field}: put this blob first")
+
+    def _check_processes(self, spec: JobSpec) -> None:
+        most = self._settings.processes_per_job
+        if isinstance(spec.work, Training) and spec.work.config.processes > most:
+            raise InvalidSpec(
+                f"config.processes: this learner has {most} for a job (gpus_per_job times "
+                f"nodes_per_job); expected at most {most}, or 0 for all of them"
+            )
 
     @property
     def default_model(self) -> str:

@@ -13,6 +13,7 @@ from learner_service.job_folder.task import WorkerTask
 
 _log = logging.getLogger(__name__)
 _LONGEST_LINE_BYTES = 1024**2
+_TORCHRUNS = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,16 @@ class WorkerExit:
         return f"the worker ended unexpectedly (exit code {self.code})"
 
 
+def _environment() -> dict[str, str]:
+    """This process's own, without what a torchrun above it says: a job has ranks of its own."""
+    return {name: value for name, value in os.environ.items() if name not in _TORCHRUNS}
+
+
 class WorkerProcess:
-    """Runs `learner_service.worker.worker` on one task; its prints go to the job's worker.log."""
+    """Runs `learner_service.worker.worker` on one task; its prints go to the job's worker.log.
+
+    Where several processes run the job, `learner_service.worker.launch` starts those of this host.
+    """
 
     def __init__(self, task: WorkerTask, stop_seconds: float) -> None:
         self._task = task
@@ -52,10 +61,11 @@ class WorkerProcess:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
-                    "learner_service.worker.worker",
+                    self._program,
                     str(task_file),
                     str(write_descriptor),
                     str(os.getpid()),
+                    env=_environment(),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -72,6 +82,11 @@ class WorkerProcess:
             if self._stopping:
                 self._stopping.cancel()
         return WorkerExit(code=code, failure=failure)
+
+    @property
+    def _program(self) -> str:
+        several = self._task.launch.processes > 1
+        return f"learner_service.worker.{'launch' if several else 'worker'}"
 
     async def _listen(
         self, descriptor: int, on_event: Callable[[Event], Awaitable[None]]

@@ -1,20 +1,38 @@
 """What a worker that gives up tells the service."""
 
+import os
+import signal
+
 import torch
 
 from learner_service.errors import RankLost
 from learner_service.events import WorkerFailed
 from tally.rpc.errors import DataLoss, ResourceExhausted, TallyError
 
+# A rank's exit code where it ended only because another one did.
+LOST_OTHERS = os.EX_TEMPFAIL
+_LESS_MEMORY = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
+
 
 def describe_failure(error: Exception) -> WorkerFailed:
     """What a person is told, and whether another worker may do better."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        advice = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
-        return WorkerFailed(message=f"out of memory; {advice}", retryable=True)
+        return WorkerFailed(message=f"out of memory; {_LESS_MEMORY}", retryable=True)
     if isinstance(error, DataLoss | RankLost | ResourceExhausted):
         return WorkerFailed(message=str(error), retryable=True)
     if isinstance(error, TallyError | FloatingPointError):
         return WorkerFailed(message=str(error), retryable=False)
     message = f"the worker failed with {type(error).__name__}; its log says more"
     return WorkerFailed(message=message, retryable=True)
+
+
+def describe_exit(code: int) -> str:
+    """How a process ended that said nothing itself, by its exit code; a signal is negative.
+
+    Example:
+        >>> describe_exit(-11)
+        'ended (signal 11)'
+    """
+    if code == -signal.SIGKILL:
+        return f"ended (signal 9), most likely because memory ran out; {_LESS_MEMORY}"
+    return f"ended (signal {-code})" if code < 0 else f"ended (exit code {code})"

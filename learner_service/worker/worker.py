@@ -1,8 +1,8 @@
 """One job in one process: stage, load, train, save, compare; events go to the service.
 
-Started by the service as
-`python -m learner_service.worker.worker TASK_FILE EVENTS_DESCRIPTOR PARENT_PID`.
-SIGTERM asks it to stop at the next safe boundary, with a checkpoint.
+Started by the service, or by torchrun's agent for each rank of a job in several processes, as
+`python -m learner_service.worker.worker TASK_FILE EVENTS PARENT_PID`, where EVENTS is a descriptor
+or a file. SIGTERM asks it to stop at the next safe boundary, with a checkpoint.
 """
 
 import os

@@ -130,6 +130,13 @@ class TrainingConfig(Settings):
         le=16,
         description="Where such a group is refilled: how many other prompts are tried for it.",
     )
+    processes: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Processes that share the forward passes of a step, each with a GPU of its own "
+        "where there are GPUs; 0: as many as the learner has for a job.",
+    )
 
     def is_corrected(self, precision_differs: bool) -> bool:
         """Whether token losses are weighted by truncated importance ratios.

@@ -672,6 +672,7 @@ class TrainingConfig(_message.Message):
     IMPORTANCE_CAP_FIELD_NUMBER: _builtins.int
     ZERO_VARIANCE_GROUPS_FIELD_NUMBER: _builtins.int
     REFILL_ROUNDS_FIELD_NUMBER: _builtins.int
+    PROCESSES_FIELD_NUMBER: _builtins.int
     num_epochs: _builtins.int
     """Passes over the data. 1 to 10,000; 50."""
     learning_rate: _builtins.float
@@ -733,6 +734,10 @@ class TrainingConfig(_message.Message):
     """What is done with a group whose rewards are all equal. ZERO_VARIANCE_GROUPS_SKIP."""
     refill_rounds: _builtins.int
     """Where such a group is refilled: how many other prompts are tried for it. 1 to 16; 3."""
+    processes: _builtins.int
+    """Processes that share the forward passes of a step, each with a GPU of its own where there are
+    GPUs; 0: as many as the learner has for a job. 0 to 1,024; 0.
+    """
     def __init__(
         self,
         *,
@@ -762,10 +767,11 @@ class TrainingConfig(_message.Message):
         importance_cap: _builtins.float | None = ...,
         zero_variance_groups: Global___ZeroVarianceGroups.ValueType = ...,
         refill_rounds: _builtins.int | None = ...,
+        processes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_processes", b"_processes", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "processes", b"processes", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "importance_correction", b"importance_correction", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay", "zero_variance_groups", b"zero_variance_groups"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_processes", b"_processes", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "importance_correction", b"importance_correction", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "processes", b"processes", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay", "zero_variance_groups", b"zero_variance_groups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
@@ -793,6 +799,8 @@ class TrainingConfig(_message.Message):
     _WhichOneofArgType__num_epochs: _TypeAlias = _typing.Literal["_num_epochs", b"_num_epochs"]  # noqa: Y015
     _WhichOneofReturnType__num_generations: _TypeAlias = _typing.Literal["num_generations"]  # noqa: Y015
     _WhichOneofArgType__num_generations: _TypeAlias = _typing.Literal["_num_generations", b"_num_generations"]  # noqa: Y015
+    _WhichOneofReturnType__processes: _TypeAlias = _typing.Literal["processes"]  # noqa: Y015
+    _WhichOneofArgType__processes: _TypeAlias = _typing.Literal["_processes", b"_processes"]  # noqa: Y015
     _WhichOneofReturnType__refill_rounds: _TypeAlias = _typing.Literal["refill_rounds"]  # noqa: Y015
     _WhichOneofArgType__refill_rounds: _TypeAlias = _typing.Literal["_refill_rounds", b"_refill_rounds"]  # noqa: Y015
     _WhichOneofReturnType__save_steps: _TypeAlias = _typing.Literal["save_steps"]  # noqa: Y015
@@ -835,6 +843,8 @@ class TrainingConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__num_epochs) -> _WhichOneofReturnType__num_epochs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__num_generations) -> _WhichOneofReturnType__num_generations | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__processes) -> _WhichOneofReturnType__processes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__refill_rounds) -> _WhichOneofReturnType__refill_rounds | None: ...
     @_typing.overload

@@ -1,0 +1,100 @@
+"""One job in several processes: its ranks on this host, started and watched by torchrun's agent.
+
+Started by the service, or by a further host, as
+`python -m learner_service.worker.launch TASK_FILE EVENTS_DESCRIPTOR PARENT_PID`.
+Where one rank ends unexpectedly the others are stopped, and the reason is said once.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from learner_service.events import WorkerFailed, to_json
+from learner_service.job_folder.task import Launch, WorkerTask
+from learner_service.worker.failures import LOST_OTHERS, describe_exit
+from learner_service.worker.rank_failure import read_failure
+from tally.host.parent import end_with_parent
+from tally.rpc.logs import configure_logging
+
+
+def main() -> None:
+    end_with_parent(int(sys.argv[3]))
+    configure_logging("launch")
+    task_file, descriptor = Path(sys.argv[1]), int(sys.argv[2])
+    task = WorkerTask.read(task_file)
+    config = _config(task)
+    _prepare_environment(task, config.nproc_per_node)
+    # torchrun's agent hands no descriptor on to the ranks; they open the service's pipe by name.
+    events = f"/proc/{os.getpid()}/fd/{descriptor}"
+    command = ["-m", "learner_service.worker.worker", str(task_file), events, str(os.getpid())]
+    try:
+        elastic_launch(config, sys.executable)(*command)
+    except SignalException:
+        sys.exit(0)  # the ranks were stopped, as was asked
+    except ChildFailedError as error:
+        sys.exit(_report(error.failures.items(), task.launch, descriptor))
+
+
+def _config(task: WorkerTask) -> LaunchConfig:
+    launch = task.launch
+    several = launch.hosts > 1
+    place = launch.rendezvous
+    return LaunchConfig(
+        min_nodes=launch.hosts,
+        max_nodes=launch.hosts,
+        nproc_per_node=_usable_processes(task),
+        run_id=f"{task.job_id}-{task.attempt}",
+        # Alone, a host takes a free port; among several, all know one beforehand.
+        rdzv_backend="static" if several else "c10d",
+        rdzv_endpoint=f"{place.address}:{place.port}" if several else "localhost:0",
+        rdzv_configs={"rank": launch.host_number, "timeout": 120} if several else {"timeout": 120},
+        local_addr=None if several else "127.0.0.1",
+        max_restarts=0,
+    )
+
+
+def _usable_processes(task: WorkerTask) -> int:
+    """As many as were asked for, where each finds a GPU of its own."""
+    asked, device = task.launch.own_processes, task.settings.device
+    if device == "cpu" or not torch.cuda.is_available():
+        return asked
+    return min(asked, torch.cuda.device_count())
+
+
+def _prepare_environment(task: WorkerTask, processes: int) -> None:
+    """What the ranks inherit: their share of the cores, and the interface between the hosts."""
+    threads = max(1, len(os.sched_getaffinity(0)) // processes)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    interface = task.launch.rendezvous.interface if task.launch.hosts > 1 else "lo"
+    if interface:
+        os.environ["GLOO_SOCKET_IFNAME"] = interface
+    if interface and task.launch.hosts > 1:
+        os.environ["NCCL_SOCKET_IFNAME"] = interface
+
+
+def _report(
+    failures: Iterable[tuple[int, ProcessFailure]], launch: Launch, descriptor: int
+) -> int:
+    """Says why the first rank ended that did not end for want of the others; the exit code."""
+    for rank, failure in failures:
+        if failure.exitcode == LOST_OTHERS:
+            continue
+        who = f"rank {rank} of {launch.processes} on {socket.gethostname()}"
+        said = read_failure(failure.error_file) or WorkerFailed(
+            message=f"{who} {describe_exit(failure.exitcode)}", retryable=True
+        )
+        with os.fdopen(descriptor, "w") as events:
+            events.write(to_json(said) + "\n")
+        return 1
+    return LOST_OTHERS
+
+
+if __name__ == "__main__":
+    main()
