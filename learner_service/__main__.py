@@ -11,19 +11,26 @@ import grpc
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import NewerDatabase
+from learner_service.host_servicer import HostServicer
 from learner_service.interactive import Interactive
 from learner_service.models import ModelList
+from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_store import JobStore
 from learner_service.queue.jobs import Jobs
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
 from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
 from tally.host.locks import InUse, hold
+from tally.learner.v1.host_pb2_grpc import add_HostServiceServicer_to_server
 from tally.learner.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from tally.rpc.logs import configure_logging
 from tally.rpc.server import RpcServer, serve
 
-SERVICE_NAMES = ("tally.learner.v1.LearnerService", "tally.blob.v1.BlobService")
+SERVICE_NAMES = (
+    "tally.learner.v1.LearnerService",
+    "tally.learner.v1.HostService",
+    "tally.blob.v1.BlobService",
+)
 
 
 async def run(settings: LearnerSettings) -> None:
@@ -31,11 +38,13 @@ async def run(settings: LearnerSettings) -> None:
     blobs.sweep()
     store = JobStore(settings.data_dir / "learner.db")
     models = ModelList(settings.models)
-    jobs = Jobs(settings, store, blobs, models)
+    hosts = Hosts()
+    jobs = Jobs(settings, store, blobs, models, hosts)
     interactive = Interactive(settings, models, blobs)
 
     def register(server: grpc.aio.Server) -> None:
         add_LearnerServiceServicer_to_server(LearnerServicer(jobs, interactive), server)
+        add_HostServiceServicer_to_server(HostServicer(hosts, settings), server)
         add_BlobServiceServicer_to_server(BlobServicer(blobs), server)
 
     queue: list[asyncio.Task[None]] = []
@@ -46,6 +55,7 @@ async def run(settings: LearnerSettings) -> None:
     async def drain() -> None:
         await jobs.stop()
         await asyncio.gather(*queue)
+        hosts.close()
 
     server = RpcServer(settings.server, service_names=SERVICE_NAMES, register=register)
     try:

@@ -12,6 +12,7 @@
     ├── FailedPrecondition
     │   ├── MissingDataset         put the blob first
     │   ├── UnknownModel           not on the learner's list
+    │   ├── HostRefused            a host that cannot be lent to this learner
     │   └── NewerDatabase          a later release wrote it
     └── Unavailable
         ├── RolloutsUnavailable    no replica answered, or had room, in time
@@ -55,6 +56,10 @@ class MissingDataset(FailedPrecondition):
 
 
 class UnknownModel(FailedPrecondition):
+    pass
+
+
+class HostRefused(FailedPrecondition):
     pass
 
 

@@ -33,8 +33,8 @@ class RendezvousSettings(BaseModel):
     )
     interface: str | None = Field(
         None,
-        description="Network interface between the hosts, such as eth0; unset leaves it to gloo and "
-        "NCCL, which ask for the address of the host's own name.",
+        description="Network interface between the hosts, such as eth0; unset leaves it to gloo "
+        "and NCCL, which ask for the address of the host's own name.",
     )
 
 

@@ -12,24 +12,24 @@ class SplitRecord:
     """The rows in the file at `path`, by their numbers."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def rows(self, decide: Callable[[], list[int]]) -> list[int]:
         """The rows that are held out; where nothing is written yet, what `decide` says is."""
-        if not self._path.exists():
+        if not self.path.exists():
             self._write(decide())
-        rows: list[int] = json.loads(self._path.read_text())["rows"]
+        rows: list[int] = json.loads(self.path.read_text())["rows"]
         return rows
 
     def adopt(self, earlier: "SplitRecord") -> None:
         """Takes over what an earlier job held out, if it says so."""
         with suppress(FileNotFoundError):
-            shutil.copyfile(earlier._path, self._path)
+            shutil.copyfile(earlier.path, self.path)
 
     def _write(self, rows: list[int]) -> None:
-        staged = self._path.with_suffix(".staged")
+        staged = self.path.with_suffix(".staged")
         with staged.open("w") as file:
             json.dump({"rows": rows}, file)
             file.flush()
             os.fsync(file.fileno())
-        staged.replace(self._path)
+        staged.replace(self.path)

@@ -3,16 +3,22 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.events import Event, JobEnded, JobStatus, Notice
 from learner_service.job_folder.layout import JobFolder
-from learner_service.job_folder.task import WorkerTask
+from learner_service.job_folder.state import pack_state
+from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.models import ModelList
+from learner_service.queue.hosts import Hosts
+from learner_service.queue.job_processes import JobProcesses
 from learner_service.queue.job_store import Job, JobStore
-from learner_service.queue.worker_process import WorkerExit, WorkerProcess
+from learner_service.queue.placement import Placement
+from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
+from tally.rpc.digests import digest_of_file
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 5
@@ -27,15 +33,18 @@ class JobRunner:
         store: JobStore,
         blobs: BlobStore,
         models: ModelList,
+        *,
+        hosts: Hosts,
         log: Callable[[str, Event], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._store = store
         self._blobs = blobs
         self._models = models
+        self._placement = Placement(settings, hosts)
         self._log_event = log
         self._stopping = False
-        self._running: tuple[str, WorkerProcess] | None = None
+        self._running: tuple[str, JobProcesses] | None = None
 
     async def run(self, job: Job) -> None:
         """A fault of the service itself, such as a full disk, must not end the queue."""
@@ -69,7 +78,7 @@ class JobRunner:
         while not self._is_over(job):
             attempt += 1
             step_before = folder.checkpoints.find_last().step
-            exited = await self._run_worker(job, folder, attempt)
+            exited = await self._run_worker(job, folder, attempt, lost)
             if self._is_over(job):
                 break
             progressed = folder.checkpoints.find_last().step > step_before
@@ -81,7 +90,9 @@ class JobRunner:
     def _is_over(self, job: Job) -> bool:
         return self._stopping or self._store.get(job.job_id).status.ended
 
-    async def _run_worker(self, job: Job, folder: JobFolder, attempt: int) -> WorkerExit:
+    async def _run_worker(self, job: Job, folder: JobFolder, attempt: int, lost: int) -> WorkerExit:
+        launch, hosts = await self._placement.place(job.spec, lost, lambda: self._is_over(job))
+        await self._say_if_fewer(job, launch)
         task = WorkerTask(
             job_id=job.job_id,
             folder_path=folder.path,
@@ -90,13 +101,36 @@ class JobRunner:
             attempt=attempt,
             spec=job.spec,
             settings=self._settings,
+            launch=launch,
         )
-        worker = WorkerProcess(task, self._settings.worker_stop_seconds)
-        self._running = (job.job_id, worker)
+        with self._packed_state(folder, wanted=bool(hosts)) as state_digest:
+            worker = JobProcesses(task, self._settings.worker_stop_seconds, hosts, state_digest)
+            self._running = (job.job_id, worker)
+            try:
+                return await worker.run(lambda event: self._log_event(job.job_id, event))
+            finally:
+                self._running = None
+
+    async def _say_if_fewer(self, job: Job, launch: Launch) -> None:
+        asked = self._placement.asked_processes(job.spec)
+        if launch.processes < asked:
+            message = f"running in {launch.processes} of {asked} processes, on {launch.hosts} host"
+            await self._log_event(job.job_id, Notice(message=f"{message}{'s'[: launch.hosts - 1]}"))
+
+    @contextmanager
+    def _packed_state(self, folder: JobFolder, *, wanted: bool) -> Iterator[str]:
+        """The blob that further hosts go on from, while the context is open; empty for none."""
+        digest = ""
+        if wanted:
+            with self._blobs.stage() as staged:
+                if pack_state(folder, staged):
+                    digest = digest_of_file(staged)
+                    self._blobs.keep(staged, digest)
         try:
-            return await worker.run(lambda event: self._log_event(job.job_id, event))
+            yield digest
         finally:
-            self._running = None
+            if digest:
+                self._blobs.delete(digest)
 
     async def _after_loss(self, job: Job, exited: WorkerExit, lost: int) -> None:
         _log.warning("job %s lost a worker: %s", job.job_id, exited.reason)

@@ -8,6 +8,7 @@ from learner_service.errors import InvalidSpec, JobExists, MissingDataset
 from learner_service.events import Event, JobEnded, JobStatus, StepDone
 from learner_service.job_folder.layout import JobFolder
 from learner_service.models import ModelList
+from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_runner import JobRunner
 from learner_service.queue.job_store import Job, JobStore, LoggedEvent
 from learner_service.settings import LearnerSettings
@@ -22,7 +23,12 @@ class Jobs:
     """Starts, runs, cancels and watches jobs; `run` is the loop that works through the queue."""
 
     def __init__(
-        self, settings: LearnerSettings, store: JobStore, blobs: BlobStore, models: ModelList
+        self,
+        settings: LearnerSettings,
+        store: JobStore,
+        blobs: BlobStore,
+        models: ModelList,
+        hosts: Hosts,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -30,7 +36,7 @@ class Jobs:
         self._models = models
         self._changed = asyncio.Condition()
         self._stopping = False
-        self._runner = JobRunner(settings, store, blobs, models, self._log)
+        self._runner = JobRunner(settings, store, blobs, models, hosts=hosts, log=self._log)
 
     async def start(self, job_id: str, spec: JobSpec) -> Job:
         """Raises JobExists, MissingDataset, UnknownModel. Idempotent by id and spec."""

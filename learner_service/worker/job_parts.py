@@ -10,11 +10,13 @@ from learner_service.clients.rollouts import RolloutClient
 from learner_service.events import Report
 from learner_service.job_folder.task import WorkerTask
 from learner_service.phases import Phases
+from learner_service.ranks import Ranks
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobParts:
-    """`loop` runs the clients; `stop` is set once the worker is asked to stop."""
+    """`loop` runs the clients; `stop` is set once the worker is asked to stop; `ranks` are the
+    processes that run the job."""
 
     task: WorkerTask
     store: BlobStore
@@ -24,3 +26,4 @@ class JobParts:
     report: Report
     phases: Phases
     stop: threading.Event
+    ranks: Ranks

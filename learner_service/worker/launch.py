@@ -23,6 +23,8 @@ from learner_service.worker.rank_failure import read_failure
 from tally.host.parent import end_with_parent
 from tally.rpc.logs import configure_logging
 
+PROGRAM = "learner_service.worker.worker"
+
 
 def main() -> None:
     end_with_parent(int(sys.argv[3]))
@@ -33,7 +35,7 @@ def main() -> None:
     _prepare_environment(task, config.nproc_per_node)
     # torchrun's agent hands no descriptor on to the ranks; they open the service's pipe by name.
     events = f"/proc/{os.getpid()}/fd/{descriptor}"
-    command = ["-m", "learner_service.worker.worker", str(task_file), events, str(os.getpid())]
+    command = ["-m", PROGRAM, str(task_file), events, str(os.getpid())]
     try:
         elastic_launch(config, sys.executable)(*command)
     except SignalException:
@@ -79,9 +81,7 @@ def _prepare_environment(task: WorkerTask, processes: int) -> None:
         os.environ["NCCL_SOCKET_IFNAME"] = interface
 
 
-def _report(
-    failures: Iterable[tuple[int, ProcessFailure]], launch: Launch, descriptor: int
-) -> int:
+def _report(failures: Iterable[tuple[int, ProcessFailure]], launch: Launch, descriptor: int) -> int:
     """Says why the first rank ended that did not end for want of the others; the exit code."""
     for rank, failure in failures:
         if failure.exitcode == LOST_OTHERS:

@@ -5,6 +5,7 @@ Started by the service, or by torchrun's agent for each rank of a job in several
 or a file. SIGTERM asks it to stop at the next safe boundary, with a checkpoint.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -17,23 +18,36 @@ from typing import TextIO
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.clients import open_clients
-from learner_service.errors import StopRequested
-from learner_service.events import Event, JobPhase, PhaseChanged, to_json
+from learner_service.errors import RankLost, StopRequested
+from learner_service.events import Event, JobPhase, Notice, PhaseChanged, to_json
 from learner_service.job_folder.task import WorkerTask
 from learner_service.phases import Phases
+from learner_service.ranks import Ranks
 from learner_service.spec import Evaluation
 from learner_service.worker.evaluation_job import run_evaluation_job
-from learner_service.worker.failures import describe_failure
+from learner_service.worker.failures import LOST_OTHERS, describe_failure
 from learner_service.worker.job_parts import JobParts
+from learner_service.worker.own_gpu import see_own_gpu
+from learner_service.worker.rank_failure import write_failure
 from learner_service.worker.training_job import TrainingJob
 from tally.host.parent import end_with_parent
+from tally.rpc.errors import FailedPrecondition
 from tally.rpc.logs import configure_logging
+
+_log = logging.getLogger(__name__)
 
 
 class Worker:
     """Opens what a job of either kind needs, and runs it."""
 
-    def __init__(self, task: WorkerTask, events: TextIO, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        task: WorkerTask,
+        events: TextIO,
+        stop: threading.Event,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self._ranks = ranks or Ranks.alone()
         self._task = task
         self._events = events
         self._stop = stop
@@ -57,6 +71,7 @@ class Worker:
             report=self.report,
             phases=self._phases,
             stop=self._stop,
+            ranks=self._ranks,
         )
         work = self._task.spec.work
         if isinstance(work, Evaluation):
@@ -67,8 +82,13 @@ class Worker:
     def report(self, event: Event) -> None:
         """Writes one line; a phase that is the current one already is not said again.
 
-        The trainer and the clients report from threads of their own.
+        The trainer and the clients report from threads of their own. Only the first rank speaks
+        for the job; of what the others have to say, notices go to the log.
         """
+        if not self._ranks.is_first:
+            if isinstance(event, Notice):
+                _log.info("%s", event.message)
+            return
         with self._report_lock:
             if isinstance(event, PhaseChanged):
                 if event.phase is self._phase:
@@ -78,10 +98,28 @@ class Worker:
             self._events.flush()
 
 
+def join_ranks(task: WorkerTask, stop: threading.Event) -> Ranks:
+    """The processes of the job, as torchrun's agent has started them.
+
+    Raises FailedPrecondition where what it says is not what the job was given, RankLost.
+    """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if task.launch.processes == 1:
+        if started > 1:
+            raise FailedPrecondition(
+                f"this worker was started as one of {started} and its job has one process; start "
+                "the learner without torchrun and set gpus_per_job"
+            )
+        return Ranks.alone()
+    see_own_gpu()
+    return Ranks.join(task.settings.rank_wait_seconds)
+
+
 def main() -> None:
     end_with_parent(int(sys.argv[3]))
-    configure_logging("worker")
+    rank = int(os.environ.get("RANK", "0"))
     task = WorkerTask.read(Path(sys.argv[1]))
+    configure_logging(f"rank {rank}" if task.launch.processes > 1 else "worker")
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -89,16 +127,32 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with os.fdopen(int(sys.argv[2]), "w") as events:
-        worker = Worker(task, events, stop)
-        try:
-            with suppress(StopRequested):
-                worker.run()
-        except Exception as error:
-            worker.report(describe_failure(error))
-            raise
+    with _open_events(sys.argv[2]) as events:
+        code = _run(task, events, stop, speaks=rank == 0)
     # Threads of gRPC and torch must not outlive the interpreter's teardown.
-    os._exit(0)
+    os._exit(code)
+
+
+def _open_events(place: str) -> TextIO:
+    return os.fdopen(int(place), "w") if place.isdigit() else Path(place).open("w")
+
+
+def _run(task: WorkerTask, events: TextIO, stop: threading.Event, *, speaks: bool) -> int:
+    """Runs the job; the exit code. What went wrong is told by the first rank, or by the agent."""
+    try:
+        with suppress(StopRequested), join_ranks(task, stop) as ranks:
+            Worker(task, events, stop, ranks).run()
+    except RankLost as error:
+        _log.warning("%s", error)
+        return LOST_OTHERS
+    except Exception as error:
+        _log.exception("the worker gives up")
+        failure = describe_failure(error)
+        write_failure(failure)
+        if speaks:
+            events.write(to_json(failure) + "\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import grpc
+from transformers import AutoTokenizer
 
 from tally.rollout.v1 import rollout_pb2 as pb
 from tally.rollout.v1 import rollout_pb2_grpc
+from tally.rpc.digests import vocabulary_fingerprint
 
 
 class CountingRollouts(rollout_pb2_grpc.RolloutServiceServicer):
@@ -54,4 +57,23 @@ class CountingRollouts(rollout_pb2_grpc.RolloutServiceServicer):
             log_probabilities=[-12 * random.random() for _ in token_ids],
             finish_reason=pb.FINISH_REASON_STOP,
             adapter_digest=adapter_digest,
+        )
+
+
+class ServedCounting(CountingRollouts):
+    """As a worker meets it: it also says which model it holds, that of the folder."""
+
+    def __init__(self, policy_path: Path) -> None:
+        tokenizer = AutoTokenizer.from_pretrained(policy_path)
+        super().__init__(lambda text: tokenizer(text)["input_ids"])
+        self._fingerprint = vocabulary_fingerprint(tokenizer.get_vocab())
+        self._base_model = policy_path.name
+
+    async def GetModel(
+        self, request: pb.GetModelRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetModelResponse:
+        return pb.GetModelResponse(
+            base_model=self._base_model,
+            vocabulary_fingerprint=self._fingerprint,
+            max_temperature=10.0,
         )

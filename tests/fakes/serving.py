@@ -12,11 +12,16 @@ from tally.rpc.settings import ServerSettings
 
 @asynccontextmanager
 async def serve(
-    add: Callable[[Any, grpc.aio.Server], None], servicer: object, service_name: str = ""
+    add: Callable[[Any, grpc.aio.Server], None],
+    servicer: object,
+    service_name: str = "",
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[RpcServer]:
     """`add` is the generated add_…Servicer_to_server; the health of `service_name` is SERVING."""
     names = [service_name] if service_name else []
-    server = RpcServer(ServerSettings(), service_names=names, register=lambda s: add(servicer, s))
+    server = RpcServer(
+        ServerSettings(host=host), service_names=names, register=lambda s: add(servicer, s)
+    )
     await server.start()
     await server.set_serving(True)
     try:

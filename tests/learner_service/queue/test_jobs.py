@@ -12,7 +12,8 @@ from learner_service.errors import JobExists, MissingDataset
 from learner_service.events import JobEnded, JobStatus, Notice, WorkerFailed
 from learner_service.job_folder.task import WorkerTask
 from learner_service.models import ModelList
-from learner_service.queue import job_runner
+from learner_service.queue import job_processes
+from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_store import Job, JobStore
 from learner_service.queue.jobs import Jobs
 from learner_service.queue.worker_process import WorkerExit
@@ -66,7 +67,7 @@ def save_checkpoint(folder, step: int) -> None:
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> ScriptedWorkers:
     workers = ScriptedWorkers()
-    monkeypatch.setattr(job_runner, "WorkerProcess", workers)
+    monkeypatch.setattr(job_processes, "WorkerProcess", workers)
     return workers
 
 
@@ -74,7 +75,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> ScriptedWorkers:
 async def jobs(tmp_path: Path, store: BlobStore, workers: ScriptedWorkers) -> AsyncIterator[Jobs]:
     settings = LearnerSettings(data_dir=tmp_path, max_attempts=2)
     job_store = JobStore(tmp_path / "learner.db")
-    jobs = Jobs(settings, job_store, store, ModelList(["small"]))
+    jobs = Jobs(settings, job_store, store, ModelList(["small"]), Hosts())
     running = asyncio.create_task(jobs.run())
     yield jobs
     await jobs.stop()

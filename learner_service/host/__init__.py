@@ -1,0 +1,1 @@
+"""A further host of a learner: it runs its share of the processes of a job."""

@@ -1,0 +1,33 @@
+"""`python -m learner_service.host`: lends this host to a learner until SIGTERM."""
+
+import asyncio
+import signal
+
+from learner_service.host.agent import HostAgent
+from learner_service.host.host_client import HostClient
+from learner_service.host.settings import HostSettings
+from learner_service.host.share import Shares
+from tally.host.locks import hold
+from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
+from tally.rpc.channel import open_channel
+from tally.rpc.logs import configure_logging
+
+
+async def run(settings: HostSettings) -> None:
+    async with open_channel(settings.learner, idempotent_methods=IDEMPOTENT_METHODS) as channel:
+        agent = HostAgent(settings, HostClient(channel), Shares(settings, BlobClient(channel)))
+        running = asyncio.create_task(agent.run())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def main() -> None:
+    settings = HostSettings.read()
+    configure_logging("host", settings.log_level)
+    with hold(settings.data_dir):
+        asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Lends the host again and again, and runs what the learner orders."""
+
+import asyncio
+import logging
+
+from pydantic import ValidationError
+
+from learner_service.events import Event, WorkerFailed
+from learner_service.host.host_client import HostClient, HostLoan
+from learner_service.host.settings import HostSettings
+from learner_service.host.share import Shares
+from learner_service.queue.hosts import StartRanks
+from learner_service.queue.worker_process import WorkerExit, WorkerProcess
+from tally.rpc.errors import TallyError
+
+_log = logging.getLogger(__name__)
+_PAUSE_SECONDS = 2.0
+
+
+class HostAgent:
+    """Runs at most one share of a job at a time; `run` goes on until it is cancelled."""
+
+    def __init__(self, settings: HostSettings, client: HostClient, shares: Shares) -> None:
+        self._settings = settings
+        self._client = client
+        self._shares = shares
+        self._process: WorkerProcess | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """What runs for a learner that is lost is killed: without it nothing comes of it."""
+        while True:
+            try:
+                await self._lend()
+                _log.info("the learner let this host go")
+            except TallyError as error:
+                _log.warning("not lent: %s", error)
+            finally:
+                await self._kill()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _lend(self) -> None:
+        name = self._settings.host_name
+        async with self._client.lend(name, self._settings.processes) as (loan, orders):
+            async for order in orders:
+                if isinstance(order, StartRanks):
+                    await self._kill()
+                    self._running = asyncio.create_task(self._run_share(order, loan))
+                else:
+                    self._stop()
+
+    async def _run_share(self, order: StartRanks, loan: HostLoan) -> None:
+        try:
+            task = await self._shares.prepare(order)
+            _log.info("job %s: %s", task.job_id, task.launch)
+            self._process = WorkerProcess(task, task.settings.worker_stop_seconds)
+            exited = await self._process.run(_ignore)
+        except (TallyError, OSError, ValidationError) as error:
+            _log.exception("a share of a job could not be started")
+            message = f"host {self._settings.host_name} could not start its share: {_say(error)}"
+            exited = WorkerExit(code=1, failure=WorkerFailed(message=message, retryable=True))
+        finally:
+            self._process = None
+        loan.end(exited)
+
+    def _stop(self) -> None:
+        """What is not started yet has nothing to save."""
+        if self._process:
+            self._process.stop()
+        elif self._running:
+            self._running.cancel()
+
+    async def _kill(self) -> None:
+        if self._running:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
+
+
+async def _ignore(event: Event) -> None:
+    """Only the first process of a job speaks for it, and that is the learner's own."""
+
+
+def _say(error: Exception) -> str:
+    return str(error) if isinstance(error, TallyError) else type(error).__name__

@@ -1,0 +1,98 @@
+"""learner.v1's HostService over the hosts that are lent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+
+from learner_service.errors import HostRefused
+from learner_service.events import WorkerFailed
+from learner_service.queue.hosts import Host, Hosts, Order, StartRanks
+from learner_service.queue.worker_process import WorkerExit
+from learner_service.release import installed_release
+from learner_service.settings import LearnerSettings
+from tally.learner.v1 import host_pb2 as pb
+from tally.learner.v1 import host_pb2_grpc
+from tally.rpc.errors import InvalidArgument
+
+
+class HostServicer(host_pb2_grpc.HostServiceServicer):
+    def __init__(self, hosts: Hosts, settings: LearnerSettings) -> None:
+        self._hosts = hosts
+        self._nodes_per_job = settings.nodes_per_job
+        self._silence_seconds = settings.host_silence_seconds
+
+    async def LendHost(
+        self,
+        request_iterator: AsyncIterator[pb.LendHostRequest],
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[pb.LendHostResponse]:
+        offer = await _offer(request_iterator)
+        self._check(offer)
+        with self._hosts.lend(offer.host_name, offer.processes) as host:
+            listening = asyncio.create_task(self._listen(host, request_iterator))
+            try:
+                welcome = pb.HostWelcome(silence_seconds=self._silence_seconds)
+                yield pb.LendHostResponse(welcome=welcome)
+                async for response in self._responses(host):
+                    yield response
+            finally:
+                listening.cancel()
+
+    def _check(self, offer: pb.HostOffer) -> None:
+        if self._nodes_per_job == 1:
+            raise HostRefused("this learner's jobs run on one host; set its nodes_per_job")
+        if offer.release != installed_release():
+            raise HostRefused(
+                f"this host has release {offer.release} and the learner {installed_release()}; "
+                "install the same"
+            )
+
+    async def _listen(self, host: Host, requests: AsyncIterator[pb.LendHostRequest]) -> None:
+        """Hears what the host says until it leaves, or is silent for too long."""
+        try:
+            while True:
+                async with asyncio.timeout(self._silence_seconds):
+                    request = await anext(requests)
+                if request.WhichOneof("message") == "ranks_ended":
+                    host.end(_exit_of(request.ranks_ended))
+        except TimeoutError:
+            host.lose(f"has been silent for {self._silence_seconds:g} seconds")
+        except StopAsyncIteration:
+            host.lose("has left")
+
+    async def _responses(self, host: Host) -> AsyncIterator[pb.LendHostResponse]:
+        """What the host is to be told, and signs of life in between."""
+        while True:
+            try:
+                async with asyncio.timeout(self._silence_seconds / 4):
+                    order = await host.orders.get()
+            except TimeoutError:
+                yield pb.LendHostResponse(sign_of_life=pb.SignOfLife())
+                continue
+            if order is None:
+                return
+            yield _response(order)
+
+
+async def _offer(requests: AsyncIterator[pb.LendHostRequest]) -> pb.HostOffer:
+    async for request in requests:
+        offer = request.offer
+        if offer.host_name and offer.processes:
+            return offer
+        break
+    raise InvalidArgument("the first message must be an offer with host_name and processes")
+
+
+def _response(order: Order) -> pb.LendHostResponse:
+    if isinstance(order, StartRanks):
+        start = pb.StartRanks(task=order.task, state_digest=order.state_digest)
+        return pb.LendHostResponse(start_ranks=start)
+    return pb.LendHostResponse(stop_ranks=pb.StopRanks())
+
+
+def _exit_of(message: pb.RanksEnded) -> WorkerExit:
+    failure = None
+    if message.message:
+        failure = WorkerFailed(message=message.message, retryable=message.retryable)
+    return WorkerExit(code=message.exit_code, failure=failure)

@@ -1,0 +1,11 @@
+"""Which release of Tally is installed."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+
+def installed_release() -> str:
+    """Its version; `unknown` where it was not installed but copied."""
+    try:
+        return version("tally-grpo")
+    except PackageNotFoundError:
+        return "unknown"

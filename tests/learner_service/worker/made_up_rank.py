@@ -1,0 +1,39 @@
+"""A rank that does nothing but meet the others, step after step; and its launch, for tests.
+
+`python -m tests.learner_service.worker.made_up_rank TASK_FILE EVENTS PARENT_PID` is the launch when
+EVENTS is a descriptor, and a rank that it started when EVENTS is a file.
+"""
+
+import os
+import sys
+import time
+
+from learner_service.events import Notice
+from learner_service.worker import launch, worker
+
+
+class MadeUpJob:
+    """Stands for TrainingJob: says its step and its process, and keeps the step where it stops."""
+
+    def __init__(self, parts, work) -> None:
+        self._parts = parts
+
+    def run(self) -> None:
+        ranks, folder, step = self._parts.ranks, self._parts.task.folder_path, 0
+        (folder / f"rank-{ranks.rank}").write_text(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']}")
+        while not ranks.any_of(self._parts.stop.is_set()):
+            step += 1
+            self._parts.report(Notice(message=f"step {step} of {ranks.count}"))
+            if (folder / f"fails-{ranks.rank}").exists():
+                raise FloatingPointError("the loss is not a finite number")
+            time.sleep(0.01)
+        (folder / f"stopped-{ranks.rank}").write_text(str(step))
+
+
+if __name__ == "__main__":
+    if sys.argv[2].isdigit():
+        launch.PROGRAM = "tests.learner_service.worker.made_up_rank"
+        launch.main()
+    else:
+        worker.TrainingJob = MadeUpJob
+        worker.main()

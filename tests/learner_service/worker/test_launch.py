@@ -1,0 +1,140 @@
+"""Processes of one job on one host, as torchrun's agent runs them: their start, stop and deaths."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from learner_service.events import Event, Notice, WorkerFailed, from_json
+from learner_service.job_folder.task import Launch, WorkerTask
+from learner_service.settings import LearnerSettings
+from learner_service.spec import JobSpec
+from tests.waiting import PATIENCE_SECONDS, wait_until
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = "tests.learner_service.worker.made_up_rank"
+
+
+@dataclass
+class Launched:
+    """The agent of a job in two processes, and what lies in the job's folder."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    events_descriptor: int
+    events: list[Event] = field(default_factory=list)
+
+    def pid(self, rank: int) -> int:
+        path = self.folder / f"rank-{rank}"
+        wait_until(lambda: path.exists() and path.read_text(), self.log)
+        return int(path.read_text().split()[0])
+
+    def wait(self) -> int:
+        """The exit code; every event has been read by then."""
+        with os.fdopen(self.events_descriptor) as lines:
+            self.events = [from_json(line) for line in lines]
+        return self.process.wait(timeout=PATIENCE_SECONDS)
+
+    def failures(self) -> list[WorkerFailed]:
+        return [event for event in self.events if isinstance(event, WorkerFailed)]
+
+    def log(self) -> str:
+        return (self.folder / "worker.log").read_text()
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[Launched]:
+    task = WorkerTask(
+        job_id="one",
+        folder_path=tmp_path,
+        blobs=tmp_path / "blobs",
+        model_source="none",
+        attempt=1,
+        spec=JobSpec(dataset_digest="a" * 64, base_model="none"),
+        settings=LearnerSettings(data_dir=tmp_path, device="cpu", rank_wait_seconds=60),
+        launch=Launch(processes_by_host=(2,)),
+    )
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", PROGRAM, str(task.write()), str(writing), str(os.getpid())]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with task.folder.worker_log.open("wb") as log:
+        process = subprocess.Popen(
+            command, pass_fds=[writing], stdout=log, stderr=log, env=environment
+        )
+    os.close(writing)
+    yield Launched(process, tmp_path, reading)
+    process.kill()
+    process.wait()
+
+
+def has_ended(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+def test_all_stop_at_the_same_step_when_asked(launched: Launched):
+    pids = [launched.pid(rank) for rank in (0, 1)]
+    launched.process.terminate()
+    assert launched.wait() == 0, launched.log()
+    assert not launched.failures()
+    said = [event.message for event in launched.events if isinstance(event, Notice)]
+    # The first speaks for both, each of them says it in the log.
+    assert said == [f"step {n} of 2" for n in range(1, len(said) + 1)]
+    stopped = {(launched.folder / f"stopped-{rank}").read_text() for rank in (0, 1)}
+    assert stopped == {str(len(said))}
+    assert "INFO rank 1 " in launched.log()
+    assert all(map(has_ended, pids))
+
+
+def test_a_rank_that_is_killed_ends_the_others_and_is_named(launched: Launched):
+    first = launched.pid(0)
+    os.kill(launched.pid(1), signal.SIGKILL)
+    assert launched.wait() == 1
+    (failure,) = launched.failures()
+    assert failure.message.startswith("rank 1 of 2 on ")
+    assert "ended (signal 9), most likely because memory ran out" in failure.message
+    assert failure.retryable
+    assert has_ended(first)
+
+
+def test_what_one_rank_fails_with_is_said_and_ends_the_others(launched: Launched):
+    first = launched.pid(0)
+    (launched.folder / "fails-1").touch()
+    assert launched.wait() == 1
+    said = WorkerFailed(message="the loss is not a finite number", retryable=False)
+    assert set(launched.failures()) == {said}
+    assert has_ended(first)
+
+
+def test_ranks_do_not_outlive_their_agent(launched: Launched):
+    pids = [launched.pid(rank) for rank in (0, 1)]
+    launched.process.kill()
+    launched.wait()
+    wait_until(lambda: all(map(has_ended, pids)))
+
+
+def test_a_worker_of_a_job_of_one_process_refuses_to_be_one_of_two(tmp_path: Path):
+    """As it is where somebody starts it under torchrun: each would train by itself, and wrongly."""
+    task = WorkerTask(
+        job_id="one",
+        folder_path=tmp_path,
+        blobs=tmp_path / "blobs",
+        model_source="none",
+        attempt=1,
+        spec=JobSpec(dataset_digest="a" * 64, base_model="none"),
+        settings=LearnerSettings(data_dir=tmp_path, device="cpu"),
+    )
+    events = tmp_path / "events"
+    module = "learner_service.worker.worker"
+    command = [sys.executable, "-m", module, str(task.write()), str(events), str(os.getpid())]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "RANK": "0"}
+    ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert ended.returncode == 1
+    failure = from_json(events.read_text())
+    assert isinstance(failure, WorkerFailed)
+    assert "gpus_per_job" in failure.message
+    assert not failure.retryable
