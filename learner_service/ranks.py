@@ -1,7 +1,9 @@
 """The processes that share the work of one job, and what they tell each other."""
 
+import math
 import os
 import pickle
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,11 @@ from learner_service.errors import RankLost
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT_SECONDS = 600.0
+DEFAULT_STOP_SECONDS = 10.0
+# While torch itself waits, Python hears of no signal.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1e-4, 5e-3
+# Groups with something under way: their end would wait for it.
+_UNFINISHED: list[Any] = []
 # Whoever else reads these starts a process group of their own: transformers' and accelerate's
 # trainer would train each process on all of the data, and average.
 _TORCHRUNS = (
@@ -53,7 +60,11 @@ class Ranks:
         count: int,
         store: Any = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        stop: threading.Event | None = None,
+        stop_seconds: float = DEFAULT_STOP_SECONDS,
     ) -> None:
+        self._stop = stop or threading.Event()
+        self._stop_seconds = stop_seconds
         self.rank = rank
         self.count = count
         self._store = store
@@ -68,11 +79,17 @@ class Ranks:
         return cls(rank=0, count=1)
 
     @classmethod
-    def join(cls, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> "Ranks":
+    def join(
+        cls,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        stop: threading.Event | None = None,
+        stop_seconds: float = DEFAULT_STOP_SECONDS,
+    ) -> "Ranks":
         """Those that torchrun's variables speak of, which are taken out of the environment.
 
-        `timeout_seconds` is how long one of them is waited for, each time. A process sees only the
-        GPU that is its own (CUDA_VISIBLE_DEVICES).
+        `timeout_seconds` is how long one of them is waited for, each time; once `stop` is set it is
+        `stop_seconds`, since they may be cut off. A process sees only the GPU that is its own
+        (CUDA_VISIBLE_DEVICES).
         """
         found = {name: os.environ.pop(name, "") for name in _TORCHRUNS}
         count = int(found["WORLD_SIZE"] or 1)
@@ -83,7 +100,14 @@ class Ranks:
             timeout = timedelta(seconds=timeout_seconds)
             meeting = rendezvous("env://", rank=rank, world_size=count, timeout=timeout)
             store, _, _ = next(meeting)
-            return cls(rank=rank, count=count, store=store, timeout_seconds=timeout_seconds)
+            return cls(
+                rank=rank,
+                count=count,
+                store=store,
+                timeout_seconds=timeout_seconds,
+                stop=stop,
+                stop_seconds=stop_seconds,
+            )
         except RuntimeError as error:
             raise RankLost(
                 f"the {count} processes of the job did not find each other in "
@@ -168,7 +192,7 @@ class Ranks:
     def _gather(self, tensor: Tensor) -> list[Tensor]:
         gathered = [torch.empty_like(tensor) for _ in range(self.count)]
         with self._tell_why():
-            self._group.allgather([gathered], [tensor]).wait()
+            self._wait_for(self._group.allgather([gathered], [tensor]))
         return gathered
 
     def _add_up_buffer(self, flat: Tensor) -> None:
@@ -178,7 +202,23 @@ class Ranks:
             self._cuda_group = self._cuda_group or self._open("nccl", dist.ProcessGroupNCCL)
         group = self._cuda_group if flat.is_cuda else self._group
         with self._tell_why():
-            group.allreduce([flat]).wait()
+            self._wait_for(group.allreduce([flat]))
+
+    def _wait_for(self, work: Any) -> None:
+        """Until the others have come, or for stop_seconds once this one was asked to stop."""
+        pause_seconds, deadline = _FIRST_PAUSE_SECONDS, math.inf
+        while not work.is_completed():
+            if self._stop.is_set():
+                deadline = min(deadline, time.monotonic() + self._stop_seconds)
+            if time.monotonic() > deadline:
+                _UNFINISHED.append((self._group, self._cuda_group))
+                raise RankLost(
+                    f"one of the job's {self.count} processes did not answer within "
+                    f"{self._stop_seconds:g} seconds of the request to stop"
+                )
+            time.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+        work.wait()
 
     @contextmanager
     def _tell_why(self) -> Iterator[None]:

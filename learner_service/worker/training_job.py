@@ -2,7 +2,7 @@
 
 from learner_service.data.dataset import Row, stage_dataset
 from learner_service.data.held_out import split_rows
-from learner_service.errors import StopRequested
+from learner_service.errors import RankLost, StopRequested
 from learner_service.evaluation.report import PAGE_NAME
 from learner_service.events import JobEnded, JobPhase, JobStatus, Notice
 from learner_service.grpo.groups import GroupSampler, PromptStage
@@ -17,6 +17,7 @@ from learner_service.worker.adapter_evaluation import AdapterEvaluation
 from learner_service.worker.job_parts import JobParts
 from learner_service.worker.output import store_output, write_output
 from learner_service.worker.policy_loading import load_policy
+from tally.rpc.errors import FailedPrecondition
 
 
 class TrainingJob:
@@ -31,6 +32,9 @@ class TrainingJob:
 
     def run(self) -> None:
         """Ends the job with a result; raises StopRequested, or what went wrong."""
+        # Until the trainer shares out the passes, each process would train by itself, and wrongly.
+        if self._parts.ranks.count > 1:
+            raise FailedPrecondition("a job of several processes can't be trained yet")
         self._parts.phases.enter(JobPhase.LOADING)
         policy = load_policy(self._task, self._training)
         stage = PromptStage(policy, self._parts.store)
@@ -122,7 +126,7 @@ class TrainingJob:
             self._parts.report(Notice(message=f"{name} is damaged and was passed over"))
         try:
             trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
-        except StopRequested:
+        except (StopRequested, RankLost):
             ahead.cancel()
             trainer.save_where_it_stands()
             raise

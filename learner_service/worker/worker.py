@@ -112,7 +112,9 @@ def join_ranks(task: WorkerTask, stop: threading.Event) -> Ranks:
             )
         return Ranks.alone()
     see_own_gpu()
-    return Ranks.join(task.settings.rank_wait_seconds)
+    # What is left of the time is for the checkpoint.
+    stop_seconds = task.settings.worker_stop_seconds / 3
+    return Ranks.join(task.settings.rank_wait_seconds, stop, stop_seconds)
 
 
 def main() -> None:

@@ -102,6 +102,28 @@ def test_one_that_is_silent_is_waited_for_so_long_and_no_longer():
     assert type(first) is type(third) is RankLost
 
 
+def test_one_that_is_asked_to_stop_waits_for_a_silent_one_no_longer():
+    """Its time-out is minutes; a host that is cut off would take them all."""
+    stop, gone = threading.Event(), threading.Event()
+
+    def wait_for_a_silent_one(ranks: Ranks) -> None:
+        ranks._stop, ranks._stop_seconds = stop, 0.5
+        ranks.exchange(None)
+        if ranks.rank == 1:
+            stop.set()
+            assert gone.wait(PATIENCE_SECONDS)
+            return
+        try:
+            ranks.exchange(None)
+        finally:
+            if ranks.rank == 0:
+                gone.set()
+
+    first, _, _ = run_in_threads(wait_for_a_silent_one, timeout_seconds=30.0)
+    assert isinstance(first, RankLost)
+    assert str(first).endswith("did not answer within 0.5 seconds of the request to stop")
+
+
 def be_killed_or_wait(ranks: Ranks, folder: Path) -> None:
     ranks.exchange(None)
     if ranks.rank == 1:

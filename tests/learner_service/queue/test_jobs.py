@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import JobExists, MissingDataset
+from learner_service.errors import InvalidSpec, JobExists, MissingDataset
 from learner_service.events import JobEnded, JobStatus, Notice, WorkerFailed
 from learner_service.job_folder.task import WorkerTask
 from learner_service.models import ModelList
@@ -18,7 +18,8 @@ from learner_service.queue.job_store import Job, JobStore
 from learner_service.queue.jobs import Jobs
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec
+from learner_service.spec import JobSpec, Training
+from tally.job.settings import TrainingConfig
 
 COMPLETED = JobEnded(status=JobStatus.COMPLETED, result_digest="d" * 64)
 KILLED = WorkerExit(code=-9, failure=None)
@@ -137,3 +138,9 @@ async def test_a_start_is_idempotent_and_refuses_another_spec(jobs, workers, spe
     missing = spec.model_copy(update={"dataset_digest": "f" * 64})
     with pytest.raises(MissingDataset, match="dataset_digest"):
         await jobs.start(str(uuid.uuid4()), missing)
+
+
+async def test_more_processes_than_the_learner_has_are_refused(jobs, workers, spec):
+    work = Training(config=TrainingConfig(processes=3))
+    with pytest.raises(InvalidSpec, match=r"config.processes: .* expected at most 1, or 0"):
+        await jobs.start(str(uuid.uuid4()), spec.model_copy(update={"work": work}))
