@@ -1,6 +1,5 @@
 """The processes that share the work of one job, and what they tell each other."""
 
-import math
 import os
 import pickle
 import threading
@@ -18,13 +17,11 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from learner_service.errors import RankLost
+from learner_service.patience import Patience
 
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT_SECONDS = 600.0
-DEFAULT_STOP_SECONDS = 10.0
-# While torch itself waits, Python hears of no signal.
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1e-4, 5e-3
 # Groups with something under way: their end would wait for it.
 _UNFINISHED: list[Any] = []
 # Whoever else reads these starts a process group of their own: transformers' and accelerate's
@@ -60,11 +57,9 @@ class Ranks:
         count: int,
         store: Any = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-        stop: threading.Event | None = None,
-        stop_seconds: float = DEFAULT_STOP_SECONDS,
+        patience: Patience | None = None,
     ) -> None:
-        self._stop = stop or threading.Event()
-        self._stop_seconds = stop_seconds
+        self._patience = patience or Patience(threading.Event(), timeout_seconds)
         self.rank = rank
         self.count = count
         self._store = store
@@ -80,16 +75,12 @@ class Ranks:
 
     @classmethod
     def join(
-        cls,
-        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-        stop: threading.Event | None = None,
-        stop_seconds: float = DEFAULT_STOP_SECONDS,
+        cls, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS, patience: Patience | None = None
     ) -> "Ranks":
         """Those that torchrun's variables speak of, which are taken out of the environment.
 
-        `timeout_seconds` is how long one of them is waited for, each time; once `stop` is set it is
-        `stop_seconds`, since they may be cut off. A process sees only the GPU that is its own
-        (CUDA_VISIBLE_DEVICES).
+        `timeout_seconds` is how long one of them is waited for, each time, unless `patience` ends.
+        A process sees only the GPU that is its own (CUDA_VISIBLE_DEVICES).
         """
         found = {name: os.environ.pop(name, "") for name in _TORCHRUNS}
         count = int(found["WORLD_SIZE"] or 1)
@@ -100,14 +91,8 @@ class Ranks:
             timeout = timedelta(seconds=timeout_seconds)
             meeting = rendezvous("env://", rank=rank, world_size=count, timeout=timeout)
             store, _, _ = next(meeting)
-            return cls(
-                rank=rank,
-                count=count,
-                store=store,
-                timeout_seconds=timeout_seconds,
-                stop=stop,
-                stop_seconds=stop_seconds,
-            )
+            parts: Any = {"store": store, "timeout_seconds": timeout_seconds, "patience": patience}
+            return cls(rank=rank, count=count, **parts)
         except RuntimeError as error:
             raise RankLost(
                 f"the {count} processes of the job did not find each other in "
@@ -205,20 +190,11 @@ class Ranks:
             self._wait_for(group.allreduce([flat]))
 
     def _wait_for(self, work: Any) -> None:
-        """Until the others have come, or for stop_seconds once this one was asked to stop."""
-        pause_seconds, deadline = _FIRST_PAUSE_SECONDS, math.inf
-        while not work.is_completed():
-            if self._stop.is_set():
-                deadline = min(deadline, time.monotonic() + self._stop_seconds)
-            if time.monotonic() > deadline:
-                _UNFINISHED.append((self._group, self._cuda_group))
-                raise RankLost(
-                    f"one of the job's {self.count} processes did not answer within "
-                    f"{self._stop_seconds:g} seconds of the request to stop"
-                )
-            time.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
-        work.wait()
+        try:
+            self._patience.wait_for(work)
+        except RankLost:
+            _UNFINISHED.append((self._group, self._cuda_group))
+            raise
 
     @contextmanager
     def _tell_why(self) -> Iterator[None]:

@@ -21,6 +21,7 @@ from learner_service.clients.clients import open_clients
 from learner_service.errors import RankLost, StopRequested
 from learner_service.events import Event, JobPhase, Notice, PhaseChanged, to_json
 from learner_service.job_folder.task import WorkerTask
+from learner_service.patience import Patience
 from learner_service.phases import Phases
 from learner_service.ranks import Ranks
 from learner_service.spec import Evaluation
@@ -113,8 +114,8 @@ def join_ranks(task: WorkerTask, stop: threading.Event) -> Ranks:
         return Ranks.alone()
     see_own_gpu()
     # What is left of the time is for the checkpoint.
-    stop_seconds = task.settings.worker_stop_seconds / 3
-    return Ranks.join(task.settings.rank_wait_seconds, stop, stop_seconds)
+    patience = Patience(stop, task.settings.worker_stop_seconds / 3)
+    return Ranks.join(task.settings.rank_wait_seconds, patience)
 
 
 def main() -> None:

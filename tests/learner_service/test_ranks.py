@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from learner_service.errors import RankLost, RolloutsUnavailable, StopRequested
+from learner_service.patience import Patience
 from learner_service.ranks import Ranks
 from tally.rpc.errors import TallyError
 from tests.learner_service.rank_process import RankProcesses
@@ -107,7 +108,7 @@ def test_one_that_is_asked_to_stop_waits_for_a_silent_one_no_longer():
     stop, gone = threading.Event(), threading.Event()
 
     def wait_for_a_silent_one(ranks: Ranks) -> None:
-        ranks._stop, ranks._stop_seconds = stop, 0.5
+        ranks._patience = Patience(stop, 0.5)
         ranks.exchange(None)
         if ranks.rank == 1:
             stop.set()
