@@ -15,20 +15,22 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from PIL import Image
 from safetensors.torch import save
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
 
 from rollout_service.blobs.blob_cache import BlobCache
 from rollout_service.engine import Completion, Engine, LocalBlob
 from rollout_service.model import barred_token_ids, stop_token_ids
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
+from tally.families.grid import ImageGrid
 from tally.families.qwen2_5_vl import QWEN2_5_VL
+from tally.families.registry import family_of
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of
 from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
-from tally.samples.small_policy import load_policy
 from tests.fakes.blob_store import FakeBlobStore, running_blob_store
 
 IMAGE_TOKENS = 16  # of a picture of 112 x 112 px
@@ -50,12 +52,21 @@ def local_blob(folder: Path, data: bytes) -> LocalBlob:
 
 
 class Reference:
-    """The policy as transformers itself runs it."""
+    """The model in a folder as transformers itself runs it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        model, self.tokenizer, self.processor = load_policy(path)
-        self.model: Any = model.eval()
+        self.family = family_of(AutoConfig.from_pretrained(path))
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(path)
+        self.processor = self.family.load_image_processor(str(path))
+        self.model = self._load()
+
+    def _load(self) -> Any:
+        return AutoModelForImageTextToText.from_pretrained(self.path, dtype=torch.float32).eval()
+
+    @property
+    def grid(self) -> ImageGrid:
+        return self.family.grid(self.processor)
 
     @cached_property
     def barred(self) -> list[int]:
@@ -65,25 +76,29 @@ class Reference:
     def prompt(
         self, question: str = "How many stars?", image_tokens: int = IMAGE_TOKENS
     ) -> list[int]:
-        picture = "<|vision_start|>" + QWEN2_5_VL.image_token * image_tokens + "<|vision_end|>"
+        picture = "<|vision_start|>" + self.family.image_token * image_tokens + "<|vision_end|>"
         text = f"<|im_start|>user\n{picture}{question}<|im_end|>\n<|im_start|>assistant\n"
         return self.tokenizer(text)["input_ids"]
 
     def adapted(self, seed: int, targets: Any = LORA_TARGETS, rank: int = 4) -> PeftModel:
-        """A fresh copy of the policy with a random adapter of some strength."""
+        """A fresh copy of the model with a random adapter of some strength."""
         torch.manual_seed(seed)
         config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
-        peft_model = get_peft_model(load_policy(self.path)[0], config).eval()
+        peft_model = get_peft_model(self._load(), config).eval()
         with torch.no_grad():
             for name, parameter in peft_model.named_parameters():
                 if "lora_" in name:
                     parameter.normal_(std=0.1)
         return peft_model
 
+    def adapted_by(self, folder: Path) -> PeftModel:
+        """A fresh copy of the model with the adapter in `folder`, by PEFT."""
+        return PeftModel.from_pretrained(self._load(), folder).eval()
+
     def inputs(self, token_ids: list[int], image: bytes) -> dict[str, torch.Tensor]:
         ids = torch.tensor([token_ids])
         pixels = self.processor(images=[Image.open(io.BytesIO(image))], return_tensors="pt")
-        types = (ids == self.model.config.image_token_id).int()
+        types = (ids == self.family.image_token_id(self.model.config)).int()
         return {"input_ids": ids, "mm_token_type_ids": types, **pixels}
 
     def greedy(self, model: Any, prompt: list[int], image: bytes, tokens: int) -> list[int]:

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from rollout_service.engine import Completion, FinishReason, GenerationRequest
+from rollout_service.engine import Completion, FinishReason, GenerationRequest, LocalBlob
 from rollout_service.settings import RolloutSettings
 from rollout_service.torch_engine.engine import TorchEngine
 from rollout_service.torch_engine.kv_cache import GroupCache
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tests.rollout_service.support import Reference, adapter_of, local_blob, png
+
+SIZES = ((112, 112), (140, 84), (56, 168))
 
 
 def request_of(reference: Reference, folder: Path, **changes: Any) -> GenerationRequest:
@@ -208,29 +209,43 @@ async def test_an_engine_that_is_not_loaded_refuses(random_policy_path, referenc
     await engine.close()
 
 
-async def test_qwen2_vl_is_served_alike(reference, tmp_path):
-    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
-
-    path = tmp_path / "qwen2_vl"
-    save_qwen2_vl(reference, path, Qwen2VLConfig, Qwen2VLForConditionalGeneration)
-    engine = TorchEngine(RolloutSettings(model=str(path), torch_threads=1))
+async def test_every_family_is_served_alike(small_model_path, tmp_path):
+    """Prompts of unequal lengths at once, with images of unequal sizes; base and adapter."""
+    reference = Reference(small_model_path)
+    engine = TorchEngine(RolloutSettings(model=str(small_model_path), torch_threads=1))
     await engine.load()
-    model = Qwen2VLForConditionalGeneration.from_pretrained(path, dtype="float32").eval()
-    for c in await engine.generate(request_of(reference, tmp_path)):
-        assert_close(c, reference.logps(model, reference.prompt(), png(), c, 1.0))
+    adapted = reference.adapted(seed=1)
+    adapter = local_blob(tmp_path, adapter_of(adapted))
+    for model, blob in ((reference.model, None), (adapted, adapter)):
+        for prompt, image, answer in await answers_at_once(engine, reference, tmp_path, blob):
+            for c in answer:
+                assert_close(c, reference.logps(model, prompt, image, c, 1.0))
     await engine.close()
 
 
-def save_qwen2_vl(reference: Reference, path: Path, config_class: Any, model_class: Any) -> None:
-    """A tiny Qwen2-VL with the policy's text model, tokenizer and processor."""
-    config = reference.model.config
-    text = config.text_config.to_dict() | {"model_type": "qwen2_vl_text"}
-    vision = {"depth": 2, "embed_dim": 64, "hidden_size": 128, "num_heads": 2, "mlp_ratio": 2}
-    ids = {k: getattr(config, k) for k in ("image_token_id", "video_token_id")}
-    torch.manual_seed(3)
-    model_class(config_class(text_config=text, vision_config=vision, **ids)).save_pretrained(path)
-    reference.tokenizer.save_pretrained(path)
-    reference.processor.save_pretrained(path)
+async def answers_at_once(
+    engine: TorchEngine, reference: Reference, folder: Path, adapter: LocalBlob | None
+) -> list[tuple[list[int], bytes, list[Completion]]]:
+    """A prompt, its picture and a group of completions, three times."""
+    sizes = [reference.grid.fit(width, height, 168) for width, height in SIZES]
+    prompts = [
+        reference.prompt("How many? " * (1 + number), reference.grid.tokens(*size))
+        for number, size in enumerate(sizes)
+    ]
+    images = [png(number, size) for number, size in enumerate(sizes)]
+    requests = [
+        request_of(
+            reference,
+            folder,
+            prompt_token_ids=tuple(prompt),
+            image=local_blob(folder, image),
+            adapter=adapter,
+            seed=3,
+        )
+        for prompt, image in zip(prompts, images, strict=True)
+    ]
+    answers = await asyncio.gather(*map(engine.generate, requests))
+    return list(zip(prompts, images, answers, strict=True))
 
 
 async def test_another_family_is_refused_at_load(tmp_path):
