@@ -34,7 +34,7 @@ class FeatureCache:
     def get(
         self, digests: Sequence[str], compute: Callable[[list[str]], Iterable[Tensor]]
     ) -> list[Tensor]:
-        """The features of each image, [image tokens, H]; `compute` makes those not kept."""
+        """Each image's features, one row a token; `compute` makes those not kept."""
         kept = {digest: self._find(digest) for digest in dict.fromkeys(digests)}
         found = {digest: features for digest, features in kept.items() if features is not None}
         missing = [digest for digest in kept if digest not in found]

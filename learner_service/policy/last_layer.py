@@ -13,19 +13,23 @@ from typing import Any
 from torch import Tensor
 
 from learner_service.policy.attention import PackedAttention
-from tally.families.family import Projections
+from tally.families.family import Family
 from tally.families.rotation import rotate
 
 
-def shorten(language_model: Any, projections: Projections) -> None:
-    """Makes packed passes through a language model end at the positions that predict."""
+def shorten(language_model: Any, family: Family) -> None:
+    """Makes packed passes through a language model end at the positions that predict.
+
+    Raises UnsupportedModel where the family doesn't describe the whole of the layer.
+    """
     layer = language_model.layers[-1]
-    layer.forward = partial(_forward, layer, projections, layer.forward)
+    family.check_attention(layer)
+    layer.forward = partial(_forward, layer, family, layer.forward)
 
 
 def _forward(
     layer: Any,
-    projections: Projections,
+    family: Family,
     whole_forward: Callable[..., Tensor],
     hidden_states: Tensor,
     *,
@@ -37,17 +41,22 @@ def _forward(
     if packed is None:
         return whole_forward(hidden_states, position_embeddings=position_embeddings, **options)
     attention, rows = layer.self_attn, packed.predicting
+    projections, norms = family.projections, family.head_norms
+    query_norm, key_norm = (norms.query, norms.key) if norms else (None, None)
     normed = layer.input_layernorm(hidden_states)
 
-    def project(path: str, states: Tensor) -> Tensor:
+    def project(path: str, states: Tensor, norm: str | None = None) -> Tensor:
         """[1, positions, H] → [1, heads, positions, D]"""
         heads: Tensor = layer.get_submodule(path)(states).unflatten(-1, (-1, attention.head_dim))
+        if norm:
+            heads = layer.get_submodule(norm)(heads)
         return heads.transpose(1, 2)
 
     cosines, sines = (part.unsqueeze(1) for part in position_embeddings)
+    queries = project(projections.query, normed[:, rows], query_norm)
     attended = packed.at_predicting(
-        rotate(project(projections.query, normed[:, rows]), cosines[:, :, rows], sines[:, :, rows]),
-        rotate(project(projections.key, normed), cosines, sines),
+        rotate(queries, cosines[:, :, rows], sines[:, :, rows]),
+        rotate(project(projections.key, normed, key_norm), cosines, sines),
         project(projections.value, normed),
         attention.scaling,
     )

@@ -63,7 +63,7 @@ class Policy:
         self.model: PeftModel = get_peft_model(base, _peft_config(lora, self.family))
         fuse(self.model)
         language_model = self.family.language_model(base)
-        shorten(language_model, self.family.projections)
+        shorten(language_model, self.family)
         if settings.gradient_checkpointing:
             language_model.gradient_checkpointing_enable({"use_reentrant": False})
         self.image_token_id = self.family.image_token_id(base.config)
@@ -109,7 +109,7 @@ class Policy:
     def features(
         self, digests: Sequence[str], open_image: Callable[[str], Image.Image]
     ) -> list[Tensor]:
-        """Vision features of staged images, [image tokens, H] each, on the CPU.
+        """Vision features of staged images, [image tokens, features] each, on the CPU.
 
         Opened only where not kept.
         """
@@ -134,13 +134,13 @@ class Policy:
         """One forward pass over B groups; `features` holds each group's, in order."""
         mask = packed.completion_mask
         chosen = choices(packed.sources[mask], packed.target_ids[mask]).to(self.device)
-        hidden_K_H = self.model(
-            inputs_embeds=self._embeddings(packed, features),
+        hidden_K_H = self.family.language_model(self.base)(
+            **self._inputs(packed, features),
             attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=self.device),
             position_ids=self.family.batch_positions(packed.position_ids[:, None].to(self.device)),
             packed=PackedAttention(packed.spans, self.device),
             use_cache=False,
-        ).logits[0]
+        ).last_hidden_state[0]
         logps, entropies = score(
             hidden_K_H,
             self.head_V_H,
@@ -156,8 +156,9 @@ class Policy:
         )
 
     @torch.no_grad()
-    def _embeddings(self, packed: PackedGroups, features: Sequence[Tensor]) -> Tensor:
-        """Token embeddings with the images' features in their places: [1, S, H].
+    def _inputs(self, packed: PackedGroups, features: Sequence[Tensor]) -> dict[str, Any]:
+        """Token embeddings with the images' features in their places, [1, S, H], and what images
+        add in later layers.
 
         Raises ValueError where the images have another number of features than of places.
         """
@@ -166,11 +167,13 @@ class Policy:
         if found != int(is_image.sum()):
             raise ValueError(f"{found} image features for {int(is_image.sum())} image tokens")
         embeddings = self.base.get_input_embeddings()(packed.token_ids.to(self.device))
-        image_mask = is_image.to(self.device).unsqueeze(-1)
-        placed: Tensor = embeddings.masked_scatter(
-            image_mask, torch.cat(list(features)).to(embeddings)
-        )
-        return placed.unsqueeze(0)
+        is_image = is_image.to(self.device)
+        first, *added = torch.cat(list(features)).to(embeddings).split(self.hidden_size, dim=-1)
+        placed = embeddings.masked_scatter(is_image.unsqueeze(-1), first)
+        return {
+            "inputs_embeds": placed.unsqueeze(0),
+            **self.family.deepstack_arguments(is_image.unsqueeze(0), added),
+        }
 
 
 def _load_base(settings: PolicySettings, family: Family) -> Any:

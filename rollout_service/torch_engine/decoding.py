@@ -9,6 +9,7 @@ from torch import Tensor
 from rollout_service.engine import Completion, FinishReason, GenerationRequest
 from rollout_service.images import check_placeholders
 from rollout_service.model import LoadedModel
+from rollout_service.torch_engine.deepstack import Additions, join
 from rollout_service.torch_engine.ending import Ending
 from rollout_service.torch_engine.kv_cache import GroupCache, PromptCache
 from rollout_service.torch_engine.language_model import LanguageModel
@@ -30,6 +31,7 @@ class Prompt:
     request: GenerationRequest
     embeds: Tensor
     positions: Tensor
+    additions: Additions | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +65,13 @@ class Decoder:
         is_image = ids == self._image_token_id
         check_placeholders(int(is_image.sum()), 0 if vision is None else len(vision.features))
         positions = self._positions(request.prompt_token_ids, vision.size if vision else None)
-        embeds = self._embed(ids.to(self._device))
+        embeds, additions = self._embed(ids.to(self._device)), None
         if vision is not None:
-            embeds[is_image.to(self._device)] = vision.features.to(embeds.dtype)
-        return Prompt(request=request, embeds=embeds, positions=positions)
+            places = is_image.nonzero().squeeze(1).to(self._device)
+            features = vision.features.to(embeds.dtype).unflatten(1, (-1, embeds.shape[1]))
+            embeds[places] = features[:, 0]
+            additions = Additions(places=places, layers=features[:, 1:].transpose(0, 1))
+        return Prompt(request=request, embeds=embeds, positions=positions, additions=additions)
 
     def prefill(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
         return [
@@ -76,10 +81,12 @@ class Decoder:
         ]
 
     def _prefill_pass(self, prompts: Sequence[Prompt]) -> list[Prefilled]:
+        lengths = [len(prompt.embeds) for prompt in prompts]
         hidden_P, caches = self._language_model.prefill(
             torch.cat([prompt.embeds for prompt in prompts]),
             torch.cat([prompt.positions for prompt in prompts], dim=-1).to(self._device),
-            [len(prompt.embeds) for prompt in prompts],
+            lengths,
+            join([prompt.additions for prompt in prompts], lengths),
         )
         return [
             Prefilled(

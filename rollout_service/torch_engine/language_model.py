@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rollout_service.torch_engine.deepstack import Additions
 from rollout_service.torch_engine.kv_cache import GroupCache, PromptCache
 from rollout_service.torch_engine.projection import Projection
-from tally.families.family import Family, Projections
+from tally.families.family import Family
 from tally.families.rotation import Rotation
 
 # Up to here a second copy of the weights, with the adapter in it, is cheap to hold and to make.
@@ -35,7 +36,7 @@ class LanguageModel:
         self._layers = [
             _Layer(
                 layer,
-                family.projections,
+                family,
                 f"{family.language_model_path}.layers.{number}",
                 merges=merges,
             )
@@ -51,7 +52,11 @@ class LanguageModel:
         return Rotation.of(*self._rotary(like, self._batch_positions(positions)))
 
     def prefill(
-        self, embeds: Tensor, positions: Tensor, lengths: Sequence[int]
+        self,
+        embeds: Tensor,
+        positions: Tensor,
+        lengths: Sequence[int],
+        additions: Additions | None = None,
     ) -> tuple[Tensor, list[PromptCache]]:
         """Prompts one after the other: `embeds` [N, H], `positions` [axes, N].
 
@@ -61,7 +66,7 @@ class LanguageModel:
         caches = [PromptCache() for _ in lengths]
         ends = torch.tensor(lengths, device=embeds.device).cumsum(0) - 1
         hidden = embeds
-        for layer in self._layers:
+        for number, layer in enumerate(self._layers):
             is_last = layer is self._layers[-1]
             heads = (one.split(lengths) for one in self._heads_of(layer, hidden, rotation))
             attended = [
@@ -71,6 +76,8 @@ class LanguageModel:
             if is_last:
                 hidden = hidden[ends]
             hidden = layer.after_attention(hidden, torch.cat(attended))
+            if additions:
+                additions.add(number, hidden)
         return self._norm(hidden), caches
 
     def decode(self, embeds: Tensor, rotation: Rotation, cache: GroupCache) -> Tensor:
@@ -91,7 +98,7 @@ class LanguageModel:
         """Rotated queries [..., heads, size] and keys, and values [..., key heads, size]."""
         joined = layer.qkv(layer.input_norm(hidden))
         joined = joined.unflatten(-1, (self._heads + 2 * self._key_heads, -1))
-        rotated = rotation(joined[..., : -self._key_heads, :])
+        rotated = rotation(layer.norm_heads(joined[..., : -self._key_heads, :], self._heads))
         return (
             rotated[..., : self._heads, :],
             rotated[..., self._heads :, :],
@@ -116,9 +123,15 @@ class LanguageModel:
 
 
 class _Layer:
-    """A decoder layer's parts; what reads the same input is one projection."""
+    """A decoder layer's parts; what reads the same input is one projection.
 
-    def __init__(self, layer: Any, parts: Projections, name: str, *, merges: bool) -> None:
+    Raises UnsupportedModel where the family doesn't describe the whole of the layer.
+    """
+
+    def __init__(self, layer: Any, family: Family, name: str, *, merges: bool) -> None:
+        family.check_attention(layer)
+        parts, norms = family.projections, family.head_norms
+
         def join(*paths: str) -> Projection:
             return Projection(
                 {f"{name}.{path}": layer.get_submodule(path) for path in paths}, merges=merges
@@ -133,12 +146,21 @@ class _Layer:
         self._feed_forward = layer.mlp
         # Where the gated network is a part of a larger one, that one calls it.
         gated.forward = self._run_gated
+        self._query_norm = layer.get_submodule(norms.query) if norms else None
+        self._key_norm = layer.get_submodule(norms.key) if norms else None
         self.input_norm = layer.input_layernorm
         self._norm = layer.post_attention_layernorm
 
     @property
     def projections(self) -> tuple[Projection, ...]:
         return self.qkv, self._output, self._gate_up, self._down
+
+    def norm_heads(self, heads: Tensor, queries: int) -> Tensor:
+        """[..., heads, size], so many `queries` and then keys: each normalised, or as they are."""
+        if self._query_norm is None or self._key_norm is None:
+            return heads
+        normed = self._query_norm(heads[..., :queries, :]), self._key_norm(heads[..., queries:, :])
+        return torch.cat(normed, dim=-2)
 
     def after_attention(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """The layer's output; both are [N, H]."""

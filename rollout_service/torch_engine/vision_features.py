@@ -16,8 +16,8 @@ from tally.host.bounded_cache import BoundedCache
 
 @dataclass(frozen=True, kw_only=True)
 class VisionFeatures:
-    """`features` [image tokens, H] on the model's device; `size`: the image's frames, rows and
-    columns of patches."""
+    """`features`, a row for each image token, on the model's device; `size`: the image's frames,
+    rows and columns of patches."""
 
     features: Tensor
     size: tuple[int, int, int]

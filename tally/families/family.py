@@ -42,6 +42,14 @@ class Projections:
         return tuple(path.rpartition(".")[2] for path in astuple(self))
 
 
+@dataclass(frozen=True, kw_only=True)
+class HeadNorms:
+    """The norms over every head of the queries and of the keys: their paths below a layer."""
+
+    query: str
+    key: str
+
+
 class Family(ABC):
     """All that is known of the models whose `config.json` has this `model_type`.
 
@@ -56,6 +64,7 @@ class Family(ABC):
     image_token: ClassVar[str]  # as the tokenizer spells the placeholder
     video_token: ClassVar[str | None] = None  # likewise; None where there is none
     projections: ClassVar[Projections]
+    head_norms: ClassVar[HeadNorms | None] = None
     position_axes: ClassVar[int]  # of a token's position: more than one under M-RoPE
     # What ends an answer where the tokenizer spells it with several tokens.
     closing_text: ClassVar[str] = ""
@@ -90,6 +99,26 @@ class Family(ABC):
     def batch_positions(self, positions: Tensor) -> Tensor:
         """[axes, rows, tokens] as the language model takes them: a single axis is left out."""
         return positions[0] if self.position_axes == 1 else positions
+
+    def deepstack_arguments(self, is_image: Tensor, added: Sequence[Tensor]) -> dict[str, Any]:
+        """What transformers' language model takes so that its first layers' outputs get `added`.
+
+        is_image: [1, S] bool; `added`: [image tokens, H] for each of these layers, none as a rule.
+        """
+        return {}
+
+    def check_attention(self, layer: Any) -> None:
+        """Raises UnsupportedModel for a decoder layer whose attention has a part more than here.
+
+        Who computes such a layer by this description would be wrong without a word.
+        """
+        known = {*astuple(self.projections), *(astuple(self.head_norms) if self.head_norms else ())}
+        path = self.projections.query.rpartition(".")[0]
+        for name, part in layer.get_submodule(path).named_children():
+            if f"{path}.{name}" not in known and any(True for _ in part.parameters()):
+                raise UnsupportedModel(
+                    f"{self.model_type}: {path}.{name} is not in the description of this family"
+                )
 
     def load_image_processor(self, source: str) -> Any:
         """`source` is a folder or a hub name."""

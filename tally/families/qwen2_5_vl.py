@@ -20,7 +20,7 @@ class Qwen25VL(Qwen2VL):
 
         return FrozenTower(
             visual,
-            Windows(
+            windows=Windows(
                 side_patches=visual.window_size // visual.patch_size,
                 whole_blocks=frozenset(visual.fullatt_block_indexes),
             ),

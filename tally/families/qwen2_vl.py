@@ -70,7 +70,7 @@ class Qwen2VL(Family):
     def frozen_tower(self, visual: Any) -> FrozenTower:
         from tally.families.vision_tower.tower import FrozenTower  # noqa: PLC0415
 
-        return FrozenTower(visual, None)
+        return FrozenTower(visual)
 
     def prompt_positions(self, model: Any) -> AxesPositions:
         from tally.families.positions import AxesPositions  # noqa: PLC0415
@@ -79,7 +79,7 @@ class Qwen2VL(Family):
 
     def shape(self, config: Any) -> ModelShape:
         text = config.get_text_config()
-        head_size = text.hidden_size // text.num_attention_heads
+        head_size = self._head_size(text)
         return ModelShape(
             vocabulary=text.vocab_size,
             hidden=text.hidden_size,
@@ -90,6 +90,9 @@ class Qwen2VL(Family):
             tied_embeddings=bool(config.tie_word_embeddings),
             vision_parameters=self._tower_parameters(config.vision_config, text.hidden_size),
         )
+
+    def _head_size(self, text: Any) -> int:
+        return int(text.hidden_size // text.num_attention_heads)
 
     def _tower_parameters(self, vision: Any, hidden: int) -> int:
         width, perceptron = self._tower_block(vision)

@@ -6,8 +6,11 @@ from tally.families.aria import ARIA
 from tally.families.family import Family, UnsupportedModel
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.families.qwen2_vl import QWEN2_VL
+from tally.families.qwen3_vl import QWEN3_VL
 
-FAMILIES: dict[str, Family] = {family.model_type: family for family in (QWEN2_5_VL, QWEN2_VL, ARIA)}
+FAMILIES: dict[str, Family] = {
+    family.model_type: family for family in (QWEN2_5_VL, QWEN2_VL, QWEN3_VL, ARIA)
+}
 
 
 def family_of(config: Any) -> Family:

@@ -17,6 +17,7 @@ from transformers.models.aria.image_processing_pil_aria import AriaImageProcesso
 from tally.families.aria import ARIA
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.families.qwen2_vl import QWEN2_VL
+from tally.families.qwen3_vl import QWEN3_VL
 from tally.samples.small_policy import (
     build_image_processor,
     build_model,
@@ -73,14 +74,39 @@ def _build_qwen2_5_vl() -> SmallModel:
 
 def _build_qwen2_vl() -> SmallModel:
     vision = {"depth": 4, "embed_dim": 64, "hidden_size": 128, "num_heads": 4, "mlp_ratio": 2}
-    return _build_qwen(QWEN2_VL.model_type, vision)
+    return _build_qwen(QWEN2_VL.model_type, {}, vision, patch_pixels=14)
 
 
-def _build_qwen(model_type: str, vision: dict[str, Any]) -> SmallModel:
+def _build_qwen3_vl() -> SmallModel:
+    """With heads wider than the hidden size alone would make them, and norms that differ."""
+    vision = {
+        "depth": 4,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_heads": 4,
+        "out_hidden_size": 128,
+        "num_position_embeddings": 64,
+        "deepstack_visual_indexes": [0, 2],
+    }
+    sections = {"mrope_section": [12, 10, 10], "mrope_interleaved": True}
+    text = {
+        "head_dim": 64,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, **sections},
+    }
+    small = _build_qwen(QWEN3_VL.model_type, text, vision, patch_pixels=16)
+    for name, parameter in small.model.named_parameters():
+        if name.endswith(("q_norm.weight", "k_norm.weight")):
+            torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    return small
+
+
+def _build_qwen(
+    model_type: str, text: dict[str, Any], vision: dict[str, Any], *, patch_pixels: int
+) -> SmallModel:
     tokenizer = build_tokenizer()
     config = AutoConfig.for_model(
         model_type,
-        text_config=text_fields(tokenizer),
+        text_config=text_fields(tokenizer) | text,
         vision_config=vision,
         tie_word_embeddings=True,
         **placeholder_fields(tokenizer),
@@ -88,7 +114,7 @@ def _build_qwen(model_type: str, vision: dict[str, Any]) -> SmallModel:
     return SmallModel(
         model=AutoModelForImageTextToText.from_config(config),
         tokenizer=tokenizer,
-        image_processor=build_image_processor(),
+        image_processor=build_image_processor(patch_pixels),
     )
 
 
@@ -145,6 +171,7 @@ def _aria_text_fields(tokenizer: Qwen2Tokenizer) -> dict[str, Any]:
 BUILDERS: dict[str, Callable[[], SmallModel]] = {
     QWEN2_5_VL.model_type: _build_qwen2_5_vl,
     QWEN2_VL.model_type: _build_qwen2_vl,
+    QWEN3_VL.model_type: _build_qwen3_vl,
     ARIA.model_type: _build_aria,
 }
 

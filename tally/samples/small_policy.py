@@ -160,8 +160,11 @@ def token_id(tokenizer: Qwen2Tokenizer, token: str) -> int:
     return identifier
 
 
-def build_image_processor() -> Qwen2VLImageProcessorPil:
-    return Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 1024 * 1024})
+def build_image_processor(patch_pixels: int = 14) -> Qwen2VLImageProcessorPil:
+    least = (4 * patch_pixels) ** 2
+    return Qwen2VLImageProcessorPil(
+        patch_size=patch_pixels, size={"shortest_edge": least, "longest_edge": 1024 * 1024}
+    )
 
 
 def load_policy(

@@ -66,7 +66,7 @@ class Reference:
 
     @property
     def grid(self) -> ImageGrid:
-        return self.family.grid(self.processor)
+        return self.family.grid(self.model.config, self.processor)
 
     @cached_property
     def barred(self) -> list[int]:

@@ -4,7 +4,7 @@ transformers calls attention once for every window of every image; here windows 
 call, and images of one size one pass. Rotations and the order of windows are kept by size.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,7 @@ from torch.nn import functional
 from tally.families.rotation import Rotation
 from tally.families.vision import VisionTower
 from tally.families.vision_tower.layout import Layout, lay_out
+from tally.families.vision_tower.learnt_positions import LearntPositions
 from tally.families.vision_tower.patches import Patches
 
 # Patches of one pass: enough to fill the products, few enough to stay in a CPU's caches.
@@ -33,21 +34,35 @@ class Windows:
 
 @dataclass(frozen=True, kw_only=True)
 class _Size:
-    """What images of one size share; the rotation is [S, 1, 1, head size], in float32."""
+    """What images of one size share; the rotation is [S, 1, 1, head size], in float32.
+
+    `positions` [S, C]: what is learnt of where a patch stands, if anything is.
+    """
 
     layout: Layout
     rotation: Rotation
+    positions: Tensor | None
 
 
 class FrozenTower(VisionTower):
     """`visual` is a Qwen vision tower of transformers, whose weights must not change.
 
-    Without `windows` every block attends to whole images.
+    Without `windows` every block attends to whole images. `mergers` by the number of a block make
+    features of its output, which follow those of the last one: [image tokens, (1 + mergers) * H].
     """
 
-    def __init__(self, visual: Any, windows: Windows | None) -> None:
+    def __init__(
+        self,
+        visual: Any,
+        *,
+        windows: Windows | None = None,
+        positions: LearntPositions | None = None,
+        mergers: Mapping[int, Any] | None = None,
+    ) -> None:
         self._visual = visual
         self._windows = windows
+        self._positions = positions
+        self._mergers = mergers or {}
         self._merge = visual.spatial_merge_size
         self._unit = self._merge**2
         self._patch_weight = visual.patch_embed.proj.weight.flatten(1)
@@ -63,7 +78,7 @@ class FrozenTower(VisionTower):
 
     @torch.no_grad()
     def __call__(self, patches: Patches) -> list[Tensor]:
-        """The features of N images, [image tokens, H] each, on the tower's device."""
+        """The features of N images, [image tokens, features] each, on the tower's device."""
         grids = [(height, width) for _, height, width in patches.sizes]
         images = patches.pixel_values.split([height * width for height, width in grids])
         features: dict[int, Tensor] = {}
@@ -73,15 +88,20 @@ class FrozenTower(VisionTower):
         return [features[number] for number in range(len(grids))]
 
     def _run_pass(self, pixels: Tensor, height: int, width: int) -> Tensor:
-        """[N, S, C] of images of one size → [N, tokens, H]."""
+        """[N, S, C] of images of one size → [N, tokens, features]."""
         size = self._size(height, width)
         weight = self._patch_weight
         hidden = functional.linear(pixels.to(weight), weight, self._patch_bias)
         hidden = hidden.unflatten(1, (-1, self._unit))[:, size.layout.order].flatten(1, 2)
-        for block, attends_to_all in zip(self._visual.blocks, self._attends_to_all, strict=True):
-            hidden = hidden + self._attend(block, hidden, size, attends_to_all)
+        if size.positions is not None:
+            hidden = hidden + size.positions
+        stacked = []
+        for number, block in enumerate(self._visual.blocks):
+            hidden = hidden + self._attend(block, hidden, size, self._attends_to_all[number])
             hidden = hidden + block.mlp(block.norm2(hidden))
-        tokens: Tensor = self._visual.merger(hidden.flatten(0, 1)).unflatten(0, (len(pixels), -1))
+            if number in self._mergers:
+                stacked.append(_merge(self._mergers[number], hidden))
+        tokens = torch.cat([_merge(self._visual.merger, hidden), *stacked], dim=-1)
         return tokens[:, size.layout.places]
 
     def _attend(self, block: Any, hidden: Tensor, size: _Size, attends_to_all: bool) -> Tensor:
@@ -96,11 +116,20 @@ class FrozenTower(VisionTower):
     def _make_size(self, height: int, width: int) -> _Size:
         windows = None if all(self._attends_to_all) else self._windows
         window = windows.side_patches if windows else None
-        device = self._patch_weight.device
-        layout = lay_out(height, width, merge=self._merge, window=window).to(device)
-        cos, sin = self._visual.rotary_pos_emb(self._patch_weight, layout.positions)
+        weight = self._patch_weight
+        layout = lay_out(height, width, merge=self._merge, window=window).to(weight.device)
+        cos, sin = self._visual.rotary_pos_emb(weight, layout.positions)
         rotation = Rotation.of(cos[:, None, None].float(), sin[:, None, None].float())
-        return _Size(layout=layout, rotation=rotation)
+        learnt = None
+        if self._positions:
+            learnt = self._positions.at(layout.positions, height, width).to(weight)
+        return _Size(layout=layout, rotation=rotation, positions=learnt)
+
+
+def _merge(merger: Any, hidden: Tensor) -> Tensor:
+    """[N, S, C] → [N, tokens, H]."""
+    merged: Tensor = merger(hidden.flatten(0, 1)).unflatten(0, (len(hidden), -1))
+    return merged
 
 
 def _passes(grids: list[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], list[int]]]:

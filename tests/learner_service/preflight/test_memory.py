@@ -36,10 +36,10 @@ def estimate(training: TrainingConfig, lora: LoraConfig | None = None, prompt_to
     )
 
 
-def test_the_shape_counts_the_parameters_of_a_real_model(random_policy_path: Path):
-    config = AutoConfig.from_pretrained(random_policy_path)
+def test_the_shape_counts_the_parameters_of_a_real_model(small_model_path: Path):
+    config = AutoConfig.from_pretrained(small_model_path)
     shape = family_of(config).shape(config)
-    model = AutoModelForImageTextToText.from_pretrained(random_policy_path)
+    model = AutoModelForImageTextToText.from_pretrained(small_model_path)
     assert shape.parameters == pytest.approx(model.num_parameters(), rel=0.01)
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
+from transformers import AutoModelForImageTextToText
 
 from tally.families.family import UnsupportedModel
+from tally.families.qwen3_vl import QWEN3_VL
 from tally.families.registry import FAMILIES, family_of
 
 ROOT = Path(__file__).parents[3]
@@ -41,9 +44,7 @@ def test_a_fact_of_a_family_stands_nowhere_else(fact: str):
 
 
 def test_a_type_that_is_not_here_is_refused_with_those_that_are():
-    with pytest.raises(
-        UnsupportedModel, match="gpt2 is not supported; expected qwen2_5_vl or qwen2_vl"
-    ):
+    with pytest.raises(UnsupportedModel, match="gpt2 is not supported; expected qwen2_5_vl or"):
         family_of(SimpleNamespace(model_type="gpt2"))
 
 
@@ -53,6 +54,26 @@ def test_sliding_windows_are_refused(model_type: str):
     config = SimpleNamespace(model_type=model_type, get_text_config=lambda: text)
     with pytest.raises(UnsupportedModel, match="sliding-window"):
         family_of(config)
+
+
+def test_a_model_that_deepstack_reaches_the_end_of_is_refused():
+    text = SimpleNamespace(num_hidden_layers=3)
+    vision = SimpleNamespace(deepstack_visual_indexes=[5, 11, 17])
+    config = SimpleNamespace(
+        model_type=QWEN3_VL.model_type, get_text_config=lambda: text, vision_config=vision
+    )
+    with pytest.raises(UnsupportedModel, match="expected more than 3 layers"):
+        family_of(config)
+
+
+def test_a_layer_with_a_part_that_is_not_described_is_refused(small_model_path):
+    """As Qwen3-VL with its norms left out, it would be wrong and nothing would say so."""
+    model = AutoModelForImageTextToText.from_pretrained(small_model_path)
+    layer = model.get_submodule("model.language_model.layers.0")
+    family_of(model.config).check_attention(layer)
+    layer.self_attn.gate = torch.nn.Linear(4, 4)
+    with pytest.raises(UnsupportedModel, match=r"self_attn\.gate is not in the description"):
+        family_of(model.config).check_attention(layer)
 
 
 def test_the_adapted_layers_are_those_of_the_language_model():
