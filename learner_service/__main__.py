@@ -10,7 +10,7 @@ import grpc
 
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import NewerDatabase
+from learner_service.errors import NewerDatabase, UnknownModel
 from learner_service.host_servicer import HostServicer
 from learner_service.interactive import Interactive
 from learner_service.models import ModelList
@@ -50,6 +50,7 @@ async def run(settings: LearnerSettings) -> None:
     queue: list[asyncio.Task[None]] = []
 
     async def load() -> None:
+        await asyncio.to_thread(models.check)
         queue.append(asyncio.create_task(jobs.run()))
 
     async def drain() -> None:
@@ -80,7 +81,7 @@ def main() -> None:
     with hold_data(settings.data_dir):
         try:
             asyncio.run(run(settings))
-        except NewerDatabase as error:
+        except (NewerDatabase, UnknownModel) as error:
             sys.exit(str(error))
 
 

@@ -1,11 +1,12 @@
 """The base models that a job may name, and where they are loaded from."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from learner_service.errors import UnknownModel
 from tally.families.family import Family, UnsupportedModel
-from tally.families.registry import family_of
+from tally.families.registry import read_config
 from tally.rpc.names import model_name
 
 
@@ -25,10 +26,19 @@ class ModelList:
             raise UnknownModel(f"base_model: expected one of {', '.join(self._sources)}")
         return self._sources[name]
 
+    def check(self) -> None:
+        """Raises UnknownModel for a model of no supported family.
 
-def supported_family(config: Any) -> Family:
-    """The family of a model by transformers' configuration of it; raises UnknownModel."""
+        One whose config.json is not on this machine yet is read when it is needed.
+        """
+        for source in self._sources.values():
+            with suppress(OSError):
+                read_supported(source, offline=True)
+
+
+def read_supported(source: str, *, offline: bool = False) -> tuple[Any, Family]:
+    """A model's configuration and its family, by its config.json alone; raises UnknownModel."""
     try:
-        return family_of(config)
+        return read_config(source, offline=offline)
     except UnsupportedModel as error:
         raise UnknownModel(f"base_model: {error}") from error

@@ -1,14 +1,17 @@
 """`python -m rollout_service`: settings come from the environment and the command line."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 from rollout_service.blobs.blob_cache import BlobCache
 from rollout_service.blobs.cache_folder import place_cache
 from rollout_service.engine import Engine
 from rollout_service.engine_choice import build_engine
+from rollout_service.errors import UnusableEngine
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
+from tally.families.family import UnsupportedModel
 from tally.rollout.v1 import rollout_pb2_grpc
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
@@ -19,8 +22,11 @@ from tally.rpc.server import RpcServer, serve
 def main() -> None:
     settings = RolloutSettings.read()
     configure_logging("rollout", settings.log_level)
-    with place_cache(settings) as (placed, folder):
-        asyncio.run(run(placed, build_engine(placed), folder))
+    try:
+        with place_cache(settings) as (placed, folder):
+            asyncio.run(run(placed, build_engine(placed), folder))
+    except (UnusableEngine, UnsupportedModel) as error:
+        sys.exit(str(error))
 
 
 async def run(settings: RolloutSettings, engine: Engine, folder: Path) -> None:

@@ -27,6 +27,10 @@ class CacheFull(ResourceExhausted):
     """Every cached blob is in use by a call in progress."""
 
 
+class UnusableEngine(ValueError):
+    """The settings name an engine that can't serve the model here."""
+
+
 class EngineNotReady(Unavailable):
     """The model is still loading, or the engine is closed."""
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoConfig,
     AutoModelForImageTextToText,
     AutoTokenizer,
     GenerationConfig,
@@ -16,7 +15,7 @@ from rollout_service.engine import GenerationRequest, ModelDescription
 from rollout_service.settings import RolloutSettings
 from tally.families.family import Family
 from tally.families.grid import ImageGrid
-from tally.families.registry import family_of
+from tally.families.registry import read_config
 from tally.rpc.digests import vocabulary_fingerprint
 from tally.rpc.names import model_name
 
@@ -54,15 +53,14 @@ class LoadedModel:
 
 def load_model(settings: RolloutSettings) -> LoadedModel:
     """Loads what `settings.model` names; raises UnsupportedModel."""
-    family = family_of(AutoConfig.from_pretrained(settings.model))
+    _, family = read_config(settings.model)
     device = torch.device(_device_name(settings))
     return _load_belongings(settings, family, _load_weights(settings, family, device), device)
 
 
 def load_outline(settings: RolloutSettings) -> LoadedModel:
     """As `load_model`, but the weights have shapes only: what an engine's other process serves."""
-    config = AutoConfig.from_pretrained(settings.model)
-    family = family_of(config)
+    config, family = read_config(settings.model)
     device = torch.device("meta")
     with device:
         model = AutoModelForImageTextToText.from_config(config)

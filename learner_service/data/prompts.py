@@ -3,11 +3,11 @@
 from functools import lru_cache
 from typing import Any
 
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from learner_service.clients.rollouts import Completion, Prompt, RolloutModel
 from learner_service.data.dataset import Row
-from learner_service.models import supported_family
+from learner_service.models import read_supported
 from tally.families.grid import ImageGrid
 from tally.rpc.digests import vocabulary_fingerprint
 from tally.rpc.errors import FailedPrecondition
@@ -73,8 +73,7 @@ class Prompter:
     @classmethod
     def of_model(cls, source: str) -> "Prompter":
         """`source` is a folder or a hub name; raises UnknownModel for a family that is not here."""
-        config = AutoConfig.from_pretrained(source)
-        family = supported_family(config)
+        config, family = read_supported(source)
         return cls(
             AutoTokenizer.from_pretrained(source),
             family.image_token_id(config),

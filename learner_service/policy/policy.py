@@ -11,9 +11,9 @@ import torch
 from peft import PeftModel, get_peft_model
 from PIL import Image
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
+from transformers import AutoModelForImageTextToText, AutoTokenizer
 
-from learner_service.models import supported_family
+from learner_service.models import read_supported
 from learner_service.policy.attention import PACKED_ATTENTION, PackedAttention
 from learner_service.policy.features import FeatureCache, FeatureFolder, tower_fingerprint
 from learner_service.policy.last_layer import shorten
@@ -51,7 +51,7 @@ class Policy:
     """Base model, adapter, tokenizer and image processor; log-probabilities of packed groups."""
 
     def __init__(self, settings: PolicySettings, lora: LoraConfig) -> None:
-        self.family = supported_family(AutoConfig.from_pretrained(settings.source))
+        _, self.family = read_supported(settings.source)
         self.tokenizer = AutoTokenizer.from_pretrained(settings.source)
         self.image_processor = self.family.load_image_processor(settings.source)
         self.device = torch.device(settings.device)

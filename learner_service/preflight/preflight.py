@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from transformers import AutoConfig
-
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.dataset import Row, read_rows, stage_dataset
 from learner_service.data.held_out import held_out_numbers
 from learner_service.data.kinds import kinds_of
 from learner_service.data.prompts import Prompter
 from learner_service.errors import RolloutsUnavailable
-from learner_service.models import supported_family
+from learner_service.models import read_supported
 from learner_service.preflight import findings
 from learner_service.preflight.base_sample import BaseSample, ask_base_model
 from learner_service.preflight.findings import Finding, Severity, StepPlan, step_plan
@@ -135,8 +133,8 @@ class Preflights:
         self, source: str, training: Training, sample: RowSample
     ) -> EstimateMemory:
         """What the worker would need, as a function of settings that may differ from the job's."""
-        model_config = AutoConfig.from_pretrained(source)
-        shape = supported_family(model_config).shape(model_config)
+        model_config, family = read_supported(source)
+        shape = family.shape(model_config)
         device, available_bytes = available_memory(self._device)
 
         def estimate(changed: TrainingConfig) -> MemoryEstimate:

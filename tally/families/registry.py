@@ -13,6 +13,23 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+def read_config(source: str, *, offline: bool = False) -> tuple[Any, Family]:
+    """A model's configuration and its family, by nothing but its config.json.
+
+    `source` is a folder or a hub name; `offline` asks no hub. Nothing else of the model is fetched,
+    and none of its own code is run. Raises UnsupportedModel that names the types that are
+    supported, OSError where there is no such file.
+    """
+    from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig  # noqa: PLC0415
+
+    options = {"local_files_only": offline}
+    fields, _ = PreTrainedConfig.get_config_dict(source, **options)
+    if fields.get("model_type") not in CONFIG_MAPPING:
+        raise _refuse_type(fields.get("model_type"))
+    config = AutoConfig.from_pretrained(source, **options)
+    return config, family_of(config)
+
+
 def family_of(config: Any) -> Family:
     """The family of a model, by its configuration as transformers reads it.
 
@@ -20,9 +37,11 @@ def family_of(config: Any) -> Family:
     """
     family = FAMILIES.get(config.model_type)
     if family is None:
-        raise UnsupportedModel(
-            f"a model of type {config.model_type} is not supported; expected "
-            f"{' or '.join(FAMILIES)}"
-        )
+        raise _refuse_type(config.model_type)
     family.check(config)
     return family
+
+
+def _refuse_type(model_type: str | None) -> UnsupportedModel:
+    what = f"a model of type {model_type}" if model_type else "a config.json without a model_type"
+    return UnsupportedModel(f"{what} is not supported; expected {' or '.join(FAMILIES)}")

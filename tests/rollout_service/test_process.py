@@ -101,6 +101,14 @@ def test_help_lists_every_setting():
         assert f"--{name.replace('_', '-')}" in process.stdout
 
 
+def test_a_model_of_another_family_is_named_without_a_traceback(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "unheard_of"}')
+    process = ended("--model", str(tmp_path), "--server.port", "0")
+    assert process.returncode == 1
+    assert "type unheard_of is not supported; expected qwen2_5_vl or " in process.stderr
+    assert "Traceback" not in process.stderr
+
+
 def test_a_bad_setting_is_named_without_a_traceback():
     process = ended("--server.port", "99999")
     assert process.returncode == 2

@@ -1,5 +1,6 @@
 """The learner alone, as a process: health, reflection, its errors, and a drain on SIGTERM."""
 
+import json
 import os
 import re
 import signal
@@ -23,9 +24,9 @@ from tests.waiting import PATIENCE_SECONDS
 ROOT = Path(__file__).parents[3]
 
 
-def start_learner(data_dir: Path) -> subprocess.Popen[str]:
+def start_learner(data_dir: Path, model: str = "Qwen/Qwen2.5-VL-3B") -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "learner_service", "--server.port", "0"]
-    command += ["--data-dir", str(data_dir), "--models", '["Qwen/Qwen2.5-VL-3B"]']
+    command += ["--data-dir", str(data_dir), "--models", json.dumps([model])]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -108,3 +109,12 @@ def test_a_database_of_a_later_release_is_refused_in_a_sentence(tmp_path: Path):
     assert process.returncode == 1
     assert "start the release that wrote it" in said
     assert "Traceback" not in said
+
+
+def test_a_model_of_another_family_ends_it_with_a_sentence(tmp_path: Path):
+    (tmp_path / "config.json").write_text('{"model_type": "unheard_of"}')
+    process = start_learner(tmp_path / "learner", str(tmp_path))
+    _, log = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert "type unheard_of is not supported; expected qwen2_5_vl or " in log
+    assert "Traceback" not in log

@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText
 
 from tally.families.family import UnsupportedModel
 from tally.families.qwen3_vl import QWEN3_VL
-from tally.families.registry import FAMILIES, family_of
+from tally.families.registry import FAMILIES, family_of, read_config
 
 ROOT = Path(__file__).parents[3]
 # Its type, its layers, its 4-bit weights, its placeholders, its grid, its positions, its rotation.
@@ -74,6 +74,30 @@ def test_a_layer_with_a_part_that_is_not_described_is_refused(small_model_path):
     layer.self_attn.gate = torch.nn.Linear(4, 4)
     with pytest.raises(UnsupportedModel, match=r"self_attn\.gate is not in the description"):
         family_of(model.config).check_attention(layer)
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ('{"model_type": "gpt2"}', "type gpt2 is"),
+        (
+            '{"model_type": "unheard_of", "auto_map": {"AutoConfig": "own.Config"}}',
+            "type unheard_of",
+        ),
+        ("{}", "a config.json without a model_type is"),
+    ],
+)
+def test_its_configuration_alone_is_enough_to_refuse_a_model(
+    tmp_path: Path, fields: str, what: str
+):
+    (tmp_path / "config.json").write_text(fields)
+    with pytest.raises(UnsupportedModel, match=f"{what}.* expected qwen2_5_vl or .*aria"):
+        read_config(str(tmp_path))
+
+
+def test_a_configuration_is_read_with_its_family(small_model_path: Path):
+    config, family = read_config(str(small_model_path), offline=True)
+    assert config.model_type == family.model_type
 
 
 def test_the_adapted_layers_are_those_of_the_language_model():
