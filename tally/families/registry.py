@@ -1,5 +1,6 @@
 """The families that Tally trains and samples from. A new one: its file, and its line here."""
 
+from collections.abc import Collection
 from typing import Any
 
 from tally.families.aria import ARIA
@@ -11,6 +12,8 @@ from tally.families.qwen3_vl import QWEN3_VL
 FAMILIES: dict[str, Family] = {
     family.model_type: family for family in (QWEN2_5_VL, QWEN2_VL, QWEN3_VL, ARIA)
 }
+# As transformers names such layers: docs/decisions/0012 says what they would take.
+_RECURRENT = "linear_attention"
 
 
 def read_config(source: str, *, offline: bool = False) -> tuple[Any, Family]:
@@ -25,7 +28,8 @@ def read_config(source: str, *, offline: bool = False) -> tuple[Any, Family]:
     options = {"local_files_only": offline}
     fields, _ = PreTrainedConfig.get_config_dict(source, **options)
     if fields.get("model_type") not in CONFIG_MAPPING:
-        raise _refuse_type(fields.get("model_type"))
+        text = fields.get("text_config") or fields
+        raise _refuse_type(fields.get("model_type"), text.get("layer_types") or ())
     config = AutoConfig.from_pretrained(source, **options)
     return config, family_of(config)
 
@@ -37,11 +41,22 @@ def family_of(config: Any) -> Family:
     """
     family = FAMILIES.get(config.model_type)
     if family is None:
-        raise _refuse_type(config.model_type)
+        raise _refuse_type(config.model_type, _layer_types(config))
     family.check(config)
     return family
 
 
-def _refuse_type(model_type: str | None) -> UnsupportedModel:
+def _refuse_type(model_type: str | None, layer_types: Collection[str]) -> UnsupportedModel:
     what = f"a model of type {model_type}" if model_type else "a config.json without a model_type"
-    return UnsupportedModel(f"{what} is not supported; expected {' or '.join(FAMILIES)}")
+    why = ""
+    if _RECURRENT in layer_types:
+        why = (
+            f": it has recurrent layers ({_RECURRENT}), and completions that are packed behind one "
+            "prompt would go on from each other's state"
+        )
+    return UnsupportedModel(f"{what} is not supported{why}; expected {' or '.join(FAMILIES)}")
+
+
+def _layer_types(config: Any) -> Collection[str]:
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    return getattr(text, "layer_types", None) or ()

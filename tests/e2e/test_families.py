@@ -31,7 +31,6 @@ TRAINING = {
     "beta": 1e-4,  # nothing is skipped, so the gap is that of every completion
     "use_4bit": False,
 }
-VLLM_FAMILIES = ("qwen2_5_vl", "qwen2_vl")
 SIDE_PIXELS = 112
 
 
@@ -40,7 +39,7 @@ def test_a_job_through_the_torch_engine(family: str, tmp_path: Path, training_zi
     run_and_check_a_job(family, "transformers", tmp_path, training_zip)
 
 
-@pytest.mark.parametrize("family", VLLM_FAMILIES)
+@pytest.mark.parametrize("family", [name for name in FAMILIES if FAMILIES[name].vllm_adapts])
 def test_a_job_through_vllm(family: str, tmp_path: Path, training_zip: Path):
     pytest.importorskip("vllm")
     run_and_check_a_job(family, "vllm", tmp_path, training_zip)

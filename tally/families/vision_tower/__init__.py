@@ -1,1 +1,1 @@
-"""The frozen vision tower of Qwen2-VL and Qwen2.5-VL, over many images in one pass."""
+"""The frozen vision towers of the families, over many images in one pass."""

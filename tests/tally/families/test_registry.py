@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForImageTextToText
 
 from tally.families.family import UnsupportedModel
 from tally.families.qwen3_vl import QWEN3_VL
@@ -46,6 +46,19 @@ def test_a_fact_of_a_family_stands_nowhere_else(fact: str):
 def test_a_type_that_is_not_here_is_refused_with_those_that_are():
     with pytest.raises(UnsupportedModel, match="gpt2 is not supported; expected qwen2_5_vl or"):
         family_of(SimpleNamespace(model_type="gpt2"))
+
+
+def test_a_type_with_recurrent_layers_is_refused_with_the_reason():
+    config = AutoConfig.for_model("qwen3_5")
+    with pytest.raises(UnsupportedModel, match="qwen3_5 is not supported: it has recurrent layers"):
+        family_of(config)
+
+
+def test_a_type_that_transformers_does_not_know_is_refused_by_its_layers_too(tmp_path: Path):
+    text = '{"model_type": "tomorrow", "text_config": {"layer_types": ["linear_attention"]}}'
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UnsupportedModel, match="tomorrow is not supported: it has recurrent"):
+        read_config(str(tmp_path))
 
 
 @pytest.mark.parametrize("model_type", ["qwen2_vl", "qwen2_5_vl"])
