@@ -122,4 +122,4 @@ def lora_gradients(model: Any, logps: Tensor) -> Tensor:
 
 def relative_difference(one: Tensor, other: Tensor) -> float:
     """How far `one` is from `other`, over the size of `other`."""
-    return ((one - other).norm() / other.norm()).item()
+    return float((one - other).norm() / other.norm())
