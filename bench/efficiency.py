@@ -21,6 +21,7 @@ from bench.measure import in_turn, seconds
 from bench.models import SHAPES, Shape, policy_folder
 from bench.report import options, print_json, print_table
 from bench.tally_side import TallySettings, TallySide
+from learner_service.grpo.forward_pass import ForwardPass
 from learner_service.policy.packing import GroupSpan, pack
 
 
@@ -88,8 +89,15 @@ def matrix_rate(dtype: torch.dtype, device: str) -> float:
 
 
 def measure(case: Case, folder: Path, repeats: int) -> dict[str, float]:
+    """The figures of a later step of our learner on the policy in `folder`."""
     tally = TallySide(TallySettings(**case.shared_settings(folder)), folder / "tally")
-    forward_pass = tally.forward_pass(*case.batch())
+    return measure_share(case, tally, tally.forward_pass(*case.batch()), repeats)
+
+
+def measure_share(
+    case: Case, tally: TallySide, forward_pass: ForwardPass, repeats: int
+) -> dict[str, float]:
+    """What a step computes, how long it takes, and its share of the machine's matrix product."""
     spans = pack(forward_pass.groups).spans
 
     def step() -> None:

@@ -100,7 +100,9 @@ def single_logps(
     """The same by the ordinary forward of `model`, one completion and its pixels at a time."""
     rows = []
     for group, image in zip(groups, images, strict=True):
-        inputs = policy.image_processor(images=[image], return_tensors="pt").to(policy.device)
+        inputs = policy.image_processor(images=[image], return_tensors="pt").to(
+            policy.device, model.dtype
+        )
         for completion in group.completions:
             ids = torch.tensor([[*group.prompt_ids, *completion]], device=policy.device)
             types = (ids == policy.image_token_id).int()

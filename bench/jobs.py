@@ -15,6 +15,7 @@ import grpc
 
 from bench.scenes import Example
 from learner_service.job_folder.layout import JobFolder
+from tally.cli.stack.service_process import Service
 from tally.cli.stack.services import plan_services
 from tally.cli.stack.supervisor import Supervisor
 from tally.learner.v1 import learner_pb2 as pb
@@ -68,14 +69,19 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder: Path, model: Path, learner: Mapping[str, str] = {}) -> Iterator[Stack]:
-    """The services over `model`; `learner` holds settings of the learner beside those of a demo."""
+def running_stack(
+    folder: Path,
+    model: Path,
+    learner: Mapping[str, str] = {},
+    rollout: Mapping[str, str] = {},
+) -> Iterator[Stack]:
+    """The services over `model`, with settings of `learner` and `rollout` beside a demo's."""
     planned = plan_services(data_dir=folder, model=str(model), host="127.0.0.1", port=0)
-    services = [service for service in planned if service.name in _SERVICES]
-    extra = {f"TALLY_LEARNER_{name}": value for name, value in learner.items()}
+    chosen = {"learner": learner, "rollout": rollout}
     services = [
-        replace(s, environment={**s.environment, **extra}) if s.name == "learner" else s
-        for s in services
+        _with_settings(service, chosen.get(service.name, {}))
+        for service in planned
+        if service.name in _SERVICES
     ]
     supervisor = Supervisor(
         services, folder / "logs", stopped=lambda: False, report=lambda text: None
@@ -90,6 +96,11 @@ def running_stack(folder: Path, model: Path, learner: Mapping[str, str] = {}) ->
         )
     finally:
         supervisor.stop()
+
+
+def _with_settings(service: Service, settings: Mapping[str, str]) -> Service:
+    extra = {f"TALLY_{service.name.upper()}_{name}": value for name, value in settings.items()}
+    return replace(service, environment={**service.environment, **extra})
 
 
 def write_dataset(path: Path, examples: Sequence[Example]) -> None:

@@ -70,7 +70,7 @@ class Case:
 
 def sides(case: Case, folder: Path) -> dict[str, Callable[[], object]]:
     """What is timed, by name."""
-    tally = _tally(case, folder)
+    tally = tally_side(case, folder)
     batch = tally.forward_pass(*case.batch())
 
     def first_epoch() -> None:
@@ -78,17 +78,19 @@ def sides(case: Case, folder: Path) -> dict[str, Callable[[], object]]:
         tally.learn(batch)
 
     return {
-        "TRL": _trl(case, folder),
+        "TRL": trl_side(case, folder),
         "Tally, first epoch": first_epoch,
         "Tally, later": lambda: tally.learn(batch),
     }
 
 
-def _tally(case: Case, folder: Path) -> TallySide:
+def tally_side(case: Case, folder: Path) -> TallySide:
+    """Our learner on the policy in `folder`."""
     return TallySide(TallySettings(**case.shared_settings(folder)), folder / "tally")
 
 
-def _trl(case: Case, folder: Path) -> Callable[[], object]:
+def trl_side(case: Case, folder: Path) -> Callable[[], object]:
+    """TRL's step on the case's batch."""
     from bench.trl_side import TrlSettings, TrlSide  # noqa: PLC0415 - its memory is TRL's alone
 
     given = case.batch()
@@ -121,9 +123,9 @@ def peak_of(case: Case, side: str, folder: Path) -> dict[str, Any]:
 
 def report_peak(case: Case, side: str, folder: Path) -> None:
     if side == "TRL":
-        learn = _trl(case, folder)
+        learn = trl_side(case, folder)
     else:
-        tally = _tally(case, folder)
+        tally = tally_side(case, folder)
         batch = tally.forward_pass(*case.batch())
         learn = partial(tally.learn, batch)
     memory = PeakMemory(case.device)

@@ -109,9 +109,9 @@ def write_policy(
     return folder
 
 
-def policy_folder(name: str, folder: Path) -> Path:
+def policy_folder(name: str, folder: Path, dtype: str = "float32") -> Path:
     """`counting`: the small policy that can count; otherwise one of SHAPES, written to `folder`."""
-    return POLICY_PATH if name == "counting" else write_policy(SHAPES[name], folder)
+    return POLICY_PATH if name == "counting" else write_policy(SHAPES[name], folder, dtype=dtype)
 
 
 def build_config(shape: Shape, tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:

@@ -16,16 +16,16 @@ of Tally's in its job's first epoch makes the images' vision features; a later o
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from bench.jobs import Stack, running_stack, write_dataset
+from bench.job_steps import learning_steps, median_parts, run_job
+from bench.jobs import Stack, running_stack
 from bench.measure import seconds
 from bench.models import policy_folder
 from bench.report import options, print_json, print_table
-from bench.scenes import Example, examples
+from bench.scenes import examples
 from bench.trl_side import TrlSettings, TrlSide
 from reward_service.score import DEFAULT_REWARDS, Answer, score_answer
 from tally.learner.v1 import learner_pb2 as pb
@@ -44,14 +44,6 @@ class Case:
     side_pixels: int
     prompts: int
     group: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """An optimizer step of a job: from the end of the one before to its own, and its metrics."""
-
-    seconds: float
-    metrics: pb.StepMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +87,9 @@ def _measure(case: Case, stack: Stack, model: Path, rounds: int, steps: int) -> 
     first, later, trl, trl_lengths = [], [], [], []
     for number in range(rounds):
         shown = examples((steps + 1) * case.prompts, case.side_pixels, seed=number)
-        taken = _steps(stack, shown, _training(case))
-        first += _learning_steps(taken[:steps])
-        later += _learning_steps(taken[steps + 1 :])
+        taken = run_job(stack, shown, _training(case), _LORA)
+        first += learning_steps(taken[:steps])
+        later += learning_steps(taken[steps + 1 :])
         with tempfile.TemporaryDirectory() as folder:
             side = TrlSide(_trl_settings(case, model), shown, Path(folder), _reward)
             side.step()  # the first one makes the optimizer and warms up
@@ -109,45 +101,9 @@ def _measure(case: Case, stack: Stack, model: Path, rounds: int, steps: int) -> 
         tally_later=median(step.seconds for step in later),
         trl_length=mean(trl_lengths),
         tally_length=mean(step.metrics.completion_length_mean for step in later),
-        tally_parts=_parts(later),
+        tally_parts=median_parts(later),
         tally_steps=len(first) + len(later),
     )
-
-
-def _steps(stack: Stack, shown: Sequence[Example], training: pb.TrainingConfig) -> list[Step]:
-    """Those of a job on `shown` but the first, whose beginning is not in the log."""
-    dataset = stack.data_dir / "dataset.zip"
-    write_dataset(dataset, shown)
-    spec = pb.JobSpec(
-        dataset_digest=stack.put(dataset),
-        train=pb.Training(
-            evaluation_share=0,
-            config=training,
-            lora=pb.LoraConfig(**_LORA),
-        ),
-    )
-    done = [event for _, event in stack.run(spec) if event.HasField("step_done")]
-    return [
-        Step(
-            seconds=(after.time.ToNanoseconds() - before.time.ToNanoseconds()) / 1e9,
-            metrics=after.step_done.metrics,
-        )
-        for before, after in pairwise(done)
-    ]
-
-
-def _learning_steps(taken: Sequence[Step]) -> list[Step]:
-    return [step for step in taken if step.metrics.skipped_group_rate == 0]
-
-
-def _parts(taken: Sequence[Step]) -> dict[str, float]:
-    """Median seconds of each part of a step; `other` is what no part accounts for."""
-    parts = {
-        name: median(getattr(step.metrics, f"{name}_seconds") for step in taken)
-        for name in ("rollout", "reward", "learning")
-    }
-    whole = median(step.seconds for step in taken)
-    return parts | {"other": whole - sum(parts.values())}
 
 
 def _training(case: Case) -> pb.TrainingConfig:

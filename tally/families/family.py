@@ -122,7 +122,10 @@ class Family(ABC):
 
     def load_image_processor(self, source: str) -> Any:
         """`source` is a folder or a hub name."""
-        from transformers import AutoImageProcessor  # noqa: PLC0415 - it brings torch
+        # transformers' own name for it asks for torchvision, up to 5.18; the class does not.
+        from transformers.models.auto.image_processing_auto import (  # noqa: PLC0415
+            AutoImageProcessor,
+        )
 
         return AutoImageProcessor.from_pretrained(source, backend="pil")
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
-    AutoImageProcessor,
     AutoTokenizer,
     PreTrainedTokenizerBase,
     Qwen2_5_VLConfig,
@@ -171,4 +170,4 @@ def load_policy(
     path: Path = POLICY_PATH,
 ) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerBase, Qwen2VLImageProcessorPil]:
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype="float32")
-    return model, AutoTokenizer.from_pretrained(path), AutoImageProcessor.from_pretrained(path)
+    return model, AutoTokenizer.from_pretrained(path), QWEN2_5_VL.load_image_processor(str(path))

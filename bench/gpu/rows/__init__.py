@@ -1,0 +1,1 @@
+"""What the rows measure: each module has `measure(context)`, which notes figures as it goes."""

@@ -1,0 +1,89 @@
+"""What replica and learner take of a card together, both in NF4, and whether 8 GB are enough.
+
+The rest of a larger card is taken beforehand, so that the stack has a card of 8 GB; where that is
+too little, once more without.
+"""
+
+import gc
+import tempfile
+from pathlib import Path
+
+import torch
+
+from bench.gpu.memory_watch import MemoryWatch, card_bytes_used, host_bytes_used, take_all_but
+from bench.gpu.row import RowContext
+from bench.gpu.rows.step import stack_settings
+from bench.gpu.shapes import NUM_GENERATIONS, SIDE_PIXELS, shape_name, write_model
+from bench.job_steps import run_job
+from bench.jobs import Stack, running_stack
+from bench.scenes import examples
+from tally.job.settings import LoraConfig
+from tally.learner.v1 import learner_pb2 as pb
+
+_CARD_BYTES = 8 * 2**30
+_STEPS = 3
+
+
+def measure(context: RowContext) -> None:
+    write_model(context)
+    if context.rehearse:
+        _note(context, "whole machine", _peak_bytes(context))
+        return
+    gc.collect()
+    torch.cuda.empty_cache()
+    taken = take_all_but(_CARD_BYTES)
+    try:
+        _note(context, "card of 8 GB", _peak_bytes(context))
+        return
+    except Exception as error:
+        context.note("card of 8 GB", f"does not fit: {str(error)[:300]}", fits=False)
+    del taken
+    torch.cuda.empty_cache()
+    _note(context, "whole card", _peak_bytes(context))
+
+
+def _peak_bytes(context: RowContext) -> int:
+    """The most during a job of a few steps, beyond what was taken before."""
+    before = 0 if context.rehearse else card_bytes_used()
+    settings = stack_settings(context)
+    model = context.work / shape_name(context)
+    with tempfile.TemporaryDirectory(dir=context.work) as folder:
+        stack_of: list[Stack] = []
+
+        def used_bytes() -> int:
+            return host_bytes_used(stack_of[0]) if context.rehearse else card_bytes_used()
+
+        watch = MemoryWatch(used_bytes)
+        with (
+            watch.watching(),
+            running_stack(
+                Path(folder), model, learner=settings, rollout={**settings, "USE_4BIT": "true"}
+            ) as stack,
+        ):
+            stack_of.append(stack)
+            run_job(stack, examples(_STEPS, SIDE_PIXELS), _training(), LoraConfig().model_dump())
+    return watch.peak_bytes - before
+
+
+def _training() -> pb.TrainingConfig:
+    """A job's own defaults, but for its length."""
+    return pb.TrainingConfig(
+        num_epochs=1,
+        batch_size=1,
+        gradient_accumulation_steps=1,
+        num_generations=NUM_GENERATIONS,
+        temperature=1.0,
+        use_4bit=True,
+        max_image_size=512,
+        max_new_tokens=64,
+        save_steps=1_000_000,
+    )
+
+
+def _note(context: RowContext, case: str, peak_bytes: int) -> None:
+    context.note(
+        case,
+        f"learner and replica in NF4 took {peak_bytes / 2**30:.2f} GiB at most",
+        peak_bytes=peak_bytes,
+        fits=peak_bytes <= _CARD_BYTES,
+    )
