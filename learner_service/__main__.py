@@ -53,14 +53,17 @@ async def run(settings: LearnerSettings) -> None:
         await asyncio.to_thread(models.check)
         queue.append(asyncio.create_task(jobs.run()))
 
+    async def watch() -> None:
+        await queue[0]  # a learner whose queue is dead serves nobody
+
     async def drain() -> None:
         await jobs.stop()
-        await asyncio.gather(*queue)
+        await asyncio.gather(*queue, return_exceptions=True)
         hosts.close()
 
     server = RpcServer(settings.server, service_names=SERVICE_NAMES, register=register)
     try:
-        await serve(server, settings.server, load=load, drain=drain)
+        await serve(server, settings.server, load=load, watch=watch, drain=drain)
     finally:
         store.close()
 

@@ -13,6 +13,7 @@
     │   ├── MissingDataset         put the blob first
     │   ├── UnknownModel           not on the learner's list
     │   ├── HostRefused            a host that cannot be lent to this learner
+    │   ├── NotResumable           the job that another is to go on from has nothing for it
     │   └── NewerDatabase          a later release wrote it
     └── Unavailable
         ├── RolloutsUnavailable    no replica answered, or had room, in time
@@ -60,6 +61,10 @@ class UnknownModel(FailedPrecondition):
 
 
 class HostRefused(FailedPrecondition):
+    pass
+
+
+class NotResumable(FailedPrecondition):
     pass
 
 

@@ -1,11 +1,12 @@
 """What a job does, on what, and how: the documented settings with the documented defaults."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from learner_service.errors import InvalidSpec
 from tally.job.settings import (
@@ -44,6 +45,14 @@ class Training(_Part):
     rewards: tuple[RewardWeight, ...] = ()
     evaluation_dataset_digest: str = ""
     evaluation_share: EvaluationShare = DEFAULT_EVALUATION_SHARE
+    resume_from_job_id: str = Field("", max_length=200)
+    fresh: bool = False
+
+    @model_validator(mode="after")
+    def _start_in_one_way(self) -> Self:
+        if self.fresh and self.resume_from_job_id:
+            raise ValueError("fresh and resume_from_job_id exclude each other; leave one out")
+        return self
 
     @property
     def held_out_share(self) -> float:
@@ -90,20 +99,21 @@ class JobSpec(_Part):
             named["train.evaluation_dataset_digest"] = self.work.evaluation_dataset_digest
         return named
 
-    def fingerprint(self) -> str:
-        """Equal for jobs that do the same: a later one may go on from an earlier one."""
-        work = self.work
-        if isinstance(work, Training):
+    def identity(self) -> dict[str, Any]:
+        """What two jobs that do the same have in common."""
+        fields = self.model_dump(mode="json", exclude={"job_name"})
+        if isinstance(self.work, Training):
             # What is compared afterwards, and how many share the work, changes nothing of what is
             # trained.
-            same = {
-                "evaluation_share": work.held_out_share,
-                "evaluation_dataset_digest": "",
-                "config": work.config.model_copy(update={"processes": 0}),
-            }
-            work = work.model_copy(update=same)
-        nameless = self.model_copy(update={"job_name": "", "work": work})
-        return digest_of(nameless.model_dump_json().encode())
+            fields["work"]["evaluation_share"] = self.work.held_out_share
+            del fields["work"]["config"]["processes"]
+            for name in ("evaluation_dataset_digest", "resume_from_job_id", "fresh"):
+                del fields["work"][name]
+        return fields
+
+    def fingerprint(self) -> str:
+        """Equal for jobs that do the same: a later one may go on from an earlier one."""
+        return digest_of(json.dumps(self.identity(), sort_keys=True).encode())
 
 
 def validated_spec(fields: dict[str, object]) -> JobSpec:
@@ -118,10 +128,13 @@ def validated_limits(fields: dict[str, object]) -> Limits:
         return Limits.model_validate(fields)
 
 
-def stored_spec(text: str) -> JobSpec:
+def stored_spec(text: str) -> JobSpec | None:
     """A spec as it was written down, maybe by another version: settings that are not known here are
-    left out, and those that are new here have their defaults."""
-    return JobSpec.model_validate_json(text, extra="ignore")
+    left out, and those that are new here have their defaults. None where it means nothing here."""
+    try:
+        return JobSpec.model_validate_json(text, extra="ignore")
+    except ValidationError:
+        return None
 
 
 @contextmanager

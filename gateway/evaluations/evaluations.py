@@ -72,7 +72,6 @@ class Evaluations:
             created_at=now(),
             spec=request.model_copy(update=nothing_held_out).settings(),
             dataset_digest=file.dataset_digest,
-            request_digest="",
             kind=EVALUATION,
             parent_job_id=parent_job_id,
             adapter_digest=digest,

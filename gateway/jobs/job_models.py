@@ -104,7 +104,6 @@ class Job(JobBase, table=True):
     dataset_digest: str = Field(max_length=64)
     evaluation_dataset_digest: str | None = Field(default=None, max_length=64)
     idempotency_key: str | None = Field(default=None, max_length=200, unique=True)
-    request_digest: str = Field(max_length=64)
     last_seq: int = Field(default=0, sa_type=BigInteger)
     # Events of an earlier life of the job on a learner that has since lost it.
     seq_offset: int = Field(default=0, sa_type=BigInteger)

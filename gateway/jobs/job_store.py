@@ -200,7 +200,8 @@ def _drop_shown_groups(session: Session, job: Job) -> None:
 def _apply_event(job: Job, kind: str, payload: dict[str, Any]) -> None:
     if kind == "worker":
         job.total_steps = payload["total_steps"] or job.total_steps
-        job.current_step = payload["resumed_from_step"]
+        # A resumed worker does again what was shown already.
+        job.current_step = max(job.current_step, payload["resumed_from_step"])
     elif kind == "step":
         job.current_step, job.total_steps = payload["step"], payload["total_steps"]
         job.loss = payload["loss"]

@@ -1,7 +1,6 @@
 """What the routes do with jobs: create, cancel, read."""
 
 import asyncio
-import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,7 +19,6 @@ from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.times import now
 from gateway.uploads.file_store import FileStore
-from tally.rpc.digests import digest_of
 from tally.rpc.errors import TallyError
 
 
@@ -61,22 +59,20 @@ class Jobs:
             return await self._create(request, key)
 
     async def _create(self, request: TrainRequest, key: str | None) -> Job:
-        settings = request.settings()
-        request_digest = digest_of(json.dumps(settings, sort_keys=True).encode())
         earlier = await asyncio.to_thread(self._store.with_key, key)
         if earlier is not None:
-            return _check_same(earlier, request_digest)
+            return _check_same(earlier, request)
         await self.check_choices(request)
-        job = await asyncio.to_thread(self._new_job, request, key, request_digest)
+        job = await asyncio.to_thread(self._new_job, request, key)
         stored = await asyncio.to_thread(self._store.add, job)
         if stored.job_id != job.job_id:
-            return _check_same(stored, request_digest)
+            return _check_same(stored, request)
         return await self.submit(job)
 
     async def preflight(self, request: TrainRequest) -> Preflight:
         """What the job would do; writes nothing. Raises as `create` does, and TallyError."""
         await self.check_choices(request)
-        job = await asyncio.to_thread(self._new_job, request, None, "")
+        job = await asyncio.to_thread(self._new_job, request, None)
         digests = job.dataset_digest, job.evaluation_dataset_digest
         for digest in filter(None, digests):
             await self._learner.put(self._storage.dataset_path(digest), digest)
@@ -113,7 +109,7 @@ class Jobs:
             if name not in known:
                 raise _bad_reward(f"{name} is unknown; choose of {', '.join(sorted(known))}")
 
-    def _new_job(self, request: TrainRequest, key: str | None, request_digest: str) -> Job:
+    def _new_job(self, request: TrainRequest, key: str | None) -> Job:
         evaluation = request.evaluation_file_id
         return Job(
             job_id=str(uuid.uuid4()),
@@ -124,7 +120,6 @@ class Jobs:
             evaluation_dataset_digest=evaluation
             and self._dataset_digest("evaluation_file_id", evaluation),
             idempotency_key=key,
-            request_digest=request_digest,
         )
 
     def _dataset_digest(self, field: str, file_id: str) -> str:
@@ -178,8 +173,9 @@ class Jobs:
         return job
 
 
-def _check_same(earlier: Job, request_digest: str) -> Job:
-    if earlier.request_digest != request_digest:
+def _check_same(earlier: Job, request: TrainRequest) -> Job:
+    # What was added to the settings since then has its default in both.
+    if TrainRequest(**earlier.spec) != request:
         message = "this key came with another body before; use a new key for a new job"
         raise Unprocessable.at("Idempotency-Key", message)
     return earlier

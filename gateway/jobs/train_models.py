@@ -1,9 +1,9 @@
 """The body of POST /train: the documented settings, and those beyond the document."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tally.job.settings import (
     DEFAULT_EVALUATION_SHARE,
@@ -79,6 +79,20 @@ class TrainRequest(BaseModel):
         description="An upload on which base and adapter are compared at the end.",
     )
     evaluation_share: EvaluationShare = DEFAULT_EVALUATION_SHARE
+    resume_from_job_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="A cancelled or failed job with equal settings, to go on from its last "
+        "checkpoint; left out: the furthest of those that there are.",
+    )
+    fresh: bool = Field(False, description="Start from nothing, whatever earlier jobs left.")
+
+    @model_validator(mode="after")
+    def _start_in_one_way(self) -> Self:
+        if self.fresh and self.resume_from_job_id:
+            raise ValueError("fresh and resume_from_job_id exclude each other; leave one out")
+        return self
 
     def settings(self) -> dict[str, Any]:
         """What the job is, as plain JSON."""

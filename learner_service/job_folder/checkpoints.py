@@ -4,16 +4,23 @@ A checkpoint is a folder `checkpoint-<step>` with a manifest of the SHA-256 of e
 The rename is the last thing that happens, so a kill at any moment leaves the earlier ones whole.
 """
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from tally.rpc.digests import digest_of_file
 
 _MANIFEST = "manifest.json"
 _PREFIX = "checkpoint-"
+
+
+class _Manifest(BaseModel):
+    """Digests by the names of files."""
+
+    files: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +49,7 @@ class Checkpoints:
     def commit(self, staged: Path) -> Path:
         """Moves the staged folder here under its own name; returns where it is now."""
         files = {path.name: digest_of_file(path) for path in sorted(staged.iterdir())}
-        (staged / _MANIFEST).write_text(json.dumps({"files": files}, indent=1))
+        (staged / _MANIFEST).write_text(_Manifest(files=files).model_dump_json(indent=1))
         for path in staged.iterdir():
             _sync(path)
         _sync(staged)
@@ -63,6 +70,11 @@ class Checkpoints:
             broken.append(path.name)
         return FoundCheckpoint(path=None, step=0, broken=tuple(broken))
 
+    @property
+    def newest_step(self) -> int:
+        """The step of the newest one, whole or not; 0 where there is none."""
+        return max(map(_step_of, self._newest_first()), default=0)
+
     def prune(self, keep: int) -> None:
         """Removes all but the newest `keep`."""
         for path in self._newest_first()[keep:]:
@@ -78,10 +90,12 @@ class Checkpoints:
 
 
 def _is_whole(path: Path) -> bool:
+    """Whether every file is there as the manifest says; one that lists nothing vouches for none."""
     try:
-        files = json.loads((path / _MANIFEST).read_text())["files"]
-        return all(digest_of_file(path / name) == digest for name, digest in files.items())
-    except (OSError, ValueError, KeyError, AttributeError):
+        files = _Manifest.model_validate_json((path / _MANIFEST).read_bytes()).files
+        damaged = [name for name, digest in files.items() if digest_of_file(path / name) != digest]
+        return bool(files) and not damaged
+    except (OSError, ValueError):
         return False
 
 

@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tally.host.whole_file import write_whole
+
 
 class StepHistory:
     """One line of JSON for each entry of `TrainerState.log_history`, in order."""
@@ -16,7 +18,7 @@ class StepHistory:
     def rewind(self, step: int) -> None:
         """Forgets what was logged after `step`: a resumed worker does it again."""
         kept = [entry for entry in self.entries() if entry["step"] <= step]
-        self._path.write_text("".join(map(_line, kept)))
+        write_whole(self._path, "".join(map(_line, kept)))
 
     def append(self, entry: dict[str, Any]) -> None:
         with self._path.open("a") as file:

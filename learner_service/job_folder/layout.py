@@ -1,5 +1,6 @@
 """Where everything of a job lies. No other module spells a name in a job's folder."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +77,21 @@ class JobFolder:
     def mlflow_run_id(self) -> Path:
         return self.path / "mlflow_run_id.txt"
 
-    def adopt(self, earlier: "JobFolder", checkpoint: Path) -> None:
-        """Goes on from another job's checkpoint, with what that job held out and logged."""
-        self.checkpoints.adopt(checkpoint)
-        self.split.adopt(earlier.split)
-        self.history.adopt(earlier.history)
+    @property
+    def is_prepared(self) -> bool:
+        return self.checkpoints.path.exists()
+
+    def prepare(self, earlier: "JobFolder | None" = None, checkpoint: Path | None = None) -> None:
+        """Makes the folder, with another job's checkpoint and what that job held out and logged.
+
+        All of it is there afterwards, or nothing.
+        """
+        staged = JobFolder(self.path.with_name(f"{self.path.name}.staged"))
+        for path in (staged.path, self.path):
+            shutil.rmtree(path, ignore_errors=True)
+        staged.checkpoints.path.mkdir(parents=True)
+        if earlier and checkpoint:
+            staged.checkpoints.adopt(checkpoint)
+            staged.split.adopt(earlier.split)
+            staged.history.adopt(earlier.history)
+        staged.path.rename(self.path)

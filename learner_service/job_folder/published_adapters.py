@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from tally.host.whole_file import write_whole
+
 
 class PublishedAdapters:
     """Their digests, the oldest first, one a line of the file at `path`."""
@@ -26,4 +28,5 @@ class PublishedAdapters:
         self._write([one for one in self.digests() if one not in digests])
 
     def _write(self, digests: Sequence[str]) -> None:
-        self._path.write_text("\n".join(digests))
+        # Once a step: an adapter whose line a failure of the machine takes is published anew.
+        write_whole(self._path, "\n".join(digests), sync=False)

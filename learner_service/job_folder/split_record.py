@@ -1,11 +1,12 @@
 """Which rows of its data a job holds out, written down: a job that goes on keeps to them."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from tally.host.whole_file import write_whole
 
 
 class SplitRecord:
@@ -27,9 +28,4 @@ class SplitRecord:
             shutil.copyfile(earlier.path, self.path)
 
     def _write(self, rows: list[int]) -> None:
-        staged = self.path.with_suffix(".staged")
-        with staged.open("w") as file:
-            json.dump({"rows": rows}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(self.path)
+        write_whole(self.path, json.dumps({"rows": rows}))

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from learner_service.job_folder.layout import JobFolder
 from learner_service.settings import LearnerSettings, RendezvousSettings
 from learner_service.spec import JobSpec
+from tally.host.whole_file import write_whole
 
 
 class Launch(BaseModel):
@@ -56,7 +57,7 @@ class WorkerTask(BaseModel):
 
     def write(self) -> Path:
         """Returns the file that a worker reads it from."""
-        self.folder.task.write_text(self.model_dump_json())
+        write_whole(self.folder.task, self.model_dump_json(), sync=False)
         return self.folder.task
 
     @classmethod

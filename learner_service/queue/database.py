@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from learner_service.errors import NewerDatabase
-from learner_service.queue.migrations import MIGRATIONS
+from learner_service.queue.migrations import MIGRATIONS, renew_fingerprints
 from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import ResourceExhausted
 
@@ -66,6 +66,7 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
         for migrate in MIGRATIONS[version:]:
             migrate(connection)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        renew_fingerprints(connection)
 
 
 @contextmanager

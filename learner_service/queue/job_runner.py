@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,16 +13,20 @@ from learner_service.job_folder.layout import JobFolder
 from learner_service.job_folder.state import pack_state
 from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.models import ModelList
+from learner_service.queue.earlier_jobs import EarlierJobs
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_processes import JobProcesses
 from learner_service.queue.job_store import Job, JobStore
 from learner_service.queue.placement import Placement
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
+from tally.host.full_disk import is_full_disk
 from tally.rpc.digests import digest_of_file
+from tally.rpc.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 5
+_REFUSALS = (NotFound, FailedPrecondition, InvalidArgument)
 
 
 class JobRunner:
@@ -43,15 +48,20 @@ class JobRunner:
         self._models = models
         self._placement = Placement(settings, hosts)
         self._log_event = log
+        self._earlier = EarlierJobs(store, self.folder)
+        self._faults: Counter[str] = Counter()
         self._stopping = False
         self._running: tuple[str, JobProcesses] | None = None
 
     async def run(self, job: Job) -> None:
-        """A fault of the service itself, such as a full disk, must not end the queue."""
+        """Neither a bad job nor a fault of the service, such as a full disk, ends the queue."""
         try:
             await self._run_workers(job)
-        except Exception:
+        except _REFUSALS as error:
+            await self._fail(job, str(error))
+        except Exception as error:
             _log.exception("job %s: trying again in %d s", job.job_id, _PAUSE_SECONDS)
+            await self._after_fault(job, error)
             await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             # Half a checkpoint is of no use, and its bytes may be what a full disk lacks.
@@ -73,7 +83,7 @@ class JobRunner:
 
     async def _run_workers(self, job: Job) -> None:
         """One after another, until the job has ended or too many were lost without progress."""
-        folder = self._prepare(job)
+        folder = await asyncio.to_thread(self._prepare, job)
         attempt, lost = 0, 0
         while not self._is_over(job):
             attempt += 1
@@ -136,24 +146,41 @@ class JobRunner:
         _log.warning("job %s lost a worker: %s", job.job_id, exited.reason)
         final = exited.failure is not None and not exited.failure.retryable
         if final or lost >= self._settings.max_attempts:
-            failed = JobEnded(status=JobStatus.FAILED, error_message=exited.reason)
-            await self._log_event(job.job_id, failed)
+            await self._fail(job, exited.reason)
         else:
             message = f"{exited.reason}; going on from the last checkpoint"
             await self._log_event(job.job_id, Notice(message=message))
 
+    async def _after_fault(self, job: Job, error: Exception) -> None:
+        """A full disk may be emptied; another fault of the service, seen again and again, is the
+        job's, and what stands behind it in the queue must not wait for ever."""
+        if isinstance(error, ResourceExhausted) or is_full_disk(error):
+            return
+        self._faults[job.job_id] += 1
+        if self._faults[job.job_id] >= self._settings.max_attempts:
+            what = f"the learner failed with {type(error).__name__}: {error}"
+            await self._fail(job, f"{what}; its log says more")
+
+    async def _fail(self, job: Job, message: str) -> None:
+        failed = JobEnded(status=JobStatus.FAILED, error_message=message)
+        try:
+            await self._log_event(job.job_id, failed)
+        except ResourceExhausted:
+            _log.warning("job %s: no room to write down that it failed", job.job_id)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
     def _prepare(self, job: Job) -> JobFolder:
         """Makes the job's folder, with the checkpoint of an earlier job that it goes on from."""
         folder = self.folder(job.job_id)
-        if folder.checkpoints.path.exists():
+        if folder.is_prepared:
             return folder
-        earlier = self._store.previous(job)
-        if earlier and earlier.status in (JobStatus.CANCELLED, JobStatus.FAILED):
-            of_earlier = self.folder(earlier.job_id)
-            if checkpoint := of_earlier.checkpoints.find_last().path:
-                folder.adopt(of_earlier, checkpoint)
-                self._store.set_resumed_from(job.job_id, earlier.job_id)
-        folder.checkpoints.path.mkdir(parents=True, exist_ok=True)
+        found = self._earlier.find(job)
+        # Written down first: who is killed in between finds no folder, and does it again.
+        self._store.set_resumed_from(job.job_id, found.job.job_id if found else "")
+        if found:
+            folder.prepare(self.folder(found.job.job_id), found.checkpoint)
+        else:
+            folder.prepare()
         return folder
 
     def _tidy(self, folder: JobFolder) -> None:

@@ -24,6 +24,12 @@ from learner_service.queue.database import open_database, transaction
 from learner_service.spec import JobSpec, stored_spec
 from tally.job.kept_answers import STEPS_KEPT, is_milestone
 
+# Stands for the settings of a job whose own can't be read.
+UNREADABLE = JobSpec(dataset_digest="", base_model="")
+_UNREADABLE_MESSAGE = (
+    "the job's settings were written by another version and can't be read; start it anew"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -58,7 +64,7 @@ class JobStore:
         """Raises NewerDatabase."""
         self._lock = threading.Lock()
         self._connection = open_database(path)
-        self._renew_fingerprints()
+        self._fail_unreadable()
 
     def close(self) -> None:
         self._connection.close()
@@ -96,13 +102,13 @@ class JobStore:
         """In the order in which they were started."""
         return self._select("SELECT * FROM jobs WHERE status = 'training' ORDER BY number")
 
-    def previous(self, job: Job) -> Job | None:
-        """The last job before this one that trains the same thing."""
-        jobs = self._select(
-            "SELECT * FROM jobs WHERE fingerprint = ? AND number < ? ORDER BY number DESC LIMIT 1",
+    def equals(self, job: Job) -> list[Job]:
+        """The jobs before this one that do the same and did not come to its end, newest first."""
+        return self._select(
+            "SELECT * FROM jobs WHERE fingerprint = ? AND number < ?"
+            " AND status IN ('cancelled', 'failed') ORDER BY number DESC",
             (job.spec.fingerprint(), job.number),
         )
-        return jobs[0] if jobs else None
 
     def set_resumed_from(self, job_id: str, earlier_job_id: str) -> None:
         with self._lock, self._transaction():
@@ -146,18 +152,12 @@ class JobStore:
             for row in rows
         ]
 
-    def _renew_fingerprints(self) -> None:
-        """Settings that were added or removed since change them, and a job that goes on from an
-        earlier one is found by them."""
-        renewed = [
-            (fingerprint, row["job_id"])
-            for row in self._connection.execute("SELECT job_id, fingerprint, spec FROM jobs")
-            if (fingerprint := stored_spec(row["spec"]).fingerprint()) != row["fingerprint"]
-        ]
-        with self._lock, self._transaction():
-            self._connection.executemany(
-                "UPDATE jobs SET fingerprint = ? WHERE job_id = ?", renewed
-            )
+    def _fail_unreadable(self) -> None:
+        """One job that can't be read must not hold up those behind it in the queue."""
+        for job in self.unfinished():
+            if job.spec == UNREADABLE:
+                failed = JobEnded(status=JobStatus.FAILED, error_message=_UNREADABLE_MESSAGE)
+                self.append(job.job_id, failed)
 
     def _transaction(self) -> AbstractContextManager[None]:
         return transaction(self._connection)
@@ -235,7 +235,7 @@ def _after(job: Job, event: Event) -> Job:
 
 def _job(row: sqlite3.Row) -> Job:
     fields = {key: row[key] for key in row.keys() if key != "fingerprint"}  # noqa: SIM118
-    fields["spec"] = stored_spec(fields["spec"])
+    fields["spec"] = stored_spec(fields["spec"]) or UNREADABLE
     fields["created_at"] = datetime.fromisoformat(fields["created_at"])
     fields["status"] = JobStatus(fields["status"])
     fields["phase"] = JobPhase(fields["phase"])

@@ -8,6 +8,7 @@ from learner_service.errors import InvalidSpec, JobExists, MissingDataset
 from learner_service.events import Event, JobEnded, JobStatus, StepDone
 from learner_service.job_folder.layout import JobFolder
 from learner_service.models import ModelList
+from learner_service.queue.earlier_jobs import EarlierJobs
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_runner import JobRunner
 from learner_service.queue.job_store import Job, JobStore, LoggedEvent
@@ -37,9 +38,13 @@ class Jobs:
         self._changed = asyncio.Condition()
         self._stopping = False
         self._runner = JobRunner(settings, store, blobs, models, hosts=hosts, log=self._log)
+        self._earlier = EarlierJobs(store, self._runner.folder)
 
     async def start(self, job_id: str, spec: JobSpec) -> Job:
-        """Raises JobExists, MissingDataset, UnknownModel. Idempotent by id and spec."""
+        """Idempotent by id and spec.
+
+        Raises JobExists, MissingDataset, UnknownModel, NotResumable.
+        """
         spec = self._name_model(spec)
         existing = self._store.find(job_id)
         if existing:
@@ -73,6 +78,7 @@ class Jobs:
     def _check(self, spec: JobSpec) -> None:
         self._check_processes(spec)
         self._models.source(spec.base_model)
+        self._earlier.check(spec)
         for field, digest in spec.digests().items():
             if self._blobs.size_bytes(digest) is None:
                 raise MissingDataset(f"{field}: put this blob first")

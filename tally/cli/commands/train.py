@@ -60,7 +60,8 @@ def resume(
             raise CliError(f"Job {job_id} has not ended; `tally watch {job_id}` shows it.")
         if status == "completed":
             raise CliError(f"Job {job_id} is completed, so there is nothing to go on with.")
-        _start(client, client.settings(job_id), watch, as_json, f", to go on from {job_id}")
+        request = client.settings(job_id) | {"resume_from_job_id": job_id, "fresh": False}
+        _start(client, request, watch, as_json, f", to go on from {job_id}")
 
 
 def _start(client: ApiClient, request: Json, watch: bool, as_json: bool, why: str = "") -> None:

@@ -556,12 +556,20 @@ class Training(_message.Message):
     REWARDS_FIELD_NUMBER: _builtins.int
     EVALUATION_DATASET_DIGEST_FIELD_NUMBER: _builtins.int
     EVALUATION_SHARE_FIELD_NUMBER: _builtins.int
+    RESUME_FROM_JOB_ID_FIELD_NUMBER: _builtins.int
+    FRESH_FIELD_NUMBER: _builtins.int
     evaluation_dataset_digest: _builtins.str
     """A dataset blob on which base and adapter are compared when training has ended; empty for none."""
     evaluation_share: _builtins.float
     """Share of the dataset's images that training never sees and that base and adapter are compared
     on, where there is no evaluation_dataset_digest; 0 to 0.5. 0.1.
     """
+    resume_from_job_id: _builtins.str
+    """The cancelled or failed job whose last checkpoint this one goes on from; its settings must be
+    equal. Empty: of the earlier ones with equal settings, the one whose checkpoint is furthest.
+    """
+    fresh: _builtins.bool
+    """Starts from nothing, whatever earlier jobs left."""
     @_builtins.property
     def config(self) -> Global___TrainingConfig:
         """The documented training settings, and those beyond the document."""
@@ -582,10 +590,12 @@ class Training(_message.Message):
         rewards: _abc.Iterable[Global___RewardWeight] | None = ...,
         evaluation_dataset_digest: _builtins.str = ...,
         evaluation_share: _builtins.float | None = ...,
+        resume_from_job_id: _builtins.str = ...,
+        fresh: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "config", b"config", "evaluation_share", b"evaluation_share", "lora", b"lora"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "config", b"config", "evaluation_dataset_digest", b"evaluation_dataset_digest", "evaluation_share", b"evaluation_share", "lora", b"lora", "rewards", b"rewards"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "config", b"config", "evaluation_dataset_digest", b"evaluation_dataset_digest", "evaluation_share", b"evaluation_share", "fresh", b"fresh", "lora", b"lora", "resume_from_job_id", b"resume_from_job_id", "rewards", b"rewards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__evaluation_share: _TypeAlias = _typing.Literal["evaluation_share"]  # noqa: Y015
     _WhichOneofArgType__evaluation_share: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share"]  # noqa: Y015

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway.jobs.job_models import Job
 from tally.rpc.errors import FailedPrecondition, InvalidArgument
 from tests.gateway.packing import good_zip
 
@@ -168,6 +169,18 @@ async def test_the_same_key_with_another_body_is_refused(gateway):
     response = await gateway.train(file_id, job_name="other", headers=headers)
     assert response.status_code == 422
     assert response.json()["errors"][0]["where"] == "Idempotency-Key"
+
+
+async def test_a_setting_that_is_new_makes_no_other_body_of_an_earlier_one(gateway):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    headers = {"Idempotency-Key": "key-1"}
+    first = (await gateway.train(file_id, headers=headers)).json()["job_id"]
+    # As a version wrote it that did not have the setting.
+    with gateway.services.database.writing() as session:
+        job = session.get(Job, first)
+        job.spec = {name: value for name, value in job.spec.items() if name != "fresh"}
+    again = await gateway.train(file_id, headers=headers)
+    assert (again.status_code, again.json()["job_id"]) == (200, first)
 
 
 async def test_a_dry_run_answers_what_the_job_would_do_and_writes_none(gateway, learner):

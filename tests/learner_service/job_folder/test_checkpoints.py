@@ -39,6 +39,12 @@ def test_a_missing_file_breaks_it(checkpoints: Checkpoints, name: str):
     assert checkpoints.find_last().step == 9
 
 
+@pytest.mark.parametrize("manifest", ["[]", "{}", '{"files": {}}', '{"files": []}', "null", "\0"])
+def test_a_manifest_that_lists_nothing_vouches_for_nothing(checkpoints: Checkpoints, manifest: str):
+    (checkpoints.path_of(10) / "manifest.json").write_text(manifest)
+    assert checkpoints.find_last().step == 9
+
+
 def test_without_any_training_starts_from_nothing(tmp_path: Path):
     assert Checkpoints(tmp_path).find_last().path is None
 

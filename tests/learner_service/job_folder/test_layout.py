@@ -21,7 +21,7 @@ def folder_with_a_checkpoint(data_dir: Path) -> JobFolder:
 def test_a_job_goes_on_with_what_the_earlier_one_has(tmp_path: Path):
     earlier = folder_with_a_checkpoint(tmp_path)
     later = JobFolder.of_job(tmp_path, "later")
-    later.adopt(earlier, earlier.checkpoints.path_of(3))
+    later.prepare(earlier, earlier.checkpoints.path_of(3))
     assert later.checkpoints.find_last().step == 3
     assert later.split.rows(list) == [2, 5]
     assert later.history.entries() == [{"step": 3, "loss": 0.5}]

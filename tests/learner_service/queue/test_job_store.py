@@ -124,13 +124,19 @@ def test_an_ended_job_stays_as_it_ended(store: JobStore):
     assert store.unfinished() == []
 
 
-def test_the_previous_job_is_the_last_one_that_trains_the_same(store: JobStore):
+def test_equal_jobs_are_those_that_do_the_same_and_were_left_open(store: JobStore):
     store.create("one", SPEC)
     store.create("two", SPEC.model_copy(update={"job_name": "another name"}))
     store.create("other", SPEC.model_copy(update={"dataset_digest": "b" * 64}))
-    third = store.create("three", SPEC)
-    assert store.previous(third).job_id == "two"
-    assert store.previous(store.get("one")) is None
+    store.create("completed", SPEC)
+    store.create("unfinished", SPEC)
+    for job_id in ("one", "other"):
+        store.append(job_id, JobEnded(status=JobStatus.CANCELLED))
+    store.append("two", JobEnded(status=JobStatus.FAILED))
+    store.append("completed", JobEnded(status=JobStatus.COMPLETED))
+    last = store.create("last", SPEC)
+    assert [job.job_id for job in store.equals(last)] == ["two", "one"]
+    assert store.equals(store.get("one")) == []
 
 
 def test_unknown_job(store: JobStore):

@@ -3,23 +3,24 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import InvalidSpec, JobExists, MissingDataset
+from learner_service.errors import InvalidSpec, JobExists, MissingDataset, NotResumable
 from learner_service.events import JobEnded, JobStatus, Notice, WorkerFailed
 from learner_service.job_folder.task import WorkerTask
 from learner_service.models import ModelList
-from learner_service.queue import job_processes
+from learner_service.queue import job_processes, job_runner
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_store import Job, JobStore
 from learner_service.queue.jobs import Jobs
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec, Training
-from tally.job.settings import TrainingConfig
+from tally.job.settings import LoraConfig, TrainingConfig
 
 COMPLETED = JobEnded(status=JobStatus.COMPLETED, result_digest="d" * 64)
 KILLED = WorkerExit(code=-9, failure=None)
@@ -42,8 +43,10 @@ class ScriptedWorkers:
         self.started.set()
         act = self.script.pop(0)
         folder = self.tasks[-1].folder
-        if act == "waits":
+        if act.startswith("waits"):
             await self.stopped.wait()
+        if act == "breaks":
+            raise RuntimeError("broken")
         if act in ("saves", "waits"):
             save_checkpoint(folder, folder.checkpoints.find_last().step + 1)
         if act == "gives up":
@@ -126,6 +129,108 @@ async def test_a_job_like_a_cancelled_one_goes_on_from_its_checkpoint(jobs, work
     second, _ = await run_job(jobs, spec)
     assert second.resumed_from_job_id == first.job_id
     assert jobs.folder(second.job_id).checkpoints.find_last().step == 1
+
+
+async def cancelled_at(jobs: Jobs, workers: ScriptedWorkers, spec: JobSpec, step: int) -> Job:
+    """A job that was cancelled and left a checkpoint of `step`; 0 for none."""
+    workers.started.clear()
+    workers.stopped.clear()
+    workers.script = ["waits without saving"]
+    job = await jobs.start(str(uuid.uuid4()), spec)
+    await workers.started.wait()
+    if step:
+        save_checkpoint(jobs.folder(job.job_id), step)
+    await jobs.cancel(job.job_id)
+    return job
+
+
+def fresh(spec: JobSpec) -> JobSpec:
+    return spec.model_copy(update={"work": Training(fresh=True)})
+
+
+def resuming(spec: JobSpec, job: Job) -> JobSpec:
+    return spec.model_copy(update={"work": Training(resume_from_job_id=job.job_id)})
+
+
+async def test_a_job_goes_on_from_the_furthest_of_its_equals(jobs, workers, spec):
+    await cancelled_at(jobs, workers, fresh(spec), 5)
+    furthest = await cancelled_at(jobs, workers, fresh(spec), 28)
+    await cancelled_at(jobs, workers, fresh(spec), 0)
+    await cancelled_at(jobs, workers, fresh(spec), 1)
+    workers.script = ["completes"]
+    job, _ = await run_job(jobs, spec)
+    assert job.resumed_from_job_id == furthest.job_id
+    assert jobs.folder(job.job_id).checkpoints.find_last().step == 28
+
+
+async def test_the_job_that_is_named_is_the_one_that_is_resumed(jobs, workers, spec):
+    named = await cancelled_at(jobs, workers, fresh(spec), 5)
+    await cancelled_at(jobs, workers, fresh(spec), 28)
+    workers.script = ["completes"]
+    job, _ = await run_job(jobs, resuming(spec, named))
+    assert job.resumed_from_job_id == named.job_id
+    assert jobs.folder(job.job_id).checkpoints.find_last().step == 5
+
+
+async def test_a_fresh_job_goes_on_from_none(jobs, workers, spec):
+    await cancelled_at(jobs, workers, spec, 5)
+    workers.script = ["completes"]
+    job, _ = await run_job(jobs, fresh(spec))
+    assert job.resumed_from_job_id == ""
+    assert jobs.folder(job.job_id).checkpoints.find_last().path is None
+
+
+async def test_a_job_that_cannot_be_resumed_is_refused_with_the_reason(jobs, workers, spec):
+    empty = await cancelled_at(jobs, workers, spec, 0)
+    workers.script = ["completes"]
+    completed, _ = await run_job(jobs, fresh(spec))
+    config = TrainingConfig(learning_rate=0.5)
+    other = spec.model_copy(update={"work": Training(config=config, lora=LoraConfig(r=3))})
+    unlike = await cancelled_at(jobs, workers, other, 3)
+    for job, reason in (
+        (empty, "no whole checkpoint"),
+        (completed, "is completed"),
+        (unlike, "another learning_rate, r;"),
+        (replace(empty, job_id="unknown"), "no such job"),
+    ):
+        with pytest.raises(NotResumable, match=f"resume_from_job_id: .*{reason}"):
+            await jobs.start(str(uuid.uuid4()), resuming(spec, job))
+
+
+async def test_a_kill_while_a_checkpoint_is_taken_over_loses_nothing(jobs, workers, spec):
+    earlier = await cancelled_at(jobs, workers, spec, 5)
+    job = jobs.get(earlier.job_id)
+    staged = jobs.folder("later").path.with_name("later.staged")
+    (staged / "checkpoints" / "checkpoint-5").mkdir(parents=True)  # as a kill leaves it
+    later = jobs.folder("later")
+    assert not later.is_prepared
+    checkpoint = jobs.folder(job.job_id).checkpoints.find_last().path
+    later.prepare(jobs.folder(job.job_id), checkpoint)
+    assert later.is_prepared
+    assert later.checkpoints.find_last().step == 5
+    assert not staged.exists()
+
+
+async def test_a_job_whose_model_is_gone_fails_and_the_next_one_runs(jobs, workers, spec):
+    gone = spec.model_copy(update={"base_model": "gone"})
+    jobs._store.create("gone", gone)  # as an earlier learner left it
+    workers.script = ["completes"]
+    job, _ = await run_job(jobs, spec)
+    assert job.status is JobStatus.COMPLETED
+    assert jobs.get("gone").status is JobStatus.FAILED
+    assert "expected one of small" in jobs.get("gone").error_message
+
+
+async def test_a_fault_of_the_learner_that_stays_fails_the_job_alone(
+    jobs, workers, spec, monkeypatch
+):
+    monkeypatch.setattr(job_runner, "_PAUSE_SECONDS", 0)
+    workers.script = ["breaks", "breaks", "completes"]
+    broken, _ = await run_job(jobs, spec)
+    assert broken.status is JobStatus.FAILED
+    assert "the learner failed with RuntimeError: broken" in broken.error_message
+    job, _ = await run_job(jobs, fresh(spec))
+    assert job.status is JobStatus.COMPLETED
 
 
 async def test_a_start_is_idempotent_and_refuses_another_spec(jobs, workers, spec):

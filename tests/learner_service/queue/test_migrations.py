@@ -83,10 +83,11 @@ def test_every_event_of_an_older_learner_is_read(store: JobStore):
 
 
 def test_a_job_that_was_interrupted_by_the_upgrade_is_found_again(store: JobStore):
-    assert store.previous(store.get(UNFINISHED)).job_id == CANCELLED
+    assert [job.job_id for job in store.equals(store.get(UNFINISHED))] == [CANCELLED]
+    store.append(UNFINISHED, JobEnded(status=JobStatus.CANCELLED))
     work = APPLES.model_copy(update={"evaluation_dataset_digest": "b" * 64})
-    assert store.previous(store.create("new", spec_of(work))).job_id == UNFINISHED
-    assert store.previous(store.create("other", spec_of(APPLES))).job_id == FINISHED
+    equals = store.equals(store.create("new", spec_of(work)))
+    assert [job.job_id for job in equals] == [UNFINISHED, CANCELLED]
 
 
 def test_opening_it_again_changes_nothing(path: Path):
@@ -110,7 +111,23 @@ def test_a_setting_that_is_renamed_or_new_costs_no_job(path: Path):
     rewrite(path, change)
     store = JobStore(path)
     assert store.get(FINISHED).spec == spec_of(APPLES)
-    assert store.previous(store.create("other", spec_of(APPLES))).job_id == FINISHED
+    assert store.get(FINISHED).spec.fingerprint() == spec_of(APPLES).fingerprint()
+    assert [job.job_id for job in store.equals(store.get(UNFINISHED))] == [CANCELLED]
+    store.close()
+
+
+def test_a_job_that_cannot_be_read_fails_alone(path: Path):
+    JobStore(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE jobs SET spec = '[]' WHERE job_id = ?", (UNFINISHED,))
+        connection.commit()
+    store = JobStore(path)
+    job = store.get(UNFINISHED)
+    assert job.status is JobStatus.FAILED
+    assert "written by another version" in job.error_message
+    assert isinstance(store.events(UNFINISHED, 0)[-1].event, JobEnded)
+    assert store.unfinished() == []
+    assert store.get(FINISHED).spec == spec_of(APPLES)
     store.close()
 
 

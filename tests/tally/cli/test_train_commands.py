@@ -70,7 +70,8 @@ def test_resume_sends_the_same_again(tally: Tally, gateway: FakeGateway) -> None
     assert tally("resume", "job-1").stdout == "Started job job-1, to go on from job-1\n"
     assert json.loads(tally("resume", "job-1", "--json").stdout)["job_id"] == "job-1"
     same = {"job_name": "apples", "data_file_id": "file-1", "lora_config": {"r": 8}}
-    assert gateway.trained == [same, same]
+    resumed = same | {"resume_from_job_id": "job-1", "fresh": False}
+    assert gateway.trained == [resumed, resumed]
 
 
 @pytest.mark.parametrize(
