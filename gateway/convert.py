@@ -80,8 +80,8 @@ def _training(settings: Mapping[str, Any], evaluation_digest: str | None) -> pb.
         rewards=[pb.RewardWeight(**reward) for reward in settings["rewards"]],
         evaluation_dataset_digest=evaluation_digest or "",
         evaluation_share=settings.get("evaluation_share"),
-        resume_from_job_id=settings.get("resume_from_job_id"),
-        fresh=settings.get("fresh"),
+        resume_from_job_id=settings.get("resume_from_job_id") or "",
+        fresh=bool(settings.get("fresh")),
     )
 
 
