@@ -15,7 +15,7 @@ from tally.job.settings import TrainingConfig
 
 _CEILING = 0.97
 _FEWEST_ROWS = 20
-_GRID_PIXELS = 28
+_SIDE_STEP = 28
 _TIGHT = 0.85
 
 
@@ -119,9 +119,16 @@ def of_steps(training: TrainingConfig, plan: StepPlan, rows: int) -> Iterator[Fi
 
 
 def of_limits(
-    training: TrainingConfig, served: RolloutModel, prompt_tokens: int, image_tokens: int
+    training: TrainingConfig,
+    served: RolloutModel,
+    text_tokens: int,
+    image_tokens: Callable[[int], int],
 ) -> Iterator[Finding]:
-    """What the replicas do not take; a limit of 0 is none."""
+    """What the replicas do not take; a limit of 0 is none.
+
+    `text_tokens` are those of the longest prompt, `image_tokens` those of its image by its longest
+    side in pixels.
+    """
     for name, limit, what in (
         ("num_generations", served.max_completions, "completions of a prompt"),
         ("max_new_tokens", served.max_new_tokens, "tokens of a completion"),
@@ -146,19 +153,24 @@ def of_limits(
             },
         )
     limit = served.max_sequence_tokens
+    prompt_tokens = text_tokens + image_tokens(training.max_image_size)
     if limit and prompt_tokens + training.max_new_tokens > limit:
-        room = limit - training.max_new_tokens - (prompt_tokens - image_tokens)
-        side = training.max_image_size * math.sqrt(max(room, 0) / image_tokens)
-        pixels = int(side) // _GRID_PIXELS * _GRID_PIXELS
-        smaller: dict[str, float] = {"train.config.max_image_size": pixels}
+        room = limit - training.max_new_tokens - text_tokens
+        pixels = _largest_side(training.max_image_size, room, image_tokens)
         yield Finding(
             severity=Severity.ERROR,
             code="max_sequence_tokens",
             where="train.config.max_image_size",
             message=f"a prompt of {prompt_tokens} tokens and {training.max_new_tokens} more are "
             f"beyond the {limit} that the rollout replicas take",
-            suggestion=smaller if pixels >= 2 * _GRID_PIXELS else {},
+            suggestion={"train.config.max_image_size": pixels} if pixels else {},
         )
+
+
+def _largest_side(below: int, room: int, image_tokens: Callable[[int], int]) -> int | None:
+    """In pixels, of an image that has room; None where none has."""
+    sides = range(below // _SIDE_STEP * _SIDE_STEP, 2 * _SIDE_STEP - 1, -_SIDE_STEP)
+    return next((side for side in sides if image_tokens(side) <= room), None)
 
 
 def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:

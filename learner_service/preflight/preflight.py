@@ -17,9 +17,11 @@ from learner_service.preflight import findings
 from learner_service.preflight.base_sample import BaseSample, ask_base_model
 from learner_service.preflight.findings import Finding, Severity, StepPlan, step_plan
 from learner_service.preflight.memory import MemoryEstimate, available_memory, estimate_memory
+from learner_service.preflight.routed_experts import of_experts
 from learner_service.preflight.time_estimate import TimeEstimate, estimate_time
 from learner_service.served_models import ServedModels
 from learner_service.spec import JobSpec, Training
+from tally.families.shape import ModelShape
 from tally.job.metrics import StepMetrics
 from tally.job.settings import TrainingConfig
 
@@ -46,11 +48,19 @@ class Preflight:
 
 @dataclass(frozen=True, kw_only=True)
 class RowSample:
-    """Some of the rows that would be trained on, and the longest prompt among them."""
+    """Some of the rows that would be trained on, and the longest prompt among them.
+
+    `image_tokens` are those of its image by its longest side in pixels.
+    """
 
     rows: Sequence[Row]
-    prompt_tokens: int
-    image_tokens: int
+    text_tokens: int
+    image_tokens: Callable[[int], int]
+
+
+def _read_shape(source: str) -> ModelShape:
+    config, family = read_supported(source)
+    return family.shape(config)
 
 
 class Preflights:
@@ -83,12 +93,14 @@ class Preflights:
         sample = await asyncio.to_thread(
             self._stage_sample, spec.dataset_digest, config, training_rows, prompter
         )
-        estimate = await asyncio.to_thread(self._memory_estimate, source, training, sample)
+        shape = await asyncio.to_thread(_read_shape, source)
+        estimate = await asyncio.to_thread(self._memory_estimate, shape, training, sample)
         base, of_base = await self._ask_base(spec.base_model, training, prompter, sample)
         found = [
             *findings.of_data(counts, len(training_rows), len(held_out), training),
             *findings.of_steps(config, plan, len(training_rows)),
             *findings.of_memory(config, estimate),
+            *of_experts(config, shape, self._bytes_per_number(estimate(config).device)),
             *of_base,
         ]
         return Preflight(
@@ -122,29 +134,29 @@ class Preflights:
             only_numbers={row.number for row in chosen},
         )
         lengths = [len(prompter.prompt(row, seed=config.seed).token_ids) for row in rows]
-        longest = rows[lengths.index(max(lengths))]
+        longest, grid = rows[lengths.index(max(lengths))], prompter.grid
+
+        def image_tokens(max_side_pixels: int) -> int:
+            return grid.tokens(*grid.fit(longest.width, longest.height, max_side_pixels))
+
         return RowSample(
             rows=rows,
-            prompt_tokens=max(lengths),
-            image_tokens=prompter.grid.tokens(longest.width, longest.height),
+            text_tokens=max(lengths) - grid.tokens(longest.width, longest.height),
+            image_tokens=image_tokens,
         )
 
     def _memory_estimate(
-        self, source: str, training: Training, sample: RowSample
+        self, shape: ModelShape, training: Training, sample: RowSample
     ) -> EstimateMemory:
         """What the worker would need, as a function of settings that may differ from the job's."""
-        model_config, family = read_supported(source)
-        shape = family.shape(model_config)
         device, available_bytes = available_memory(self._device)
 
         def estimate(changed: TrainingConfig) -> MemoryEstimate:
-            share = (changed.max_image_size / training.config.max_image_size) ** 2
-            text_tokens = sample.prompt_tokens - sample.image_tokens
             return estimate_memory(
                 shape,
                 changed,
                 training.lora,
-                prompt_tokens=text_tokens + round(sample.image_tokens * share),
+                prompt_tokens=sample.text_tokens + sample.image_tokens(changed.max_image_size),
                 device=device,
                 bytes_per_number=self._bytes_per_number(device),
                 available_bytes=available_bytes,
@@ -163,7 +175,7 @@ class Preflights:
         config = training.config
         try:
             served = await self._models.check_served(prompter, base_model)
-            limits = findings.of_limits(config, served, sample.prompt_tokens, sample.image_tokens)
+            limits = findings.of_limits(config, served, sample.text_tokens, sample.image_tokens)
             if beyond := list(limits):
                 return None, beyond
             clients = await self._models.clients()

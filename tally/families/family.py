@@ -88,8 +88,7 @@ class Family(ABC):
         """How the language model is held in 4 bits, to be computed with in `dtype`."""
         from tally.families.four_bit import nf4_config  # noqa: PLC0415 - it brings torch
 
-        kept = [path.rpartition(".")[2] for path in self.unquantised_paths]
-        return nf4_config(dtype, kept=kept)
+        return nf4_config(dtype, kept=self.unquantised_paths)
 
     @property
     def unquantised_paths(self) -> tuple[str, ...]:

@@ -94,15 +94,20 @@ def served(**limits: float) -> RolloutModel:
     )
 
 
+def image_tokens(max_side_pixels: int) -> int:
+    """500 of an image of 512 pixels."""
+    return round(500 * (max_side_pixels / 512) ** 2)
+
+
 def test_limits_of_the_replicas():
     training = TrainingConfig(num_generations=64, max_new_tokens=512)
     limits = served(max_completions=32, max_new_tokens=256, max_sequence_tokens=1000)
-    found = list(findings.of_limits(training, limits, prompt_tokens=530, image_tokens=500))
+    found = list(findings.of_limits(training, limits, 30, image_tokens))
     assert codes(found) == ["max_completions", "max_new_tokens", "max_sequence_tokens"]
     assert {finding.severity for finding in found} == {Severity.ERROR}
     assert found[0].suggestion == {"train.config.num_generations": 32}
-    assert codes(findings.of_limits(training, served(), 530, 500)) == []
-    # 458 of 500 image tokens have room: a side of 512 × √0.916 = 490, on the grid 476.
+    assert codes(findings.of_limits(training, served(), 30, image_tokens)) == []
+    # 458 of 500 image tokens have room: 504 pixels make 485 tokens, 476 make 432.
     assert found[2].suggestion == {"train.config.max_image_size": 476}
 
 
@@ -111,7 +116,9 @@ def test_limits_of_the_replicas():
 )
 def test_a_temperature_that_the_engine_does_not_take(temperature: float, suggested: float | None):
     limits = served(min_temperature=0.01, max_temperature=2.0)
-    found = list(findings.of_limits(TrainingConfig(temperature=temperature), limits, 530, 500))
+    found = list(
+        findings.of_limits(TrainingConfig(temperature=temperature), limits, 30, image_tokens)
+    )
     expected = [] if suggested is None else [{"train.config.temperature": suggested}]
     assert [finding.suggestion for finding in found] == expected
     assert all("0.01 to 2" in finding.message for finding in found)
