@@ -57,8 +57,6 @@ class Policy:
         self.device = torch.device(settings.device)
         base = _load_base(settings, self.family)
         self.head_V_H: Tensor = base.get_output_embeddings().weight
-        # The forward pass ends at the hidden states: `score` takes them through the head.
-        base.set_output_embeddings(torch.nn.Identity())
         torch.manual_seed(settings.seed)
         self.model: PeftModel = get_peft_model(base, _peft_config(lora, self.family))
         fuse(self.model)

@@ -105,16 +105,17 @@ def test_a_refused_adapter_leaves_the_others_alone(resident, reference, tmp_path
 
 
 @torch.no_grad()
-def test_four_bits_and_bfloat16_answer_as_peft_does(random_policy_path, reference, tmp_path):
+def test_four_bits_and_bfloat16_answer_as_peft_does(small_model_path, tmp_path):
+    reference = Reference(small_model_path)
     other = reference.adapted(seed=1)
     blob = local_blob(tmp_path, adapter_of(other))
     ids = torch.tensor([reference.prompt(image_tokens=0)])
     exact = other(input_ids=ids).logits[0, -1]
     for settings in ({"use_4bit": True}, {"dtype": "bfloat16"}):
-        resident = Resident(random_policy_path, max_resident=1, **settings)
+        resident = Resident(small_model_path, max_resident=1, **settings)
         resident.adapters.activate(blob)
         answer = resident.logits(ids[0].tolist())
-        model = load_model(RolloutSettings(model=str(random_policy_path), **settings)).model
+        model = load_model(RolloutSettings(model=str(small_model_path), **settings)).model
         expected = with_adapter(model, other)(input_ids=ids).logits[0, -1]
         if answer.dtype == torch.float32:
             # bitsandbytes has another kernel, and a coarser one, where there is a single row.
