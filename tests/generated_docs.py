@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from gateway.app import create_app
 from gateway.jobs.train_models import TrainRequest
 from gateway.settings import GatewaySettings
+from learner_service.host.settings import HostSettings
 from learner_service.settings import LearnerSettings
 from reward_service.settings import RewardSettings
 from rollout_service.settings import RolloutSettings
@@ -98,6 +99,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "endpoints": _endpoints_table,
     "gateway_settings": lambda: _service_table(GatewaySettings),
     "learner_settings": lambda: _service_table(LearnerSettings),
+    "host_settings": lambda: _service_table(HostSettings),
     "rollout_settings": lambda: _service_table(RolloutSettings),
     "reward_settings": lambda: _service_table(RewardSettings),
 }

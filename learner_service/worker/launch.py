@@ -5,6 +5,7 @@ Started by the service, or by a further host, as
 Where one rank ends unexpectedly the others are stopped, and the reason is said once.
 """
 
+import logging
 import os
 import socket
 import sys
@@ -23,6 +24,11 @@ from learner_service.worker.rank_failure import read_failure
 from tally.host.parent import end_with_parent
 from tally.rpc.logs import configure_logging
 
+_log = logging.getLogger(__name__)
+_DID_NOT_MEET = (
+    "the processes of the job did not meet: rendezvous.port must be free at rendezvous.address, "
+    "and the other hosts must reach it; worker.log says more"
+)
 PROGRAM = "learner_service.worker.worker"
 
 
@@ -36,12 +42,26 @@ def main() -> None:
     # torchrun's agent hands no descriptor on to the ranks; they open the service's pipe by name.
     events = f"/proc/{os.getpid()}/fd/{descriptor}"
     command = ["-m", PROGRAM, str(task_file), events, str(os.getpid())]
+    sys.exit(_run(config, command, task.launch, descriptor))
+
+
+def _run(config: LaunchConfig, command: list[str], launch: Launch, descriptor: int) -> int:
+    """Runs the ranks of this host; the exit code. Says what went wrong, if it knows."""
     try:
         elastic_launch(config, sys.executable)(*command)
+        return 0
     except SignalException:
-        sys.exit(0)  # the ranks were stopped, as was asked
+        return 0  # the ranks were stopped, as was asked
     except ChildFailedError as error:
-        sys.exit(_report(error.failures.items(), task.launch, descriptor))
+        failure = _first_failure(error.failures.items(), launch)
+    except Exception:
+        _log.exception("the processes of the job did not meet")
+        failure = WorkerFailed(message=_DID_NOT_MEET, retryable=True)
+    if failure is None:
+        return LOST_OTHERS
+    with os.fdopen(descriptor, "w") as pipe:
+        pipe.write(to_json(failure) + "\n")
+    return 1
 
 
 def _config(task: WorkerTask) -> LaunchConfig:
@@ -56,7 +76,10 @@ def _config(task: WorkerTask) -> LaunchConfig:
         # Alone, a host takes a free port; among several, all know one beforehand.
         rdzv_backend="static" if several else "c10d",
         rdzv_endpoint=f"{place.address}:{place.port}" if several else "localhost:0",
-        rdzv_configs={"rank": launch.host_number, "timeout": 120} if several else {"timeout": 120},
+        rdzv_configs={
+            "timeout": round(task.settings.rank_wait_seconds),
+            **({"rank": launch.host_number} if several else {}),
+        },
         local_addr=None if several else "127.0.0.1",
         max_restarts=0,
     )
@@ -81,19 +104,17 @@ def _prepare_environment(task: WorkerTask, processes: int) -> None:
         os.environ["NCCL_SOCKET_IFNAME"] = interface
 
 
-def _report(failures: Iterable[tuple[int, ProcessFailure]], launch: Launch, descriptor: int) -> int:
-    """Says why the first rank ended that did not end for want of the others; the exit code."""
+def _first_failure(
+    failures: Iterable[tuple[int, ProcessFailure]], launch: Launch
+) -> WorkerFailed | None:
+    """Of the ranks here the first that ended, but for those that only lost others."""
     for rank, failure in failures:
-        if failure.exitcode == LOST_OTHERS:
-            continue
-        who = f"rank {rank} of {launch.processes} on {socket.gethostname()}"
-        said = read_failure(failure.error_file) or WorkerFailed(
-            message=f"{who} {describe_exit(failure.exitcode)}", retryable=True
-        )
-        with os.fdopen(descriptor, "w") as events:
-            events.write(to_json(said) + "\n")
-        return 1
-    return LOST_OTHERS
+        if failure.exitcode != LOST_OTHERS:
+            who = f"rank {rank} of {launch.processes} on {socket.gethostname()}"
+            return read_failure(failure.error_file) or WorkerFailed(
+                message=f"{who} {describe_exit(failure.exitcode)}", retryable=True
+            )
+    return None
 
 
 if __name__ == "__main__":

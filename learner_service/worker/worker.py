@@ -74,11 +74,18 @@ class Worker:
             stop=self._stop,
             ranks=self._ranks,
         )
+        self._say_if_fewer()
         work = self._task.spec.work
         if isinstance(work, Evaluation):
             run_evaluation_job(parts, work)
         else:
             TrainingJob(parts, work).run()
+
+    def _say_if_fewer(self) -> None:
+        count, asked = self._ranks.count, self._task.launch.processes
+        if count < asked:
+            message = f"running in {count} of {asked} processes: there are no more GPUs"
+            self.report(Notice(message=message))
 
     def report(self, event: Event) -> None:
         """Writes one line; a phase that is the current one already is not said again.
