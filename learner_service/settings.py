@@ -129,6 +129,14 @@ class LearnerSettings(ServiceSettings):
     feature_folder_bytes: int = Field(
         8 * 1024**3, ge=0, description="Room of that folder, in bytes; 0 keeps nothing there."
     )
+    four_bit_folder: Path | None = Field(
+        None,
+        description="Folder of base models that were quantised once, to be shared by all who load "
+        "the same; unset means `tally/4bit` in HF_HOME, beside the downloaded models.",
+    )
+    four_bit_folder_bytes: int = Field(
+        64 * 1024**3, ge=0, description="Room of that folder, in bytes; 0 keeps nothing there."
+    )
     checkpoints_kept: int = Field(2, ge=2, description="Checkpoints kept of each job.")
     report_to: list[Tracker] = Field(
         [],

@@ -18,6 +18,8 @@ from tally.families.grid import ImageGrid
 from tally.families.registry import read_config
 from tally.rpc.digests import vocabulary_fingerprint
 from tally.rpc.names import model_name
+from tally.weights.base_loading import BaseLoading
+from tally.weights.kept_bases import KeptBases, default_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,17 +155,14 @@ def _device_name(settings: RolloutSettings) -> str:
 
 
 def _load_weights(settings: RolloutSettings, family: Family, device: torch.device) -> Any:
-    dtype = _dtype(settings, device)
-    options: dict[str, Any] = {}
-    if settings.use_4bit:
-        options["device_map"] = {"": str(device)}
-        options["quantization_config"] = family.nf4(dtype)
-    model: Any = AutoModelForImageTextToText.from_pretrained(
-        settings.model, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, **options
-    )
-    if not settings.use_4bit:
-        model.to(device)
-    return model.eval().requires_grad_(False)
+    kept = KeptBases(settings.four_bit_folder or default_folder(), settings.four_bit_folder_bytes)
+    return BaseLoading(
+        source=settings.model,
+        device=str(device),
+        dtype=_dtype(settings, device),
+        use_4bit=settings.use_4bit,
+        kept=kept,
+    ).load(family)
 
 
 def _dtype(settings: RolloutSettings, device: torch.device) -> torch.dtype:

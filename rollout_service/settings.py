@@ -69,6 +69,14 @@ class RolloutSettings(ServiceSettings):
     use_4bit: bool = Field(
         False, description="Quantise the language model to 4 bits (NF4) while it is loaded."
     )
+    four_bit_folder: Path | None = Field(
+        None,
+        description="Folder of base models that were quantised once, to be shared by all who load "
+        "the same; unset means `tally/4bit` in HF_HOME, beside the downloaded models.",
+    )
+    four_bit_folder_bytes: int = Field(
+        64 * 1024**3, ge=0, description="Room of that folder, in bytes; 0 keeps nothing there."
+    )
     torch_threads: int = Field(0, ge=0, description="Threads of torch; 0 leaves torch's choice.")
     blob: ClientSettings = Field(
         ClientSettings(target="127.0.0.1:50053"),

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SERVICES = {"reward_service", "rollout_service", "learner_service", "gateway"}
-MODEL_CODE = {"tally.families", "tally.torch_compat"}
+MODEL_CODE = {"tally.families", "tally.torch_compat", "tally.weights"}
 CONTRACTS = {"tally.blob", "tally.learner", "tally.reward", "tally.rollout"}
 MAY_IMPORT = {
     "tally.rpc": CONTRACTS,
@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "tally.samples": {"tally.families", "tally.torch_compat"},
     "tally.torch_compat": set(),
     "tally.families": set(),
+    "tally.weights": {"tally.families", "tally.host", "tally.torch_compat"},
     "tally.job": set(),
     "reward_service": {"tally.rpc", *CONTRACTS},
     "rollout_service": {
@@ -27,6 +28,7 @@ MAY_IMPORT = {
         "tally.rpc",
         "tally.torch_compat",
         "tally.families",
+        "tally.weights",
         *CONTRACTS,
     },
     "learner_service": {
@@ -35,6 +37,7 @@ MAY_IMPORT = {
         "tally.job",
         "tally.torch_compat",
         "tally.families",
+        "tally.weights",
         *CONTRACTS,
     },
     "gateway": {"tally.host", "tally.rpc", "tally.job", *CONTRACTS},

@@ -11,7 +11,7 @@ import torch
 from peft import PeftModel, get_peft_model
 from PIL import Image
 from torch import Tensor
-from transformers import AutoModelForImageTextToText, AutoTokenizer
+from transformers import AutoTokenizer
 
 from learner_service.models import read_supported
 from learner_service.policy.attention import PACKED_ATTENTION, PackedAttention
@@ -24,6 +24,8 @@ from learner_service.policy.token_logps import TokenLogps, choices, score
 from tally.families.family import Family
 from tally.families.grid import ImageGrid
 from tally.job.settings import LoraConfig
+from tally.weights.base_loading import BaseLoading
+from tally.weights.kept_bases import KeptBases
 
 # Decoded and encoded together: their patches are in memory at once.
 _IMAGES_AT_ONCE = 8
@@ -33,7 +35,8 @@ _IMAGES_AT_ONCE = 8
 class PolicySettings:
     """How to load the base model: `source` is a folder or a hub name.
 
-    `feature_folder` is where vision features are kept beyond memory; None for nowhere.
+    `feature_folder` is where vision features are kept beyond memory, and `kept_bases` where a base
+    in 4 bits is; None for nowhere.
     """
 
     source: str
@@ -45,6 +48,7 @@ class PolicySettings:
     feature_folder: Path | None = None
     feature_folder_bytes: int = 0
     gradient_checkpointing: bool = False
+    kept_bases: KeptBases | None = None
 
 
 class Policy:
@@ -55,7 +59,7 @@ class Policy:
         self.tokenizer = AutoTokenizer.from_pretrained(settings.source)
         self.image_processor = self.family.load_image_processor(settings.source)
         self.device = torch.device(settings.device)
-        base = _load_base(settings, self.family)
+        base = _base_of(settings).load(self.family)
         self.head_V_H: Tensor = base.get_output_embeddings().weight
         torch.manual_seed(settings.seed)
         self.model: PeftModel = get_peft_model(base, _peft_config(lora, self.family))
@@ -174,15 +178,15 @@ class Policy:
         }
 
 
-def _load_base(settings: PolicySettings, family: Family) -> Any:
-    model = AutoModelForImageTextToText.from_pretrained(
-        settings.source,
+def _base_of(settings: PolicySettings) -> BaseLoading:
+    return BaseLoading(
+        source=settings.source,
+        device=settings.device,
         dtype=settings.dtype,
-        quantization_config=family.nf4(settings.dtype) if settings.use_4bit else None,
-        attn_implementation={"text_config": PACKED_ATTENTION, "vision_config": "sdpa"},
-        device_map={"": settings.device},
+        use_4bit=settings.use_4bit,
+        attention={"text_config": PACKED_ATTENTION, "vision_config": "sdpa"},
+        kept=settings.kept_bases,
     )
-    return model.requires_grad_(False)
 
 
 def _peft_config(lora: LoraConfig, family: Family) -> peft.LoraConfig:

@@ -5,6 +5,7 @@ import torch
 from learner_service.job_folder.task import WorkerTask
 from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.spec import Training
+from tally.weights.kept_bases import KeptBases, default_folder
 
 
 def load_policy(task: WorkerTask, training: Training) -> Policy:
@@ -30,6 +31,9 @@ def load_policy(task: WorkerTask, training: Training) -> Policy:
             else None,
             feature_folder_bytes=settings.feature_folder_bytes,
             gradient_checkpointing=config.gradient_checkpointing,
+            kept_bases=KeptBases(
+                settings.four_bit_folder or default_folder(), settings.four_bit_folder_bytes
+            ),
         ),
         training.lora,
     )

@@ -46,10 +46,6 @@ class Aria(Family):
         down="mlp.shared_experts.down_proj",
     )
 
-    @property
-    def unquantised_paths(self) -> tuple[str, ...]:
-        return (*super().unquantised_paths, "model.multi_modal_projector")
-
     def check(self, config: Any) -> None:
         if not _tokens_by_side(config):
             raise UnsupportedModel(

@@ -85,15 +85,10 @@ class Family(ABC):
         return model.get_submodule(self.vision_tower_path)
 
     def nf4(self, dtype: torch.dtype) -> BitsAndBytesConfig:
-        """How the language model is held in 4 bits, to be computed with in `dtype`."""
+        """How the adapted layers are held in 4 bits, to be computed with in `dtype`."""
         from tally.families.four_bit import nf4_config  # noqa: PLC0415 - it brings torch
 
-        return nf4_config(dtype, kept=self.unquantised_paths)
-
-    @property
-    def unquantised_paths(self) -> tuple[str, ...]:
-        """What stays as it is where the language model is held in 4 bits."""
-        return self.vision_tower_path, self.head_path
+        return nf4_config(dtype, layers=self.lora_targets)
 
     def batch_positions(self, positions: Tensor) -> Tensor:
         """[axes, rows, tokens] as the language model takes them: a single axis is left out."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,13 +12,14 @@ if TYPE_CHECKING:
 NF4_BYTES = 0.5 + 4 / 64
 
 
-def nf4_config(dtype: torch.dtype, *, kept: Sequence[str]) -> BitsAndBytesConfig:
-    """All linear layers in NF4 but those under a module named in `kept`; products in `dtype`."""
+def nf4_config(dtype: torch.dtype, *, layers: str) -> BitsAndBytesConfig:
+    """Linear layers whose whole name fits the pattern `layers` in NF4; products in `dtype`."""
     from transformers import BitsAndBytesConfig  # noqa: PLC0415 - it brings torch
 
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_compute_dtype=dtype,
-        llm_int8_skip_modules=list(kept),
+        # transformers asks for the layers to leave out, as patterns of how their names begin.
+        llm_int8_skip_modules=[rf"(?!{layers}$)"],
     )
