@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests needs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,13 @@ def small_model_path(
     path = tmp_path_factory.mktemp("small") / request.param
     save_small_model(request.param, path)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_four_bit_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test leaves a base beside this machine's own models."""
+    folder = str(tmp_path_factory.mktemp("4bit"))
+    with pytest.MonkeyPatch.context() as patch:
+        for service in ("LEARNER", "ROLLOUT"):
+            patch.setenv(f"TALLY_{service}_FOUR_BIT_FOLDER", folder)
+        yield
