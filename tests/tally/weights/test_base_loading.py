@@ -16,21 +16,13 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 from tally.families.family import Family
-from tally.families.registry import FAMILIES, family_of
-from tally.samples.small_models import save_small_model
+from tally.families.registry import family_of
 from tally.weights import base_loading
 from tally.weights.base_loading import BaseLoading
 from tally.weights.kept_bases import KeptBases
 
 ROOT = Path(__file__).parents[3]
 PRECISIONS = [(torch.float32, False), (torch.float32, True), (torch.bfloat16, True)]
-
-
-@pytest.fixture(scope="module", params=FAMILIES)
-def path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = tmp_path_factory.mktemp(request.param)
-    save_small_model(request.param, folder)
-    return folder
 
 
 def family(path: Path) -> Family:
@@ -66,39 +58,41 @@ def assert_the_same(one: nn.Module, other: nn.Module) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "use_4bit"), PRECISIONS)
-def test_it_is_what_transformers_loads(path: Path, dtype: torch.dtype, use_4bit: bool):
-    ours = load(path, None, dtype, use_4bit=use_4bit)
+def test_it_is_what_transformers_loads(small_model_path: Path, dtype: torch.dtype, use_4bit: bool):
+    ours = load(small_model_path, None, dtype, use_4bit=use_4bit)
     theirs = AutoModelForImageTextToText.from_pretrained(
-        path,
+        small_model_path,
         dtype=dtype,
         device_map={"": "cpu"},
-        quantization_config=family(path).nf4(dtype) if use_4bit else None,
+        quantization_config=family(small_model_path).nf4(dtype) if use_4bit else None,
     )
     assert_the_same(ours, theirs)
     assert not ours.training
     assert not any(parameter.requires_grad for parameter in ours.parameters())
     assert ours.generation_config.to_dict() == theirs.generation_config.to_dict()
-    assert ours.name_or_path == str(path)
+    assert ours.name_or_path == str(small_model_path)
 
 
-def test_what_is_kept_has_the_same_bits(path: Path, tmp_path: Path):
-    quantised = load(path)
-    first = load(path, tmp_path)
+def test_what_is_kept_has_the_same_bits(small_model_path: Path, tmp_path: Path):
+    quantised = load(small_model_path)
+    first = load(small_model_path, tmp_path)
     [file] = tmp_path.glob("*.safetensors")
     written = file.stat().st_ino
-    again = load(path, tmp_path)
+    again = load(small_model_path, tmp_path)
     assert [one.stat().st_ino for one in tmp_path.glob("*.safetensors")] == [written]
     for model in (first, again):
         assert_the_same(model, quantised)
-    assert again.name_or_path == str(path)
+    assert again.name_or_path == str(small_model_path)
 
 
-def test_only_adapted_layers_are_in_4_bits(path: Path, tmp_path: Path):
-    load(path, tmp_path)
-    for model in (load(path), load(path, tmp_path)):
+def test_only_adapted_layers_are_in_4_bits(small_model_path: Path, tmp_path: Path):
+    load(small_model_path, tmp_path)
+    for model in (load(small_model_path), load(small_model_path, tmp_path)):
         layers = {name: one for name, one in model.named_modules() if isinstance(one, nn.Linear)}
         packed = {name for name, one in layers.items() if isinstance(one, Linear4bit)}
-        adapted = {name for name in layers if re.fullmatch(family(path).lora_targets, name)}
+        adapted = {
+            name for name in layers if re.fullmatch(family(small_model_path).lora_targets, name)
+        }
         assert packed == adapted
         assert 0 < len(packed) < len(layers)
 
