@@ -57,8 +57,8 @@ class RolloutSettings(ServiceSettings):
     )
     engine: Literal["auto", "transformers", "vllm"] = Field(
         "auto",
-        description="What samples; auto is vllm where it is installed and there is a GPU, else "
-        "transformers.",
+        description="What samples; auto is vllm where it is installed, there is a GPU and it "
+        "adapts the model with LoRA, else transformers.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where the model is held; auto is CUDA where there is a GPU."

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from tally.families.family import UnsupportedModel
+from tally.families.family import Family, UnsupportedModel
 from tally.families.qwen3_vl import QWEN3_VL
 from tally.families.registry import FAMILIES, family_of, read_config
 
@@ -111,6 +111,14 @@ def test_its_configuration_alone_is_enough_to_refuse_a_model(
 def test_a_configuration_is_read_with_its_family(small_model_path: Path):
     config, family = read_config(str(small_model_path), offline=True)
     assert config.model_type == family.model_type
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+def test_the_page_of_families_has_a_row_for_it(family: Family):
+    page = (ROOT / "docs" / "families.md").read_text()
+    [row] = [line for line in page.splitlines() if f"`{family.model_type}` |" in line]
+    assert row.endswith("| torch, vLLM |" if family.vllm_adapts else "| torch |")
+    assert ("row, column" in row) == (family.position_axes == 3)
 
 
 def test_the_adapted_layers_are_those_of_the_language_model():
