@@ -38,7 +38,7 @@ async def about(request: Request, services: ServicesDep) -> dict[str, Any]:
     """The name and the endpoints of this service."""
     return {
         "name": "Tally",
-        "description": "GRPO training of Qwen2.5-VL for counting objects.",
+        "description": "GRPO training of vision-language models for counting objects.",
         "status": "running",
         "docs": "/docs",
         "authentication": "bearer token" if services.settings.token else "none",
