@@ -24,6 +24,7 @@ from learner_service.grpo.step import StepLearner
 from learner_service.grpo.training_arguments import training_arguments
 from learner_service.policy.packing import Group
 from learner_service.policy.policy import Policy, PolicySettings
+from learner_service.ranks import Ranks
 from tally.job.choices import LearningRateSchedule, LossType
 from tally.job.settings import LoraConfig, TrainingConfig
 
@@ -53,8 +54,9 @@ class TallySettings:
 class TallySide:
     """A StepLearner and an optimizer that are ready to step; `folder` takes blobs."""
 
-    def __init__(self, settings: TallySettings, folder: Path) -> None:
+    def __init__(self, settings: TallySettings, folder: Path, ranks: Ranks | None = None) -> None:
         self.settings = settings
+        self._ranks = ranks or Ranks.alone()
         self.policy = Policy(_policy_settings(settings), _lora(settings))
         self._store = BlobStore(folder / "blobs")
         self._stage = PromptStage(self.policy, self._store)
@@ -68,7 +70,7 @@ class TallySide:
     def learner_with(self, **changes: Any) -> StepLearner:
         """One on the same policy, with other settings of training."""
         training = _training(self.settings).model_copy(update=changes)
-        return StepLearner(self.policy, self._stage.features, training)
+        return StepLearner(self.policy, self._stage.features, training, ranks=self._ranks)
 
     def forward_pass(
         self,
@@ -91,7 +93,12 @@ class TallySide:
 
     def learn(self, forward_pass: ForwardPass) -> float:
         """Forward, backward and optimizer; returns the loss."""
-        self.learner.learn(forward_pass)
+        return self.step([forward_pass])
+
+    def step(self, forward_passes: Sequence[ForwardPass]) -> float:
+        """As `learn`, of several; where there are other processes, those that fall to this one."""
+        for forward_pass in forward_passes:
+            self.learner.learn(forward_pass)
         loss = self.learner.finish().loss.item()
         torch.nn.utils.clip_grad_norm_(self.learner.parameters, self._arguments.max_grad_norm)
         self._optimizer.step()

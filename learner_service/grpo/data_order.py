@@ -5,6 +5,7 @@ with exactly the rows that come next.
 """
 
 from functools import lru_cache
+from itertools import count
 from random import Random
 
 
@@ -29,6 +30,15 @@ class DataOrder:
         chosen = self._epoch_order(epoch)[start : start + self._prompts_per_step]
         size = self._batch_size
         return [chosen[first : first + size] for first in range(0, len(chosen), size)]
+
+    def slots(self, step: int) -> list[list[tuple[int, int]]]:
+        """As `batches`, each row's index with the number of its place in the step."""
+        places = count()
+        return [list(zip(batch, places, strict=False)) for batch in self.batches(step)]
+
+    def dropout_seed(self, step: int, number: int) -> int:
+        """Makes a forward pass repeatable; `number` counts those of the step, from 0."""
+        return ((self._seed * 1_000_003 + step) * 1_000_003 + number) % 2**63
 
     def seed(self, step: int, slot: int) -> int:
         """Makes a prompt's completions repeatable; below 2**62 and different for each slot."""

@@ -15,6 +15,7 @@ class ForwardPass:
 
     The loss over `groups` times `share` is the loss over all groups of the pass, since the
     `num_skipped` others add nothing but to what it is divided by.
+    `dropout_seed` makes its dropout repeatable, whichever process it falls to.
     """
 
     groups: Sequence[Group]
@@ -23,6 +24,7 @@ class ForwardPass:
     scale: LossScale
     share: float = 1.0
     num_skipped: int = 0
+    dropout_seed: int | None = None
 
     @property
     def num_tokens(self) -> int:

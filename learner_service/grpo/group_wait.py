@@ -5,7 +5,6 @@ from collections.abc import Callable
 from learner_service.events import JobPhase
 from learner_service.grpo.groups import PromptStage
 from learner_service.grpo.rollouts_ahead import StepRollouts
-from learner_service.grpo.step_meter import StepMeter
 from learner_service.phases import Phases
 
 
@@ -17,13 +16,11 @@ class GroupWait:
         rollouts: StepRollouts,
         stage: PromptStage,
         phases: Phases,
-        meter: StepMeter,
         check_stop: Callable[[], None],
     ) -> None:
         self._rollouts = rollouts
         self._stage = stage
         self._phases = phases
-        self._meter = meter
         self._check_stop = check_stop
 
     def begin(self, first: int, end: int) -> None:
@@ -41,5 +38,4 @@ class GroupWait:
         self._stage.features([row.image_digest for row in self._rollouts.rows[first:end]])
 
     def end(self) -> None:
-        self._meter.waited_seconds = self._rollouts.waited_seconds
         self._phases.enter(JobPhase.LEARNING)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -62,6 +63,19 @@ class ScoredGroup:
     @property
     def num_tokens(self) -> int:
         return sum(len(completion) for completion in self.group.completions)
+
+    def to_report(self, start: float) -> "ScoredGroup":
+        """What is said of it, without what is only learnt from; its times count from `start`.
+
+        The clocks of different hosts have nothing in common.
+        """
+        return replace(
+            self,
+            group=replace(self.group, prompt_ids=[], position_ids=torch.zeros(0), sampler_logps=[]),
+            asked_at=self.asked_at - start,
+            sampled_at=self.sampled_at - start,
+            scored_at=self.scored_at - start,
+        )
 
 
 class PromptStage(Prompter):

@@ -14,63 +14,98 @@ from learner_service.grpo.groups import ScoredGroup
 from learner_service.grpo.losses.loss import LossScale, Size
 from learner_service.grpo.losses.loss_types import LOSSES
 from learner_service.grpo.rollouts_ahead import StepRollouts
+from learner_service.ranks import Ranks
 from tally.job.choices import AdvantageScale
 from tally.job.settings import TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class WholeStep:
-    """What is known once the last group is there.
+    """What is known once each process has learnt from its part.
 
-    `gradient_factor` makes up for dividing by the most tokens there could be instead of those that
-    there are.
+    `groups` are as they are reported; `gradient_factor` makes up for dividing by the most tokens
+    there could be instead of those that there are; `waited_seconds` are those of the process that
+    waited longest for its groups.
     """
 
     groups: list[ScoredGroup]
     gradient_factor: float
+    waited_seconds: float
 
 
 class PassInputs(TypedDict):
-    """What transformers hands on to `training_step`; `step` comes with the last pass alone."""
+    """What transformers hands on to `training_step`."""
 
     forward_pass: ForwardPass
-    step: WholeStep | None
+    is_last: bool
 
 
 class StepPasses:
-    """Iterates in the order of the data, whatever order the groups arrive in."""
+    """Iterates in the order of the data, whatever order the groups arrive in.
 
-    def __init__(self, rollouts: StepRollouts, training: TrainingConfig, wait: GroupWait) -> None:
+    Each of `ranks` goes through all passes of the step; those that another one learns are empty.
+    """
+
+    def __init__(
+        self, rollouts: StepRollouts, training: TrainingConfig, wait: GroupWait, ranks: Ranks
+    ) -> None:
         self._rollouts = rollouts
         self._training = training
         self._wait = wait
+        self._ranks = ranks
         self._loss = LOSSES[training.loss_type]
-        prompts = sum(len(batch) for batch in rollouts.batches)
+        sizes = rollouts.shape.pass_sizes
         self._scale = LossScale(
-            step_tokens=prompts * training.num_generations * training.max_new_tokens,
-            forward_passes=len(rollouts.batches),
+            step_tokens=sum(sizes) * training.num_generations * training.max_new_tokens,
+            forward_passes=len(sizes),
             max_new_tokens=training.max_new_tokens,
         )
 
     def __len__(self) -> int:
-        return len(self._rollouts.batches)
+        return self._scale.forward_passes
 
     def __iter__(self) -> Iterator[PassInputs]:
-        first, sizes = 0, [len(batch) for batch in self._rollouts.batches]
+        own_numbers = set(self._ranks.share(range(len(self))))
         # The spread of all rewards is known only once all groups are there.
-        batch_advantages = None
-        if self._training.advantage_scale is AdvantageScale.BATCH:
-            batch_advantages = self._advantages(self._take(0, sum(sizes)))
-        for number, size in enumerate(sizes, start=1):
-            groups = self._take(first, first + size)
+        in_batch = self._training.advantage_scale is AdvantageScale.BATCH
+        own_passes = self._own_passes(self._batch_advantages() if in_batch else None)
+        for number in range(len(self)):
+            forward_pass = next(own_passes) if number in own_numbers else self._nothing()
+            yield {"forward_pass": forward_pass, "is_last": number == len(self) - 1}
+
+    def whole_step(self) -> WholeStep:
+        """Waits for the other processes, so it is asked for after the last pass is learnt from."""
+        own = self._rollouts.take_passes()
+        start = min((group.asked_at for groups in own for group in groups), default=0.0)
+        reported = [[group.to_report(start) for group in groups] for groups in own]
+        groups = [group for of_pass in self._ranks.whole(reported) for group in of_pass]
+        return WholeStep(
+            groups=groups,
+            gradient_factor=self._loss.share_of_step(_size(groups).tokens, self._scale),
+            waited_seconds=max(self._ranks.exchange(self._rollouts.waited_seconds)),
+        )
+
+    def _own_passes(self, batch_advantages: Sequence[Tensor] | None) -> Iterator[ForwardPass]:
+        seeds = self._ranks.share(self._rollouts.shape.dropout_seeds)
+        first = 0
+        for number, batch in enumerate(self._rollouts.batches):
+            groups = self._take(first, first + len(batch))
             advantages_P_G = (
-                torch.cat([self._advantages([group]) for group in groups])
+                torch.cat([self._advantages([group.rewards]) for group in groups])
                 if batch_advantages is None
-                else batch_advantages[first : first + size]
+                else batch_advantages[number]
             )
-            step = self._whole_step() if number == len(sizes) else None
-            yield {"forward_pass": self._forward_pass(groups, advantages_P_G), "step": step}
-            first += size
+            yield self._forward_pass(groups, advantages_P_G, seeds[number])
+            first += len(batch)
+
+    def _batch_advantages(self) -> list[Tensor]:
+        """[P, G] of each own pass, by the rewards of the whole step."""
+        self._take(0, len(self._rollouts.rows))
+        passes = self._rollouts.take_passes()
+        own = [[group.rewards for group in groups] for groups in passes]
+        rewards_P_G = [rewards for of_pass in self._ranks.whole(own) for rewards in of_pass]
+        sizes = self._rollouts.shape.pass_sizes
+        return self._ranks.share(self._advantages(rewards_P_G).split(sizes))
 
     def _take(self, first: int, end: int) -> list[ScoredGroup]:
         self._wait.begin(first, end)
@@ -78,11 +113,17 @@ class StepPasses:
         self._wait.end()
         return groups
 
-    def _advantages(self, groups: list[ScoredGroup]) -> Tensor:
-        rewards_P_G = torch.tensor([group.rewards for group in groups])
-        return group_advantages(rewards_P_G, self._training.advantage_scale)
+    def _advantages(self, rewards_P_G: list[list[float]]) -> Tensor:
+        return group_advantages(torch.tensor(rewards_P_G), self._training.advantage_scale)
 
-    def _forward_pass(self, groups: list[ScoredGroup], advantages_P_G: Tensor) -> ForwardPass:
+    def _nothing(self) -> ForwardPass:
+        return ForwardPass(
+            groups=[], image_digests=[], advantages=torch.zeros(0), scale=self._scale
+        )
+
+    def _forward_pass(
+        self, groups: list[ScoredGroup], advantages_P_G: Tensor, dropout_seed: int
+    ) -> ForwardPass:
         # With a KL penalty a group teaches something even where its rewards do not.
         teaches = torch.tensor([g.has_variance or self._training.beta > 0 for g in groups])
         kept = [group for group, does in zip(groups, teaches.tolist(), strict=True) if does]
@@ -93,12 +134,8 @@ class StepPasses:
             scale=self._scale,
             share=self._loss.share_of_pass(_size(kept), _size(groups)),
             num_skipped=len(groups) - len(kept),
+            dropout_seed=dropout_seed,
         )
-
-    def _whole_step(self) -> WholeStep:
-        groups = self._rollouts.take_all()
-        factor = self._loss.share_of_step(_size(groups).tokens, self._scale)
-        return WholeStep(groups=groups, gradient_factor=factor)
 
 
 def _size(groups: Sequence[ScoredGroup]) -> Size:

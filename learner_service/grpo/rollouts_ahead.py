@@ -8,22 +8,41 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from learner_service.clients.background import BackgroundLoop
 from learner_service.data.dataset import Row
 from learner_service.grpo.data_order import DataOrder
 from learner_service.grpo.groups import GroupSampler, PublishedAdapter, ScoredGroup
+from learner_service.ranks import Ranks
 from tally.job.settings import TrainingConfig
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepShape:
+    """How many rows each forward pass of a whole step has, and what makes its dropout repeatable;
+    the step is that of all processes."""
+
+    pass_sizes: tuple[int, ...]
+    dropout_seeds: tuple[int, ...]
+
+
 class StepRollouts:
-    """The groups of one step in their order, whatever order they arrive in."""
+    """This process's groups of one step in their order, whatever order they arrive in.
+
+    `batches` has the rows of its own forward passes.
+    """
 
     def __init__(
-        self, batches: list[list[Row]], groups: list[Future[ScoredGroup]], loop: BackgroundLoop
+        self,
+        batches: list[list[Row]],
+        groups: list[Future[ScoredGroup]],
+        loop: BackgroundLoop,
+        shape: StepShape,
     ) -> None:
         self.batches = batches
         self.rows = [row for batch in batches for row in batch]
+        self.shape = shape
         self._groups = groups
         self._loop = loop
         self.waited_seconds = 0.0
@@ -39,8 +58,10 @@ class StepRollouts:
         finally:
             self.waited_seconds += time.monotonic() - started
 
-    def take_all(self) -> list[ScoredGroup]:
-        return self.take(0, len(self._groups))
+    def take_passes(self) -> list[list[ScoredGroup]]:
+        """As `take`, all of them, by the forward passes that they are of."""
+        groups = iter(self.take(0, len(self._groups)))
+        return [[next(groups) for _ in batch] for batch in self.batches]
 
     def cancel(self) -> None:
         for group in self._groups:
@@ -56,10 +77,12 @@ class RolloutsAhead:
         loop: BackgroundLoop,
         rows: Sequence[Row],
         training: TrainingConfig,
+        ranks: Ranks | None = None,
     ) -> None:
         self._sampler = sampler
         self._loop = loop
         self._rows = rows
+        self._ranks = ranks or Ranks.alone()
         self._staleness = training.staleness
         self._order = DataOrder(
             num_rows=len(rows),
@@ -100,11 +123,17 @@ class RolloutsAhead:
         return min(step + self._staleness, end - 1)
 
     def _start(self, step: int, adapter: PublishedAdapter) -> StepRollouts:
-        indices = self._order.batches(step)
-        places = enumerate(index for batch in indices for index in batch)
-        groups = [self._group(step, slot, index, adapter) for slot, index in places]
-        batches = [[self._rows[index] for index in batch] for batch in indices]
-        return StepRollouts(batches, groups, self._loop)
+        slots = self._order.slots(step)
+        own = self._ranks.share(slots)
+        groups = [self._group(step, slot, index, adapter) for of in own for index, slot in of]
+        batches = [[self._rows[index] for index, _ in of] for of in own]
+        return StepRollouts(batches, groups, self._loop, self._shape(step, slots))
+
+    def _shape(self, step: int, slots: Sequence[Sequence[object]]) -> StepShape:
+        return StepShape(
+            pass_sizes=tuple(len(of) for of in slots),
+            dropout_seeds=tuple(self._order.dropout_seed(step, n) for n in range(len(slots))),
+        )
 
     def _group(
         self, step: int, slot: int, index: int, adapter: PublishedAdapter

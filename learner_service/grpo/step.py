@@ -18,6 +18,7 @@ from learner_service.grpo.token_sums import TokenSums, token_means
 from learner_service.policy.packing import PackedGroups, pack
 from learner_service.policy.policy import Policy
 from learner_service.policy.threads import worthwhile_threads
+from learner_service.ranks import Ranks
 from tally.job.settings import TrainingConfig
 
 Features = Callable[[Sequence[str]], list[Tensor]]
@@ -33,7 +34,9 @@ class LearntStep:
 
 
 class StepLearner:
-    """Adds up the gradients of a step, pass by pass; the optimizer is the caller's.
+    """Adds up the gradients of a step, pass by pass, then those of all `ranks`.
+
+    The optimizer is the caller's.
 
     `features` gives the vision features of images by their digests, [image tokens, H] each.
     `corrected` says whether token losses get truncated importance weights.
@@ -69,8 +72,10 @@ class StepLearner:
         settings: TrainingConfig,
         *,
         corrected: bool = False,
+        ranks: Ranks | None = None,
     ) -> None:
         self.policy = policy
+        self.ranks = ranks or Ranks.alone()
         self.parameters = [p for p in policy.model.parameters() if p.requires_grad]
         self._features = features
         self._settings = settings
@@ -80,8 +85,8 @@ class StepLearner:
 
     def _begin(self) -> None:
         self._step_loss = torch.zeros((), device=self.policy.device)
-        self._sums = TokenSums()
-        self._skipped_groups = 0
+        self._sums = TokenSums(self.policy.device)
+        self._skipped_groups = torch.zeros((), device=self.policy.device)
 
     def learn(self, forward_pass: ForwardPass) -> Tensor:
         """Adds to the gradients; returns the pass's part of the loss of the step, [], detached."""
@@ -92,6 +97,8 @@ class StepLearner:
         if not self.policy.model.training:
             self.policy.model.train()
         policy = self.policy
+        if forward_pass.dropout_seed is not None:
+            torch.manual_seed(forward_pass.dropout_seed)
         with worthwhile_threads(policy.device, forward_pass.num_tokens, policy.hidden_size):
             loss = self._compute_loss(forward_pass)
             loss.backward()
@@ -99,27 +106,37 @@ class StepLearner:
         return loss.detach()
 
     def finish(self, gradient_factor: float = 1.0) -> LearntStep:
-        """Brings loss and gradients to the scale of the whole step; nothing learnt is 0.
+        """Brings loss and gradients to those of the whole step; nothing learnt is 0.
 
-        Raises FloatingPointError where the loss is not a finite number.
+        Raises FloatingPointError where the loss is not a finite number, RankLost.
         """
+        self._add_up_ranks()
         loss = self._step_loss * gradient_factor
         if not math.isfinite(loss.item()):
             raise FloatingPointError("the loss is not a finite number; try a lower learning_rate")
         self._scale_gradients(gradient_factor)
         step = LearntStep(
-            loss=loss, token_means=self._sums.means(), skipped_groups=self._skipped_groups
+            loss=loss,
+            token_means=self._sums.means(),
+            skipped_groups=int(self._skipped_groups.item()),
         )
         self._begin()
         return step
 
+    def _add_up_ranks(self) -> None:
+        figures = [self._step_loss, self._sums.sums, self._skipped_groups]
+        self.ranks.add_up([*self._gradients(), *figures])
+
     def _scale_gradients(self, factor: float) -> None:
+        if factor != 1:
+            torch._foreach_mul_(self._gradients(), factor)
+
+    def _gradients(self) -> list[Tensor]:
+        """Of all parameters; zeros where nothing was learnt."""
         for parameter in self.parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        if factor != 1:
-            gradients = [p.grad for p in self.parameters if p.grad is not None]
-            torch._foreach_mul_(gradients, factor)
+        return [p.grad for p in self.parameters if p.grad is not None]
 
     def _compute_loss(self, forward_pass: ForwardPass) -> Tensor:
         """The loss of one forward pass over its groups, each prompt once."""

@@ -2,8 +2,8 @@
 
 import time
 
-from learner_service.grpo.groups import ScoredGroup
 from learner_service.grpo.metrics import group_metrics
+from learner_service.grpo.passes import WholeStep
 from learner_service.grpo.step import LearntStep
 from tally.job.metrics import Measured
 
@@ -13,24 +13,22 @@ class StepMeter:
 
     def __init__(self) -> None:
         self._started = self._learning_started = time.monotonic()
-        self.waited_seconds = 0.0  # since learning began
 
     def begin_learning(self) -> None:
         self._learning_started = time.monotonic()
 
-    def metrics(
-        self, groups: list[ScoredGroup], learnt: LearntStep, step: int
-    ) -> dict[str, Measured]:
-        """Of the whole step; `step` is the number of optimizer steps before it."""
+    def metrics(self, whole: WholeStep, learnt: LearntStep, step: int) -> dict[str, Measured]:
+        """`step` is the number of optimizer steps before it."""
         now = time.monotonic()
         seconds = now - self._started
+        groups = whole.groups
         completions = sum(len(g.group.completions) * (1 + g.refills) for g in groups)
         return {
             **group_metrics(groups, step),
             **learnt.token_means,
             "skipped_group_rate": learnt.skipped_groups / len(groups),
-            "waiting_seconds": self.waited_seconds,
-            "learning_seconds": now - self._learning_started - self.waited_seconds,
+            "waiting_seconds": whole.waited_seconds,
+            "learning_seconds": now - self._learning_started - whole.waited_seconds,
             "step_seconds": seconds,
             "samples_per_second": completions / seconds,
             "tokens_per_second": sum(g.sampled_tokens for g in groups) / seconds,

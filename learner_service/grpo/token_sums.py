@@ -23,19 +23,19 @@ TOKEN_METRICS = (
 class TokenSums:
     """Adds up per-token figures over the forward passes of a step, without waiting for a GPU."""
 
-    def __init__(self) -> None:
-        self._sums: Tensor | None = None
+    def __init__(self, device: torch.device) -> None:
+        # Of each figure the sum over all tokens, and last the number of these.
+        self.sums = torch.zeros(len(TOKEN_METRICS) + 1, device=device)
 
     def add(self, tokens: Tensor, means: dict[str, Tensor]) -> None:
         """`means` holds each of TOKEN_METRICS, per token over the pass's `tokens`; all are []."""
         figures = torch.stack([means[name].detach().float() for name in TOKEN_METRICS])
-        sums = torch.cat([figures * tokens, tokens.float().reshape(1)])
-        self._sums = sums if self._sums is None else self._sums + sums
+        self.sums += torch.cat([figures * tokens, tokens.float().reshape(1)])
 
     def means(self) -> dict[str, float]:
-        if self._sums is None:
+        *sums, tokens = self.sums.tolist()
+        if not tokens:
             return dict.fromkeys(TOKEN_METRICS, math.nan)
-        *sums, tokens = self._sums.tolist()
         return {name: total / tokens for name, total in zip(TOKEN_METRICS, sums, strict=True)}
 
 

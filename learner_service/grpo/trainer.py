@@ -8,8 +8,11 @@ One step n of a job with a staleness of k:
                             ▼ and are taken in the order of the data
     training_step       pass 1, pass 2, …: each as soon as its own groups are there
                             │ StepLearner adds up loss and gradients
-                            ▼ the last pass brings both to the scale of the step
+                            ▼ after the last pass: over all processes, to the scale of the step
     transformers        clip, optimizer, schedule, log, and every save_steps a checkpoint
+
+Where several processes share a job, each does all of it with passes of its own; the first alone
+publishes, reports and saves. transformers knows of one process.
 """
 
 import shutil
@@ -27,7 +30,7 @@ from learner_service.errors import StopRequested
 from learner_service.events import JobPhase, Notice, Report, SamplesShown, StepDone
 from learner_service.grpo.group_wait import GroupWait
 from learner_service.grpo.groups import PromptStage, PublishedAdapter
-from learner_service.grpo.passes import StepPasses, WholeStep
+from learner_service.grpo.passes import StepPasses
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
 from learner_service.grpo.shown_groups import shown_groups
 from learner_service.grpo.start_reporter import StartReporter
@@ -41,6 +44,7 @@ from learner_service.policy.adapters import AdapterPublisher
 from learner_service.tracking.trackers import Trackers
 from tally.job.metrics import Measured, StepMetrics, flat_figures
 from tally.job.settings import TrainingConfig
+from tally.rpc.errors import DataLoss
 
 
 class GRPOTrainer(Trainer):
@@ -86,15 +90,14 @@ class GRPOTrainer(Trainer):
         trackers: Trackers | None = None,
     ) -> None:
         self._history = folder.history
+        self._ranks = learner.ranks
+        starts = [StartReporter(report, attempt, self._history)] if self._ranks.is_first else []
         super().__init__(
             model=learner.policy.model,
             args=training_arguments(training, folder.staging, learner.policy.device),
             train_dataset=rows,
             data_collator=lambda rows: {"rows": rows},  # which nobody reads
-            callbacks=[
-                StartReporter(report, attempt, self._history),
-                *([trackers] if trackers else []),
-            ],
+            callbacks=[*starts, *([trackers] if trackers else [])],
         )
         self.remove_callback(PrinterCallback)
         self._learner = learner
@@ -129,16 +132,32 @@ class GRPOTrainer(Trainer):
 
         Which rows a step has is RolloutsAhead's to say, ahead of `epoch_iterator`.
         """
-        self._check_stop()
+        self._meet()
         self._meter = StepMeter()
         step, end = self.state.global_step, self.state.max_steps
         if self._ahead.has_more_to_ask(step, end):
-            digest = self._publisher.publish(self._learner.policy.model)
-            self._ahead.ask(step, end, PublishedAdapter(digest=digest, step=step))
+            self._ahead.ask(step, end, PublishedAdapter(digest=self._publish(), step=step))
         rollouts = self._ahead.take()
-        wait = GroupWait(rollouts, self._stage, self._phases, self._meter, self._check_stop)
+        wait = GroupWait(rollouts, self._stage, self._phases, self._check_stop)
         self._meter.begin_learning()
-        return StepPasses(rollouts, self._training, wait), None
+        self._passes = StepPasses(rollouts, self._training, wait, self._ranks)
+        return self._passes, None
+
+    def _meet(self) -> None:
+        """All processes begin a step, or stop before it."""
+        stops, steps = zip(
+            *self._ranks.exchange((self._stop.is_set(), self.state.global_step)), strict=True
+        )
+        if any(stops):
+            raise StopRequested
+        if len(set(steps)) > 1:
+            raise DataLoss("the processes of the job go on from checkpoints of different steps")
+
+    def _publish(self) -> str:
+        """The adapter is the same in every process; the first one makes it known."""
+        is_first = self._ranks.is_first
+        digest = self._publisher.publish(self._learner.policy.model) if is_first else ""
+        return self._ranks.broadcast(digest)
 
     def training_step(
         self,
@@ -152,14 +171,14 @@ class GRPOTrainer(Trainer):
         """
         self._check_stop()
         loss = self._learner.learn(inputs["forward_pass"])
-        step: WholeStep | None = inputs["step"]
-        return torch.zeros_like(loss) if step is None else self._finish(step)
+        return self._finish() if inputs["is_last"] else torch.zeros_like(loss)
 
-    def _finish(self, step: WholeStep) -> Tensor:
-        self._step_groups = step.groups
-        self._learnt = self._learner.finish(step.gradient_factor)
-        shown = SamplesShown(step=self.state.global_step + 1, groups=shown_groups(step.groups))
-        self._report(shown)
+    def _finish(self) -> Tensor:
+        self._whole_step = self._passes.whole_step()
+        self._learnt = self._learner.finish(self._whole_step.gradient_factor)
+        if self._ranks.is_first:
+            groups = shown_groups(self._whole_step.groups)
+            self._report(SamplesShown(step=self.state.global_step + 1, groups=groups))
         return self._learnt.loss
 
     def _clip_grad_norm(self, model: torch.nn.Module) -> Tensor:
@@ -176,12 +195,14 @@ class GRPOTrainer(Trainer):
         logs |= flat_figures(measured)
         super().log(logs, start_time)
         entry = self.state.log_history.pop()
+        if not self._ranks.is_first:
+            return
         self._history.append(entry)
         if is_step:
             self._report_step(measured, entry)
 
     def _step_metrics(self) -> dict[str, Measured]:
-        return self._meter.metrics(self._step_groups, self._learnt, self.state.global_step - 1)
+        return self._meter.metrics(self._whole_step, self._learnt, self.state.global_step - 1)
 
     def _report_step(self, measured: dict[str, Measured], entry: dict[str, float]) -> None:
         """`entry` has what transformers itself logs of a step."""
@@ -202,6 +223,8 @@ class GRPOTrainer(Trainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Lets transformers write into a staging folder, then makes the checkpoint appear whole."""
+        if not self._ranks.is_first:
+            return
         self._phases.enter(JobPhase.SAVING)
         shutil.rmtree(self._staging, ignore_errors=True)
         try:
@@ -215,7 +238,7 @@ class GRPOTrainer(Trainer):
         self._checkpoints.prune(self._checkpoints_kept)
 
     def save_where_it_stands(self) -> None:
-        """Writes a checkpoint of the last whole step, unless there is one already."""
+        """The first process writes a checkpoint of the last whole step, unless there is one."""
         if self.state.global_step > self._checkpoints.find_last().step:
             self._save_checkpoint(self._learner.policy.model, trial=None)
 

@@ -27,6 +27,7 @@ from learner_service.job_folder.layout import JobFolder
 from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy, PolicySettings
+from learner_service.ranks import Ranks
 from learner_service.settings import Tracker
 from learner_service.tracking.tracker_runs import RunIdentity
 from learner_service.tracking.trackers import Trackers
@@ -66,7 +67,7 @@ class AllAtOnce(RolloutsAhead):
 
     def take(self):
         step = super().take()
-        step.take_all()
+        step.take_passes()
         return step
 
 
@@ -95,12 +96,15 @@ def training(
     kind: type[RolloutsAhead] = RolloutsAhead,
     same_answers: Callable[[int], bool] = lambda seed: seed % 3 == 0,
     corrected: bool = False,
+    ranks: Ranks | None = None,
+    lora_dropout: float = 0.0,
     report_to: Sequence[Tracker] = (),
     **changes: object,
 ) -> Iterator[Training]:
     """Everything but the worker process around it."""
     chosen, stop = settings(**changes), threading.Event()
-    policy = load_policy(policy_path)
+    ranks = ranks or Ranks.alone()
+    policy = load_policy(policy_path, lora_dropout)
     store = BlobStore(folder / "blobs")
     loop = BackgroundLoop(stop)
     rollouts = CountingRollouts(
@@ -122,9 +126,10 @@ def training(
         loop=loop,
         rows=rows,
         training=chosen,
+        ranks=ranks,
     )
     events: list[Event] = []
-    learner = StepLearner(policy, stage.features, chosen, corrected=corrected)
+    learner = StepLearner(policy, stage.features, chosen, corrected=corrected, ranks=ranks)
     parts = {
         "learner": learner,
         "stage": stage,
@@ -175,7 +180,7 @@ def trackers(
     return Trackers(list(chosen), identity, job, events.append)
 
 
-def load_policy(path: Path) -> Policy:
+def load_policy(path: Path, lora_dropout: float = 0.0) -> Policy:
     torch.manual_seed(11)
     source = PolicySettings(
         source=str(path),
@@ -185,7 +190,7 @@ def load_policy(path: Path) -> Policy:
         seed=3,
         feature_cache_bytes=10**8,
     )
-    return Policy(source, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0))
+    return Policy(source, LoraConfig(r=4, lora_alpha=8, lora_dropout=lora_dropout))
 
 
 def _draw_rows(store: BlobStore, number: int) -> list[Row]:

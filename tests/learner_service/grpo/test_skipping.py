@@ -17,8 +17,7 @@ def learn_a_step(running: Training) -> tuple[torch.Tensor, int]:
     passes, _ = trainer.get_batch_samples(iter(()), 2, torch.device("cpu"))
     for inputs in passes:
         learner.learn(inputs["forward_pass"])
-        whole = inputs["step"]
-    skipped_groups = learner.finish(whole.gradient_factor).skipped_groups
+    skipped_groups = learner.finish(passes.whole_step().gradient_factor).skipped_groups
     return torch.cat([p.grad.flatten() for p in learner.parameters]), skipped_groups
 
 
