@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Self
 
 import torch
-import torch.distributed as dist
+from torch.distributed.distributed_c10d import TCPStore
 
 from bench.measure import in_turn, median_ratio
 from bench.models import SHAPES, policy_folder
@@ -50,7 +50,7 @@ class Side:
 
     def __init__(self, case: Case, count: int) -> None:
         self._samples = case.passes * case.group
-        self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        self._store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         command = [sys.executable, "-m", "bench.ranks", "--case", json.dumps(asdict(case))]
         self._processes = [
             subprocess.Popen(

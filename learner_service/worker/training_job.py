@@ -17,7 +17,6 @@ from learner_service.worker.adapter_evaluation import AdapterEvaluation
 from learner_service.worker.job_parts import JobParts
 from learner_service.worker.output import store_output, write_output
 from learner_service.worker.policy_loading import load_policy
-from tally.rpc.errors import FailedPrecondition
 
 
 class TrainingJob:
@@ -29,18 +28,19 @@ class TrainingJob:
         self._folder = parts.task.folder
         self._training = training
         self._config = training.config
+        self._ranks = parts.ranks
 
     def run(self) -> None:
-        """Ends the job with a result; raises StopRequested, or what went wrong."""
-        # Until the trainer shares out the passes, each process would train by itself, and wrongly.
-        if self._parts.ranks.count > 1:
-            raise FailedPrecondition("a job of several processes can't be trained yet")
+        """Ends the job with a result; raises StopRequested, or what went wrong.
+
+        Of several processes the first one does what follows training.
+        """
         self._parts.phases.enter(JobPhase.LOADING)
         policy = load_policy(self._task, self._training)
         stage = PromptStage(policy, self._parts.store)
         precision_differs = self._agree_on_tokens(policy, stage)
         staged = self._stage(policy, self._task.spec.dataset_digest)
-        rows, held_out = split_rows(self._folder.split, staged, self._training)
+        rows, held_out = self._split(staged)
         publisher = AdapterPublisher(
             self._parts.store, self._folder.adapters, kept=2 + self._config.staleness
         )
@@ -49,10 +49,13 @@ class TrainingJob:
             stage.features,
             self._config,
             corrected=self._config.is_corrected(precision_differs),
+            ranks=self._ranks,
         )
         ahead = self._plan_rollouts(stage, rows)
         trainer = self._build_trainer(learner, stage, ahead, publisher, rows)
         self._train(trainer, ahead)
+        if not self._ranks.is_first:
+            return
         self._parts.phases.enter(JobPhase.SAVING)
         trainer.save_where_it_stands()
         adapter_digest = publisher.publish(policy.model)
@@ -86,6 +89,16 @@ class TrainingJob:
             path, self._parts.store, policy.image_grid, self._config.max_image_size
         )
 
+    def _split(self, staged: list[Row]) -> tuple[list[Row], list[Row]]:
+        """What the job trains on, and what it holds out; the first process writes that down."""
+        numbers: set[int] = set()
+        if self._ranks.is_first:
+            _, held_out = split_rows(self._folder.split, staged, self._training)
+            numbers = {row.number for row in held_out}
+        numbers = self._ranks.broadcast(numbers)
+        seen = [row for row in staged if row.number not in numbers]
+        return seen, [row for row in staged if row.number in numbers]
+
     def _plan_rollouts(self, stage: PromptStage, rows: list[Row]) -> RolloutsAhead:
         sampler = GroupSampler(
             stage=stage,
@@ -94,7 +107,7 @@ class TrainingJob:
             training=self._config,
             reward_weights=self._training.rewards,
         )
-        return RolloutsAhead(sampler, self._parts.loop, rows, self._config)
+        return RolloutsAhead(sampler, self._parts.loop, rows, self._config, self._ranks)
 
     def _build_trainer(
         self,
@@ -117,7 +130,7 @@ class TrainingJob:
             phases=self._parts.phases,
             stop=self._parts.stop,
             attempt=self._task.attempt,
-            trackers=trackers_of(self._task, self._parts.report),
+            trackers=trackers_of(self._task, self._parts.report) if self._ranks.is_first else None,
         )
 
     def _train(self, trainer: GRPOTrainer, ahead: RolloutsAhead) -> None:
@@ -126,7 +139,8 @@ class TrainingJob:
             self._parts.report(Notice(message=f"{name} is damaged and was passed over"))
         try:
             trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
-        except (StopRequested, RankLost):
+        except (StopRequested, RankLost) as error:
+            self._ranks.leave(error)
             ahead.cancel()
             trainer.save_where_it_stands()
             raise

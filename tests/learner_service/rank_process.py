@@ -6,6 +6,7 @@ The function gets the Ranks that the process has joined, the folder, and the arg
 JSON; what it returns, or the error that it raises, is in the folder under the process's number.
 """
 
+import gc
 import json
 import os
 import pkgutil
@@ -65,6 +66,7 @@ def main() -> None:
     torch_compat.install()  # before the test's module imports transformers
     from learner_service.ranks import Ranks
 
+    gc.freeze()  # what is imported lives on; transformers collects after each training
     name, folder, arguments = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
     ranks = Ranks.join(arguments.pop("timeout_seconds", PATIENCE_SECONDS))
     try:
