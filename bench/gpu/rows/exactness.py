@@ -74,6 +74,9 @@ def _both_sides(context: RowContext, folder: Path, **options: Any) -> Sides:
     gradients = lora_gradients(policy.model, logps)
     with tempfile.TemporaryDirectory() as adapter:
         model = load_with_peft(policy, folder, Path(adapter), **options)
+    if quantization:
+        # On some CPUs bitsandbytes computes in bfloat16 where a layer neither trains nor learns.
+        model.train()
     peft_logps = single_logps(policy, model, groups, images)
     return Sides(
         logps=logps.detach(),
