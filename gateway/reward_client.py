@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
+from tally.rpc.batches import batches
 from tally.rpc.channel import open_channel
 from tally.rpc.errors import translate_errors
 from tally.rpc.settings import ClientSettings
 
-_BATCH = 1_000
+_BATCH, _BATCH_CHARACTERS = 1_000, 500_000
+_MAX_ANSWER_CHARACTERS = 100_000
 _SERVICE = "tally.reward.v1.RewardService"
 _IDEMPOTENT_METHODS = (f"{_SERVICE}/Parse", f"{_SERVICE}/ListRewards")
 
@@ -28,14 +30,18 @@ class RewardClient:
         self._stub = reward_pb2_grpc.RewardServiceStub(self._channel)
 
     async def parse(self, answers: list[str]) -> list[ParsedAnswer]:
-        """Reads the count of each answer, in order."""
+        """Reads the count of each answer, in order; one beyond the contract's length is refused."""
+        texts = [answer for answer in answers if len(answer) <= _MAX_ANSWER_CHARACTERS]
         parsed: list[ParsedAnswer] = []
-        for start in range(0, len(answers), _BATCH):
-            request = reward_pb2.ParseRequest(texts=answers[start : start + _BATCH])
+        for batch in batches(texts, most=_BATCH, most_in_all=_BATCH_CHARACTERS, size=len):
             async with translate_errors():
-                response = await self._stub.Parse(request)
+                response = await self._stub.Parse(reward_pb2.ParseRequest(texts=batch))
             parsed += map(_to_answer, response.parsed_counts)
-        return parsed
+        rest = iter(parsed)
+        return [
+            next(rest) if len(answer) <= _MAX_ANSWER_CHARACTERS else _refuse_long(answer)
+            for answer in answers
+        ]
 
     async def reward_names(self) -> set[str]:
         async with translate_errors():
@@ -44,6 +50,11 @@ class RewardClient:
 
     async def close(self) -> None:
         await self._channel.close()
+
+
+def _refuse_long(answer: str) -> ParsedAnswer:
+    why = f"the answer has {len(answer):,} characters; write at most {_MAX_ANSWER_CHARACTERS:,}"
+    return ParsedAnswer(0, why)
 
 
 def _to_answer(parsed: reward_pb2.ParsedCount) -> ParsedAnswer:

@@ -1,7 +1,7 @@
 """The service of the contract: checks a request, has it worked out, and gives the result back."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import grpc
@@ -16,15 +16,15 @@ from reward_service.parse import parse_count
 from reward_service.rewards import REWARDS
 from reward_service.score import score_answer
 from reward_service.validate import (
-    check_batch_size,
-    check_text,
+    check_texts,
     check_true_count,
     weighted_rewards,
 )
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
+from tally.rpc.batches import batches
 
 SERVICE_NAME = reward_pb2.DESCRIPTOR.services_by_name["RewardService"].full_name
-_CHUNK_CHARACTERS = 20_000
+_CHUNK, _CHUNK_CHARACTERS = 500, 20_000
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,9 +34,8 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
     async def Score(
         self, request: reward_pb2.ScoreRequest, context: grpc.aio.ServicerContext
     ) -> reward_pb2.ScoreResponse:
-        check_batch_size("answers", len(request.answers))
+        check_texts("answers", [answer.text for answer in request.answers], attribute=".text")
         for index, answer in enumerate(request.answers):
-            check_text(f"answers[{index}].text", answer.text)
             check_true_count(f"answers[{index}].true_count", answer.true_count)
         rewards = weighted_rewards((weighted.name, weighted.weight) for weighted in request.rewards)
         scored = await _map(
@@ -50,9 +49,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
     async def Parse(
         self, request: reward_pb2.ParseRequest, context: grpc.aio.ServicerContext
     ) -> reward_pb2.ParseResponse:
-        check_batch_size("texts", len(request.texts))
-        for index, text in enumerate(request.texts):
-            check_text(f"texts[{index}]", text)
+        check_texts("texts", request.texts)
         parsed = await _map(parse_count, list(request.texts), size=len)
         messages = [parsed_count_message(parsed_count) for parsed_count in parsed]
         return reward_pb2.ParseResponse(parsed_counts=messages)
@@ -72,20 +69,6 @@ async def _map(
     A chunk at a time, so that a call whose client is gone ends soon and health keeps answering.
     """
     results: list[Result] = []
-    for chunk in _chunks(items, size):
+    for chunk in batches(items, most=_CHUNK, most_in_all=_CHUNK_CHARACTERS, size=size):
         results += await asyncio.to_thread(lambda chunk: [work(item) for item in chunk], chunk)
     return results
-
-
-def _chunks(items: Sequence[Item], size: Callable[[Item], int]) -> Iterator[Sequence[Item]]:
-    """Runs of items of about _CHUNK_CHARACTERS each, at least one item in a run."""
-    chunk: list[Item] = []
-    characters = 0
-    for item in items:
-        chunk.append(item)
-        characters += size(item) + 1
-        if characters >= _CHUNK_CHARACTERS:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk

@@ -9,6 +9,7 @@ from reward_service.score import DEFAULT_REWARDS, WeightedReward
 
 MAX_BATCH = 4096
 MAX_TEXT_CHARACTERS = 100_000
+MAX_REQUEST_CHARACTERS = 1_000_000
 _MAX_QUOTED = 40
 
 
@@ -16,6 +17,19 @@ def check_batch_size(field: str, size: int) -> None:
     """Raises BadBatch for more than MAX_BATCH items."""
     if size > MAX_BATCH:
         raise BadBatch(f"{field}: {size:,} items; send at most {MAX_BATCH:,} in a request")
+
+
+def check_texts(fields: str, texts: Sequence[str], *, attribute: str = "") -> None:
+    """Raises BadBatch for too many texts, one that is too long, or too many characters in all."""
+    check_batch_size(fields, len(texts))
+    for index, text in enumerate(texts):
+        check_text(f"{fields}[{index}]{attribute}", text)
+    characters = sum(map(len, texts))
+    if characters > MAX_REQUEST_CHARACTERS:
+        raise BadBatch(
+            f"{fields}: {characters:,} characters in all; send at most "
+            f"{MAX_REQUEST_CHARACTERS:,} in a request"
+        )
 
 
 def check_text(field: str, text: str) -> None:

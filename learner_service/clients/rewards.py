@@ -10,10 +10,12 @@ from learner_service.clients.retry import Retry
 from learner_service.errors import RewardsUnavailable
 from tally.job.settings import RewardWeight
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
+from tally.rpc.batches import batches
 from tally.rpc.errors import Unavailable, translate_errors
 
 IDEMPOTENT_METHODS = ("tally.reward.v1.RewardService/Score",)
-_MOST_ANSWERS = 4096
+_MOST_ANSWERS, _MOST_CHARACTERS = 4096, 500_000
+_MAX_ANSWER_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +45,20 @@ class RewardClient:
         true_counts: Sequence[int],
         rewards: Sequence[RewardWeight] = (),
     ) -> list[Score]:
-        """One score for each text, in order. Raises RewardsUnavailable after the bound."""
+        """One score for each text, in order. Raises RewardsUnavailable after the bound.
+
+        Of a text beyond the contract's 100,000 characters the end is scored: what it comes to.
+        """
         answers = [
-            reward_pb2.Answer(text=text, true_count=true_count)
+            reward_pb2.Answer(text=text[-_MAX_ANSWER_CHARACTERS:], true_count=true_count)
             for text, true_count in zip(texts, true_counts, strict=True)
         ]
         weights = [reward_pb2.WeightedReward(name=r.name, weight=r.weight) for r in rewards]
         scores: list[Score] = []
-        for start in range(0, len(answers), _MOST_ANSWERS):
-            request = reward_pb2.ScoreRequest(
-                answers=answers[start : start + _MOST_ANSWERS], rewards=weights
-            )
-            scores += await self._score(request)
+        for batch in batches(
+            answers, most=_MOST_ANSWERS, most_in_all=_MOST_CHARACTERS, size=lambda a: len(a.text)
+        ):
+            scores += await self._score(reward_pb2.ScoreRequest(answers=batch, rewards=weights))
         return scores
 
     async def _score(self, request: reward_pb2.ScoreRequest) -> list[Score]:

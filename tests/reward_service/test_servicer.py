@@ -131,15 +131,24 @@ async def test_too_long_a_text_is_refused(stub):
     assert details.startswith("texts[1]: 100,001 characters")
 
 
+async def test_too_many_characters_in_all_are_refused(stub):
+    texts = ["3" * 100_000] * 10
+    assert len((await stub.Parse(reward_pb2.ParseRequest(texts=texts))).parsed_counts) == 10
+    details = await refusal(stub.Parse(reward_pb2.ParseRequest(texts=[*texts, "3"])))
+    assert details == ("texts: 1,000,001 characters in all; send at most 1,000,000 in a request")
+    details = await refusal(stub.Score(score_request(*[(text, 3) for text in [*texts, "3"]])))
+    assert details.startswith("answers: 1,000,001 characters in all")
+
+
 async def test_the_largest_true_count_is_answered(stub):
     response = await stub.Score(score_request(("3", 2**63 - 1)))
     assert response.scored_answers[0].difference == 2**63 - 4
 
 
 async def test_work_stops_when_its_deadline_has_passed(stub):
-    texts = ["1," * 50_000] * 100
+    texts = ["1," * 50_000] * 10
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.Parse(reward_pb2.ParseRequest(texts=texts), timeout=0.2)
+        await stub.Parse(reward_pb2.ParseRequest(texts=texts), timeout=0.02)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     response = await stub.Parse(reward_pb2.ParseRequest(texts=["3"]), timeout=60)
     assert response.parsed_counts[0].count == 3

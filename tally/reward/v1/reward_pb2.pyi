@@ -30,15 +30,15 @@ class _NoCountReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoCount
     NO_COUNT_REASON_EMPTY: _NoCountReason.ValueType  # 1
     """The text is empty or blank."""
     NO_COUNT_REASON_NO_NUMBER: _NoCountReason.ValueType  # 2
-    """No number in any of the known forms."""
+    """No number that counts things in any of the known forms."""
     NO_COUNT_REASON_DECIMAL: _NoCountReason.ValueType  # 3
     """A number with a fractional part."""
     NO_COUNT_REASON_NEGATIVE: _NoCountReason.ValueType  # 4
     """A number below zero."""
     NO_COUNT_REASON_RANGE: _NoCountReason.ValueType  # 5
-    """A range, such as "3-5" or "three to five"."""
+    """No exact count: a range, a bound or an estimate, such as "3-5", "over 20" or "about 5"."""
     NO_COUNT_REASON_SEVERAL_COUNTS: _NoCountReason.ValueType  # 6
-    """Several different counts, and not the form "A photo of N things"."""
+    """Several counts, and neither the form "A photo of N things" nor a conclusion."""
     NO_COUNT_REASON_TOO_LARGE: _NoCountReason.ValueType  # 7
     """A number too large to be a count (above 1,000,000,000)."""
 
@@ -50,15 +50,15 @@ NO_COUNT_REASON_UNSPECIFIED: NoCountReason.ValueType  # 0
 NO_COUNT_REASON_EMPTY: NoCountReason.ValueType  # 1
 """The text is empty or blank."""
 NO_COUNT_REASON_NO_NUMBER: NoCountReason.ValueType  # 2
-"""No number in any of the known forms."""
+"""No number that counts things in any of the known forms."""
 NO_COUNT_REASON_DECIMAL: NoCountReason.ValueType  # 3
 """A number with a fractional part."""
 NO_COUNT_REASON_NEGATIVE: NoCountReason.ValueType  # 4
 """A number below zero."""
 NO_COUNT_REASON_RANGE: NoCountReason.ValueType  # 5
-"""A range, such as "3-5" or "three to five"."""
+"""No exact count: a range, a bound or an estimate, such as "3-5", "over 20" or "about 5"."""
 NO_COUNT_REASON_SEVERAL_COUNTS: NoCountReason.ValueType  # 6
-"""Several different counts, and not the form "A photo of N things"."""
+"""Several counts, and neither the form "A photo of N things" nor a conclusion."""
 NO_COUNT_REASON_TOO_LARGE: NoCountReason.ValueType  # 7
 """A number too large to be a count (above 1,000,000,000)."""
 Global___NoCountReason: _TypeAlias = NoCountReason  # noqa: Y015
@@ -71,7 +71,7 @@ class ScoreRequest(_message.Message):
     REWARDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]:
-        """Answers to score, at most 4,096."""
+        """Answers to score, at most 4,096, with at most 1,000,000 characters in all."""
 
     @_builtins.property
     def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeightedReward]:
@@ -98,7 +98,7 @@ class Answer(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     TRUE_COUNT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """What the model said."""
+    """What the model said, at most 100,000 characters."""
     true_count: _builtins.int
     """How many objects there are, 0 or more."""
     def __init__(
@@ -234,7 +234,9 @@ class ParseRequest(_message.Message):
     TEXTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Texts to read a count from, at most 4,096."""
+        """Texts to read a count from, at most 4,096, each of at most 100,000 characters and 1,000,000 in
+        all.
+        """
 
     def __init__(
         self,

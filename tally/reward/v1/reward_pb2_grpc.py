@@ -28,6 +28,9 @@ if _version_not_supported:
 class RewardServiceStub:
     """Reads a count out of an answer and scores it against the true count. Stateless: equal requests
     have equal responses, so every call may be retried.
+
+    Reading a text costs time that is linear in it, whatever it says; a request holds at most
+    1,000,000 characters (Unicode code points) in all its texts, and a text at most 100,000.
     """
 
     def __init__(self, channel):
@@ -56,11 +59,15 @@ class RewardServiceStub:
 class RewardServiceServicer:
     """Reads a count out of an answer and scores it against the true count. Stateless: equal requests
     have equal responses, so every call may be retried.
+
+    Reading a text costs time that is linear in it, whatever it says; a request holds at most
+    1,000,000 characters (Unicode code points) in all its texts, and a text at most 100,000.
     """
 
     def Score(self, request, context):
         """Scores a batch of answers. INVALID_ARGUMENT: an unknown reward, a weight that is not finite,
-        a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters.
+        a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters, more
+        than 1,000,000 characters in all answers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -68,7 +75,7 @@ class RewardServiceServicer:
 
     def Parse(self, request, context):
         """Reads the counts of a batch of texts without scoring them. INVALID_ARGUMENT: more than 4,096
-        texts, or a text of more than 100,000 characters.
+        texts, a text of more than 100,000 characters, more than 1,000,000 characters in all texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +117,9 @@ def add_RewardServiceServicer_to_server(servicer, server):
 class RewardService:
     """Reads a count out of an answer and scores it against the true count. Stateless: equal requests
     have equal responses, so every call may be retried.
+
+    Reading a text costs time that is linear in it, whatever it says; a request holds at most
+    1,000,000 characters (Unicode code points) in all its texts, and a text at most 100,000.
     """
 
     @staticmethod

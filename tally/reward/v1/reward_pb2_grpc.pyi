@@ -29,6 +29,9 @@ GRPC_VERSION: str
 class RewardServiceStub:
     """Reads a count out of an answer and scores it against the true count. Stateless: equal requests
     have equal responses, so every call may be retried.
+
+    Reading a text costs time that is linear in it, whatever it says; a request holds at most
+    1,000,000 characters (Unicode code points) in all its texts, and a text at most 100,000.
     """
 
     @_typing.overload
@@ -37,11 +40,12 @@ class RewardServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RewardServiceAsyncStub: ...
     Score: _grpc.UnaryUnaryMultiCallable[_reward_pb2.ScoreRequest, _reward_pb2.ScoreResponse]
     """Scores a batch of answers. INVALID_ARGUMENT: an unknown reward, a weight that is not finite,
-    a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters.
+    a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters, more
+    than 1,000,000 characters in all answers.
     """
     Parse: _grpc.UnaryUnaryMultiCallable[_reward_pb2.ParseRequest, _reward_pb2.ParseResponse]
     """Reads the counts of a batch of texts without scoring them. INVALID_ARGUMENT: more than 4,096
-    texts, or a text of more than 100,000 characters.
+    texts, a text of more than 100,000 characters, more than 1,000,000 characters in all texts.
     """
     ListRewards: _grpc.UnaryUnaryMultiCallable[_reward_pb2.ListRewardsRequest, _reward_pb2.ListRewardsResponse]
     """The rewards that Score knows by name."""
@@ -50,16 +54,20 @@ class RewardServiceStub:
 class RewardServiceAsyncStub(RewardServiceStub):
     """Reads a count out of an answer and scores it against the true count. Stateless: equal requests
     have equal responses, so every call may be retried.
+
+    Reading a text costs time that is linear in it, whatever it says; a request holds at most
+    1,000,000 characters (Unicode code points) in all its texts, and a text at most 100,000.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Score: _aio.UnaryUnaryMultiCallable[_reward_pb2.ScoreRequest, _reward_pb2.ScoreResponse]  # type: ignore[assignment]
     """Scores a batch of answers. INVALID_ARGUMENT: an unknown reward, a weight that is not finite,
-    a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters.
+    a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters, more
+    than 1,000,000 characters in all answers.
     """
     Parse: _aio.UnaryUnaryMultiCallable[_reward_pb2.ParseRequest, _reward_pb2.ParseResponse]  # type: ignore[assignment]
     """Reads the counts of a batch of texts without scoring them. INVALID_ARGUMENT: more than 4,096
-    texts, or a text of more than 100,000 characters.
+    texts, a text of more than 100,000 characters, more than 1,000,000 characters in all texts.
     """
     ListRewards: _aio.UnaryUnaryMultiCallable[_reward_pb2.ListRewardsRequest, _reward_pb2.ListRewardsResponse]  # type: ignore[assignment]
     """The rewards that Score knows by name."""
@@ -67,6 +75,9 @@ class RewardServiceAsyncStub(RewardServiceStub):
 class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reads a count out of an answer and scores it against the true count. Stateless: equal requests
     have equal responses, so every call may be retried.
+
+    Reading a text costs time that is linear in it, whatever it says; a request holds at most
+    1,000,000 characters (Unicode code points) in all its texts, and a text at most 100,000.
     """
 
     @_abc_1.abstractmethod
@@ -76,7 +87,8 @@ class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reward_pb2.ScoreResponse, _abc.Awaitable[_reward_pb2.ScoreResponse]]:
         """Scores a batch of answers. INVALID_ARGUMENT: an unknown reward, a weight that is not finite,
-        a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters.
+        a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters, more
+        than 1,000,000 characters in all answers.
         """
 
     @_abc_1.abstractmethod
@@ -86,7 +98,7 @@ class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reward_pb2.ParseResponse, _abc.Awaitable[_reward_pb2.ParseResponse]]:
         """Reads the counts of a batch of texts without scoring them. INVALID_ARGUMENT: more than 4,096
-        texts, or a text of more than 100,000 characters.
+        texts, a text of more than 100,000 characters, more than 1,000,000 characters in all texts.
         """
 
     @_abc_1.abstractmethod

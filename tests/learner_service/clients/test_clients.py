@@ -141,6 +141,14 @@ async def test_a_reward_service_that_stays_away_is_an_error_after_the_bound(faul
             await client.score(["one"], [1])
 
 
+async def test_long_answers_are_scored_in_several_calls_and_by_their_end():
+    servicer = FakeRewards()
+    async with rewards(servicer, []) as client:
+        scores = await client.score(["three " * 50_000] * 12, [3] * 12)
+    assert len(scores) == 12
+    assert servicer.calls == 3  # five answers of 100,000 characters each at most
+
+
 def test_waiting_ends_as_soon_as_a_stop_is_asked_for():
     stop = threading.Event()
     loop = BackgroundLoop(stop)
