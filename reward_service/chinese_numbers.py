@@ -1,7 +1,7 @@
-"""Numbers in Chinese numerals: 三, 十二, 兩百, 壹佰, 一百零五, 3萬; simplified and traditional."""
+"""Numbers in Chinese numerals: 三, 十二, 廿四, 兩百, 壹佰, 一百零五, 3萬; both scripts."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from reward_service.mention import Mention, mention_of
 from reward_service.parsed_count import NoCountReason
@@ -20,55 +20,55 @@ _UNITS = {
 }
 _MYRIADS = {"萬": 10**4, "万": 10**4, "億": 10**8, "亿": 10**8}
 UNIT_CHARACTERS = "".join([*_UNITS, *_MYRIADS])
-_CHARACTERS = "".join(_DIGITS) + UNIT_CHARACTERS
-# 零件 is a part of a machine, with a measure word's character in it.
-_RUN = re.compile(f"(?:(?!零件)[0-9{_CHARACTERS}])+")
+_ALL_UNITS = frozenset(UNIT_CHARACTERS)
+_TWENTIES = {"廿": "二十", "卅": "三十", "卌": "四十"}
+_NUMERALS = "".join([*_DIGITS, *_TWENTIES]) + UNIT_CHARACTERS
+# Digits may begin a run and be in it. 零件 is a part of a machine, with a numeral in it.
+NUMERALS = f"[0-9]*+(?!零件)[{_NUMERALS}](?:(?!零件)[0-9{_NUMERALS}])*+"
 _ATOM = re.compile(r"[0-9]+|.")
 _MAX_RUN = 40
 
 
-def find_chinese_numbers(text: str) -> Iterator[Mention]:
-    """Every run of numerals that is a number, digits before a unit included; linear in the text."""
-    for match in _RUN.finditer(text):
-        start, run = match.start(), match.group()
-        if run.isascii():
-            continue
-        strict = run == "十" or not any(character in UNIT_CHARACTERS for character in run)
-        if _is_approximate(run) or _is_tens_of(text, start):
-            yield Mention(start=start, end=match.end(), fault=NoCountReason.RANGE, strict=strict)
-            continue
-        value = _value(run)
-        if value is not None:
-            yield mention_of(start, match.end(), value, strict=strict)
+def read_numerals(text: str, start: int, end: int) -> Mention | None:
+    """The number that NUMERALS found there, or None where it is none."""
+    run = text[start:end]
+    if len(run) > _MAX_RUN:
+        return None
+    if not _TWENTIES.keys().isdisjoint(run):
+        for short, long in _TWENTIES.items():
+            run = run.replace(short, long)
+    has_unit = not _ALL_UNITS.isdisjoint(run)
+    strict = end - start == 1 or not has_unit
+    if _is_approximate(run) or _is_tens_of(text, start):
+        return Mention(start, end, fault=NoCountReason.RANGE, strict=strict)
+    value = _sum_of_myriads(_ATOM.findall(run)) if has_unit else _value_of_digits(run)
+    return None if value is None else mention_of(start, end, value, strict=strict)
 
 
 def _is_approximate(run: str) -> bool:
     """Whether a run ends in two digits that mean "about": 三四, 三五, 兩三, 十七八."""
-    if len(run) < 2 or any(character in "零〇" for character in run):
+    if len(run) < 2 or run[-1] not in _DIGITS or run[-2] not in _DIGITS:
         return False
-    low, high = (_DIGITS.get(character, 0) for character in run[-2:])
-    if not low or (len(run) > 2 and run[-3] not in UNIT_CHARACTERS):
+    low, high = _DIGITS[run[-2]], _DIGITS[run[-1]]
+    if not low or (high != low + 1 and (low, high) != (3, 5)):
         return False
-    return high == low + 1 or (low, high) == (3, 5)
+    return "零" not in run and "〇" not in run and (len(run) == 2 or run[-3] in _ALL_UNITS)
 
 
 def _is_tens_of(text: str, start: int) -> bool:
     """Whether 幾十, 數百 and the like stand there; 總數十 is a total of ten."""
-    if start == 0 or text[start] not in UNIT_CHARACTERS:
+    if start == 0 or text[start] not in _ALL_UNITS:
         return False
     is_total = start > 1 and text[start - 2] in "總总"
     return text[start - 1] in "幾几" or (text[start - 1] in "數数" and not is_total)
 
 
-def _value(run: str) -> int | None:
-    """The value of a run of numerals, or None where it is not a number."""
-    if len(run) > _MAX_RUN:
+def _value_of_digits(run: str) -> int | None:
+    """The value of numerals without a unit, one after another: 二〇二四; 兩 is none of these."""
+    if len(run) > 1 and ("兩" in run or "两" in run):
         return None
-    if all(character in _DIGITS for character in run):
-        if len(run) > 1 and any(character in "兩两" for character in run):
-            return None
-        return int("".join(str(_DIGITS[character]) for character in run))
-    return _sum_of_myriads(_ATOM.findall(run))
+    digits = [_DIGITS.get(character) for character in run]
+    return None if None in digits else int("".join(map(str, digits)))
 
 
 def _sum_of_myriads(atoms: Sequence[str]) -> int | None:

@@ -1,34 +1,28 @@
 """Numbers in digits: "3", "1,234", "2.5", "½"."""
 
 import re
-from collections.abc import Iterator
 
 from reward_service.mention import Mention, mention_of
 from reward_service.parsed_count import NoCountReason
 
-_NUMBER = re.compile(
-    r"(?P<whole>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])|[0-9]+)"
-    r"(?P<fraction>(?:\.[0-9]+)+|[¼-¾⅐-⅞])?"
-    r"|[¼-¾⅐-⅞]"
-)
+DIGITS = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])|[0-9]++)(?:(?:\.[0-9]++)++|[¼-¾⅐-⅞])?|[¼-¾⅐-⅞]"
+_WHOLE = re.compile(r"[0-9,]+")
 # Python refuses to convert very long digits, and no count needs more than these.
 _MAX_DIGITS = 12
 
 
-def find_digit_numbers(text: str) -> Iterator[Mention]:
-    """Every number in digits, labels and dates included, in order; linear in the text."""
-    for match in _NUMBER.finditer(text):
-        start, whole = match.start(), match["whole"]
-        starts_with_point = _starts_with_point(text, start)
-        if whole is not None and not match["fraction"] and not starts_with_point:
-            yield mention_of(start, match.end(), digits_value(whole))
-        else:
-            fault = NoCountReason.DECIMAL
-            yield Mention(start=start - starts_with_point, end=match.end(), fault=fault)
+def read_digits(text: str, start: int, end: int) -> Mention:
+    """The number that DIGITS found there; a fraction is a fault."""
+    starts_with_point = _starts_with_point(text, start)
+    if not starts_with_point and _WHOLE.fullmatch(text, start, end):
+        return mention_of(start, end, digits_value(text[start:end]))
+    return Mention(start - starts_with_point, end, fault=NoCountReason.DECIMAL)
 
 
 def digits_value(digits: str) -> int:
     """The value of digits with or without separators; a large number for very long ones."""
+    if len(digits) < _MAX_DIGITS:
+        return int(digits.replace(",", ""))
     significant = digits.replace(",", "").lstrip("0") or "0"
     return int(significant[:_MAX_DIGITS])
 

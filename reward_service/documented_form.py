@@ -1,35 +1,51 @@
 """The form that answers are documented to have: "A photo of 3 apples"."""
 
 import re
+from collections import deque
 from collections.abc import Sequence
 
 from reward_service.mention import Mention
 from reward_service.normal_text import normal_text
-from reward_service.reading import read_mentions
+from reward_service.reading import read_evidence
 
 EXAMPLE = '"A photo of 3 apples"'
 
-_FORM = re.compile(r"a\s{1,4}photo\s{1,4}of\s{1,4}", re.I)
-_FORM_BEFORE = re.compile(rf"\b{_FORM.pattern}[*\"'(\[]{{0,3}}$", re.I)
+_FORM = re.compile(r"\ba\s{1,4}photo\s{1,4}of\s{1,4}")
+_FORM_BEFORE = re.compile(rf"{_FORM.pattern}[*\"'(\[]{{0,3}}$")
 _ARTICLE = re.compile(
-    rf"\b{_FORM.pattern}an?\s{{1,4}}"
+    rf"{_FORM.pattern}an?\s{{1,4}}"
     r"(?!(?:few|lot|couple|pair|dozen|hundred|thousand|million|half|third|quarter)\b)"
-    r"(?!(?:\w{1,30}\s){1,3}of\b)(?![^.\n]{0,200}\band\b)(?P<thing>[^\W\d_])",
-    re.I,
+    r"(?!(?:\w{1,30}\s){1,3}of\b)(?![^.\n]{0,200}\band\b)(?P<thing>[^\W\d_])"
 )
 _THINGS = re.compile(r"[ \t]*(?P<things>[^\n.!?。]{1,200})[.!。]?")
 _WINDOW = 40
 _MAX_FORM_CHARACTERS = 300
+_MOST_FORMS = 8
 
 
 def mentions_in_form(text: str, mentions: Sequence[Mention]) -> list[Mention]:
-    """Those of `mentions` that follow "a photo of" directly, in any case."""
+    """Those of `mentions` that follow "a photo of" directly."""
+    if "photo" not in text:
+        return []
     return [mention for mention in mentions if _follows_form(text, mention)]
 
 
+def last_forms(text: str) -> str:
+    """The last places of a long text that have the form, a line each, without the rest."""
+    if "photo" not in text:
+        return ""
+    forms = deque(_FORM.finditer(text), maxlen=_MOST_FORMS)
+    return "\n".join(_line(text, form.start(), form.end()) for form in forms)
+
+
+def _line(text: str, start: int, end: int) -> str:
+    """The form on a line of its own, and what stands right after it."""
+    return " ".join(text[start:end].split()) + " " + text[end : end + _WINDOW].partition("\n")[0]
+
+
 def has_article_form(text: str) -> bool:
-    """Whether a normal text says "a photo of an apple"; not "a few" or "a group of"."""
-    return _ARTICLE.search(text) is not None
+    """Whether a text in lower case says "a photo of an apple"; not "a few" or "a group of"."""
+    return "photo" in text and _ARTICLE.search(text) is not None
 
 
 def is_documented_form(answer: str) -> bool:
@@ -39,8 +55,9 @@ def is_documented_form(answer: str) -> bool:
     """
     if len(answer) > _MAX_FORM_CHARACTERS:
         return False
-    text = normal_text(answer).strip()
-    form, mentions = _FORM.match(text), read_mentions(text)
+    text = normal_text(answer).strip().lower()
+    form = _FORM.match(text)
+    mentions = read_evidence(text).mentions if form else []
     if form is None or len(mentions) > 1:
         return False
     if not mentions:
@@ -52,7 +69,7 @@ def is_documented_form(answer: str) -> bool:
 
 def _follows_form(text: str, mention: Mention) -> bool:
     before = text[max(0, mention.start - _WINDOW) : mention.start]
-    return _FORM_BEFORE.search(before) is not None
+    return before.rstrip(" \t\n*\"'([").endswith("of") and _FORM_BEFORE.search(before) is not None
 
 
 def _is_things(rest: str) -> bool:

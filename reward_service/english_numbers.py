@@ -1,12 +1,13 @@
 """Numbers in English words: "twenty-one", "a hundred and five", "two dozen", "2 million"."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from reward_service.digit_numbers import digits_value
-from reward_service.english_words import Word
+from reward_service.english_words import Word, words_from
 from reward_service.mention import Mention, mention_of
 from reward_service.parsed_count import NoCountReason
+from reward_service.phrases import any_of
 
 _UNITS = {
     "one": 1,
@@ -45,6 +46,18 @@ _SMALL = _UNITS | _TEENS
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _MULTIPLIERS = {"dozen", "hundred"} | _SCALES.keys()
 NUMBER_WORDS = frozenset({"zero", *_SMALL, *_TENS, *_MULTIPLIERS})
+# Where a number may begin that has a word in it; "one hundred" begins with "one".
+NUMBER_STARTS = [
+    *("zero", *_SMALL, *_TENS),
+    *(f"a {unit}" for unit in (*_MULTIPLIERS, "couple")),
+    *("half dozen", "half a dozen"),
+]
+_AFTER_DIGITS = _MULTIPLIERS | {"dozens"}
+# What follows digits that a word multiplies.
+MULTIPLIER_AFTER = re.compile(rf"[ \t-]{any_of(_AFTER_DIGITS)}(?![a-z])")
+# What may be inside a number beside its words.
+_JOINTS = {"a", "an", "and", "half", "couple", "of"}
+_MAX_WORDS = 18
 
 _INTEGER = re.compile(r"[0-9]{1,9}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,2}")
 _ORDINAL = re.compile(
@@ -57,19 +70,40 @@ _FRACTION = re.compile(r"(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)
 _Part = tuple[int, int]  # a value, and the index of the word after it
 
 
-def find_english_numbers(words: Sequence[Word]) -> Iterator[Mention]:
-    """Every number that has a word in it, ordinals left out, in order; linear in the words."""
-    index = 0
-    while index < len(words):
-        part = _number(words, index)
-        if part is None:
-            index += 1
-            continue
-        value, after = part
-        mention = _judge(words, index, value, after)
-        if mention is not None:
-            yield mention
-        index = after
+def read_english(text: str, start: int) -> tuple[Mention | None, int]:
+    """The number that begins at `start`, if one does that is no ordinal, and where to go on."""
+    words = _number_words(text, start)
+    part = _number(words, 0)
+    if part is None:
+        return None, words[0].end if words else start + 1
+    value, after = part
+    return _judge(words, 0, value, after), words[after - 1].end
+
+
+def _number_words(text: str, start: int) -> list[Word]:
+    """The words of a number from its first on, and two more that may make it something else."""
+    words: list[Word] = []
+    last, others = "", 0
+    for word in words_from(text, start):
+        words.append(word)
+        if word.text in NUMBER_WORDS:
+            if _cannot_follow(last, word.text):
+                break
+            last, others = word.text, 0
+        else:
+            others += 1 if word.text in _JOINTS else 2
+        if others > 3 or len(words) == _MAX_WORDS:
+            break
+    return words
+
+
+def _cannot_follow(last: str, word: str) -> bool:
+    """Whether no number has the two words one after the other, an "and" between or not."""
+    if last in _SMALL:
+        return word in _SMALL or word in _TENS
+    if last in _TENS:
+        return word in _TEENS or word in _TENS
+    return last == word
 
 
 def _judge(words: Sequence[Word], index: int, value: int, after: int) -> Mention | None:
@@ -77,7 +111,7 @@ def _judge(words: Sequence[Word], index: int, value: int, after: int) -> Mention
     start, last = words[index].start, words[after - 1]
     following = words[after].text if after < len(words) and last.gap in (" ", "-") else ""
     if value < 10 and (_FRACTION.fullmatch(following) or (value == 1 and following == "half")):
-        return Mention(start=start, end=words[after].end, fault=NoCountReason.DECIMAL)
+        return Mention(start, words[after].end, fault=NoCountReason.DECIMAL)
     if _POWER_ORDINAL.fullmatch(following):
         return None
     if following == "and" and after + 1 < len(words) and words[after].joins_by_space:
@@ -94,7 +128,7 @@ def _number(words: Sequence[Word], index: int) -> _Part | None:
     part = _half_dozen(words, index) or _group(words, index)
     if part is None:
         return None
-    if _text_after(words, part[1]) == "dozen":
+    if _text_after(words, part[1]) in ("dozen", "dozens"):
         return part[0] * 12, part[1] + 1
     total, after = _scale(words, part)
     is_word = after - index > 1 or words[index].text in NUMBER_WORDS
@@ -146,7 +180,7 @@ def _leading(words: Sequence[Word], index: int) -> _Part | None:
     text = words[index].text
     if text == "a" and _text_after(words, index + 1) == "couple":
         return (2, index + 3) if _text_after(words, index + 2) == "of" else None
-    if _text_after(words, index + 1) in _MULTIPLIERS:
+    if _text_after(words, index + 1) in _AFTER_DIGITS:
         if text == "a":
             return 1, index + 1
         if _INTEGER.fullmatch(text):

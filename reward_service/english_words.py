@@ -1,17 +1,16 @@
-"""A text as English words and integers, with what stands between them."""
+"""The English words and integers from a place of a text on, with what stands between them."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
-_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[0-9]+(?:[.,][0-9]+)*")
+_WORD = re.compile(r"([a-z]+(?:'[a-z]+)*|[0-9]+(?:[.,][0-9]+)*)([^a-z0-9]{0,4})")
+# A word that is longer says nothing of numbers; the bound keeps a look at a word short.
+_MAX_WORD = 40
 
 
-@dataclass(frozen=True, kw_only=True)
-class Word:
-    """A lower-case word or digits at `start` to `end`; `gap` is what stands before the next.
-
-    Nothing longer than three characters joins two words, so that a longer gap is given as "…".
-    """
+class Word(NamedTuple):
+    """A word or digits at `start` to `end`; `gap` is what stands before the next, or its start."""
 
     text: str
     start: int
@@ -27,16 +26,15 @@ class Word:
         return self.gap == "-"
 
 
-def english_words(text: str) -> list[Word]:
-    """Every word in order, linear in the text."""
-    matches = list(_WORD.finditer(text))
-    nexts = [match.start() for match in matches[1:]] + [len(text)]
-    return [
-        Word(
-            text=match.group().lower(),
-            start=match.start(),
-            end=match.end(),
-            gap=text[match.end() : following] if following - match.end() <= 3 else "…",
-        )
-        for match, following in zip(matches, nexts, strict=False)
-    ]
+def words_from(text: str, start: int) -> Iterator[Word]:
+    """The words of a text in lower case from one that begins at `start`, while they join.
+
+    Nothing longer than three characters joins two words.
+    """
+    match = _WORD.match(text, start, start + _MAX_WORD)
+    while match is not None:
+        word, gap = match.groups()
+        yield Word(word, match.start(), match.end(1), gap)
+        if not 0 < len(gap) <= 3:
+            return
+        match = _WORD.match(text, match.end(), match.end() + _MAX_WORD)

@@ -6,6 +6,10 @@ _INVISIBLE = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFE0E, 0xFE
 _MINUS = dict.fromkeys([0x2010, 0x2011, 0x2012, 0x2212, 0xFE63], "-")
 _TILDES = dict.fromkeys([0x301C, 0x223C, 0x02DC], "~")
 _QUOTES = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"'}
+# The digits of mathematical alphabets: bold, double-struck, sans-serif, monospace.
+_STYLED_DIGITS = {0x1D7CE + offset: str(offset % 10) for offset in range(50)}
+# The only letter whose lower case is longer than itself: places in both cases stay the same.
+_DOTTED_I = {0x0130: "I"}
 _TABLE: dict[int, int | str | None] = {
     **_FULL_WIDTH,
     **_SPACES,
@@ -13,9 +17,11 @@ _TABLE: dict[int, int | str | None] = {
     **_MINUS,
     **_TILDES,
     **_QUOTES,
+    **_STYLED_DIGITS,
+    **_DOTTED_I,
 }
 
 
 def normal_text(text: str) -> str:
     """`text` with full-width forms as ASCII, one minus, one quote, and no invisible characters."""
-    return text.translate(_TABLE)
+    return text if text.isascii() else text.translate(_TABLE)

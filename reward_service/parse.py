@@ -6,11 +6,18 @@ there are any; otherwise all of them do. They are a count when all of them say t
 
 from collections.abc import Sequence
 
-from reward_service.documented_form import EXAMPLE, has_article_form, mentions_in_form
+from reward_service.conclusion import decide
+from reward_service.documented_form import (
+    EXAMPLE,
+    has_article_form,
+    last_forms,
+    mentions_in_form,
+)
+from reward_service.markup import marked_part, without_markup
 from reward_service.mention import MAX_COUNT, Mention
 from reward_service.normal_text import normal_text
 from reward_service.parsed_count import NoCountReason, ParsedCount
-from reward_service.reading import read_mentions
+from reward_service.reading import read_evidence
 
 __all__ = ["NoCountReason", "ParsedCount", "parse_count"]
 
@@ -20,26 +27,43 @@ _FAULTS = {
     NoCountReason.DECIMAL: "has a fractional part; a count is a whole number",
     NoCountReason.NEGATIVE: "is below zero; a count is 0 or more",
     NoCountReason.RANGE: "gives a range; state one count",
+    NoCountReason.SEVERAL_COUNTS: "may be said of each or of both; state one count",
     NoCountReason.TOO_LARGE: f"is too large; a count is at most {MAX_COUNT:,}",
 }
 
 
 def parse_count(text: str) -> ParsedCount:
     """Reads the count of an answer of any length, in time linear in it; never raises."""
-    text = normal_text(text)
-    if not text.strip():
+    shown = normal_text(text)
+    plain = shown.lower()
+    if part := marked_part(plain):
+        shown, plain = shown[slice(*part)], plain[slice(*part)]
+    if not plain.strip():
         return _no_count(NoCountReason.EMPTY, f"The answer is empty; write {EXAMPLE}.")
-    mentions = read_mentions(text)
-    if mentions:
-        return _decide(text, mentions_in_form(text, mentions) or mentions)
-    if has_article_form(text):
+    return _read(shown, without_markup(plain))
+
+
+def _read(shown: str, plain: str) -> ParsedCount:
+    """The count of a text without markup in lower case; `shown` is what is quoted from."""
+    evidence = read_evidence(plain)
+    if not evidence.is_all and (forms := last_forms(plain)):
+        in_form = mentions_in_form(forms, read_evidence(forms).mentions)
+        if in_form:
+            return _judge(forms, in_form, is_one=True)
+    if evidence.mentions:
+        if in_form := mentions_in_form(plain, evidence.mentions):
+            return _judge(shown, in_form, is_one=True)
+        deciding, is_one = decide(plain, evidence)
+        return _judge(shown, deciding, is_one=is_one)
+    if has_article_form(plain):
         explanation = 'The count is 1, read from the article after "a photo of".'
         return ParsedCount(count=1, explanation=explanation)
     message = f"No number of things was found; write one, as in {EXAMPLE}."
     return _no_count(NoCountReason.NO_NUMBER, message)
 
 
-def _decide(text: str, mentions: Sequence[Mention]) -> ParsedCount:
+def _judge(text: str, mentions: Sequence[Mention], *, is_one: bool) -> ParsedCount:
+    """The count of the deciding mentions; where they agree, `is_one` says if it is of one thing."""
     faulty = next((mention for mention in mentions if mention.fault is not None), None)
     if faulty is not None and faulty.fault is not None:
         message = f"{_quote(text, faulty)} {_FAULTS[faulty.fault]}, as in {EXAMPLE}."
@@ -52,6 +76,9 @@ def _decide(text: str, mentions: Sequence[Mention]) -> ParsedCount:
             f"Several different counts were found ({shown}{rest}); write one, as in {EXAMPLE}."
         )
         return _no_count(NoCountReason.SEVERAL_COUNTS, message)
+    if not is_one:
+        message = f"{_quote(text, mentions[0])} is not the only count; write one, as in {EXAMPLE}."
+        return _no_count(NoCountReason.SEVERAL_COUNTS, message)
     explanation = f"The count is {counts[0]}, read from {_quote(text, mentions[0])}."
     return ParsedCount(count=counts[0], explanation=explanation)
 
@@ -62,7 +89,9 @@ def _no_count(reason: NoCountReason, explanation: str) -> ParsedCount:
 
 def _quote(text: str, mention: Mention) -> str:
     """The mention in quotes, on one line, its end left out if it is long."""
-    quoted = " ".join(text[mention.start : mention.end].split())
+    quoted = text[mention.start : mention.end]
+    if len(quoted) > 1:
+        quoted = " ".join(quoted.split())
     if len(quoted) > _MAX_QUOTED:
         quoted = f"{quoted[:_MAX_QUOTED]}…"
     return f'"{quoted}"'

@@ -9,13 +9,14 @@ from reward_service.parsed_count import NoCountReason
 
 _MAX_GAP = 20
 _RANGE_GAP = re.compile(
-    rf"\s*[{MEASURE_WORDS}]?\s*(?:[-–—~]{{1,3}}|到|至|或者?是?|还是|還是)\s*"
-    r"|\s+(?:to|or|through|or maybe|or perhaps)\s+",
-    re.IGNORECASE,
+    rf"\s*[{MEASURE_WORDS}]?\s*(?:[-–—~]{{1,3}}|[,、]?(?:到|至|或者?是?|或[許许]是?|可能是?|还是|還是))\s*"
+    r"|,?\s+(?:to|or|through|or maybe|or perhaps|or possibly|or even)\s+"
+    r"|,?\s\(?(?:maybe|perhaps|possibly|could be|or)\s|\s[a-z]{2,12}\s(?:or|or maybe|or perhaps)\s",
 )
-_BETWEEN_GAP = re.compile(r"\s+and\s+|[和與与跟]", re.IGNORECASE)
-_BETWEEN = re.compile(r"(?:\bbetween\s{1,3}|介[於于]\s?)$", re.IGNORECASE)
-_DECIMAL_GAP = re.compile(r"\s+point\s+|\s?[點点]\s?|\s?/\s?|分之", re.IGNORECASE)
+_PART_GAP = re.compile(r"\s(?:out )?of\s(?:the |these |those |all |my )")
+_BETWEEN_GAP = re.compile(r"\s+and\s+|[和與与跟]")
+_BETWEEN = re.compile(r"(?:\bbetween\s{1,3}|介[於于]\s?)$")
+_DECIMAL_GAP = re.compile(r"\s+point\s+|\s?[點点]\s?|\s?/\s?|分之")
 
 
 def join_ranges(text: str, mentions: Sequence[Mention]) -> list[Mention]:
@@ -26,7 +27,7 @@ def join_ranges(text: str, mentions: Sequence[Mention]) -> list[Mention]:
         if fault is None:
             joined.append(mention)
         else:
-            joined[-1] = Mention(start=joined[-1].start, end=mention.end, fault=fault)
+            joined[-1] = Mention(joined[-1].start, mention.end, fault=fault)
     return joined
 
 
@@ -38,9 +39,9 @@ def _fault_of_pair(text: str, first: Mention, second: Mention) -> NoCountReason 
         return NoCountReason.DECIMAL
     if first.value is not None and first.value == second.value:
         return None  # "5 - five" says one count twice
-    if _RANGE_GAP.fullmatch(gap):
-        return NoCountReason.RANGE
-    before = text[max(0, first.start - 12) : first.start]
-    if _BETWEEN_GAP.fullmatch(gap) and _BETWEEN.search(before):
-        return NoCountReason.RANGE
-    return None
+    if first.value != 1 and _PART_GAP.fullmatch(gap):
+        return NoCountReason.SEVERAL_COUNTS
+    is_range = _RANGE_GAP.fullmatch(gap) or (
+        _BETWEEN_GAP.fullmatch(gap) and _BETWEEN.search(text, max(0, first.start - 12), first.start)
+    )
+    return NoCountReason.RANGE if is_range else None

@@ -21,7 +21,10 @@ EXAMPLES = {
     "learner_service.grpo.trainer:GRPOTrainer": "parts_of_a_trainer",
     "learner_service.policy.packing:pack": "nothing",
     "learner_service.ranks:Ranks": "nothing",
+    "reward_service.phrases:PhrasesBefore": "nothing",
+    "reward_service.phrases:any_of": "nothing",
     "rollout_service.engine:Engine.generate": "a_loaded_engine",
+    "tally.rpc.batches:batches": "nothing",
     "tally.rpc.blobs:BlobClient": "a_blob_store",
 }
 

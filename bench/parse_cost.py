@@ -1,0 +1,152 @@
+"""What reading an answer costs, ordinary ones and the slowest that a search finds.
+
+    python -m bench.parse_cost [--minutes 60] [--seed 1] [--quick]
+
+The search mutates lists of fragments, each repeated to the length that is asked for, and keeps
+those that cost most CPU a character. What it ends with is measured at several lengths, in CPU time
+of this process, so that what else the machine does hardly matters.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.report import options, print_json, print_table
+from reward_service.parse import parse_count
+from reward_service.phrases import split
+from reward_service.rewards import REWARDS
+from reward_service.score import Answer, WeightedReward, score_answer
+
+LENGTHS = (1_000, 10_000, 100_000)
+_ALL_REWARDS = [WeightedReward(reward=reward, weight=1.0) for reward in REWARDS.values()]
+_KEPT, _MOST_FRAGMENTS = 24, 40
+_SIGNS = "0123456789 .,:;-–~/+=*_<>()[]{}|#$%'\"!?\n\t①½é😀\u200b\u3000５Ａ。、"
+_CHARACTERS = "零一二三十百千萬億兩半多個顆隻張打對雙倆第共約無沒到或和的是幾數"
+# A phrase each, with a blank at its end where it has letters.
+_ENGLISH = """
+one|two|twenty|hundred|and|a|an|dozen|half a dozen|a couple of|a pair|a pair of shoes|no|not
+none|any|don't see any|not a single|nothing|a photo of|a photo of 3|a photo of an|at least|about
+more than|over|or more|or so|to|or|between|3 or 4|point|minus|1,111|1.1|.5|1/2|3rd|No. 3|image
+the|of them|of the|in|on|so|total|in total|answer:|answer is|count:|number of
+number of apples is|wait,|no,|actually|sum|equals|=>|->|=|+|1, 2, 3,|apples|red|is|are|cm
+o'clock|january|every|each|this one
+"""
+_GLUED = """
+one|-one|n't|1,111|<answer>|</answer>|\\boxed{|</think>|####|~~|<b>|</a|__|$5$|x|a
+沒有|一個也沒有|不是|總共|答案是|所以|不對,|其中|三個紅的|四個綠的|左邊|三到五個|三點五|十幾個
+一打|一雙鞋|廿四|一張照片|看不到任何|大約|左右|以上|三明治|等一下
+"""
+FRAGMENTS = [
+    *_SIGNS,
+    *_CHARACTERS,
+    *(f"{phrase} " for phrase in split(_ENGLISH)),
+    *split(_GLUED),
+    "1. a\n",
+    "2. b\n",
+]
+ORDINARY = (
+    "3",
+    "A photo of 3 apples",
+    "There are 7 apples in the image.",
+    "A photo of twenty-one red apples on a wooden table.",
+    "圖片中有3個蘋果。",
+    "總共有十二個蘋果",
+    "A photo of no apples",
+    "I can see several apples: two on the left and three on the right, so there are five.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Fragments that make a text when repeated, and its cost in seconds of CPU a character."""
+
+    fragments: tuple[str, ...]
+    cost: float
+
+
+def text_of(fragments: Sequence[str], characters: int) -> str:
+    """The fragments one after another, again and again, cut to a length."""
+    piece = "".join(fragments) or " "
+    return (piece * (characters // len(piece) + 1))[:characters]
+
+
+def cpu_seconds(action: Callable[[], object], repeats: int = 3) -> float:
+    """The least CPU time of several goes."""
+    times = []
+    for _ in range(repeats):
+        started = time.process_time()
+        action()
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+def search(seed: int, minutes: float, characters: int) -> list[Candidate]:
+    """The slowest candidates that are found within the minutes, the slowest first."""
+    chance = random.Random(seed)
+    kept = [_measure((fragment,), characters) for fragment in FRAGMENTS]
+    ends = time.monotonic() + minutes * 60
+    while time.monotonic() < ends:
+        kept = sorted(kept, key=lambda candidate: -candidate.cost)[:_KEPT]
+        parent, other = chance.choice(kept).fragments, chance.choice(kept).fragments
+        child = _mutate(chance, parent, other)
+        kept.append(_measure(child, characters))
+    best = [_measure(candidate.fragments, characters, repeats=7) for candidate in kept]
+    return sorted(best, key=lambda candidate: -candidate.cost)
+
+
+def _mutate(
+    chance: random.Random, parent: tuple[str, ...], other: tuple[str, ...]
+) -> tuple[str, ...]:
+    fragments = list(parent)
+    for _ in range(chance.randint(1, 4)):
+        place = chance.randrange(len(fragments) + 1)
+        change = chance.random()
+        if change < 0.4:
+            fragments.insert(place, chance.choice(FRAGMENTS))
+        elif change < 0.6 and len(fragments) > 1:
+            del fragments[place % len(fragments)]
+        elif change < 0.8:
+            fragments[place % len(fragments)] = chance.choice(FRAGMENTS)
+        else:
+            fragments[place:] = other[chance.randrange(len(other)) :]
+    return tuple(fragments[:_MOST_FRAGMENTS]) or parent
+
+
+def _measure(fragments: tuple[str, ...], characters: int, repeats: int = 2) -> Candidate:
+    text = text_of(fragments, characters)
+    cost = max(cpu_seconds(lambda: parse_count(text), repeats), _score_seconds(text, repeats))
+    return Candidate(fragments=fragments, cost=cost / characters)
+
+
+def _score_seconds(text: str, repeats: int) -> float:
+    answer = Answer(text=text, true_count=3)
+    return cpu_seconds(lambda: score_answer(answer, _ALL_REWARDS), repeats)
+
+
+def main() -> None:
+    parser = options(__doc__ or "")
+    parser.add_argument("--minutes", type=float, default=60.0, help="how long to search")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--characters", type=int, default=2_000, help="length while searching")
+    chosen = parser.parse_args()
+    minutes = 0.1 if chosen.quick else chosen.minutes
+    found = search(chosen.seed, minutes, chosen.characters)
+    ordinary = {text: 1e6 * _ordinary_seconds(text) for text in ORDINARY}
+    print_table(["ordinary answer", "µs"], [[text, cost] for text, cost in ordinary.items()])
+    slowest = {}
+    for length in LENGTHS:
+        costs = [_measure(one.fragments, length, repeats=5).cost for one in found[:8]]
+        slowest[length] = 1e6 * max(costs)
+    print_table(["characters", "slowest, µs a character"], [[n, c] for n, c in slowest.items()])
+    settings = {"seed": chosen.seed, "minutes": minutes, "characters": chosen.characters}
+    figures = {"ordinary": ordinary, "slowest": slowest, "text": "".join(found[0].fragments)}
+    print_json("parse_cost", settings, figures)
+
+
+def _ordinary_seconds(text: str, calls: int = 500) -> float:
+    return cpu_seconds(lambda: [parse_count(text) for _ in range(calls)], repeats=5) / calls
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Whether equal numbers say one count again, or count other things: "2 cats and 2 dogs"."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from reward_service.clue_words import Kind
+from reward_service.clues import Clue
+from reward_service.mention import Mention
+
+_FAR = 80
+_ADDS = re.compile(r"\b(?:and|plus|another|&)\b|[+&]|[和與与跟及、]|另")
+_SENTENCE_END = re.compile(r"[!?。;\n]|\.(?:\s|$)")
+_FOLLOWS = re.compile(r"[^,.;:!?。\n()]{0,30}")
+_STATES = re.compile(r"(?:\bthere (?:are|is)|\bi (?:see|count)|有)\s?$")
+_HAN_PLACE = re.compile(r"[一-龥]")
+_SAME_HAN = re.compile(r"[共總总是即就也只答合計计]")
+
+
+def agree(text: str, mentions: Sequence[Mention], marks: Sequence[Clue]) -> bool:
+    """Whether all mentions are one value, and none of them counts something else."""
+    if not mentions or any(mention.fault for mention in mentions):
+        return False
+    if len({mention.value for mention in mentions}) > 1:
+        return False
+    return mentions[0].value == 0 or not any(
+        _adds(text, first, second, marks) for first, second in pairwise(mentions)
+    )
+
+
+def _adds(text: str, first: Mention, second: Mention, marks: Sequence[Clue]) -> bool:
+    """Whether the second of two equal numbers counts other things than the first."""
+    gap = text[first.end : second.start]
+    if len(gap) > _FAR or _is_marked(second, first.end, marks):
+        return False
+    if _SENTENCE_END.search(gap):
+        is_stated = _STATES.search(text[max(0, second.start - 12) : second.start])
+        return is_stated is not None and _differ(text, first, second)
+    if _ADDS.search(gap):
+        return True
+    if first.value == 1 and "," in gap and text.startswith("one", second.start):
+        return _ONLY.search(gap) is None
+    if "," in gap and _HAN_PLACE.search(gap.rpartition(",")[2]):
+        return _SAME_HAN.search(gap.rpartition(",")[2]) is None
+    return "," in gap and _differ(text, first, second)
+
+
+_ONLY = re.compile(r"\b(?:just|only|exactly)\s*$")
+
+
+def _is_marked(second: Mention, first_end: int, marks: Sequence[Clue]) -> bool:
+    """Whether a mark of a conclusion stands between the two, or right behind the second."""
+    return any(
+        mark.kind is not Kind.CORRECTION
+        and (first_end <= mark.start < second.start or 0 <= mark.start - second.end < 30)
+        for mark in marks
+    )
+
+
+def _differ(text: str, first: Mention, second: Mention) -> bool:
+    """Whether other things are said of the two: neither's words are all among the other's."""
+    ours, theirs = _after(text, first), _after(text, second)
+    if ours.startswith(theirs) or theirs.startswith(ours):
+        return False
+    words, others = set(ours.split()), set(theirs.split())
+    return not (words <= others or others <= words)
+
+
+def _after(text: str, mention: Mention) -> str:
+    match = _FOLLOWS.match(text, mention.end)
+    return match.group().strip() if match else ""
