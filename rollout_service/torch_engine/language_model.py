@@ -20,6 +20,9 @@ from tally.families.rotation import Rotation
 
 # Up to here a second copy of the weights, with the adapter in it, is cheap to hold and to make.
 _MOST_MERGED_BYTES = 1024**3
+# And weights in 4 bits are cheap to hold unpacked; they are then multiplied in one product and
+# without the rounding of bitsandbytes' own on a CPU.
+_MOST_UNPACKED_BYTES = 128 * 1024**2
 
 
 class LanguageModel:
@@ -32,13 +35,15 @@ class LanguageModel:
         self._key_heads = module.config.num_key_value_heads
         self._rotary = module.rotary_emb
         self._norm = module.norm
-        merges = _merges(module)
+        unpacks = _unpacked_bytes(module) <= _MOST_UNPACKED_BYTES
+        merges = _merges(module, unpacks=unpacks)
         self._layers = [
             _Layer(
                 layer,
                 family,
                 f"{family.language_model_path}.layers.{number}",
                 merges=merges,
+                unpacks=unpacks,
             )
             for number, layer in enumerate(module.layers)
         ]
@@ -128,14 +133,15 @@ class _Layer:
     Raises UnsupportedModel where the family doesn't describe the whole of the layer.
     """
 
-    def __init__(self, layer: Any, family: Family, name: str, *, merges: bool) -> None:
+    def __init__(
+        self, layer: Any, family: Family, name: str, *, merges: bool, unpacks: bool
+    ) -> None:
         family.check_attention(layer)
         parts, norms = family.projections, family.head_norms
 
         def join(*paths: str) -> Projection:
-            return Projection(
-                {f"{name}.{path}": layer.get_submodule(path) for path in paths}, merges=merges
-            )
+            layers = {f"{name}.{path}": layer.get_submodule(path) for path in paths}
+            return Projection(layers, merges=merges, unpacks=unpacks)
 
         self.qkv = join(parts.query, parts.key, parts.value)
         self._output = join(parts.output)
@@ -173,7 +179,19 @@ class _Layer:
         return self._down(self._activation(gate) * up)
 
 
-def _merges(module: Any) -> bool:
+def _merges(module: Any, *, unpacks: bool) -> bool:
     parameters = list(module.layers.parameters())
-    is_exact = all(parameter.dtype == torch.float32 for parameter in parameters)
+    is_exact = all(_held_dtype(parameter, unpacks) == torch.float32 for parameter in parameters)
     return is_exact and sum(p.nbytes for p in parameters) <= _MOST_MERGED_BYTES
+
+
+def _held_dtype(parameter: Any, unpacks: bool) -> torch.dtype:
+    packed = getattr(parameter, "quant_state", None)
+    dtype: torch.dtype = packed.dtype if packed and unpacks else parameter.dtype
+    return dtype
+
+
+def _unpacked_bytes(module: Any) -> int:
+    """Of what is held in 4 bits."""
+    states = (getattr(one, "quant_state", None) for one in module.layers.parameters())
+    return sum(state.shape.numel() * state.dtype.itemsize for state in states if state)

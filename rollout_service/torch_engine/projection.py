@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,15 +21,19 @@ class Projection:
     """`layers` by full name, side by side: their outputs are joined along the last axis.
 
     Layers of plain weights become views of one tensor, so that nothing is held twice; quantised
-    ones are called in turn. Where `merges`, an adapter is multiplied out into a second weight
-    once, which spares two thin products for every token; only float32 does that without loss.
+    ones are called in turn, or unpacked once where `unpacks`. Where `merges`, an adapter is
+    multiplied out into a second weight once, which spares two thin products for every token; only
+    float32 does that without loss.
     """
 
-    def __init__(self, layers: Mapping[str, nn.Linear], *, merges: bool) -> None:
+    def __init__(self, layers: Mapping[str, nn.Linear], *, merges: bool, unpacks: bool) -> None:
         self.names = tuple(layers)
         self.out_features = [layer.out_features for layer in layers.values()]
         self._layers = list(layers.values())
         self._lora: Lora | None = None
+        if unpacks:
+            for layer in self._layers:
+                _unpack(layer)
         self._base = _join(self._layers)
         self._weight = self._base
         self._merged = torch.empty_like(self._base) if merges and self._base is not None else None
@@ -55,9 +60,20 @@ class Projection:
         return y.add_(functional.linear(low, self._lora.b))
 
 
+def _unpack(layer: nn.Linear) -> None:
+    """Gives a layer in 4 bits the weights that these stand for, as its learner computes with."""
+    packed: Any = layer.weight
+    if hasattr(packed, "quant_state"):
+        # Here, since what holds nothing in 4 bits needs no bitsandbytes.
+        from bitsandbytes.functional import dequantize_4bit  # noqa: PLC0415
+
+        unpacked = dequantize_4bit(packed.data, packed.quant_state)
+        layer.weight = nn.Parameter(unpacked, requires_grad=False)
+
+
 def _join(layers: list[nn.Linear]) -> Tensor | None:
     """The layers' weights as one tensor, of which theirs become parts; None where quantised."""
-    if any(type(layer) is not nn.Linear for layer in layers):
+    if any(hasattr(layer.weight, "quant_state") for layer in layers):
         return None
     weight = torch.cat([layer.weight for layer in layers])
     parts = weight.split([layer.out_features for layer in layers])

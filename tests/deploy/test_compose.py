@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tally.job.settings import TrainingConfig
 from tests.deploy.images import DEPLOY, ROOT, SETTINGS, image, read_settings, unknown_settings
 
 SECRETS = {"TALLY_DATABASE_PASSWORD": "p@ss/w:rd", "TALLY_TOKEN": "s3cret"}
@@ -68,9 +69,9 @@ def test_a_secret_that_is_unset_is_named(secret: str):
 
 def test_the_example_of_settings_sets_what_the_file_asks_for():
     example = (ROOT / ".env.example").read_text()
-    named = set(re.findall(r"^#?\s?([A-Z_]+)=", example, re.MULTILINE))
-    assert named == set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
-    empty = set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE))
+    named = set(re.findall(r"^#?\s?([A-Z0-9_]+)=", example, re.MULTILINE))
+    assert named == set(re.findall(r"\$\{([A-Z0-9_]+)", (ROOT / "docker-compose.yml").read_text()))
+    empty = set(re.findall(r"^([A-Z0-9_]+)=$", example, re.MULTILINE))
     assert empty == set(SECRETS)
 
 
@@ -113,6 +114,12 @@ def test_the_gateway_reaches_the_database_that_is_there(resolved, monkeypatch):
 def test_learner_and_rollout_name_one_base_model(resolved):
     (model,) = json.loads(environment_of(resolved, "learner")["TALLY_LEARNER_MODELS"])
     assert environment_of(resolved, "rollout")["TALLY_ROLLOUT_MODEL"] == model
+
+
+def test_replicas_hold_the_base_as_a_job_does_by_default(resolved, monkeypatch):
+    settings = read_settings("rollout", environment_of(resolved, "rollout"), monkeypatch)
+    assert settings.use_4bit == TrainingConfig().use_4bit
+    assert "vllm-4bit" in (DEPLOY / "rollout.Dockerfile").read_text()
 
 
 def test_the_gateway_alone_is_published_and_rollout_can_be_scaled(resolved):

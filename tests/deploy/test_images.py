@@ -102,7 +102,7 @@ def test_dependencies_come_from_a_lock_and_before_code(service: str):
     stage = stages(service)[0]
     ((source,), target) = stage.copied(*stage.values("COPY"))
     assert Path(source).parent == Path("deploy/locks")
-    assert Path(source).stem == {"rollout": "vllm"}.get(service, service)
+    assert Path(source).stem == {"rollout": "vllm-4bit"}.get(service, service)
     assert f"install --require-hashes --requirement {target}" in stage.commands[0]
     assert image(service).values("COPY")[:2] == [
         "--from=dependencies /opt/venv /opt/venv",

@@ -11,7 +11,8 @@ from tests.stack import Stack, running_stack
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+    """For jobs in full precision, whose adapters PEFT is asked about."""
+    with running_stack(tmp_path_factory.mktemp("stack"), "--no-use-4bit") as stack:
         yield stack
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 import requests
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerState
+
+from tests.stack import Stack, running_stack
 
 # The example of the document; only the host is another.
 EXAMPLE = """
@@ -76,6 +79,13 @@ def assert_documented(job: dict) -> None:
 
 
 @pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """As `tally up` is without an option."""
+    with running_stack(tmp_path_factory.mktemp("default_stack")) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
 def example(stack, training_zip: Path, tmp_path_factory) -> dict:
     """What the example leaves behind in its variables."""
     with pytest.MonkeyPatch.context() as patch:
@@ -97,6 +107,16 @@ def test_the_example_trains_with_the_documented_defaults(completed: dict):
     # 18 rows, batches of 1 and 8 accumulation steps: 3 steps an epoch, 30 epochs.
     assert (completed["current_step"], completed["total_steps"]) == (90, 90)
     assert completed["progress"] == 100.0
+
+
+def test_learner_and_replicas_hold_the_base_in_one_precision(stack, completed: dict):
+    """The documented defaults are nothing to be warned of."""
+    job_id = completed["job_id"]
+    events = requests.get(f"{stack.url}/jobs/{job_id}/events", timeout=30).text
+    assert "event: ended" in events
+    assert "event: notice" not in events
+    gaps = [step["log_probability_gap"] for step in stack.get(f"/jobs/{job_id}/metrics")["steps"]]
+    assert max(gaps) < 1e-3
 
 
 def test_every_listing_has_the_documented_keys(stack, completed: dict):

@@ -14,7 +14,7 @@ from tests.ui.visitor import chromium
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+    with running_stack(tmp_path_factory.mktemp("stack"), "--no-use-4bit") as stack:
         yield stack
 
 

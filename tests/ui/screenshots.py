@@ -86,7 +86,7 @@ if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="tally-screenshots-"))
     try:
-        with running_stack(folder) as stack:
+        with running_stack(folder, "--no-use-4bit") as stack:
             asyncio.run(main(folder, stack.url))
     finally:
         shutil.rmtree(folder)

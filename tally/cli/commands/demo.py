@@ -63,7 +63,13 @@ def _run(folder: Path, output: Path, request: StopRequest, engine: str) -> Json:
     """→ the held-out comparison. Raises StackFailed with the log of the service at fault."""
     port = free_ports(1)[0]
     with running_stack(
-        request, data_dir=folder, model=DEFAULT_MODEL, host=_HOST, port=port, engine=engine
+        request,
+        data_dir=folder,
+        model=DEFAULT_MODEL,
+        host=_HOST,
+        port=port,
+        engine=engine,
+        use_4bit=bool(settings.TRAINING_CONFIG["use_4bit"]),
     ) as stack:
         url, samples = f"http://{_HOST}:{port}", folder / "samples"
         training = BackgroundTask(lambda: _train(url, samples, output, request))

@@ -42,6 +42,14 @@ def up(
     replicas: Annotated[
         int, typer.Option(min=1, help="Rollout processes; with GPUs, one for each that may sample.")
     ] = 1,
+    use_4bit: Annotated[
+        bool | None,
+        typer.Option(
+            "--use-4bit/--no-use-4bit",
+            help="Whether the rollout processes hold the base in 4 bits; as a job does by default "
+            "if unset, where the engine can. Jobs of the other precision say so.",
+        ),
+    ] = None,
 ) -> None:
     """Run every service on this machine until Ctrl-C."""
     chosen = resolve_model(model or DEFAULT_MODEL)
@@ -55,6 +63,7 @@ def up(
             port=port,
             engine=engine,
             replicas=replicas,
+            use_4bit=use_4bit,
         ) as stack,
     ):
         say(f"Tally answers at http://{reachable(host)}:{port}; Ctrl-C ends it.")
@@ -71,6 +80,7 @@ def running_stack(
     port: int,
     engine: str = "auto",
     replicas: int = 1,
+    use_4bit: bool | None = None,
 ) -> Iterator[Supervisor]:
     """A stack whose services are all healthy; ended in order on the way out.
 
@@ -86,6 +96,7 @@ def running_stack(
                 port=port,
                 engine=engine,
                 replicas=replicas,
+                use_4bit=use_4bit,
             ),
             data_dir / "logs",
             stopped=request.is_stopped,

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import grpc
@@ -31,15 +32,28 @@ _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def plan_services(
-    *, data_dir: Path, model: str, host: str, port: int, engine: str = "auto", replicas: int = 1
+    *,
+    data_dir: Path,
+    model: str,
+    host: str,
+    port: int,
+    engine: str = "auto",
+    replicas: int = 1,
+    use_4bit: bool | None = None,
 ) -> list[Service]:
-    """The services in the order of their start; `host` and `port` are the gateway's."""
+    """The services in the order of their start; `host` and `port` are the gateway's.
+
+    `use_4bit`: how the replicas hold the base; None as the operator's variable says, or else as a
+    job does that doesn't say, where the engine can.
+    """
     rollouts = ["rollout"] if replicas == 1 else [f"rollout-{n + 1}" for n in range(replicas)]
     internal = ["reward", *rollouts, "learner"]
     ports = free_ports(len(internal))
     target = {name: f"{_HOST}:{p}" for name, p in zip(internal, ports, strict=True)}
     settings = _settings(data_dir.resolve(), model, target)
     settings |= _rollout_settings(data_dir.resolve(), model, target, rollouts, engine)
+    for name in rollouts:
+        settings[name] |= _precision(engine, use_4bit)
     settings["learner"]["ROLLOUT__TARGET"] = _balance([target[name] for name in rollouts])
     settings["gateway"] |= {"HOST": host, "PORT": str(port)}
     checks = {name: _grpc_check(target[name]) for name in internal}
@@ -56,6 +70,22 @@ def plan_services(
         )
         for name in (*internal, "gateway")
     ]
+
+
+def _precision(engine: str, use_4bit: bool | None) -> dict[str, str]:
+    if use_4bit is None:
+        if "TALLY_ROLLOUT_USE_4BIT" in os.environ:
+            return {}
+        use_4bit = _can_hold_4bit(engine)
+    return {"USE_4BIT": json.dumps(use_4bit)}
+
+
+def _can_hold_4bit(engine: str) -> bool:
+    """vLLM does on GPUs, with a plugin; the transformers engine everywhere."""
+    has_gpu = bool(_gpus())
+    if engine == "transformers" or (engine == "auto" and not (has_gpu and find_spec("vllm"))):
+        return True
+    return has_gpu and find_spec("vllm_bnb_plugin") is not None
 
 
 def _kind(name: str) -> str:

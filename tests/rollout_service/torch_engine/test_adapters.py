@@ -105,7 +105,9 @@ def test_a_refused_adapter_leaves_the_others_alone(resident, reference, tmp_path
 
 
 @torch.no_grad()
-def test_four_bits_and_bfloat16_answer_as_peft_does(small_model_path, tmp_path):
+def test_four_bits_and_bfloat16_answer_as_peft_does(small_model_path, tmp_path, monkeypatch):
+    parts = rollout_service.torch_engine.language_model
+    monkeypatch.setattr(parts, "_MOST_UNPACKED_BYTES", 0)
     reference = Reference(small_model_path)
     other = reference.adapted(seed=1)
     blob = local_blob(tmp_path, adapter_of(other))
@@ -130,3 +132,22 @@ def with_adapter(model: Any, other: PeftModel) -> PeftModel:
     adapted = get_peft_model(model, other.peft_config["default"]).eval()
     set_peft_model_state_dict(adapted, get_peft_model_state_dict(other))
     return adapted
+
+
+@torch.no_grad()
+def test_small_weights_in_4_bits_are_computed_with_as_the_learner_does(small_model_path, tmp_path):
+    """Unpacked, in float32: bitsandbytes' own product on a CPU rounds to bfloat16."""
+    reference = Reference(small_model_path)
+    other = reference.adapted(seed=1)
+    resident = Resident(small_model_path, max_resident=1, use_4bit=True)
+    resident.adapters.activate(local_blob(tmp_path, adapter_of(other)))
+    settings = RolloutSettings(model=str(small_model_path), use_4bit=True)
+    model = with_adapter(load_model(settings).model, other)
+    # In training mode bitsandbytes unpacks and multiplies in float32, as the learner does.
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    prompt = reference.prompt(image_tokens=0)
+    expected = model(input_ids=torch.tensor([prompt])).logits[0, -1]
+    torch.testing.assert_close(resident.logits(prompt), expected, atol=2e-4, rtol=1e-4)

@@ -10,6 +10,7 @@ from tally.cli.errors import Interrupted, StackFailed
 from tally.cli.stack.running_stack import running_stack
 from tally.cli.stack.services import check_port_is_free, free_ports, plan_services, resolve_model
 from tally.cli.stack.stop_request import StopRequest
+from tally.job.settings import TrainingConfig
 from tests.fakes.gateway import FakeGateway
 
 
@@ -46,6 +47,42 @@ def test_the_engine_is_passed_on(tmp_path: Path) -> None:
     for engine in ("auto", "vllm"):
         rollout = plan_services(**place, engine=engine)[1]
         assert rollout.environment["TALLY_ROLLOUT_ENGINE"] == engine
+
+
+def _replica(folder: Path, engine: str, use_4bit: bool | None = None) -> dict[str, str]:
+    place = {"data_dir": folder, "model": "m", "host": "127.0.0.1", "port": 8000}
+    return plan_services(**place, engine=engine, use_4bit=use_4bit)[1].environment
+
+
+@pytest.mark.parametrize(
+    ("engine", "gpus", "packages", "use_4bit"),
+    [
+        ("auto", "", {"vllm"}, "true"),  # without a GPU it is the transformers engine
+        ("transformers", "0", {"vllm"}, "true"),
+        ("vllm", "", {"vllm", "vllm_bnb_plugin"}, "false"),
+        ("vllm", "0", {"vllm", "vllm_bnb_plugin"}, "true"),
+        ("auto", "0", {"vllm"}, "false"),
+        ("auto", "0", set(), "true"),
+    ],
+)
+def test_replicas_hold_the_base_as_a_job_does_by_default_where_they_can(
+    tmp_path, monkeypatch, *, engine, gpus, packages, use_4bit
+) -> None:
+    assert TrainingConfig().use_4bit
+    monkeypatch.setattr("tally.cli.stack.services._gpus", gpus.split)
+    monkeypatch.setattr(
+        "tally.cli.stack.services.find_spec", lambda name: name if name in packages else None
+    )
+    assert _replica(tmp_path, engine)["TALLY_ROLLOUT_USE_4BIT"] == use_4bit
+
+
+def test_the_option_goes_before_the_variable_and_that_before_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _replica(tmp_path, "auto", use_4bit=False)["TALLY_ROLLOUT_USE_4BIT"] == "false"
+    monkeypatch.setenv("TALLY_ROLLOUT_USE_4BIT", "false")
+    assert "TALLY_ROLLOUT_USE_4BIT" not in _replica(tmp_path, "auto")  # the process inherits it
+    assert _replica(tmp_path, "auto", use_4bit=True)["TALLY_ROLLOUT_USE_4BIT"] == "true"
 
 
 def test_replicas_stand_behind_one_list_and_share_nothing(
