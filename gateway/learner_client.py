@@ -1,6 +1,6 @@
 """The gateway's view of learner.v1 and its blob store."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,10 @@ class LearnerClient:
 
     async def put(self, path: Path, digest: str) -> None:
         await self._blobs.put_file(path, digest)
+
+    async def has(self, digests: Iterable[str]) -> bool:
+        """Whether it has all of these blobs."""
+        return all([await self._blobs.exists(digest) for digest in digests])
 
     async def fetch(self, digest: str, path: Path) -> None:
         """Writes the verified blob to `path`."""

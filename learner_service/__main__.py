@@ -50,6 +50,7 @@ async def run(settings: LearnerSettings) -> None:
     queue: list[asyncio.Task[None]] = []
 
     async def load() -> None:
+        await asyncio.to_thread(jobs.claim_blobs)
         await asyncio.to_thread(models.check)
         queue.append(asyncio.create_task(jobs.run()))
 

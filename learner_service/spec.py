@@ -99,6 +99,10 @@ class JobSpec(_Part):
             named["train.evaluation_dataset_digest"] = self.work.evaluation_dataset_digest
         return named
 
+    def borrowed_digests(self) -> list[str]:
+        """The blobs that were put for this job alone, and go when it has ended."""
+        return [self.work.adapter_digest] if isinstance(self.work, Evaluation) else []
+
     def identity(self) -> dict[str, Any]:
         """What two jobs that do the same have in common."""
         fields = self.model_dump(mode="json", exclude={"job_name"})

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -109,6 +110,9 @@ class Follower:
                 job.adapter_digest,
             )
         except _REFUSALS as refusal:
+            if not await self._learner.has(self._blobs_of(job)):
+                # They went with another job that had the same ones and ended in between.
+                raise Unavailable("the learner has let the job's data go; put again") from refusal
             return await self._handle_refusal(refusal)
         await asyncio.to_thread(self._store.accept, job.job_id, state)
         self._settle(None)
@@ -124,15 +128,19 @@ class Follower:
 
     async def _put_blobs(self, job: Job) -> bool:
         """Brings what the job names to the learner; returns whether some of it is missing here."""
-        digests = filter(None, (job.dataset_digest, job.evaluation_dataset_digest))
-        blobs = {digest: self._storage.dataset_path(digest) for digest in digests}
-        if job.adapter_digest:
-            blobs[job.adapter_digest] = self._storage.adapter_path(job.job_id)
-        for digest, path in blobs.items():
+        for digest, path in self._blobs_of(job).items():
             if not path.exists():
                 return True
             await self._learner.put(path, digest)
         return False
+
+    def _blobs_of(self, job: Job) -> dict[str, Path]:
+        """Where they lie here, by their digests."""
+        digests = filter(None, (job.dataset_digest, job.evaluation_dataset_digest))
+        blobs = {digest: self._storage.dataset_path(digest) for digest in digests}
+        if job.adapter_digest:
+            blobs[job.adapter_digest] = self._storage.adapter_path(job.job_id)
+        return blobs
 
     async def _cancel(self, job: Job) -> None:
         """Delivers the intent; a job that the learner never had ends here."""

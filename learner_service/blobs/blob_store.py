@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from learner_service.blobs.references import References
 from learner_service.errors import UnknownBlob
 from tally.host.full_disk import full_disk_as
 from tally.rpc.digests import digest_of
@@ -21,11 +22,28 @@ class BlobStore:
         self.root = root
         self._staging = root / "staging"
         self._staging.mkdir(parents=True, exist_ok=True)
+        self._references = References(root / "references")
 
     def sweep(self) -> None:
-        """Removes what unfinished writers left; only for a start, when there are no writers."""
+        """Removes what unfinished writers left, and who needs what; only for a start, when there
+        are no writers: whoever needs a blob has to say so again."""
         for path in self._staging.iterdir():
             path.unlink()
+        self._references.clear()
+
+    def claim(self, digest: str, owner: str) -> None:
+        """Keeps the blob, there already or to come, until `owner` releases it.
+
+        What nobody has claimed stays as well: `release` alone deletes.
+        """
+        with self._references.hold():
+            self._references.add(digest, owner)
+
+    def release(self, digest: str, owner: str) -> None:
+        """Deletes the blob unless another owner has claimed it."""
+        with self._references.hold():
+            if self._references.remove(digest, owner):
+                self.delete(digest)
 
     def path(self, digest: str) -> Path:
         """The blob's file; raises UnknownBlob where there is none."""

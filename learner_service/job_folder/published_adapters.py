@@ -12,6 +12,11 @@ class PublishedAdapters:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def owner(self) -> str:
+        """The job's id, by which the blob store knows who needs an adapter."""
+        return self._path.parent.name
+
     def digests(self) -> list[str]:
         return self._path.read_text().split() if self._path.exists() else []
 

@@ -61,9 +61,10 @@ def adapter_metadata(model: PeftModel) -> dict[str, str]:
 
 
 class AdapterPublisher:
-    """Puts the adapter into the blob store and removes this job's earlier ones.
+    """Puts the adapter into the blob store and lets this job's earlier ones go.
 
-    The last `kept` stay: rollouts that are on their way may need them.
+    The last `kept` stay: rollouts that are on their way may need them. One that another job has
+    published too, as a job does that goes on from it, stays for that job.
     """
 
     def __init__(self, store: BlobStore, published: PublishedAdapters, kept: int = 2) -> None:
@@ -82,10 +83,11 @@ class AdapterPublisher:
             self._save(model, path)
             digest = digest_of_file(path)
             self._published.add(digest)
+            self._store.claim(digest, self._published.owner)
             self._store.keep(path, digest)
         if old := self._published.digests()[: -self._kept]:
             for one in old:
-                self._store.delete(one)
+                self._store.release(one, self._published.owner)
             self._published.forget(old)
         return digest
 

@@ -95,7 +95,7 @@ class JobRunner:
             lost = 1 if progressed else lost + 1
             await self._after_loss(job, exited, lost)
         if self._store.get(job.job_id).status.ended:
-            await asyncio.to_thread(self._tidy, folder)
+            await asyncio.to_thread(self._tidy, job, folder)
 
     def _is_over(self, job: Job) -> bool:
         return self._stopping or self._store.get(job.job_id).status.ended
@@ -183,11 +183,13 @@ class JobRunner:
             folder.prepare()
         return folder
 
-    def _tidy(self, folder: JobFolder) -> None:
-        """Removes every published adapter but the last, which stays for whoever wants to try it."""
+    def _tidy(self, job: Job, folder: JobFolder) -> None:
+        """Lets every published adapter go but the last, which stays for whoever wants to try it,
+        and the one that was compared."""
         published = folder.adapters.digests()
-        for digest in published[:-1]:
-            self._blobs.delete(digest)
+        for digest in [*published[:-1], *job.spec.borrowed_digests()]:
+            self._blobs.release(digest, job.job_id)
+        folder.adapters.forget(published[:-1])
         for digest in published[-1:]:
             if self._blobs.size_bytes(digest) is not None:
                 self._blobs.sync(self._blobs.path(digest))

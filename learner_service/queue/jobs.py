@@ -53,6 +53,8 @@ class Jobs:
             return existing
         self._check(spec)
         job = self._store.create(job_id, spec)
+        for digest in spec.borrowed_digests():
+            self._blobs.claim(digest, job_id)
         await self._notify()
         return job
 
@@ -90,6 +92,15 @@ class Jobs:
                 f"config.processes: this learner has {most} for a job (gpus_per_job times "
                 f"nodes_per_job); expected at most {most}, or 0 for all of them"
             )
+
+    def claim_blobs(self) -> None:
+        """Says for every job which adapters it needs, once the store has been swept."""
+        for job in self._store.all():
+            digests = self.folder(job.job_id).adapters.digests()
+            if not job.status.ended:
+                digests += job.spec.borrowed_digests()
+            for digest in digests:
+                self._blobs.claim(digest, job.job_id)
 
     @property
     def default_model(self) -> str:

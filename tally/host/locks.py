@@ -21,6 +21,11 @@ def try_lock(file: IO[bytes] | IO[str] | int) -> bool:
     return True
 
 
+def lock(file: IO[bytes] | IO[str] | int) -> None:
+    """Locks an open file for its holder alone; waits for whoever holds it."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+
+
 def share(file: IO[bytes] | IO[str] | int) -> None:
     """Locks an open file together with others that share it; waits for one that holds it alone."""
     fcntl.flock(file, fcntl.LOCK_SH)

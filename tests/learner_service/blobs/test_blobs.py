@@ -1,6 +1,7 @@
 """The blob store through its real server and the client that everyone uses."""
 
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -83,6 +84,41 @@ async def test_a_reader_gets_a_blob_to_its_end_that_is_deleted_meanwhile(
         store.delete(digest)
         received += response.chunk.data
     assert received == DATA
+
+
+def test_a_blob_goes_with_the_last_who_claimed_it(store: BlobStore):
+    digest = store.put_bytes(DATA)
+    store.claim(digest, "one")
+    store.claim(digest, "two")
+    store.release(digest, "one")
+    store.release(digest, "one")
+    assert store.size_bytes(digest) == len(DATA)
+    store.release(digest, "two")
+    assert store.size_bytes(digest) is None
+    assert [path.name for path in (store.root / "references").iterdir()] == [".lock"]
+
+
+def test_a_claim_before_the_blob_is_there_holds(store: BlobStore):
+    store.claim(DIGEST, "late")
+    store.put_bytes(DATA)
+    store.claim(DIGEST, "early")
+    store.release(DIGEST, "early")
+    assert store.path(DIGEST).read_bytes() == DATA
+
+
+def test_two_owners_that_come_and_go_at_once_never_lose_what_one_has_claimed(store: BlobStore):
+    def come_and_go(owner: str) -> int:
+        present = 0
+        for _ in range(200):
+            store.claim(DIGEST, owner)
+            store.put_bytes(DATA)
+            present += store.size_bytes(DIGEST) is not None
+            store.release(DIGEST, owner)
+        return present
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(come_and_go, ("one", "two"))) == [200, 200]
+    assert store.size_bytes(DIGEST) is None
 
 
 def test_a_torn_blob_is_replaced_when_it_is_kept_again(store: BlobStore):

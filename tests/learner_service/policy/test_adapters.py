@@ -66,6 +66,18 @@ def test_two_adapters_stay_and_the_earlier_ones_go(store, publisher, tmp_path):
     assert (tmp_path / "published.txt").read_text().split() == digests[1:]
 
 
+def test_what_another_job_has_published_too_stays_for_that_job(store, publisher, tmp_path):
+    model = adapted()
+    earlier = AdapterPublisher(store, PublishedAdapters(tmp_path / "earlier" / "published.txt"))
+    (tmp_path / "earlier").mkdir()
+    shared = earlier.publish(model)
+    assert publisher.publish(model) == shared
+    for _ in range(3):
+        change(model)
+        publisher.publish(model)
+    assert digest_of_file(store.path(shared)) == shared
+
+
 def test_an_adapter_is_in_the_ledger_before_it_is_in_the_store(store, publisher, tmp_path):
     def killed(staged: Path, digest: str) -> None:
         raise KeyboardInterrupt

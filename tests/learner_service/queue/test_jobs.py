@@ -19,8 +19,9 @@ from learner_service.queue.job_store import Job, JobStore
 from learner_service.queue.jobs import Jobs
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec, Training
+from learner_service.spec import Evaluation, JobSpec, Training
 from tally.job.settings import LoraConfig, TrainingConfig
+from tests.waiting import eventually
 
 COMPLETED = JobEnded(status=JobStatus.COMPLETED, result_digest="d" * 64)
 KILLED = WorkerExit(code=-9, failure=None)
@@ -231,6 +232,36 @@ async def test_a_fault_of_the_learner_that_stays_fails_the_job_alone(
     assert "the learner failed with RuntimeError: broken" in broken.error_message
     job, _ = await run_job(jobs, fresh(spec))
     assert job.status is JobStatus.COMPLETED
+
+
+async def test_an_adapter_stays_for_the_job_that_published_it_too(jobs, workers, spec, store):
+    adapter = store.put_bytes(b"adapter")
+    first = await cancelled_at(jobs, workers, spec, 5)
+    jobs.folder(first.job_id).adapters.add(adapter)
+    store.sweep()
+    jobs.claim_blobs()  # as at a start
+    workers.script = ["completes"]
+    later, _ = await run_job(jobs, fresh(spec))
+    for digest in (adapter, store.put_bytes(b"later")):
+        jobs.folder(later.job_id).adapters.add(digest)
+        store.claim(digest, later.job_id)
+    jobs._runner._tidy(later, jobs.folder(later.job_id))
+    assert store.size_bytes(adapter) is not None
+    assert jobs.folder(later.job_id).adapters.digests() == [store.put_bytes(b"later")]
+
+
+async def test_the_adapter_of_a_comparison_goes_with_the_last_that_compares_it(
+    jobs, workers, spec, store
+):
+    adapter = store.put_bytes(b"adapter")
+    comparing = spec.model_copy(update={"work": Evaluation(adapter_digest=adapter)})
+    workers.script = ["waits without saving", "completes"]
+    first = await jobs.start(str(uuid.uuid4()), comparing)
+    await workers.started.wait()
+    second = await jobs.start(str(uuid.uuid4()), comparing)
+    await jobs.cancel(first.job_id)
+    await eventually(lambda: store.size_bytes(adapter) is None)
+    assert jobs.get(second.job_id).status is JobStatus.COMPLETED
 
 
 async def test_a_start_is_idempotent_and_refuses_another_spec(jobs, workers, spec):
