@@ -1,12 +1,14 @@
 """The base models that a job may name, and where they are loaded from."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from learner_service.errors import UnknownModel
 from tally.families.family import Family, UnsupportedModel
-from tally.families.registry import read_config
+from tally.families.registry import check_type, read_config
 from tally.rpc.names import model_name
 
 
@@ -32,13 +34,35 @@ class ModelList:
         One whose config.json is not on this machine yet is read when it is needed.
         """
         for source in self._sources.values():
-            with suppress(OSError):
-                read_supported(source, offline=True)
+            with _unknown_models():
+                if (fields := _read_fields(source)) is not None:
+                    check_type(fields)
 
 
-def read_supported(source: str, *, offline: bool = False) -> tuple[Any, Family]:
+def read_supported(source: str) -> tuple[Any, Family]:
     """A model's configuration and its family, by its config.json alone; raises UnknownModel."""
+    with _unknown_models():
+        return read_config(source)
+
+
+@contextmanager
+def _unknown_models() -> Iterator[None]:
     try:
-        return read_config(source, offline=offline)
+        yield
     except UnsupportedModel as error:
         raise UnknownModel(f"base_model: {error}") from error
+
+
+def _read_fields(source: str) -> Mapping[str, Any] | None:
+    """Of the config.json on this machine, without transformers, which would bring torch."""
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - slow to import
+
+    with suppress(OSError, ValueError):
+        if Path(source).is_dir():
+            path: Any = Path(source, "config.json")
+        else:
+            path = try_to_load_from_cache(source, "config.json")
+        if isinstance(path, str | Path):
+            fields: Mapping[str, Any] = json.loads(Path(path).read_text())
+            return fields
+    return None

@@ -3,11 +3,12 @@
 from functools import lru_cache
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from learner_service.clients.rollouts import Completion, Prompt, RolloutModel
 from learner_service.data.dataset import Row
 from learner_service.models import read_supported
+from learner_service.tokenizers import load_tokenizer
 from tally.families.grid import ImageGrid
 from tally.rpc.digests import vocabulary_fingerprint
 from tally.rpc.errors import FailedPrecondition
@@ -75,7 +76,7 @@ class Prompter:
         """`source` is a folder or a hub name; raises UnknownModel for a family that is not here."""
         config, family = read_supported(source)
         return cls(
-            AutoTokenizer.from_pretrained(source),
+            load_tokenizer(source),
             family.image_token_id(config),
             family.grid(config, family.load_image_processor(source)),
             family.closing_text,

@@ -11,7 +11,6 @@ import torch
 from peft import PeftModel, get_peft_model
 from PIL import Image
 from torch import Tensor
-from transformers import AutoTokenizer
 
 from learner_service.models import read_supported
 from learner_service.policy.attention import PACKED_ATTENTION, PackedAttention
@@ -21,6 +20,7 @@ from learner_service.policy.lora import fuse
 from learner_service.policy.packing import PackedGroups
 from learner_service.policy.threads import worthwhile_threads
 from learner_service.policy.token_logps import TokenLogps, choices, score
+from learner_service.tokenizers import load_tokenizer
 from tally.families.family import Family
 from tally.families.grid import ImageGrid
 from tally.job.settings import LoraConfig
@@ -56,7 +56,7 @@ class Policy:
 
     def __init__(self, settings: PolicySettings, lora: LoraConfig) -> None:
         _, self.family = read_supported(settings.source)
-        self.tokenizer = AutoTokenizer.from_pretrained(settings.source)
+        self.tokenizer = load_tokenizer(settings.source)
         self.image_processor = self.family.load_image_processor(settings.source)
         self.device = torch.device(settings.device)
         base = _base_of(settings).load(self.family)

@@ -1,6 +1,6 @@
 """The families that Tally trains and samples from. A new one: its file, and its line here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tally.families.aria import ARIA
@@ -16,21 +16,26 @@ FAMILIES: dict[str, Family] = {
 _RECURRENT = "linear_attention"
 
 
-def read_config(source: str, *, offline: bool = False) -> tuple[Any, Family]:
+def check_type(fields: Mapping[str, Any]) -> None:
+    """Raises UnsupportedModel for the `fields` of a config.json whose type is not here."""
+    if fields.get("model_type") not in FAMILIES:
+        text = fields.get("text_config") or fields
+        raise _refuse_type(fields.get("model_type"), text.get("layer_types") or ())
+
+
+def read_config(source: str) -> tuple[Any, Family]:
     """A model's configuration and its family, by nothing but its config.json.
 
-    `source` is a folder or a hub name; `offline` asks no hub. Nothing else of the model is fetched,
-    and none of its own code is run. Raises UnsupportedModel that names the types that are
-    supported, OSError where there is no such file.
+    `source` is a folder or a hub name. Nothing else of the model is fetched, and none of its own
+    code is run. Raises UnsupportedModel that names the types that are supported, OSError where
+    there is no such file.
     """
     from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig  # noqa: PLC0415
 
-    options = {"local_files_only": offline}
-    fields, _ = PreTrainedConfig.get_config_dict(source, **options)
+    fields, _ = PreTrainedConfig.get_config_dict(source)
     if fields.get("model_type") not in CONFIG_MAPPING:
-        text = fields.get("text_config") or fields
-        raise _refuse_type(fields.get("model_type"), text.get("layer_types") or ())
-    config = AutoConfig.from_pretrained(source, **options)
+        check_type(fields)
+    config = AutoConfig.from_pretrained(source)
     return config, family_of(config)
 
 

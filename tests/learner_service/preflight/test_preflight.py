@@ -14,6 +14,7 @@ from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec, Training
 from tally.job.settings import LoraConfig, TrainingConfig
 from tally.rpc.settings import ClientSettings
+from tally.samples.small_models import save_small_model
 from tests.fakes.worker_services import NotingRollouts, WorkerServices
 from tests.learner_service.data.test_dataset import encoded, line, write_zip
 
@@ -76,3 +77,18 @@ async def test_without_replicas_the_rest_is_told(
     assert [finding.code for finding in result.findings] == ["rollouts_away"]
     assert (result.base, result.time) == (None, None)
     assert result.steps.total_steps > 0
+
+
+async def test_a_mixture_of_experts_is_told_of_by_its_configuration(
+    store: BlobStore, dataset_digest: str, services: WorkerServices, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr("learner_service.served_models._WAIT_SECONDS", 0.3)
+    save_small_model("aria", tmp_path / "aria")
+    (tmp_path / "aria" / "model.safetensors").unlink()
+    settings = LearnerSettings(rollout=ClientSettings(target="127.0.0.1:1"), reward=services.reward)
+    models = ServedModels(settings, ModelList([str(tmp_path / "aria")]))
+    training = Training(config=TrainingConfig(num_generations=2), lora=LoraConfig(r=2))
+    spec = JobSpec(dataset_digest=dataset_digest, base_model="aria", work=training)
+    preflights = Preflights(models, store, device="cpu", dtype="float32")
+    result = await preflights.run(spec, training, str(tmp_path / "aria"), [])
+    assert [finding.code for finding in result.findings] == ["rollouts_away", "routed_experts"]

@@ -4,10 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoTokenizer
 
+from rollout_service.engine import FinishReason, GenerationRequest
 from rollout_service.model import stop_token_ids
+from rollout_service.settings import RolloutSettings
 from rollout_service.torch_engine.ending import Ending
+from rollout_service.torch_engine.engine import TorchEngine
+from rollout_service.torch_engine.sampling import Sampler
 from tally.families.aria import ARIA
 from tally.samples.small_models import save_small_model
 
@@ -15,10 +20,15 @@ TEXT = ARIA.closing_text
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    path: Path = tmp_path_factory.mktemp("aria")
+def small_aria_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("aria")
     save_small_model(ARIA.model_type, path)
-    return AutoTokenizer.from_pretrained(path)
+    return path
+
+
+@pytest.fixture
+def tokenizer(small_aria_path: Path) -> Any:
+    return AutoTokenizer.from_pretrained(small_aria_path)
 
 
 def first_end(ending: Ending, ids: list[int]) -> int | None:
@@ -49,3 +59,29 @@ def test_a_text_that_is_one_token_is_a_closing_token(tokenizer, reference):
     plain = stop_token_ids(reference.model, tokenizer, TEXT)
     tokenizer.add_tokens([TEXT], special_tokens=True)
     assert stop_token_ids(reference.model, tokenizer, TEXT) == (*plain, len(tokenizer) - 1)
+
+
+async def test_the_engine_samples_nothing_after_it(small_aria_path, tokenizer, monkeypatch):
+    """A group of two: one closes its answer, the other doesn't."""
+    engine = TorchEngine(RolloutSettings(model=str(small_aria_path), torch_threads=1))
+    await engine.load()
+    closed = tokenizer(f"3 stars{TEXT}")["input_ids"]
+    goes_on = [tokenizer.convert_tokens_to_ids("x")] * (len(closed) + 4)
+    scripts = {2: [[one, other] for one, other in zip(closed, goes_on, strict=False)]}
+    scripts[1] = [[token] for token in goes_on[len(closed) :]]
+
+    def script(self, logits_N_V, chance_R, place_R):
+        tokens = scripts[len(chance_R)].pop(0)
+        return torch.tensor(tokens), torch.zeros(len(tokens))
+
+    monkeypatch.setattr(Sampler, "sample", script)
+    request = GenerationRequest(
+        prompt_token_ids=(5, 6, 7),
+        num_completions=2,
+        temperature=1.0,
+        max_new_tokens=len(goes_on),
+    )
+    one, other = await engine.generate(request)
+    await engine.close()
+    assert (list(one.token_ids), one.finish_reason) == (closed, FinishReason.STOP)
+    assert (list(other.token_ids), other.finish_reason) == (goes_on, FinishReason.LENGTH)

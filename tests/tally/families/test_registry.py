@@ -109,7 +109,7 @@ def test_its_configuration_alone_is_enough_to_refuse_a_model(
 
 
 def test_a_configuration_is_read_with_its_family(small_model_path: Path):
-    config, family = read_config(str(small_model_path), offline=True)
+    config, family = read_config(str(small_model_path))
     assert config.model_type == family.model_type
 
 
