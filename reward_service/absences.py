@@ -15,6 +15,7 @@ _NOT_OBJECTS = NUMBER_WORDS | {
     "other", "others", "additional", "further", "there", "it", "i", "this", "that", "these",
     "those", "they", "we", "you", "he", "she", "the", "and", "or", "but", "not", "a", "an", "is",
     "are", "in", "exact", "clear", "certain", "particular", "specific", "question", "wait",
+    "number",
 }
 # fmt: on
 _OTHERS = rf"{any_of(_NOT_OBJECTS)}(?![a-z']|[-–][a-z])"

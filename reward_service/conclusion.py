@@ -13,7 +13,7 @@ from reward_service.passed_over import (
     without_list_numbers,
 )
 from reward_service.reading import Evidence
-from reward_service.repetition import agree
+from reward_service.repetition import agree, find_said_again
 from reward_service.sums import find_total, is_sum_of
 
 # Blanks, markup and colons between a mark and what it marks.
@@ -31,7 +31,7 @@ def decide(text: str, evidence: Evidence) -> tuple[Sequence[Mention], bool]:
 
     What was corrected, said beside or only counted along with is left out; where the rest agrees,
     that is it. Else one number that is the sum of all others, its parts. Else what a mark points
-    at: an answer, a total, a result, a "so".
+    at: an answer, a total, a result, a "so". Else what the last sentence says again.
     """
     if len(evidence.mentions) == 1 and evidence.is_all:
         return evidence.mentions, True
@@ -48,7 +48,8 @@ def decide(text: str, evidence: Evidence) -> tuple[Sequence[Mention], bool]:
         marked = _pick(text, marks, mentions)
         if marked and (kind is Kind.ANSWER or _is_last_word(mentions, marked)):
             return marked, agree(text, marked, evidence.marks)
-    return mentions, False
+    said_again = find_said_again(text, mentions) if evidence.is_all else None
+    return ([said_again], True) if said_again else (mentions, False)
 
 
 def _counts_from_the_start(stated: Sequence[Mention], kept: Sequence[Mention]) -> bool:

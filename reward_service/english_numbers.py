@@ -50,7 +50,7 @@ NUMBER_WORDS = frozenset({"zero", *_SMALL, *_TENS, *_MULTIPLIERS})
 NUMBER_STARTS = [
     *("zero", *_SMALL, *_TENS),
     *(f"a {unit}" for unit in (*_MULTIPLIERS, "couple")),
-    *("half dozen", "half a dozen"),
+    *("half dozen", "half-dozen", "half a dozen"),
 ]
 _AFTER_DIGITS = _MULTIPLIERS | {"dozens"}
 # What follows digits that a word multiplies.

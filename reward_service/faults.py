@@ -14,13 +14,13 @@ _BOUNDS_AFTER = [
     "or thereabouts", "and more", "and up", "and counting", "at least", "at most", "at minimum",
     "at the least", "at the most", "give or take", "approximately", "roughly", "or maybe more",
     "or possibly more", "approx", "maybe more", "possibly more", "perhaps more", "if not more",
-    "plus", "odd",
+    "plus", "odd", "more or less",
     "minimum", "maximum", "ish", "or many more", "or even more",
 ]  # fmt: skip
 _HALF_AFTER = re.compile(rf"\s{{1,3}}and (?:a|one)[ -]half\b|[{MEASURE_WORDS}]?半")
 _BOUND_AFTER = re.compile(
     rf"\s?\+(?!\s?(?:[0-9(一二兩两三四五六七八九十]|{any_of(NUMBER_STARTS)}))|\s?±|-?ish\b|-odd\b"
-    rf"|[\s,(-]{{1,3}}(?:[a-z]{{2,14}}\s){{0,2}}{any_of(_BOUNDS_AFTER)}\b"
+    rf"|[\s,(-]{{1,3}}(?:[a-z]{{2,14}}[\s,(]{{1,2}}){{0,2}}{any_of(_BOUNDS_AFTER)}\b"
     rf"(?!\s(?:of|[0-9]|one|two|three))|\s(?:some|something)\b(?!\s(?:of|are|is)\b)"
     rf"|[{MEASURE_WORDS}]多(?![是個个])|[{MEASURE_WORDS}]?不到"
     rf"|[{MEASURE_WORDS}]?(?:[^\s,。;!?0-9]{{0,4}})"

@@ -30,9 +30,13 @@ _UNIT_AFTER = re.compile(
 # "one of them", and 一張 where it says "a" photo.
 _ONE_AFTER = re.compile(
     r"\s{1,3}(?:of|another|by one)\b|[張张幅](?:[^。!?\n]{0,16}的)?(?:照片|相片|[圖图])"
-    r"|[堆群批]"
+    r"|[堆群批]|口氣"
 )
-_THING_BEFORE = re.compile(r"\b(?:the|this|that|each|every|an?)\s[a-z]{2,12}\s$")
+_THING_BEFORE = re.compile(
+    r"\b(?:the|this|that|each|every|an?)\s"
+    r"(?:(?P<place>first|second|third|fourth|fifth|last|next|other|left|right)|[a-z]{2,12})\s$"
+)
+_NOUN_AFTER = re.compile(r"\s(?!(?:is|are|was|has|on|in|at|of|and|or|that|which|with|to)\b)[a-z]")
 _WINDOW = 24
 _MEASURED = re.compile(rf"[{MEASURE_WORDS}多幾几餘余]|[來来][{MEASURE_WORDS}]")
 # Chinese words after which a bare numeral is a number and not part of another word.
@@ -63,7 +67,9 @@ def _is_pronoun(text: str, start: int, end: int, role: Before | None) -> bool:
     if role is Before.PRONOUN or _ONE_AFTER.match(text, end):
         return True
     before = text[max(0, start - _WINDOW) : start]
-    return text.startswith("one", start) and _THING_BEFORE.search(before) is not None
+    if not text.startswith("one", start) or not (thing := _THING_BEFORE.search(before)):
+        return False
+    return thing["place"] is not None or _NOUN_AFTER.match(text, end) is None
 
 
 _UNIT_CHARACTERS = frozenset(UNIT_CHARACTERS)

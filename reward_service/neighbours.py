@@ -22,6 +22,7 @@ class Before(Enum):
 
 
 _BOUNDS = """
+about:|around:|approximately:|approx:|roughly:|at least:|at most:
 about|around|approximately|approx|approx.|roughly|circa|ca.|nearly|almost|close to|near to|over
 under|above|below|beyond|past|up to|upwards of|in excess of|as many as|as few as|at least|at most
 at the least|at the most|at minimum|at maximum|minimum of|maximum of|min|max|min.|max.
@@ -40,7 +41,9 @@ _WITH_HAVE = (
     "至少|最少|至多|最多|超過|超过|大約|大约|大概|不到|起碼|起码|將近|将近|接近|差不多|不只|不止"
 )
 _DENIALS = """
-not|not exactly|isn't|aren't|is not|are not|wasn't|weren't|don't see|do not see|can't see|never
+no|not|not exactly|don't think there are|do not think there are|don't think it's
+don't believe there are|doubt there are|not sure there are|don't count|do not count|isn't|aren't
+is not|are not|wasn't|weren't|don't see|do not see|can't see|never
 not a|initially thought|first thought|thought|thought there were|first counted|initially counted
 instead of|rather than|doesn't have|don't have|not have|cannot see
 不是|並非|并非|並不是|并不是|而非|而不是|不會是|不会是|不等於|不等于
@@ -56,11 +59,11 @@ jun|jul|may|aug|sep|sept|oct|nov|dec|jan.|feb.|aug.|sept.|oct.|nov.|dec.
 """
 _WEAKS = """
 image|photo|picture|frame|row|column|group|box|table|room|line|bus|floor|class|in|on|across
-inside|among|into|onto|for|since|by|from|until|of which
+inside|among|into|onto|for|since|from|until|of which
 including|excluding|not counting|except|except for|apart from|besides
 other|further|additional|extra|其中|其中有|其中的|當中|當中有|裡有|其余|其餘|剩下|剩下的|另外
 """
-_PRONOUNS = "no|the|this|that|each|every|any|some|which|another|next|last|同|這|这|那"
+_PRONOUNS = "the|this|that|each|every|any|some|which|another|next|last|同|這|这|那"
 
 
 _ROLES = {

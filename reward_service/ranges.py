@@ -13,6 +13,7 @@ _RANGE_GAP = re.compile(
     r"|,?\s+(?:to|or|through|or maybe|or perhaps|or possibly|or even)\s+"
     r"|,?\s\(?(?:maybe|perhaps|possibly|could be|or)\s|\s[a-z]{2,12}\s(?:or|or maybe|or perhaps)\s",
 )
+_EQUALS = re.compile(r"\s?=")
 _PART_GAP = re.compile(r"\s(?:out )?of\s(?:the |these |those |all |my )")
 _BETWEEN_GAP = re.compile(r"\s+and\s+|[和與与跟]")
 _BETWEEN = re.compile(r"(?:\bbetween\s{1,3}|介[於于]\s?)$")
@@ -41,6 +42,8 @@ def _fault_of_pair(text: str, first: Mention, second: Mention) -> NoCountReason 
         return None  # "5 - five" says one count twice
     if first.value != 1 and _PART_GAP.fullmatch(gap):
         return NoCountReason.SEVERAL_COUNTS
+    if _EQUALS.match(text, second.end):
+        return None  # "10 - 3 = 7"
     is_range = _RANGE_GAP.fullmatch(gap) or (
         _BETWEEN_GAP.fullmatch(gap) and _BETWEEN.search(text, max(0, first.start - 12), first.start)
     )

@@ -10,9 +10,10 @@ from reward_service.mention import Mention
 
 _FAR = 80
 _ADDS = re.compile(r"\b(?:and|plus|another|&)\b|[+&]|[和與与跟及、]|另")
-_SENTENCE_END = re.compile(r"[!?。;\n]|\.(?:\s|$)")
+_SENTENCE_END = re.compile(r"[!?。;/\n]|\.(?:\s|$)")
+_THING = re.compile(r"\s[a-z]{2,20}|[一-龥]{2,4}")
 _FOLLOWS = re.compile(r"[^,.;:!?。\n()]{0,30}")
-_STATES = re.compile(r"(?:\bthere (?:are|is)|\bi (?:see|count)|有)\s?$")
+_STATES = re.compile(r"(?:[.;!/。]|\bthere (?:are|is)|\bi (?:see|count)|有)\s?$")
 _HAN_PLACE = re.compile(r"[一-龥]")
 _SAME_HAN = re.compile(r"[共總总是即就也只答合計计]")
 
@@ -34,8 +35,8 @@ def _adds(text: str, first: Mention, second: Mention, marks: Sequence[Clue]) -> 
     if len(gap) > _FAR or _is_marked(second, first.end, marks):
         return False
     if _SENTENCE_END.search(gap):
-        is_stated = _STATES.search(text[max(0, second.start - 12) : second.start])
-        return is_stated is not None and _differ(text, first, second)
+        before = text[max(first.end, second.start - 12) : second.start]
+        return _STATES.search(before) is not None and _differ(text, first, second)
     if _ADDS.search(gap):
         return True
     if first.value == 1 and "," in gap and text.startswith("one", second.start):
@@ -69,3 +70,19 @@ def _differ(text: str, first: Mention, second: Mention) -> bool:
 def _after(text: str, mention: Mention) -> str:
     match = _FOLLOWS.match(text, mention.end)
     return match.group().strip() if match else ""
+
+
+def find_said_again(text: str, mentions: Sequence[Mention]) -> Mention | None:
+    """The last mention, where it alone is in the last sentence and says a thing's count again.
+
+    "Two chairs and three cups. There are 3 cups." is 3.
+    """
+    *before, last = mentions
+    if not before or not _SENTENCE_END.search(text, before[-1].end, last.start):
+        return None
+    thing = _THING.match(text, last.end)
+    is_same = thing is not None and any(
+        mention.value == last.value and text.startswith(thing.group(), mention.end)
+        for mention in before
+    )
+    return last if is_same else None

@@ -29,6 +29,8 @@ def is_sum_of(total: Mention, parts: Sequence[Mention]) -> bool:
 
 def find_total(text: str, mentions: Sequence[Mention]) -> Mention | None:
     """The first or the last mention, where it is the sum of the others and these are its parts."""
+    if len(mentions) > 3 and text[mentions[0].end : mentions[1].start].strip() == "(":
+        mentions = [mentions[0], *mentions[2:]]  # "three (3) apples: one red and two green"
     if len(mentions) < 3:
         return None
     first, last = mentions[0], mentions[-1]
