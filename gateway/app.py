@@ -11,6 +11,7 @@ from gateway.http.access import TokenGate
 from gateway.http.bodies import BodyLimits
 from gateway.http.guard import Guard
 from gateway.http.http_errors import add_error_handlers
+from gateway.http.origins import OriginGate
 from gateway.page.page_route import PREFIX as PAGE_PREFIX
 from gateway.page.page_route import page_router
 from gateway.routes import evaluations, events, files, info, jobs, predict, results
@@ -22,6 +23,7 @@ from gateway.settings import GatewaySettings
 _DESCRIPTION = """Teaches a vision-language model to count: upload a ZIP of images with questions
 and answers, train a LoRA adapter with GRPO, watch it live, download the adapter."""
 _REFUSALS: Responses = {
+    **refusal(403, "A page of another site asked for it."),
     **refusal(422, "The request must change; `errors` says where."),
     **refusal(503, "Something behind this server is away; try again."),
 }
@@ -55,6 +57,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.state.endpoints = list_endpoints(routers)
     add_error_handlers(app)
     app.add_middleware(TokenGate, token=settings.token, open_prefix=PAGE_PREFIX)
+    app.add_middleware(OriginGate, host_names=None if settings.token else settings.host_names)
     app.add_middleware(BodyLimits, settings=settings)
     app.add_middleware(Guard)
     return app

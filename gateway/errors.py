@@ -2,6 +2,7 @@
 
 ApiError
 ├── Unauthorized    401   no token, or another one
+├── Foreign         403   what another site's page asks for
 ├── Missing         404
 ├── TooSlow         408   the body came slower than the limit
 ├── Conflict        409   not in this state
@@ -67,6 +68,10 @@ class ApiError(Exception):
 
 class Unauthorized(ApiError):
     status = 401
+
+
+class Foreign(ApiError):
+    status = 403
 
 
 class Missing(ApiError):

@@ -43,6 +43,11 @@ class GatewaySettings(ServiceSettings):
     token: SecretStr | None = Field(
         None, description="When set, every request needs `Authorization: Bearer <token>`."
     )
+    host_names: list[str] = Field(
+        default_factory=list,
+        description="Public names under which browsers reach a gateway without a token; addresses "
+        "and names of the own network need not be listed.",
+    )
     models: list[str] = Field(
         default_factory=list,
         description="Base models that /train accepts; empty leaves the choice to the learner.",

@@ -5,11 +5,8 @@ import hmac
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.errors import ApiError, Unauthorized
-from gateway.http.bodies import send_error
-from gateway.settings import MIB
-
-_MOST_DISCARDED_BYTES = 16 * MIB
+from gateway.errors import Unauthorized
+from gateway.http.bodies import discard, send_error
 
 
 class TokenGate:
@@ -27,7 +24,7 @@ class TokenGate:
         if scope["type"] != "http" or self._expected is None or self._is_allowed(scope):
             await self._app(scope, receive, send)
             return
-        await _discard(receive)
+        await discard(receive)
         refusal = Unauthorized(
             "a token is needed: send the header 'Authorization: Bearer <token>'",
             headers={"WWW-Authenticate": "Bearer"},
@@ -42,16 +39,3 @@ class TokenGate:
             return False
         scheme, _, token = given[0].partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._expected)
-
-
-async def _discard(receive: Receive) -> None:
-    """Reads a body of moderate size, so that its sender gets to read the answer."""
-    received_bytes = 0
-    try:
-        while received_bytes < _MOST_DISCARDED_BYTES:
-            message = await receive()
-            received_bytes += len(message.get("body", b""))
-            if not message.get("more_body", False):
-                return
-    except ApiError:
-        return

@@ -13,6 +13,7 @@ _FILE_PATHS = ("/upload-data", "/evaluations")
 _PREDICT_PATH = "/predict"
 _FORM_OVERHEAD_BYTES = 64 * 1024
 _MOST_DISCARDED_BYTES = 256 * MIB
+_MOST_REFUSED_BYTES = 16 * MIB
 
 
 class BodyLimits:
@@ -68,7 +69,7 @@ class _Body:
     async def discard(self) -> None:
         """Reads on for a while: a client that is cut off while it sends never reads the answer."""
         try:
-            while not self._ended and self._received_bytes < _MOST_DISCARDED_BYTES:
+            while not self._ended and self._received_bytes < _MOST_REFUSED_BYTES:
                 await self._next()
         except TooSlow:
             return
@@ -100,6 +101,19 @@ class _Body:
         """
         earned = self._received_bytes / self._settings.min_body_rate
         return max(0.0, self._settings.body_grace_seconds + earned - self._waited_seconds)
+
+
+async def discard(receive: Receive) -> None:
+    """Reads a body of moderate size, so that its sender gets to read the answer."""
+    received_bytes = 0
+    try:
+        while received_bytes < _MOST_REFUSED_BYTES:
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
+    except ApiError:
+        return
 
 
 async def send_error(send: Send, error: ApiError) -> None:

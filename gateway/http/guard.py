@@ -2,12 +2,19 @@
 
 import logging
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import ApiError
 from gateway.http.http_errors import unexpected_failure
 
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +32,8 @@ class Guard:
 
         async def noting_send(message: Message) -> None:
             nonlocal started
+            if message["type"] == "http.response.start":
+                _add_headers(MutableHeaders(scope=message))
             started = True
             await send(message)
 
@@ -37,4 +46,10 @@ class Guard:
         except Exception as error:
             response = unexpected_failure(error)
             if not started:
-                await response(scope, receive, send)
+                await response(scope, receive, noting_send)
+
+
+def _add_headers(headers: MutableHeaders) -> None:
+    """No answer is taken for another type than it says, nor shown within another site's page."""
+    for name, value in _SECURITY_HEADERS.items():
+        headers.setdefault(name, value)

@@ -1,0 +1,75 @@
+"""Pages of other sites: what a browser sends for them changes nothing here and reads nothing.
+
+Where no token is needed, whoever can make a browser ask is let in. A page of another site can send
+forms; with a name of its own that it lets point here (DNS rebinding) it could read answers too.
+"""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.errors import Foreign
+from gateway.http.bodies import discard, send_error
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITES = frozenset({"same-origin", "none"})  # `none`: typed by hand, or a bookmark
+# No stranger can register a name that ends in one of these (RFC 6761, 6762; ICANN 2024).
+_PRIVATE_ENDINGS = ("localhost", "local", "internal", "test")
+_PORT = re.compile(r":\d*\Z")
+
+
+class OriginGate:
+    """Answers 403 to what another site's page asks for.
+
+    `host_names` are public names of this server; None takes every name, as is safe behind a token.
+    """
+
+    def __init__(self, app: ASGIApp, host_names: Sequence[str] | None) -> None:
+        self._app = app
+        self._host_names = None if host_names is None else {name.lower() for name in host_names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        await discard(receive)
+        await send_error(send, refusal)
+
+    def _refusal(self, scope: Scope) -> Foreign | None:
+        headers = {name: value.decode("latin-1").lower() for name, value in scope["headers"]}
+        host = headers.get(b"host", "")
+        if not self._is_own_name(host):
+            return Foreign.at(
+                "Host",
+                "is a name that this server was not told of; ask by its address, or list the name "
+                "in TALLY_GATEWAY_HOST_NAMES",
+            )
+        if scope["method"] not in _SAFE_METHODS and not _is_own_page(headers, host):
+            return Foreign.at("Origin", "is another site; send this from here, or from a program")
+        return None
+
+    def _is_own_name(self, host: str) -> bool:
+        name = _PORT.sub("", host).rstrip(".")
+        if self._host_names is None or name in self._host_names or "." not in name:
+            return True
+        return name.rpartition(".")[2] in _PRIVATE_ENDINGS or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_own_page(headers: dict[bytes, str], host: str) -> bool:
+    """Programs send neither header; where a browser sends the first, proxies can't spoil it."""
+    if site := headers.get(b"sec-fetch-site"):
+        return site in _OWN_SITES
+    origin = headers.get(b"origin")
+    return origin is None or urlsplit(origin).netloc == host
