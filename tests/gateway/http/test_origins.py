@@ -57,8 +57,10 @@ async def test_addresses_and_private_names_are_its_own(gateway, host):
 @pytest.mark.parametrize(
     "changed", [{"host_names": ["tally.example.org"]}, {"token": SecretStr("secret")}]
 )
-async def test_a_public_name_that_is_listed_or_behind_a_token_is_served(settings, changed):
-    async with running(settings.model_copy(update=changed)) as gateway:
+async def test_a_public_name_that_is_listed_or_behind_a_token_is_served(
+    settings, start_gateway, changed
+):
+    async with start_gateway(settings.model_copy(update=changed)) as gateway:
         status = (await ask(gateway, "Tally.Example.org:443")).splitlines()[0]
     assert (b" 200 " if "host_names" in changed else b" 401 ") in status
 
