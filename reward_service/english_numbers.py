@@ -73,7 +73,7 @@ _Part = tuple[int, int]  # a value, and the index of the word after it
 def read_english(text: str, start: int) -> tuple[Mention | None, int]:
     """The number that begins at `start`, if one does that is no ordinal, and where to go on."""
     words = _number_words(text, start)
-    part = _number(words, 0)
+    part = _number(words, 0) if words else None
     if part is None:
         return None, words[0].end if words else start + 1
     value, after = part

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.parse_cost import FRAGMENTS
 from reward_service.documented_form import is_documented_form
 from reward_service.mention import MAX_COUNT
 from reward_service.parse import parse_count
@@ -23,7 +24,10 @@ ALPHABET = st.sampled_from(
             "dozen",
             "no ",
             "to ",
+            "-dozen",
+            "½",
         ),
+        *FRAGMENTS,
     ]
 )
 TEXTS = st.one_of(st.text(max_size=200), st.lists(ALPHABET, max_size=40).map("".join))
