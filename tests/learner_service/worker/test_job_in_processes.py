@@ -1,0 +1,75 @@
+"""Jobs in several processes through a real learner: ranks that die, and other numbers of them."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tally.learner.v1 import learner_pb2 as pb
+from tests.fakes.counting_rollouts import ServedCounting
+from tests.fakes.worker_services import WorkerServices
+from tests.learner_service.learner_process import Learner, learner, put_dataset
+from tests.waiting import wait_until
+
+STEPS = 14
+
+
+@pytest.fixture
+def options(random_policy_path: Path) -> Iterator[list[str]]:
+    """Those of every learner here: the services that it asks, and the model."""
+    services = WorkerServices(ServedCounting(random_policy_path))
+    yield [
+        "--rollout.target",
+        services.rollout.target,
+        "--reward.target",
+        services.reward.target,
+        "--models",
+        f'["{random_policy_path}"]',
+    ]
+    services.close()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "learner"
+
+
+def rank(running: Learner, job_id: str, number: int) -> int:
+    """The rank's process, once there is one."""
+    return wait_until(lambda: running.ranks(job_id).get(number), lambda: running.log(job_id))
+
+
+def assert_same_adapter(running: Learner, job_id: str, other: str) -> None:
+    mine, others = running.adapter(job_id), running.adapter(other)
+    for name, weights in others.items():
+        torch.testing.assert_close(mine[name], weights, atol=1e-4, rtol=0)
+
+
+def test_a_job_of_two_processes_goes_on_with_three_and_with_one(
+    data_dir: Path, options: list[str]
+):
+    digest = put_dataset(data_dir)
+    with learner(data_dir, *options) as alone:
+        reference = alone.start_job(digest)
+        assert alone.wait(reference).status == pb.JOB_STATUS_COMPLETED, alone.log(reference)
+    with learner(data_dir, *options, "--gpus-per-job", "2") as two:
+        resumed = two.start_job(digest)
+        two.wait(resumed, step=3)
+        os.kill(rank(two, resumed, 1), signal.SIGKILL)
+        two.wait(resumed, step=10)
+        two.kill()
+    copy = data_dir.with_name("copy")
+    shutil.copytree(data_dir, copy)
+    for folder, processes in ((data_dir, "3"), (copy, "1")):
+        with learner(folder, *options, "--gpus-per-job", processes) as running:
+            job = running.wait(resumed)
+            assert job.status == pb.JOB_STATUS_COMPLETED, running.log(resumed)
+            assert running.steps(resumed) == list(range(1, STEPS + 1))
+            (notice,) = running.notices(resumed)
+            assert notice.startswith("rank 1 of 2 on ")
+            assert notice.endswith("; going on from the last checkpoint")
+            assert_same_adapter(running, resumed, reference)
