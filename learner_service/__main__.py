@@ -55,7 +55,8 @@ async def run(settings: LearnerSettings) -> None:
         queue.append(asyncio.create_task(jobs.run()))
 
     async def watch() -> None:
-        await queue[0]  # a learner whose queue is dead serves nobody
+        # A learner whose queue is dead serves nobody; the end of watching is not the queue's end.
+        await asyncio.shield(queue[0])
 
     async def drain() -> None:
         await jobs.stop()

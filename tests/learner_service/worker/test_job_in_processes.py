@@ -13,7 +13,7 @@ from tally.learner.v1 import learner_pb2 as pb
 from tests.fakes.counting_rollouts import ServedCounting
 from tests.fakes.worker_services import WorkerServices
 from tests.learner_service.learner_process import Learner, learner, put_dataset
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 STEPS = 14
 
@@ -49,9 +49,7 @@ def assert_same_adapter(running: Learner, job_id: str, other: str) -> None:
         torch.testing.assert_close(mine[name], weights, atol=1e-4, rtol=0)
 
 
-def test_a_job_of_two_processes_goes_on_with_three_and_with_one(
-    data_dir: Path, options: list[str]
-):
+def test_a_job_of_two_processes_goes_on_with_three_and_with_one(data_dir: Path, options: list[str]):
     digest = put_dataset(data_dir)
     with learner(data_dir, *options) as alone:
         reference = alone.start_job(digest)
@@ -73,3 +71,16 @@ def test_a_job_of_two_processes_goes_on_with_three_and_with_one(
             assert notice.startswith("rank 1 of 2 on ")
             assert notice.endswith("; going on from the last checkpoint")
             assert_same_adapter(running, resumed, reference)
+
+
+def test_a_learner_that_is_asked_to_end_saves_the_step_that_both_have_done(
+    data_dir: Path, options: list[str]
+):
+    digest = put_dataset(data_dir)
+    with learner(data_dir, *options, "--gpus-per-job", "2") as two:
+        job_id = two.start_job(digest, save_steps=1000, max_steps=10_000)
+        reached = two.wait(job_id, step=3).current_step
+        two.process.terminate()
+        assert two.process.wait(PATIENCE_SECONDS) == 0
+        assert not two.ranks(job_id)
+        assert two.folder(job_id).checkpoints.find_last().step >= reached, two.log(job_id)
