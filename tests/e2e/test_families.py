@@ -49,7 +49,8 @@ def run_and_check_a_job(family: str, engine: str, folder: Path, training_zip: Pa
     model, adapter = folder / family, folder / "adapter"
     save_small_model(family, model)
     reference = Reference(model)
-    with running_stack(folder / "stack", "--model", str(model), "--engine", engine) as stack:
+    options = ("--model", str(model), "--engine", engine, "--no-use-4bit")
+    with running_stack(folder / "stack", *options) as stack:
         job_id = stack.train(stack.upload(training_zip), **TRAINING)
         assert stack.wait(job_id)["status"] == "completed", stack.logs()
         steps = stack.get(f"/jobs/{job_id}/metrics")["steps"]

@@ -1,13 +1,16 @@
 """One suite for both engines: what rollout.v1 promises, whichever engine answers.
 
 The engines serve the small counting policy in float32, over real gRPC, loaded once for the
-session; transformers' own forward is what their answers are compared with.
+session; transformers' own forward is what their answers are compared with. Another model that
+both engines adapt is held to the same by `TALLY_CONFORMANCE_MODEL=FOLDER`.
 """
 
 import asyncio
 import io
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import grpc
@@ -37,12 +40,14 @@ Code = grpc.StatusCode
 TOLERANCE = 1e-4  # of a log-probability; float32 and another order of sums give some 1e-6
 ENDLESS = {"max_new_tokens": 1024, "num_completions": 64, "temperature": 2.0, "seed": 1}
 
+MODEL_PATH = Path(os.getenv("TALLY_CONFORMANCE_MODEL", str(POLICY_PATH)))
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def build(engine: str) -> Engine:
     settings = RolloutSettings(
-        model=str(POLICY_PATH), device="cpu", torch_threads=1, max_resident_adapters=2
+        model=str(MODEL_PATH), device="cpu", torch_threads=1, max_resident_adapters=2
     )
     if engine == "vllm":
         pytest.importorskip("vllm")
@@ -66,7 +71,7 @@ async def serving(
 
 @pytest.fixture(scope="session")
 def policy() -> Reference:
-    return Reference(POLICY_PATH)
+    return Reference(MODEL_PATH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +85,15 @@ class Question:
 def question(policy: Reference, seed: int = 0, count: int | None = None) -> Question:
     scene: Scene = draw_scene(Random(seed), count=count)
     file = io.BytesIO()
-    scene.image.save(file, "PNG")
+    scene.image.resize(picture_size(policy)).save(file, "PNG")
     system = policy.tokenizer("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n")
     prompt = [*system["input_ids"], *policy.prompt(scene.question)]
     return Question(prompt=prompt, image=file.getvalue())
+
+
+def picture_size(policy: Reference) -> tuple[int, int]:
+    """Of a scene on the model's grid: IMAGE_TOKENS."""
+    return policy.grid.fit(112, 112, 128)
 
 
 async def answers(service: Service, asked: Question, **changes) -> list[Completion]:
@@ -110,7 +120,7 @@ def tokens(completions: list[Completion]) -> list[tuple[int, ...]]:
 
 async def test_what_it_serves(serving, policy):
     model = await serving.stub.GetModel(rollout_pb2.GetModelRequest())
-    assert model.base_model == POLICY_PATH.name
+    assert model.base_model == MODEL_PATH.name
     assert model.vocabulary_fingerprint == vocabulary_fingerprint(policy.tokenizer.get_vocab())
     assert model.vocabulary_size == policy.model.lm_head.out_features
     assert model.max_sequence_tokens == 4096
@@ -134,7 +144,8 @@ async def test_greedy_tokens_are_those_of_transformers(serving, policy, seed):
     expected = policy.greedy(policy.model, asked.prompt, asked.image, 12)
     for completion in await answers(serving, asked, temperature=0.0):
         assert list(completion.token_ids) == expected
-        assert completion.finish_reason is FinishReason.STOP
+        is_closed = expected[-1] == policy.tokenizer.eos_token_id
+        assert (completion.finish_reason is FinishReason.STOP) == is_closed
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0, 2.0])
@@ -303,7 +314,7 @@ async def test_an_image_that_the_engine_s_process_has_lost(serving, policy):
 
 def endless(service: Service, policy: Reference) -> rollout_pb2.GenerateRequest:
     """A request that takes a quarter of a second or more, so that a test can give it up."""
-    digest = service.store.add(png())
+    digest = service.store.add(png(size=picture_size(policy)))
     return generate_request(policy.prompt(), image_digest=digest, **ENDLESS)
 
 
