@@ -4,7 +4,7 @@
 
 Runs what fits in the time, in the order of its worth, and writes FOLDER/gpu.md and FOLDER/gpu.json
 after every row. A run with the same --out goes on where an earlier one ended. --rehearse does the
-same on the CPU with small shapes.
+same on the CPU with small shapes. Exits with 1 where a row failed or was ended.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.gpu.day import Clock, run_day
 from bench.gpu.plan import lengthen_bounds, plan
-from bench.gpu.record import Record
+from bench.gpu.record import Outcome, Record
 from bench.gpu.row_process import RowProcess
 
 
@@ -43,6 +43,8 @@ def main() -> None:
         _say,
     )
     _say(f"\n{record.table()}")
+    wrong = {Outcome.FAILED, Outcome.OUT_OF_BOUND}
+    raise SystemExit(any(result.outcome in wrong for result in record.results))
 
 
 def install_wheels(wheels: Path, site: Path) -> Path:

@@ -33,7 +33,11 @@ def measure(context: RowContext) -> None:
 
 def stack_settings(context: RowContext) -> dict[str, str]:
     """Of learner and replica alike."""
-    return {"DEVICE": context.device, "DTYPE": "bfloat16"}
+    return {
+        "DEVICE": context.device,
+        "DTYPE": "bfloat16",
+        "FOUR_BIT_FOLDER": str(context.work / "4bit"),
+    }
 
 
 def _note(context: RowContext, case: str, taken: Sequence[Step]) -> None:
