@@ -64,7 +64,6 @@ def _job(index: int) -> Job:
         created_at=now() - timedelta(minutes=index),
         spec={"data_file_id": str(uuid.uuid4()), "evaluation_file_id": None},
         dataset_digest="0" * 64,
-        request_digest="0" * 64,
         last_seq=STEPS,
         accepted=True,
         log_complete=True,
