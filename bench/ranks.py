@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Self
 
 import torch
-from torch.distributed.distributed_c10d import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in its __all__
 
 from bench.measure import in_turn, median_ratio
 from bench.models import SHAPES, policy_folder
