@@ -12,6 +12,7 @@ from bench.exactness import draw_groups, lora_gradients, packed_logps, relative_
 from learner_service.policy.lora import fuse
 from learner_service.policy.policy import Policy, PolicySettings
 from tally.job.settings import LoraConfig
+from tally.weights.kept_bases import KeptBases
 
 
 def policy(path: Path, dropout: float = 0.0, **changes: Any) -> Policy:
@@ -59,6 +60,18 @@ def test_bfloat16_is_close_to_float32(small_model_path: Path):
     assert (rounded[0] - exact[0]).abs().mean() < 0.05
     assert relative_difference(rounded[1], exact[1]) < 0.1
     assert rounded[1].dtype == torch.float32
+
+
+def test_a_base_that_was_kept_gives_every_bit_of_one_that_was_quantised(
+    small_model_path: Path, tmp_path: Path
+):
+    kept = {"use_4bit": True, "kept_bases": KeptBases(tmp_path, 10**9)}
+    quantised = figures(policy(small_model_path, use_4bit=True))
+    for _ in range(2):
+        again = figures(policy(small_model_path, **kept))
+        assert torch.equal(again[0], quantised[0])
+        assert torch.equal(again[1], quantised[1])
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
 
 
 @pytest.mark.parametrize("changes", [{}, {"use_4bit": True}], ids=["float32", "4-bit"])
