@@ -46,6 +46,9 @@ def _peak_bytes(context: RowContext) -> int:
     """The most during a job of a few steps, beyond what was taken before."""
     before = 0 if context.rehearse else card_bytes_used()
     settings = stack_settings(context)
+    # Where memory is short, it says so soon.
+    learner = {**settings, "ROLLOUT_WAIT_SECONDS": "60", "MAX_ATTEMPTS": "1"}
+    rollout = {**settings, "USE_4BIT": "true"}
     model = context.work / shape_name(context)
     with tempfile.TemporaryDirectory(dir=context.work) as folder:
         stack_of: list[Stack] = []
@@ -56,9 +59,7 @@ def _peak_bytes(context: RowContext) -> int:
         watch = MemoryWatch(used_bytes)
         with (
             watch.watching(),
-            running_stack(
-                Path(folder), model, learner=settings, rollout={**settings, "USE_4BIT": "true"}
-            ) as stack,
+            running_stack(Path(folder), model, learner=learner, rollout=rollout) as stack,
         ):
             stack_of.append(stack)
             run_job(stack, examples(_STEPS, SIDE_PIXELS), _training(), LoraConfig().model_dump())
