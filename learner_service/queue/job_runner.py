@@ -102,6 +102,8 @@ class JobRunner:
 
     async def _run_worker(self, job: Job, folder: JobFolder, attempt: int, lost: int) -> WorkerExit:
         launch, hosts = await self._placement.place(job.spec, lost, lambda: self._is_over(job))
+        if self._is_over(job):  # which may have come while hosts were waited for
+            return WorkerExit(code=0, failure=None)
         await self._say_if_fewer(job, launch)
         task = WorkerTask(
             job_id=job.job_id,

@@ -50,6 +50,7 @@ class WorkerProcess:
         self._task = task
         self._stop_seconds = stop_seconds
         self._process: asyncio.subprocess.Process | None = None
+        self._stop_asked = False
         self._stopping: asyncio.Task[None] | None = None
 
     async def run(self, on_event: Callable[[Event], Awaitable[None]]) -> WorkerExit:
@@ -73,6 +74,8 @@ class WorkerProcess:
                 )
         finally:
             os.close(write_descriptor)
+        if self._stop_asked:  # which it was before there was a process
+            self.stop()
         try:
             failure = await self._listen(read_descriptor, on_event)
             code = await self._process.wait()
@@ -112,6 +115,7 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Asks it to stop with a checkpoint; kills it after stop_seconds."""
+        self._stop_asked = True
         if self._process and self._process.returncode is None and not self._stopping:
             self._stopping = asyncio.ensure_future(self._stop(self._process))
 

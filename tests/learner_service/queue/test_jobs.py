@@ -14,14 +14,14 @@ from learner_service.events import JobEnded, JobStatus, Notice, WorkerFailed
 from learner_service.job_folder.task import WorkerTask
 from learner_service.models import ModelList
 from learner_service.queue import job_processes, job_runner
-from learner_service.queue.hosts import Hosts
+from learner_service.queue.hosts import Host, Hosts
 from learner_service.queue.job_store import Job, JobStore
 from learner_service.queue.jobs import Jobs
 from learner_service.queue.worker_process import WorkerExit
-from learner_service.settings import LearnerSettings
+from learner_service.settings import LearnerSettings, RendezvousSettings
 from learner_service.spec import Evaluation, JobSpec, Training
 from tally.job.settings import LoraConfig, TrainingConfig
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 COMPLETED = JobEnded(status=JobStatus.COMPLETED, result_digest="d" * 64)
 KILLED = WorkerExit(code=-9, failure=None)
@@ -280,3 +280,36 @@ async def test_more_processes_than_the_learner_has_are_refused(jobs, workers, sp
     work = Training(config=TrainingConfig(processes=3))
     with pytest.raises(InvalidSpec, match=r"config.processes: .* expected at most 1, or 0"):
         await jobs.start(str(uuid.uuid4()), spec.model_copy(update={"work": work}))
+
+
+class WaitedForHosts(Hosts):
+    """None ever comes; `waiting` is set once one is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = asyncio.Event()
+
+    async def wait_for(self, number: int, wait_seconds: float, is_over) -> list[Host]:
+        self.waiting.set()
+        return await super().wait_for(number, wait_seconds, is_over)
+
+
+async def test_a_job_that_ends_while_hosts_are_waited_for_starts_no_worker(
+    tmp_path: Path, store: BlobStore, workers: ScriptedWorkers, spec: JobSpec
+):
+    settings = LearnerSettings(
+        data_dir=tmp_path,
+        nodes_per_job=2,
+        rendezvous=RendezvousSettings(address="192.0.2.1"),
+        host_wait_seconds=PATIENCE_SECONDS,
+    )
+    job_store, hosts = JobStore(tmp_path / "learner.db"), WaitedForHosts()
+    jobs = Jobs(settings, job_store, store, ModelList(["small"]), hosts)
+    running = asyncio.create_task(jobs.run())
+    job = await jobs.start(str(uuid.uuid4()), spec)
+    await hosts.waiting.wait()
+    await jobs.cancel(job.job_id)
+    await jobs.stop()
+    await running
+    job_store.close()
+    assert not workers.tasks
