@@ -29,12 +29,15 @@ class HostAgent:
 
     async def run(self) -> None:
         """What runs for a learner that is lost is killed: without it nothing comes of it."""
+        refusal = ""
         while True:
             try:
                 await self._lend()
                 _log.info("the learner let this host go")
             except TallyError as error:
-                _log.warning("not lent: %s", error)
+                if str(error) != refusal:  # and not again every two seconds
+                    _log.warning("not lent, trying again: %s", error)
+                refusal = str(error)
             finally:
                 await self._kill()
             await asyncio.sleep(_PAUSE_SECONDS)
