@@ -14,7 +14,7 @@ from reward_service.clue_words import ENGLISH, HAN, HAN_PATTERNS, SIGNS, Kind
 from reward_service.digit_numbers import DIGITS
 from reward_service.phrases import any_of
 
-MAX_CLUES = 40
+MAX_CLUES = 32
 
 _PATTERNS = {
     "english": rf"(?<![a-z'])(?=[a-z]){any_of(ENGLISH)}(?![a-z]|'[a-z])",

@@ -4,6 +4,7 @@ import re
 from collections import deque
 from collections.abc import Sequence
 
+from reward_service.clues import find_clues
 from reward_service.mention import Mention
 from reward_service.normal_text import normal_text
 from reward_service.reading import read_evidence
@@ -20,7 +21,13 @@ _ARTICLE = re.compile(
 _THINGS = re.compile(r"[ \t]*(?P<things>[^\n.!?。]{1,200})[.!。]?")
 _WINDOW = 40
 _MAX_FORM_CHARACTERS = 300
-_MOST_FORMS = 8
+_MOST_FORMS = 4
+
+
+def read_mentions(text: str) -> Sequence[Mention]:
+    """Every number of a normal text in lower case that may be a count, in order."""
+    clues, is_all = find_clues(text)
+    return read_evidence(text, clues, is_all=is_all).mentions
 
 
 def mentions_in_form(text: str, mentions: Sequence[Mention]) -> list[Mention]:
@@ -30,12 +37,13 @@ def mentions_in_form(text: str, mentions: Sequence[Mention]) -> list[Mention]:
     return [mention for mention in mentions if _follows_form(text, mention)]
 
 
-def last_forms(text: str) -> str:
-    """The last places of a long text that have the form, a line each, without the rest."""
+def find_last_forms(text: str) -> tuple[str, Sequence[Mention]]:
+    """The last places of a long text that have the form, a line each, and the mentions in it."""
     if "photo" not in text:
-        return ""
+        return "", []
     forms = deque(_FORM.finditer(text), maxlen=_MOST_FORMS)
-    return "\n".join(_line(text, form.start(), form.end()) for form in forms)
+    lines = "\n".join(_line(text, form.start(), form.end()) for form in forms)
+    return lines, mentions_in_form(lines, read_mentions(lines))
 
 
 def _line(text: str, start: int, end: int) -> str:
@@ -57,7 +65,7 @@ def is_documented_form(answer: str) -> bool:
         return False
     text = normal_text(answer).strip().lower()
     form = _FORM.match(text)
-    mentions = read_evidence(text).mentions if form else []
+    mentions = read_mentions(text) if form else []
     if form is None or len(mentions) > 1:
         return False
     if not mentions:

@@ -6,11 +6,12 @@ there are any; otherwise all of them do. They are a count when all of them say t
 
 from collections.abc import Sequence
 
+from reward_service.clues import find_clues
 from reward_service.conclusion import decide
 from reward_service.documented_form import (
     EXAMPLE,
+    find_last_forms,
     has_article_form,
-    last_forms,
     mentions_in_form,
 )
 from reward_service.markup import marked_part, without_markup
@@ -45,11 +46,12 @@ def parse_count(text: str) -> ParsedCount:
 
 def _read(shown: str, plain: str) -> ParsedCount:
     """The count of a text without markup in lower case; `shown` is what is quoted from."""
-    evidence = read_evidence(plain)
-    if not evidence.is_all and (forms := last_forms(plain)):
-        in_form = mentions_in_form(forms, read_evidence(forms).mentions)
+    clues, is_all = find_clues(plain)
+    if not is_all:
+        forms, in_form = find_last_forms(plain)
         if in_form:
             return _judge(forms, in_form, is_one=True)
+    evidence = read_evidence(plain, clues, is_all=is_all)
     if evidence.mentions:
         if in_form := mentions_in_form(plain, evidence.mentions):
             return _judge(shown, in_form, is_one=True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from reward_service.absences import read_absence
 from reward_service.chinese_numbers import read_numerals
 from reward_service.clue_words import Kind
-from reward_service.clues import Clue, find_clues
+from reward_service.clues import Clue
 from reward_service.digit_numbers import read_digits
 from reward_service.english_numbers import MULTIPLIER_AFTER, read_english
 from reward_service.faults import with_fault
@@ -31,9 +31,8 @@ class Evidence(NamedTuple):
     is_all: bool
 
 
-def read_evidence(text: str) -> Evidence:
-    """Reads a plain text in lower case; linear in it, and bounded work beyond one pass."""
-    clues, is_all = find_clues(text)
+def read_evidence(text: str, clues: list[Clue], *, is_all: bool) -> Evidence:
+    """What the clues of a plain text in lower case say, `is_all` where it holds no more of them."""
     joined = join_ranges(text, list(_read_numbers(text, clues)))
     mentions = [judged for mention in joined if (judged := _judge(text, mention)) is not None]
     marks = [clue for clue in clues if clue.kind in MARKS]
