@@ -16,17 +16,21 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 from transformers import AutoModelForImageTextToText
 
+from bench.measure import in_turn, seconds
 from bench.report import options, print_json, print_table
 from tally.families.registry import read_config
 from tally.weights.base_loading import BaseLoading
 from tally.weights.kept_bases import KeptBases
 
 _WATCH_SECONDS = 0.005
+_PACKED_SHAPE = (11_008, 2_048)  # the 3B model's largest matrices
+_PACKED_TIMES = 5
 _MOST_KEPT_BYTES = 10**12
 _COLUMNS = ("way", "seconds", "held GiB", "peak GiB", "anonymous GiB", "files GiB")
 
@@ -58,12 +62,12 @@ def measure(way: str, source: str, dtype: torch.dtype, kept: Path) -> Figures:
     watcher.start()
     began = time.monotonic()
     model = load()
-    seconds = time.monotonic() - began
+    taken_seconds = time.monotonic() - began
     over.set()
     watcher.join()
     grown = {name: peak[name] - before[name] for name in before}
     return Figures(
-        seconds=seconds,
+        seconds=taken_seconds,
         held_bytes=_held_bytes(model),
         peak_bytes=grown["VmRSS"],
         anonymous_bytes=grown["RssAnon"],
@@ -95,6 +99,26 @@ def _ways(source: str, dtype: torch.dtype, kept: Path) -> dict[str, Callable[[],
         "tally, 4 bits, to keep": lambda: load(use_4bit=True, keeps=True),
         "tally, 4 bits, kept": lambda: load(use_4bit=True, keeps=True),
     }
+
+
+def packing_rates() -> dict[str, float]:
+    """Millions of weights a second into NF4, in turn, on one thread."""
+    from tally.weights import nf4_packing  # noqa: PLC0415 - it brings bitsandbytes
+
+    torch.set_num_threads(1)
+    weights = torch.randn(_PACKED_SHAPE).bfloat16()
+    own = torch._C.DispatchKeySet(torch._C.DispatchKey.CompositeExplicitAutograd)
+    operator = torch.ops.bitsandbytes.quantize_4bit.default
+    taken = in_turn(
+        {
+            "bitsandbytes": lambda: seconds(
+                lambda: operator.redispatch(own, weights, 64, "nf4", torch.uint8)
+            ),
+            "tally": lambda: seconds(lambda: nf4_packing.pack(weights)),
+        },
+        _PACKED_TIMES,
+    )
+    return {side: weights.numel() / 1e6 / median(times) for side, times in taken.items()}
 
 
 def _held_bytes(model: torch.nn.Module) -> int:
@@ -142,8 +166,11 @@ def main(arguments: argparse.Namespace) -> None:
         ways = [way for way in ways if "4 bits" in way] if arguments.quick else ways
         found = {way: _measure_apart(way, source, dtype, Path(folder)) for way in ways}
     print_table(_COLUMNS, [_row(way, figures) for way, figures in found.items()])
+    rates = packing_rates()
+    print_table(("into NF4, on one thread", "10⁶ weights/s"), list(rates.items()))
     settings = {"source": Path(source).name, "dtype": dtype}
-    print_json("base_loading", settings, {way: asdict(one) for way, one in found.items()})
+    loading = {way: asdict(one) for way, one in found.items()}
+    print_json("base_loading", settings, loading | {"packing": rates})
 
 
 if __name__ == "__main__":
