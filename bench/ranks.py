@@ -4,7 +4,8 @@ A step learns given groups of completions, one group a forward pass, and ends wi
 its passes are shared out among the processes, each with one thread. Rollouts and the publishing of
 the adapter are not in it. `efficiency` is the gain over one process, divided by the processes.
 
-The sides take turns, step by step. What a process sends is counted by the kernel, for the process.
+The sides take turns, a few steps each, in processes of their own, so that one side's are in memory
+at a time. What a process sends is counted by the kernel, for the process.
 """
 
 import argparse
@@ -14,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from types import TracebackType
@@ -33,6 +34,7 @@ from learner_service.grpo.forward_pass import ForwardPass
 from learner_service.ranks import Ranks
 
 _COMPLETION_TOKENS = 8
+_STEPS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,18 +110,24 @@ def main() -> None:
     if arguments.case:
         step_when_told(Case(**json.loads(arguments.case)))
         return
-    repeats = 3 if arguments.quick else arguments.repeats
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+    repeats = 1 if arguments.quick else arguments.repeats
+    said: dict[int, list[dict[str, int]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
         case = Case(
             model=str(policy_folder(arguments.policy, Path(folder) / "policy")),
             passes=arguments.passes,
             group=arguments.group,
             side_pixels=arguments.side,
         )
-        sides = {count: running.enter_context(Side(case, count)) for count in arguments.processes}
-        measures = {str(count): side.samples_per_second for count, side in sides.items()}
-        rates = in_turn(measures, repeats)
-        said = {count: side.said for count, side in sides.items()}
+
+        def measure(count: int) -> float:
+            with Side(case, count) as side:
+                rate = median(side.samples_per_second() for _ in range(_STEPS))
+                said[count] = side.said
+            return rate
+
+        sides = {str(count): partial(measure, count) for count in arguments.processes}
+        rates = in_turn(sides, repeats, warm_ups=0)
     _report(arguments, rates, said)
 
 
@@ -197,7 +205,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=8, help="forward passes of a step")
     parser.add_argument("--group", type=int, default=8, help="completions of a prompt")
     parser.add_argument("--side", type=int, default=504, help="pixels")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
 
