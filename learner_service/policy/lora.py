@@ -23,8 +23,10 @@ def fuse(model: nn.Module) -> None:
 
 def _forward(layer: LoraLayer, x: Tensor) -> Tensor:
     if layer.disable_adapters or layer.merged:
-        base_output: Tensor = layer.base_layer(x)
-        return base_output
+        # Not by the base layer's own pass: on a CPU that of bitsandbytes may lay 4-bit weights out
+        # anew for itself, and `_weight` would then unpack something else.
+        base = layer.base_layer
+        return nn.functional.linear(x, _weight(base, x.dtype), base.bias)
     (name,) = layer.active_adapters
     rows = x.reshape(-1, x.shape[-1])
     output: Tensor = _LoraLinear.apply(  # type: ignore[no-untyped-call]  # torch's own

@@ -82,6 +82,18 @@ def test_lora_in_fewer_passes_equals_pefts(small_model_path: Path, changes: dict
     assert relative_difference(ours[1], pefts[1]) < 1e-3
 
 
+def test_a_pass_of_the_reference_leaves_weights_in_4_bits_as_they_are(random_policy_path: Path):
+    made = policy(random_policy_path, use_4bit=True)
+    made.model.eval()
+    drawn = draw_groups(made)
+    with torch.no_grad():
+        before = packed_logps(made, *drawn)
+        with made.model.disable_adapter():
+            reference = packed_logps(made, *drawn)
+        assert torch.equal(packed_logps(made, *drawn), before)
+    assert not torch.equal(reference, before)
+
+
 def test_dropout_equals_pefts():
     torch.manual_seed(2)
     config = peft.LoraConfig(target_modules=["0"], r=2, lora_alpha=3, lora_dropout=0.5)
