@@ -146,7 +146,7 @@ _GROUPS: dict[str, type[Settings]] = {"train.config": TrainingConfig, "train.lor
 def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
     """As the models of gateway.jobs.preflight_models have it."""
     findings = [_finding(finding) for finding in response.findings]
-    memory, base = response.memory, None
+    base = None
     if response.HasField("base"):
         base = _fields(response.base) | _fields(response.base.scores)
     return {
@@ -159,16 +159,17 @@ def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
         },
         "base": base,
         "steps": _fields(response.steps),
-        "memory": {
-            **_fields(memory),
-            "parts": {
-                "weights": memory.weights_bytes,
-                "adapter": memory.adapter_bytes,
-                "activations": memory.activations_bytes,
-            },
-        },
+        "memory": _memory_estimate(response.memory),
+        "replica_memory": _memory_estimate(response.replica_memory)
+        if response.HasField("replica_memory")
+        else None,
         "time": _fields(response.time) if response.HasField("time") else None,
     }
+
+
+def _memory_estimate(memory: pb.MemoryEstimate) -> dict[str, Any]:
+    parts = ("libraries", "weights", "adapter", "caches", "activations")
+    return _fields(memory) | {"parts": {part: getattr(memory, f"{part}_bytes") for part in parts}}
 
 
 def _finding(finding: pb.Finding) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from tally.rpc.digests import check_digest
 from tally.rpc.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from learner_service.preflight.memory import MemoryEstimate
     from learner_service.preflight.preflight import Preflight
 
 _STATUSES = {
@@ -127,7 +128,7 @@ _SEVERITIES = {
 
 
 def preflight_response(result: "Preflight") -> pb.PreflightResponse:
-    memory, base = result.memory, result.base
+    base = result.base
     response = pb.PreflightResponse(
         findings=[
             pb.Finding(
@@ -148,8 +149,10 @@ def preflight_response(result: "Preflight") -> pb.PreflightResponse:
             kinds=[pb.KindRows(kind=k, rows=r) for k, r in result.kinds.items()],
         ),
         steps=pb.StepPlan(**asdict(result.steps)),
-        memory=pb.MemoryEstimate(estimated_bytes=memory.estimated_bytes, **asdict(memory)),
+        memory=_memory_estimate(result.memory),
     )
+    if result.replica_memory is not None:
+        response.replica_memory.CopyFrom(_memory_estimate(result.replica_memory))
     if base is not None:
         response.base.CopyFrom(
             pb.BaseSample(
@@ -162,6 +165,10 @@ def preflight_response(result: "Preflight") -> pb.PreflightResponse:
     if result.time is not None:
         response.time.CopyFrom(pb.TimeEstimate(**asdict(result.time)))
     return response
+
+
+def _memory_estimate(memory: "MemoryEstimate") -> pb.MemoryEstimate:
+    return pb.MemoryEstimate(estimated_bytes=memory.estimated_bytes, **asdict(memory))
 
 
 def job_to_proto(job: Job, output_dir: str) -> pb.Job:

@@ -56,5 +56,5 @@ class Interactive:
         models = ServedModels(settings, self._models)
         return (
             Predictor(models, self._blobs),
-            Preflights(models, self._blobs, settings.device, settings.dtype),
+            Preflights(models, self._blobs, settings),
         )

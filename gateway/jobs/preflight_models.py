@@ -57,16 +57,25 @@ class StepPlan(BaseModel):
 
 
 class MemoryParts(BaseModel):
+    libraries: int = Field(description="The interpreter with its libraries, in bytes.")
     weights: int = Field(description="The frozen model, in bytes.")
-    adapter: int = Field(description="The adapter and its optimizer's state, in bytes.")
-    activations: int = Field(description="What a forward pass keeps, in bytes.")
+    adapter: int = Field(
+        description="The adapter and its optimizer's state, in bytes; of a replica its adapters."
+    )
+    caches: int = Field(
+        description="Vision features that are kept, in bytes; of a replica keys and values too."
+    )
+    activations: int = Field(description="What a pass makes and keeps, in bytes.")
 
 
 class MemoryEstimate(BaseModel):
+    """The most that a process holds at any time."""
+
     device: str = Field(description="cpu or cuda.")
-    estimated_bytes: int = Field(description="What the worker would need.")
+    estimated_bytes: int = Field(description="The sum of the parts, or loading_bytes if more.")
     available_bytes: int = Field(description="What there is; 0 where that is not known.")
-    parts: MemoryParts = Field(description="The largest parts.")
+    loading_bytes: int = Field(description="The most while the model is loaded.")
+    parts: MemoryParts = Field(description="Of what is held in a step.")
 
 
 class TimeEstimate(BaseModel):
@@ -84,4 +93,8 @@ class Preflight(BaseModel):
     base: BaseSample | None = Field(description="Null where the base model was not asked.")
     steps: StepPlan = Field(description="The steps there would be.")
     memory: MemoryEstimate = Field(description="What the worker would need.")
+    replica_memory: MemoryEstimate | None = Field(
+        description="What a rollout replica would need; null where none answers, and for vLLM, "
+        "which takes the share of a card that it is set to."
+    )
     time: TimeEstimate | None = Field(description="Null where there is nothing to go by.")

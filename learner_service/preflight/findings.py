@@ -8,15 +8,12 @@ from enum import StrEnum
 
 from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight.base_sample import BaseSample
-from learner_service.preflight.memory import MemoryEstimate
-from learner_service.preflight.savings import nearest_that_fits
 from learner_service.spec import Training
 from tally.job.settings import TrainingConfig
 
 _CEILING = 0.97
 _FEWEST_ROWS = 20
 _SIDE_STEP = 28
-_TIGHT = 0.85
 
 
 class Severity(StrEnum):
@@ -220,26 +217,3 @@ def rollouts_away() -> Finding:
         where="",
         message="no rollout replica answers now, so the base model was not asked; a job would wait",
     )
-
-
-def of_memory(
-    training: TrainingConfig, estimate: Callable[[TrainingConfig], MemoryEstimate]
-) -> Iterator[Finding]:
-    """Whether it fits, and if not, the nearest settings that do."""
-    now = estimate(training)
-    if not now.available_bytes or now.estimated_bytes <= _TIGHT * now.available_bytes:
-        return
-    too_much = now.estimated_bytes > now.available_bytes
-    smaller = nearest_that_fits(training, lambda t: _fits(estimate(t)))
-    need, have = now.estimated_bytes / 1e9, now.available_bytes / 1e9
-    yield Finding(
-        severity=Severity.ERROR if too_much else Severity.WARNING,
-        code="not_enough_memory" if too_much else "tight_memory",
-        where="train.config.batch_size",
-        message=f"an estimated {need:.1f} GB are needed and there are {have:.1f} GB",
-        suggestion=smaller,
-    )
-
-
-def _fits(estimate: MemoryEstimate) -> bool:
-    return estimate.estimated_bytes <= _TIGHT * estimate.available_bytes

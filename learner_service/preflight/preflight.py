@@ -7,27 +7,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.clients.rollouts import RolloutModel
 from learner_service.data.dataset import Row, read_rows, stage_dataset
 from learner_service.data.held_out import held_out_numbers
 from learner_service.data.kinds import kinds_of
 from learner_service.data.prompts import Prompter
 from learner_service.errors import RolloutsUnavailable
-from learner_service.models import read_supported
 from learner_service.preflight import findings
 from learner_service.preflight.base_sample import BaseSample, ask_base_model
 from learner_service.preflight.findings import Finding, Severity, StepPlan, step_plan
-from learner_service.preflight.memory import MemoryEstimate, available_memory, estimate_memory
+from learner_service.preflight.job_memory import JobMemory
+from learner_service.preflight.memory import MemoryEstimate, Prompts
+from learner_service.preflight.memory_findings import of_memory
 from learner_service.preflight.routed_experts import of_experts
 from learner_service.preflight.time_estimate import TimeEstimate, estimate_time
 from learner_service.served_models import ServedModels
+from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec, Training
-from tally.families.shape import ModelShape
 from tally.job.metrics import StepMetrics
 from tally.job.settings import TrainingConfig
 
 _SAMPLED_ROWS = 32
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
-EstimateMemory = Callable[[TrainingConfig], MemoryEstimate]
+_VLLM = "vllm"  # as the engine calls itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,7 @@ class Preflight:
     held_out_rows: int
     steps: StepPlan
     memory: MemoryEstimate
+    replica_memory: MemoryEstimate | None = None
     base: BaseSample | None = None
     time: TimeEstimate | None = None
 
@@ -57,20 +60,21 @@ class RowSample:
     text_tokens: int
     image_tokens: Callable[[int], int]
 
-
-def _read_shape(source: str) -> ModelShape:
-    config, family = read_supported(source)
-    return family.shape(config)
+    def prompts(self, max_side_pixels: int, images: int) -> Prompts:
+        """Of a job on `images` images, none longer than the longest here."""
+        image_tokens = self.image_tokens(max_side_pixels)
+        return Prompts(
+            tokens=self.text_tokens + image_tokens, image_tokens=image_tokens, images=images
+        )
 
 
 class Preflights:
-    """`device` and `dtype` are those that a worker would be given."""
+    """`settings` are those that a worker would be given."""
 
-    def __init__(self, models: ServedModels, blobs: BlobStore, device: str, dtype: str) -> None:
+    def __init__(self, models: ServedModels, blobs: BlobStore, settings: LearnerSettings) -> None:
         self._models = models
         self._blobs = blobs
-        self._device = device
-        self._dtype = dtype
+        self._settings = settings
 
     async def run(
         self,
@@ -93,14 +97,21 @@ class Preflights:
         sample = await asyncio.to_thread(
             self._stage_sample, spec.dataset_digest, config, training_rows, prompter
         )
-        shape = await asyncio.to_thread(_read_shape, source)
-        estimate = await asyncio.to_thread(self._memory_estimate, shape, training, sample)
-        base, of_base = await self._ask_base(spec.base_model, training, prompter, sample)
+        images = len({row.image_digest for row in training_rows})
+        memory = await asyncio.to_thread(
+            JobMemory.of_model,
+            source,
+            training,
+            lambda max_side_pixels: sample.prompts(max_side_pixels, images),
+            self._settings,
+        )
+        served = await self._find_served(prompter, spec.base_model)
+        base, of_base = await self._ask_base(served, training, prompter, sample)
         found = [
             *findings.of_data(counts, len(training_rows), len(held_out), training),
             *findings.of_steps(config, plan, len(training_rows)),
-            *findings.of_memory(config, estimate),
-            *of_experts(config, shape, self._bytes_per_number(estimate(config).device)),
+            *of_memory(config, memory.of_worker),
+            *of_experts(config, memory.shape, memory.bytes_per_number),
             *of_base,
         ]
         return Preflight(
@@ -111,7 +122,10 @@ class Preflights:
             images=len({row.image_digest for row in rows}),
             held_out_rows=len(held_out),
             steps=plan,
-            memory=estimate(config),
+            memory=memory.of_worker(config),
+            replica_memory=memory.of_replica(use_4bit=served.use_4bit)
+            if served and served.engine != _VLLM
+            else None,
             base=base,
             time=estimate_time(plan, base, earlier_steps),
         )
@@ -145,39 +159,28 @@ class Preflights:
             image_tokens=image_tokens,
         )
 
-    def _memory_estimate(
-        self, shape: ModelShape, training: Training, sample: RowSample
-    ) -> EstimateMemory:
-        """What the worker would need, as a function of settings that may differ from the job's."""
-        device, available_bytes = available_memory(self._device)
-
-        def estimate(changed: TrainingConfig) -> MemoryEstimate:
-            return estimate_memory(
-                shape,
-                changed,
-                training.lora,
-                prompt_tokens=sample.text_tokens + sample.image_tokens(changed.max_image_size),
-                device=device,
-                bytes_per_number=self._bytes_per_number(device),
-                available_bytes=available_bytes,
-            )
-
-        return estimate
-
-    def _bytes_per_number(self, device: str) -> int:
-        half = self._dtype == "bfloat16" or (self._dtype == "auto" and device == "cuda")
-        return 2 if half else 4
+    async def _find_served(self, prompter: Prompter, base_model: str) -> RolloutModel | None:
+        """None where no replica answers."""
+        try:
+            return await self._models.check_served(prompter, base_model)
+        except RolloutsUnavailable:
+            return None
 
     async def _ask_base(
-        self, base_model: str, training: Training, prompter: Prompter, sample: RowSample
+        self,
+        served: RolloutModel | None,
+        training: Training,
+        prompter: Prompter,
+        sample: RowSample,
     ) -> tuple[BaseSample | None, list[Finding]]:
         """The base model on the sample, where replicas answer and take the settings."""
+        if served is None:
+            return None, [findings.rollouts_away()]
         config = training.config
+        limits = findings.of_limits(config, served, sample.text_tokens, sample.image_tokens)
+        if beyond := list(limits):
+            return None, beyond
         try:
-            served = await self._models.check_served(prompter, base_model)
-            limits = findings.of_limits(config, served, sample.text_tokens, sample.image_tokens)
-            if beyond := list(limits):
-                return None, beyond
             clients = await self._models.clients()
             base = await ask_base_model(*clients, prompter, training, sample.rows)
         except RolloutsUnavailable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,9 @@ class Aria(Family):
             intermediate=text.intermediate_size * text.moe_num_shared_experts,
             tied_embeddings=bool(config.tie_word_embeddings),
             vision_parameters=_vision_parameters(config),
+            vision_width=config.vision_config.hidden_size,
+            vision_perceptron=2 * config.vision_config.intermediate_size,
+            patches_per_token=_patches_per_token(config),
             routed_parameters=text.num_hidden_layers * text.moe_num_experts * expert,
             routed_intermediate=text.intermediate_size * text.moe_topk,
         )
@@ -123,6 +127,12 @@ def _tokens_by_side(config: Any) -> dict[int, int]:
     queries = config.projector_patch_to_query_dict
     squares = {side: (side // patch_pixels) ** 2 for side in _SIDES}
     return {side: queries[square] for side, square in squares.items() if square in queries}
+
+
+def _patches_per_token(config: Any) -> int:
+    """The most of any size of picture."""
+    queries = config.projector_patch_to_query_dict
+    return max(math.ceil(patches / tokens) for patches, tokens in queries.items())
 
 
 def _vision_parameters(config: Any) -> int:

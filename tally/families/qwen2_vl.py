@@ -80,6 +80,7 @@ class Qwen2VL(Family):
     def shape(self, config: Any) -> ModelShape:
         text = config.get_text_config()
         head_size = self._head_size(text)
+        width, perceptron = self._tower_block(config.vision_config)
         return ModelShape(
             vocabulary=text.vocab_size,
             hidden=text.hidden_size,
@@ -89,6 +90,9 @@ class Qwen2VL(Family):
             intermediate=text.intermediate_size,
             tied_embeddings=bool(config.tie_word_embeddings),
             vision_parameters=self._tower_parameters(config.vision_config, text.hidden_size),
+            vision_width=width,
+            vision_perceptron=perceptron // width,
+            patches_per_token=config.vision_config.spatial_merge_size**2,
         )
 
     def _head_size(self, text: Any) -> int:

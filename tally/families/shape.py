@@ -17,6 +17,9 @@ class ModelShape:
     intermediate: int
     tied_embeddings: bool
     vision_parameters: int
+    vision_width: int = 0  # of the tower's blocks
+    vision_perceptron: int = 0  # numbers that a block's perceptron makes of a patch
+    patches_per_token: int = 4  # of an image: how many become one token
     routed_parameters: int = 0  # of all experts among which a router chooses; none is adapted
     routed_intermediate: int = 0  # of the experts that a token goes through
 
@@ -39,6 +42,15 @@ class ModelShape:
     def parameters(self) -> int:
         linear = self.linear_parameters + self.routed_parameters
         return linear + self.embedding_parameters + self.vision_parameters
+
+    @property
+    def largest_tensor(self) -> int:
+        """Of how many numbers the largest of the model's weights is.
+
+        A layer's routed experts are two: what makes gate and up of them all, and what goes back.
+        """
+        routed = self.routed_parameters // self.layers * 2 // 3
+        return max(self.hidden * self.vocabulary, self.hidden * self.intermediate, routed)
 
     def weights_bytes(self, *, bytes_per_number: int, use_4bit: bool) -> int:
         """The weights as they are held; with `use_4bit` the layers' linear ones in NF4."""

@@ -47,7 +47,11 @@ class TrainingConfig(Settings):
     )
     num_generations: int = Field(8, ge=2, le=64, description="Completions per prompt (G).")
     temperature: float = Field(0.2, gt=0, le=10, description="Sampling temperature.")
-    use_4bit: bool = Field(True, description="Whether the base weights are held in NF4.")
+    use_4bit: bool = Field(
+        True,
+        description="Whether the base weights are held in NF4, in about a third of the memory. On "
+        "a CPU it is slower, and memory is the only gain.",
+    )
     max_image_size: int = Field(
         512,
         ge=56,

@@ -62,6 +62,7 @@ PREFLIGHT = {
         "device": "cuda",
         "estimated_bytes": 9 * 2**30,
         "available_bytes": 24 * 2**30,
+        "loading_bytes": 4 * 2**30,
         "parts": {"weights": 3 * 2**30, "adapter": 2 * 2**30, "activations": 4 * 2**30},
     },
     "time": {"seconds": 17100.0, "seconds_per_step": 6.0, "basis": "the steps of an earlier job"},

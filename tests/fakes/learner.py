@@ -204,7 +204,10 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             findings=[finding],
             data=pb.DataSummary(rows=2, images=2, training_rows=2),
             steps=pb.StepPlan(total_steps=50),
-            memory=pb.MemoryEstimate(device="cpu", estimated_bytes=9, weights_bytes=4),
+            memory=pb.MemoryEstimate(
+                device="cpu", estimated_bytes=9, weights_bytes=4, loading_bytes=7
+            ),
+            replica_memory=pb.MemoryEstimate(device="cpu", estimated_bytes=8, caches_bytes=3),
         )
 
     async def Answer(self, request, context):

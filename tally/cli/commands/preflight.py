@@ -91,6 +91,7 @@ def _facts(found: Json) -> list[tuple[str, str]]:
         ("base model", _base(found["base"])),
         ("steps", planned),
         ("memory", _memory(found["memory"])),
+        ("memory of a replica", _memory(found.get("replica_memory"))),
         ("time", _time(found["time"])),
     ]
 
@@ -117,7 +118,10 @@ def _base(base: Json | None) -> str:
     return f"{', '.join(said)}; n={base['num_samples']}"
 
 
-def _memory(memory: Json) -> str:
+def _memory(memory: Json | None) -> str:
+    """Empty where there is none."""
+    if memory is None:
+        return ""
     available = memory["available_bytes"]
     of = f" of {available / _GIB:.1f}" if available else ""
     parts = ", ".join(f"{name} {size / _GIB:.1f}" for name, size in memory["parts"].items())

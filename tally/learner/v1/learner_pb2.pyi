@@ -696,7 +696,9 @@ class TrainingConfig(_message.Message):
     temperature: _builtins.float
     """Sampling temperature. Above 0, up to 10; 0.2."""
     use_4bit: _builtins.bool
-    """Whether the base weights are held in NF4. True."""
+    """Whether the base weights are held in NF4, in about a third of the memory. On a CPU it is slower,
+    and memory is the only gain. True.
+    """
     max_image_size: _builtins.int
     """Longest side of an image in pixels; larger ones are shrunk once. 56 to 4,096; 512."""
     seed: _builtins.int
@@ -1680,6 +1682,7 @@ class PreflightResponse(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     MEMORY_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    REPLICA_MEMORY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
         """What is worth knowing, errors first."""
@@ -1704,6 +1707,12 @@ class PreflightResponse(_message.Message):
     def time(self) -> Global___TimeEstimate:
         """How long it would take; unset where there is nothing to go by."""
 
+    @_builtins.property
+    def replica_memory(self) -> Global___MemoryEstimate:
+        """What a rollout replica would need; unset where none answers, and where its engine is vLLM, which
+        takes the share of a card that it is set to.
+        """
+
     def __init__(
         self,
         *,
@@ -1713,10 +1722,11 @@ class PreflightResponse(_message.Message):
         steps: Global___StepPlan | None = ...,
         memory: Global___MemoryEstimate | None = ...,
         time: Global___TimeEstimate | None = ...,
+        replica_memory: Global___MemoryEstimate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "memory", b"memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "memory", b"memory", "replica_memory", b"replica_memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "findings", b"findings", "memory", b"memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "findings", b"findings", "memory", b"memory", "replica_memory", b"replica_memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1936,6 +1946,8 @@ Global___StepPlan: _TypeAlias = StepPlan  # noqa: Y015
 
 @_typing.final
 class MemoryEstimate(_message.Message):
+    """The most that a process holds at any time, in bytes."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DEVICE_FIELD_NUMBER: _builtins.int
@@ -1944,18 +1956,27 @@ class MemoryEstimate(_message.Message):
     WEIGHTS_BYTES_FIELD_NUMBER: _builtins.int
     ADAPTER_BYTES_FIELD_NUMBER: _builtins.int
     ACTIVATIONS_BYTES_FIELD_NUMBER: _builtins.int
+    LIBRARIES_BYTES_FIELD_NUMBER: _builtins.int
+    CACHES_BYTES_FIELD_NUMBER: _builtins.int
+    LOADING_BYTES_FIELD_NUMBER: _builtins.int
     device: _builtins.str
     """cpu or cuda."""
     estimated_bytes: _builtins.int
-    """The sum of the parts."""
+    """The sum of the parts below, or loading_bytes where that is more."""
     available_bytes: _builtins.int
     """What there is; 0 where that is not known."""
     weights_bytes: _builtins.int
     """The frozen model."""
     adapter_bytes: _builtins.int
-    """The adapter, its gradients and its optimizer's state."""
+    """The adapter, its gradients and its optimizer's state; of a replica the adapters that it keeps."""
     activations_bytes: _builtins.int
-    """What one forward pass keeps for its backward pass."""
+    """What one forward pass keeps for its backward pass; of a replica what a pass makes."""
+    libraries_bytes: _builtins.int
+    """The interpreter and its libraries; on a card CUDA's own."""
+    caches_bytes: _builtins.int
+    """Vision features that are kept; of a replica keys and values too."""
+    loading_bytes: _builtins.int
+    """The most while the model is loaded, libraries and weights included."""
     def __init__(
         self,
         *,
@@ -1965,10 +1986,13 @@ class MemoryEstimate(_message.Message):
         weights_bytes: _builtins.int = ...,
         adapter_bytes: _builtins.int = ...,
         activations_bytes: _builtins.int = ...,
+        libraries_bytes: _builtins.int = ...,
+        caches_bytes: _builtins.int = ...,
+        loading_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations_bytes", b"activations_bytes", "adapter_bytes", b"adapter_bytes", "available_bytes", b"available_bytes", "device", b"device", "estimated_bytes", b"estimated_bytes", "weights_bytes", b"weights_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations_bytes", b"activations_bytes", "adapter_bytes", b"adapter_bytes", "available_bytes", b"available_bytes", "caches_bytes", b"caches_bytes", "device", b"device", "estimated_bytes", b"estimated_bytes", "libraries_bytes", b"libraries_bytes", "loading_bytes", b"loading_bytes", "weights_bytes", b"weights_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -202,6 +202,8 @@ async def test_a_dry_run_answers_what_the_job_would_do_and_writes_none(gateway, 
         }
     ]
     assert result["memory"]["parts"]["weights"] == 4
+    assert result["memory"]["loading_bytes"] == 7
+    assert result["replica_memory"]["parts"]["caches"] == 3
     assert (await gateway.client.get("/jobs")).json() == []
     assert learner.jobs == {}
 

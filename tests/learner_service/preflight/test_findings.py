@@ -7,7 +7,6 @@ import pytest
 from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight import findings
 from learner_service.preflight.findings import BaseSample, Severity, step_plan
-from learner_service.preflight.memory import MemoryEstimate
 from learner_service.spec import Training
 from tally.job.comparison import EvaluationScores
 from tally.job.settings import TrainingConfig
@@ -122,31 +121,3 @@ def test_a_temperature_that_the_engine_does_not_take(temperature: float, suggest
     expected = [] if suggested is None else [{"train.config.temperature": suggested}]
     assert [finding.suggestion for finding in found] == expected
     assert all("0.01 to 2" in finding.message for finding in found)
-
-
-def memory(training: TrainingConfig) -> MemoryEstimate:
-    """A gigabyte for each prompt of a batch, and ten of weights unless they are in 4 bits."""
-    return MemoryEstimate(
-        device="cpu",
-        available_bytes=8 * 10**9,
-        weights_bytes=0 if training.use_4bit else 10 * 10**9,
-        adapter_bytes=0,
-        activations_bytes=training.batch_size * 10**9,
-    )
-
-
-def test_the_nearest_settings_that_fit_the_memory():
-    assert codes(findings.of_memory(TrainingConfig(batch_size=4), memory)) == []
-    (tight,) = findings.of_memory(TrainingConfig(batch_size=7), memory)
-    assert (tight.code, tight.severity) == ("tight_memory", Severity.WARNING)
-    (finding,) = findings.of_memory(TrainingConfig(batch_size=16), memory)
-    assert (finding.code, finding.severity) == ("not_enough_memory", Severity.ERROR)
-    assert finding.suggestion == {
-        "train.config.batch_size": 4,
-        "train.config.gradient_accumulation_steps": 32,
-    }
-    (finding,) = findings.of_memory(TrainingConfig(use_4bit=False), memory)
-    assert finding.suggestion == {
-        "train.config.gradient_checkpointing": True,
-        "train.config.use_4bit": True,
-    }

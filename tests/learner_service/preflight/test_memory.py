@@ -1,11 +1,14 @@
 """The estimate of memory, against a model that is there and against numbers worked out by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from learner_service.preflight.memory import available_memory, estimate_memory
+from learner_service.preflight.device_memory import available_memory
+from learner_service.preflight.memory import ALLOCATOR, Precision, Prompts, estimate_memory
+from learner_service.preflight.replica_memory import estimate_replica_memory
 from tally.families.registry import family_of
 from tally.families.shape import ModelShape
 from tally.job.settings import LoraConfig, TrainingConfig
@@ -13,34 +16,50 @@ from tally.job.settings import LoraConfig, TrainingConfig
 SHAPE = ModelShape(
     vocabulary=1000,
     hidden=64,
-    layers=2,
+    layers=3,
     query=64,
     key_value=16,
     intermediate=128,
     tied_embeddings=False,
     vision_parameters=5000,
+    vision_width=32,
+    vision_perceptron=96,
 )
-# Two layers of q and o (64 × 64), k and v (64 × 16), gate, up and down (64 × 128).
-LINEAR = 2 * (2 * 64 * 64 + 2 * 64 * 16 + 3 * 64 * 128)
+# Layers of q and o (64 × 64), k and v (64 × 16), gate, up and down (64 × 128).
+LINEAR = 3 * (2 * 64 * 64 + 2 * 64 * 16 + 3 * 64 * 128)
+PROMPTS = Prompts(tokens=100, image_tokens=6, images=10)
+LORA = LoraConfig(r=4, lora_dropout=0.0)
+SHORT = TrainingConfig(num_generations=2, max_new_tokens=10)  # 20 tokens of completions
+FULL = SHORT.model_copy(update={"use_4bit": False})
 
 
-def estimate(training: TrainingConfig, lora: LoraConfig | None = None, prompt_tokens=100):
+def estimate(training: TrainingConfig, lora: LoraConfig = LORA, prompts: Prompts = PROMPTS):
     return estimate_memory(
         SHAPE,
         training,
-        lora or LoraConfig(r=4, lora_dropout=0.0),
-        prompt_tokens=prompt_tokens,
+        lora,
+        prompts,
         device="cpu",
         bytes_per_number=4,
+        feature_cache_bytes=10_000,
         available_bytes=10**9,
     )
 
 
-def test_the_shape_counts_the_parameters_of_a_real_model(small_model_path: Path):
-    config = AutoConfig.from_pretrained(small_model_path)
+def replica(training: TrainingConfig = SHORT, precision: Precision | None = None):
+    precision = precision or Precision(bytes_per_number=4, use_4bit=False)
+    return estimate_replica_memory(
+        SHAPE, training, LORA, PROMPTS, precision, device="cpu", available_bytes=10**9
+    )
+
+
+def test_the_shape_counts_the_parameters_of_a_real_model(random_policy_path: Path):
+    config = AutoConfig.from_pretrained(random_policy_path)
     shape = family_of(config).shape(config)
-    model = AutoModelForImageTextToText.from_pretrained(small_model_path)
+    model = AutoModelForImageTextToText.from_pretrained(random_policy_path)
     assert shape.parameters == pytest.approx(model.num_parameters(), rel=0.01)
+    largest = max(parameter.numel() for parameter in model.model.language_model.parameters())
+    assert shape.largest_tensor == largest
 
 
 def test_the_weights_by_hand():
@@ -53,22 +72,91 @@ def test_the_weights_by_hand():
 def test_the_adapter_by_hand():
     """Sixteen bytes a parameter; r × (in + out) parameters a layer."""
     sides = (64 + 64) * 2 + (64 + 16) * 2 + (64 + 128) * 3
-    assert estimate(TrainingConfig()).adapter_bytes == 2 * 4 * sides * 16
+    assert estimate(TrainingConfig()).adapter_bytes == 3 * 4 * sides * 16
 
 
-def test_the_activations_by_hand():
-    training = TrainingConfig(batch_size=3, num_generations=2, max_new_tokens=10)
-    tokens, completions = 120, 20
-    layers = 2 * tokens * (12 * 64 + 6 * 16 + 5 * 128) * 4
-    by_hand = 3 * (layers + tokens**2 * 4 + completions * 1000 * 20)
-    assert estimate(training).activations_bytes == by_hand
+def test_features_of_all_images_are_kept_as_far_as_there_is_room():
+    few = estimate(SHORT, prompts=replace(PROMPTS, images=2)).caches_bytes
+    assert few == 2 * 6 * 64 * 4
+    assert estimate(SHORT).caches_bytes == 10_000
+
+
+# What a layer keeps of a token: the stream before two norms, queries, keys, values and what they
+# attend to, gate, its activation and up, seven low ranks; then the inputs of the adapted layers.
+MADE = (2 * 64 + 2 * 64 + 2 * 16 + 3 * 128 + 7 * 4) * 4
+INPUTS = (2 * 64 + 64 + 128) * 4
+DROPPED = (3 * 64 + 64 + 2 * 64 + 128) * 4 * 2
+MASK = 20 * 120 * 4
+# Of what a layer makes and of its input: here more than three copies of the logits, 20 × 1000.
+GRADIENTS = 120 * (3 * 128 + 4 * 64) * 4
+
+
+@pytest.mark.parametrize(("dropout", "inputs"), [(0.0, INPUTS), (0.1, DROPPED)])
+def test_activations_by_hand(dropout: float, inputs: int):
+    kept = 2 * (120 * (MADE + inputs) + MASK) + 20 * (MADE + inputs)
+    found = estimate(FULL, LoraConfig(r=4, lora_dropout=dropout)).activations_bytes
+    assert found == round(ALLOCATOR * (kept + GRADIENTS))
 
 
 def test_checkpointed_activations_by_hand():
-    training = TrainingConfig(num_generations=2, max_new_tokens=10, gradient_checkpointing=True)
-    layers = 120 * (2 * 64 + 12 * 64 + 6 * 16 + 5 * 128) * 4
-    by_hand = layers + 120**2 * 4 + 20 * 1000 * 20
-    assert estimate(training).activations_bytes == by_hand
+    """The input of every layer, and one layer as it is computed again."""
+    training = FULL.model_copy(update={"gradient_checkpointing": True})
+    kept = 3 * 120 * 64 * 4 + 120 * (MADE + INPUTS) + MASK
+    assert estimate(training).activations_bytes == round(ALLOCATOR * (kept + GRADIENTS))
+
+
+def test_a_head_of_a_large_vocabulary_is_read_in_chunks():
+    shape = replace(SHAPE, vocabulary=2**24)
+    two, many = (
+        estimate_memory(
+            shape,
+            TrainingConfig(num_generations=g, max_new_tokens=1),
+            LORA,
+            PROMPTS,
+            device="cpu",
+            bytes_per_number=4,
+            feature_cache_bytes=0,
+            available_bytes=0,
+        ).activations_bytes
+        for g in (2, 64)
+    )
+    assert many - two < 2**24 * 4
+
+
+def test_loading_counts_where_it_is_more_than_a_step():
+    shape = replace(SHAPE, vocabulary=10**6)
+    found = replace(estimate(SHORT), loading_bytes=10**12)
+    assert found.estimated_bytes == 10**12
+    four_bit, cast, as_stored = (
+        Precision(bytes_per_number=size, use_4bit=four).loading_bytes(shape)
+        for size, four in ((4, True), (4, False), (2, False))
+    )
+    assert (four_bit, as_stored) == (10**6 * 64 * 2, 0)
+    assert cast == (10**6 * 64 + 3 * 64 * 128) * 2
+
+
+def test_a_replica_of_a_small_model_has_a_second_copy_of_its_layers():
+    merged, bare = (
+        replica(precision=Precision(bytes_per_number=size, use_4bit=False)) for size in (4, 2)
+    )
+    assert merged.weights_bytes == 2 * bare.weights_bytes + LINEAR * 4
+
+
+def test_a_replica_holds_four_adapters_side_by_side():
+    """q, k and v are one product of three ranks, gate and up one of two."""
+    of_layer = 3 * (64 + 96) + (64 + 64) + 2 * (64 + 256) + (128 + 64)
+    assert replica().adapter_bytes == 4 * 3 * 4 * of_layer * 4
+
+
+def test_more_of_anything_is_never_less_memory():
+    for changes in (
+        {"batch_size": 2},
+        {"num_generations": 8},
+        {"max_new_tokens": 64},
+    ):
+        more = SHORT.model_copy(update=changes)
+        assert estimate(more).estimated_bytes >= estimate(SHORT).estimated_bytes
+        assert replica(more).estimated_bytes >= replica().estimated_bytes
 
 
 def test_this_machines_memory_is_known():

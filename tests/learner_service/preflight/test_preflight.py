@@ -31,16 +31,18 @@ def dataset_digest(tmp_path: Path, store: BlobStore) -> str:
 @pytest.fixture
 def preflight(store: BlobStore, dataset_digest: str, random_policy_path: Path):
     async def run(rollout: ClientSettings, reward: ClientSettings, **config: object) -> Preflight:
-        settings = LearnerSettings(rollout=rollout, reward=reward)
+        settings = LearnerSettings(rollout=rollout, reward=reward, device="cpu", dtype="float32")
         models = ServedModels(settings, ModelList([str(random_policy_path)]))
         training = Training(
-            config=TrainingConfig(num_generations=2, max_image_size=112, **config),
+            config=TrainingConfig(
+                **{"num_generations": 2, "max_image_size": 112, "use_4bit": False} | config
+            ),
             lora=LoraConfig(r=2),
         )
         spec = JobSpec(
             dataset_digest=dataset_digest, base_model=random_policy_path.name, work=training
         )
-        preflights = Preflights(models, store, device="cpu", dtype="float32")
+        preflights = Preflights(models, store, settings)
         return await preflights.run(spec, training, str(random_policy_path), [])
 
     return run
@@ -54,6 +56,7 @@ async def test_the_base_model_is_asked_about_a_sample(preflight, services: Worke
     assert result.base.varied_group_rate == 0
     assert [finding.code for finding in result.findings] == ["no_variety"]
     assert result.memory.estimated_bytes > result.memory.weights_bytes > 0
+    assert result.replica_memory.estimated_bytes > result.replica_memory.weights_bytes > 0
     assert result.time.seconds > 0
 
 

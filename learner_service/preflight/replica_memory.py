@@ -1,0 +1,125 @@
+"""How much memory a rollout replica with the torch engine needs for a job. Pure.
+
+Its settings are taken to be the defaults of rollout_service/settings.py. While it samples it holds
+the weights (twice, of a small model in float32, with the adapter multiplied into the second), the
+adapters of late steps, the features of images, and, of the prompts that are decoded together, keys
+and values and the logits of every row. vLLM takes the share of a card that it is set to.
+"""
+
+from dataclasses import dataclass
+
+from learner_service.preflight.memory import (
+    ALLOCATOR,
+    MemoryEstimate,
+    Precision,
+    Prompts,
+    vision_pass_bytes,
+)
+from tally.families.shape import ModelShape
+from tally.job.settings import LoraConfig, TrainingConfig
+
+LIBRARIES_BYTES = {"cpu": 500 * 1024**2, "cuda": 1024**3}
+_FLOAT32 = 4
+# rollout_service/settings.py
+_RESIDENT_ADAPTERS = 4
+_BATCH_COMPLETIONS = 64
+_VISION_CACHE_BYTES = 256 * 1024**2
+# rollout_service/torch_engine: language_model.py, decoding.py, kv_cache.py
+_MOST_MERGED_BYTES = 1024**3
+_PREFILL_TOKENS = 512
+_ROOM_TOKENS = 32
+# sampling.py: logits, their log-probabilities, the probabilities, and these in blocks.
+_LOGIT_COPIES = 4
+
+
+def estimate_replica_memory(
+    shape: ModelShape,
+    training: TrainingConfig,
+    lora: LoraConfig,
+    prompts: Prompts,
+    precision: Precision,
+    *,
+    device: str,
+    available_bytes: int,
+) -> MemoryEstimate:
+    batch = _Batch(shape, training, prompts, precision.bytes_per_number)
+    weights = precision.weights_bytes(shape)
+    features = prompts.images * prompts.image_tokens * shape.hidden * precision.bytes_per_number
+    libraries = LIBRARIES_BYTES[device]
+    return MemoryEstimate(
+        device=device,
+        available_bytes=available_bytes,
+        libraries_bytes=libraries,
+        weights_bytes=weights + _merged_bytes(shape, precision),
+        adapter_bytes=_RESIDENT_ADAPTERS * _adapter_bytes(shape, lora.r),
+        caches_bytes=min(features, _VISION_CACHE_BYTES) + batch.cache_bytes(),
+        activations_bytes=round(ALLOCATOR * batch.pass_bytes()),
+        loading_bytes=libraries + weights + precision.loading_bytes(shape),
+    )
+
+
+def _merged_bytes(shape: ModelShape, precision: Precision) -> int:
+    """The second weight of every adapted layer, where it is small and exact."""
+    linear = shape.linear_parameters * _FLOAT32
+    is_exact = precision.bytes_per_number == _FLOAT32 and not precision.use_4bit
+    return linear if is_exact and linear <= _MOST_MERGED_BYTES else 0
+
+
+def _adapter_bytes(shape: ModelShape, rank: int) -> int:
+    """Layers that read the same input are one: their ranks stand side by side, the rest is 0."""
+    hidden, query, narrow = shape.hidden, shape.query, shape.key_value
+    joined = (
+        (3, hidden, query + 2 * narrow),
+        (1, query, hidden),
+        (2, hidden, 2 * shape.intermediate),
+        (1, shape.intermediate, hidden),
+    )
+    numbers = sum(rank * layers * (inputs + outputs) for layers, inputs, outputs in joined)
+    return shape.layers * numbers * _FLOAT32
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The prompts that are decoded together: as many as a step has, within the engine's bound."""
+
+    shape: ModelShape
+    training: TrainingConfig
+    prompts: Prompts
+    bytes_per_number: int
+
+    @property
+    def _together(self) -> int:
+        in_step = self.training.batch_size * self.training.gradient_accumulation_steps
+        fit = max(1, _BATCH_COMPLETIONS // self.training.num_generations)
+        return min(in_step, self.prompts.images, fit)
+
+    @property
+    def _rows(self) -> int:
+        return self._together * self.training.num_generations
+
+    def cache_bytes(self) -> int:
+        """Keys and values: of prompts as computed and in float32, of rows in float32."""
+        of_token = 2 * self.shape.key_value * self.shape.layers
+        prompts = self._together * self.prompts.tokens * (self.bytes_per_number + _FLOAT32)
+        room = _ROOM_TOKENS
+        while room < self.training.max_new_tokens:
+            room *= 2
+        # Where rows part, keys or values are copied.
+        rows = self._rows * room * _FLOAT32 * 3 // 2
+        return of_token * (prompts + rows)
+
+    def pass_bytes(self) -> int:
+        """Of the passes over images and prompts, and of the choice of tokens; what one gives back
+        does not fit the other."""
+        logits = self._rows * self.shape.vocabulary * _FLOAT32 * _LOGIT_COPIES
+        vision = vision_pass_bytes(
+            self.shape, self.prompts.image_tokens, self._together, self.bytes_per_number
+        )
+        return logits + max(vision, self._prefill_bytes())
+
+    def _prefill_bytes(self) -> int:
+        shape = self.shape
+        tokens = max(self.prompts.tokens, _PREFILL_TOKENS)
+        of_token = 4 * shape.hidden + 2 * (shape.query + 2 * shape.key_value)
+        of_token += 5 * shape.intermediate
+        return tokens * of_token * self.bytes_per_number
