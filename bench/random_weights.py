@@ -4,7 +4,7 @@ Tensors are made and written one by one, so that no more than one is ever in mem
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -34,6 +34,23 @@ def write_weights(config: PreTrainedConfig, folder: Path, *, seed: int, dtype: t
     total = sum(_num_bytes(tensor, dtype) for outline in files for tensor in outline.values())
     index = {"metadata": {"total_size": total}, "weight_map": where}
     index_path(folder).write_text(json.dumps(index))
+
+
+def widen_rows(folder: Path, rows: Sequence[int], factor: float) -> None:
+    """Multiplies these rows of the token embeddings: tied to the head, such tokens come up more."""
+    where = json.loads(index_path(folder).read_text())["weight_map"]
+    [name] = [key for key in where if key.endswith("embed_tokens.weight")]
+    with (folder / where[name]).open("r+b") as file:
+        header_bytes = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(header_bytes))[name]
+        dtype = next(one for one, known in _FORMAT_NAMES.items() if known == entry["dtype"])
+        row_bytes = entry["shape"][1] * dtype.itemsize
+        for row in rows:
+            place = 8 + header_bytes + entry["data_offsets"][0] + row * row_bytes
+            file.seek(place)
+            numbers = torch.frombuffer(bytearray(file.read(row_bytes)), dtype=dtype) * factor
+            file.seek(place)
+            file.write(numbers.view(torch.uint8).numpy().data)
 
 
 def index_path(folder: Path) -> Path:
