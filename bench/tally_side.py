@@ -58,6 +58,8 @@ class TallySide:
         self.settings = settings
         self._ranks = ranks or Ranks.alone()
         self.policy = Policy(_policy_settings(settings), _lora(settings))
+        # As transformers' Trainer does: without it gradient checkpointing is off.
+        self.policy.model.train()
         self._store = BlobStore(folder / "blobs")
         self._stage = PromptStage(self.policy, self._store)
         self.learner = self.learner_with()

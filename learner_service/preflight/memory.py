@@ -72,7 +72,8 @@ class Precision:
         linear = shape.hidden * shape.intermediate
         if self.use_4bit:
             packed = linear * (_STORED + self.bytes_per_number)
-            return max(packed, shape.largest_tensor * _STORED)
+            is_cast = self.bytes_per_number != _STORED
+            return max(packed, shape.largest_tensor * _STORED if is_cast else 0)
         if self.bytes_per_number == _STORED:
             return 0
         return _STORED * (shape.largest_tensor + (_CAST_AT_ONCE - 1) * linear)

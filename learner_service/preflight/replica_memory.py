@@ -13,12 +13,13 @@ from learner_service.preflight.memory import (
     MemoryEstimate,
     Precision,
     Prompts,
+    adapter_parameters,
     vision_pass_bytes,
 )
 from tally.families.shape import ModelShape
 from tally.job.settings import LoraConfig, TrainingConfig
 
-LIBRARIES_BYTES = {"cpu": 500 * 1024**2, "cuda": 1024**3}
+LIBRARIES_BYTES = {"cpu": 512 * 1024**2, "cuda": 1024**3}
 _FLOAT32 = 4
 # rollout_service/settings.py
 _RESIDENT_ADAPTERS = 4
@@ -42,7 +43,7 @@ def estimate_replica_memory(
     device: str,
     available_bytes: int,
 ) -> MemoryEstimate:
-    batch = _Batch(shape, training, prompts, precision.bytes_per_number)
+    batch = _Batch(shape, training, prompts, precision)
     weights = precision.weights_bytes(shape)
     features = prompts.images * prompts.image_tokens * shape.hidden * precision.bytes_per_number
     libraries = LIBRARIES_BYTES[device]
@@ -51,7 +52,8 @@ def estimate_replica_memory(
         available_bytes=available_bytes,
         libraries_bytes=libraries,
         weights_bytes=weights + _merged_bytes(shape, precision),
-        adapter_bytes=_RESIDENT_ADAPTERS * _adapter_bytes(shape, lora.r),
+        adapter_bytes=_RESIDENT_ADAPTERS * _adapter_bytes(shape, lora.r)
+        + adapter_parameters(shape, lora.r) * precision.bytes_per_number,  # the file of the newest
         caches_bytes=min(features, _VISION_CACHE_BYTES) + batch.cache_bytes(),
         activations_bytes=round(ALLOCATOR * batch.pass_bytes()),
         loading_bytes=libraries + weights + precision.loading_bytes(shape),
@@ -85,7 +87,11 @@ class _Batch:
     shape: ModelShape
     training: TrainingConfig
     prompts: Prompts
-    bytes_per_number: int
+    precision: Precision
+
+    @property
+    def bytes_per_number(self) -> int:
+        return self.precision.bytes_per_number
 
     @property
     def _together(self) -> int:
@@ -122,4 +128,12 @@ class _Batch:
         tokens = max(self.prompts.tokens, _PREFILL_TOKENS)
         of_token = 4 * shape.hidden + 2 * (shape.query + 2 * shape.key_value)
         of_token += 5 * shape.intermediate
-        return tokens * of_token * self.bytes_per_number
+        return (tokens * of_token + self._copied_numbers()) * self.bytes_per_number
+
+    def _copied_numbers(self) -> int:
+        """Of the largest weight: unpacked, or laid out anew for a product in bfloat16 on a CPU,
+        where gate and up are one."""
+        largest = self.shape.hidden * self.shape.intermediate
+        if self.precision.use_4bit:
+            return largest
+        return 0 if self.bytes_per_number == _FLOAT32 else 2 * largest

@@ -145,7 +145,8 @@ def test_a_replica_of_a_small_model_has_a_second_copy_of_its_layers():
 def test_a_replica_holds_four_adapters_side_by_side():
     """q, k and v are one product of three ranks, gate and up one of two."""
     of_layer = 3 * (64 + 96) + (64 + 64) + 2 * (64 + 256) + (128 + 64)
-    assert replica().adapter_bytes == 4 * 3 * 4 * of_layer * 4
+    file = 3 * 4 * ((64 + 64) * 2 + (64 + 16) * 2 + (64 + 128) * 3)
+    assert replica().adapter_bytes == (4 * 3 * 4 * of_layer + file) * 4
 
 
 def test_more_of_anything_is_never_less_memory():
