@@ -97,7 +97,7 @@ function setting(form, one) {
 
 async function preflight(form, body) {
 	fill(form.outcome, h('p.callout', h('span.spinner'), t('check.running')));
-	const { ok, findings, data, base, steps, memory, replica_memory: replica, time } = await post('train?dry_run=true', body);
+	const { ok, findings, data, base, steps, memory, time } = await post('train?dry_run=true', body);
 	const most = Math.max(...data.counts.map(({ rows }) => rows));
 	fill(form.outcome, h('section.panel', h('h2', t(ok ? 'check.ok' : 'check.bad')), h('ul', findings.map((one) => findingLine(form, one))),
 		h('dl.figures',
@@ -105,7 +105,6 @@ async function preflight(form, body) {
 			figure('check.steps', number(steps.total_steps), t('check.each', { n: steps.completions_per_step })),
 			figure('check.time', duration(time?.seconds), time?.basis),
 			memory && figure('check.memory', bytes(memory.estimated_bytes), t('check.of', { size: bytes(memory.available_bytes) })),
-			replica && figure('check.replicaMemory', bytes(replica.estimated_bytes)),
 			base && figure('check.base', percent(base.exact_rate), t('check.sample', { n: base.num_samples }))),
 		h('figure', h('figcaption.muted', t('check.counts')), h('ol.histogram', data.counts.map(({ count, rows }) =>
 			h('li', { title: t('rows', { n: rows }), style: { '--share': rows / most } }, number(count)))))));

@@ -88,10 +88,12 @@ async def test_a_mixture_of_experts_is_told_of_by_its_configuration(
     monkeypatch.setattr("learner_service.served_models._WAIT_SECONDS", 0.3)
     save_small_model("aria", tmp_path / "aria")
     (tmp_path / "aria" / "model.safetensors").unlink()
-    settings = LearnerSettings(rollout=ClientSettings(target="127.0.0.1:1"), reward=services.reward)
+    nowhere = ClientSettings(target="127.0.0.1:1")
+    settings = LearnerSettings(rollout=nowhere, reward=services.reward, device="cpu")
     models = ServedModels(settings, ModelList([str(tmp_path / "aria")]))
     training = Training(config=TrainingConfig(num_generations=2), lora=LoraConfig(r=2))
     spec = JobSpec(dataset_digest=dataset_digest, base_model="aria", work=training)
-    preflights = Preflights(models, store, device="cpu", dtype="float32")
+    preflights = Preflights(models, store, settings)
     result = await preflights.run(spec, training, str(tmp_path / "aria"), [])
-    assert [finding.code for finding in result.findings] == ["rollouts_away", "routed_experts"]
+    codes = [finding.code for finding in result.findings]
+    assert codes == ["rollouts_away", "four_bit_on_cpu", "routed_experts"]
