@@ -7,7 +7,7 @@ rather than kept. What is kept is x and its image under A.
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft.tuners.lora import LoraLayer
@@ -25,7 +25,7 @@ def _forward(layer: LoraLayer, x: Tensor) -> Tensor:
     if layer.disable_adapters or layer.merged:
         # Not by the base layer's own pass: on a CPU that of bitsandbytes may lay 4-bit weights out
         # anew for itself, and `_weight` would then unpack something else.
-        base = layer.base_layer
+        base = cast(nn.Linear, layer.base_layer)
         return nn.functional.linear(x, _weight(base, x.dtype), base.bias)
     (name,) = layer.active_adapters
     rows = x.reshape(-1, x.shape[-1])
