@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from tally.job.settings import LoraConfig, TrainingConfig
 
 _GIB = 1024**3
 _3B = SHAPES["3b"]
-GRID_SHAPES: Mapping[str, Shape] = {
+GRID_SHAPES: dict[str, Shape] = {
     "medium": SHAPES["medium"],
     "3b, 1 layer": replace(_3B, layers=1, vision_layers=1),
     "3b, 4 layers": replace(_3B, layers=4, vision_layers=4),
