@@ -17,7 +17,7 @@ from bench.report import print_json
 from bench.scenes import examples
 from tally.rpc.digests import digest_of_file
 
-_FIRST_WORD = 20  # of the ids that completions are made of; special ones are the last tenth
+_FIRST_WORD = 20  # of the ids that completions are made of
 _STEPS = 2  # the second has the optimizer's state from the start
 
 
@@ -83,7 +83,9 @@ def measure_learner(case: MemoryCase, folder: Path) -> CaseFigures:
     loading = PeakMemory(case.device)
     tally = TallySide(settings, folder)
     loaded = loading.figures()
-    batch = tally.forward_pass(*_learner_batch(case, len(tally.policy.head_V_H)))
+    batch = tally.forward_pass(
+        *_learner_batch(case, len(tally.policy.head_V_H), tally.policy.image_token_id)
+    )
     publisher = AdapterPublisher(BlobStore(folder / "blobs"), PublishedAdapters(folder / "digests"))
     working = PeakMemory(case.device)
     for _ in range(_STEPS):
@@ -97,12 +99,14 @@ def measure_learner(case: MemoryCase, folder: Path) -> CaseFigures:
     )
 
 
-def _learner_batch(case: MemoryCase, vocabulary: int) -> tuple[Any, Any, Any]:
+def _learner_batch(case: MemoryCase, vocabulary: int, image_token_id: int) -> tuple[Any, Any, Any]:
     """Examples, completions that have nothing in common, and advantages."""
     import torch  # noqa: PLC0415 - after the side's own libraries
 
     shape = (case.batch_size, case.num_generations, case.max_new_tokens)
-    words = _FIRST_WORD + torch.arange(math.prod(shape)) % (vocabulary * 9 // 10 - _FIRST_WORD)
+    known = torch.arange(_FIRST_WORD, vocabulary)
+    known = known[known != image_token_id]
+    words = known[torch.arange(math.prod(shape)) % len(known)]
     advantages = torch.linspace(-1, 1, case.batch_size * case.num_generations)
     pictures = examples(case.batch_size, case.side_pixels)
     return pictures, words.view(shape).tolist(), advantages.view(shape[:2])
