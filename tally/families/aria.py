@@ -131,7 +131,7 @@ def _tokens_by_side(config: Any) -> dict[int, int]:
 
 def _patches_per_token(config: Any) -> int:
     """The most of any size of picture."""
-    queries = config.projector_patch_to_query_dict
+    queries: dict[int, int] = config.projector_patch_to_query_dict
     return max(math.ceil(patches / tokens) for patches, tokens in queries.items())
 
 
