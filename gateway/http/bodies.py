@@ -69,7 +69,7 @@ class _Body:
     async def discard(self) -> None:
         """Reads on for a while: a client that is cut off while it sends never reads the answer."""
         try:
-            while not self._ended and self._received_bytes < _MOST_REFUSED_BYTES:
+            while not self._ended and self._received_bytes < _MOST_DISCARDED_BYTES:
                 await self._next()
         except TooSlow:
             return
