@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from learner_service.events import Event, WorkerFailed, from_json
 from learner_service.job_folder.task import WorkerTask
+from tally.host.memory import memory_kills
 
 _log = logging.getLogger(__name__)
 _LONGEST_LINE_BYTES = 1024**2
@@ -22,17 +23,22 @@ class WorkerExit:
 
     code: int
     failure: WorkerFailed | None
+    # Whether Linux ended processes meanwhile, for want of memory; None where it does not say.
+    memory_ran_out: bool | None = None
 
     @property
     def reason(self) -> str:
         if self.failure:
             return self.failure.message
-        if self.code == -signal.SIGKILL:
-            return (
-                "the worker was killed, most likely because memory ran out; reduce batch_size, "
-                "raise gradient_accumulation_steps or set use_4bit"
-            )
-        return f"the worker ended unexpectedly (exit code {self.code})"
+        if self.code != -signal.SIGKILL:
+            return f"the worker ended unexpectedly (exit code {self.code})"
+        if self.memory_ran_out is False:
+            return "the worker was killed from outside (signal 9)"
+        why = "because" if self.memory_ran_out else "most likely because"
+        return (
+            f"the worker was killed, {why} memory ran out; reduce batch_size, raise "
+            "gradient_accumulation_steps or set use_4bit"
+        )
 
 
 def _environment() -> dict[str, str]:
@@ -41,9 +47,9 @@ def _environment() -> dict[str, str]:
 
 
 class WorkerProcess:
-    """Runs `learner_service.worker.worker` on one task; its prints go to the job's worker.log.
+    """Runs `learner_service.worker.start` on one task; its prints go to the job's worker.log.
 
-    Where several processes run the job, `learner_service.worker.launch` starts those of this host.
+    Of several processes of a job, `learner_service/worker/launch.py` starts those of this host.
     """
 
     def __init__(self, task: WorkerTask, stop_seconds: float) -> None:
@@ -55,14 +61,15 @@ class WorkerProcess:
 
     async def run(self, on_event: Callable[[Event], Awaitable[None]]) -> WorkerExit:
         """Starts the process, hands on its events in order, and waits for its end."""
-        task_file = self._task.write()
+        task_file, kills_before = self._task.write(), memory_kills()
         read_descriptor, write_descriptor = os.pipe()
         try:
             with self._task.folder.worker_log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
-                    self._program,
+                    "learner_service.worker.start",
+                    "launch" if self._task.launch.processes > 1 else "worker",
                     str(task_file),
                     str(write_descriptor),
                     str(os.getpid()),
@@ -84,12 +91,8 @@ class WorkerProcess:
                 self._process.kill()
             if self._stopping:
                 self._stopping.cancel()
-        return WorkerExit(code=code, failure=failure)
-
-    @property
-    def _program(self) -> str:
-        several = self._task.launch.processes > 1
-        return f"learner_service.worker.{'launch' if several else 'worker'}"
+        ran_out = None if kills_before is None else memory_kills() != kills_before
+        return WorkerExit(code=code, failure=failure, memory_ran_out=ran_out)
 
     async def _listen(
         self, descriptor: int, on_event: Callable[[Event], Awaitable[None]]

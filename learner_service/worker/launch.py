@@ -1,8 +1,7 @@
 """One job in several processes: its ranks on this host, started and watched by torchrun's agent.
 
-Started by the service, or by a further host, as
-`python -m learner_service.worker.launch TASK_FILE EVENTS_DESCRIPTOR PARENT_PID`.
-Where one rank ends unexpectedly the others are stopped, and the reason is said once.
+learner_service/worker/start.py runs it, for the service or for a further host. Where one rank ends
+unexpectedly the others are stopped, and the reason is said once.
 """
 
 import logging
@@ -21,7 +20,6 @@ from learner_service.events import WorkerFailed, to_json
 from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.worker.failures import LOST_OTHERS, describe_exit
 from learner_service.worker.rank_failure import read_failure
-from tally.host.parent import end_with_parent
 from tally.rpc.logs import configure_logging
 
 _log = logging.getLogger(__name__)
@@ -29,20 +27,19 @@ _DID_NOT_MEET = (
     "the processes of the job did not meet: rendezvous.port must be free at rendezvous.address, "
     "and the other hosts must reach it; worker.log says more"
 )
-PROGRAM = "learner_service.worker.worker"
+_START = "learner_service.worker.start"
 
 
-def main() -> None:
-    end_with_parent(int(sys.argv[3]))
+def main(task_file: Path, events: str) -> None:
+    """`events` is the descriptor of the service's pipe."""
     configure_logging("launch")
-    task_file, descriptor = Path(sys.argv[1]), int(sys.argv[2])
     task = WorkerTask.read(task_file)
     config = _config(task)
     _prepare_environment(task, config.nproc_per_node)
     # torchrun's agent hands no descriptor on to the ranks; they open the service's pipe by name.
-    events = f"/proc/{os.getpid()}/fd/{descriptor}"
-    command = ["-m", PROGRAM, str(task_file), events, str(os.getpid())]
-    sys.exit(_run(config, command, task.launch, descriptor))
+    pipe = f"/proc/{os.getpid()}/fd/{events}"
+    command = ["-m", _START, "rank", str(task_file), pipe, str(os.getpid())]
+    sys.exit(_run(config, command, task.launch, int(events)))
 
 
 def _run(config: LaunchConfig, command: list[str], launch: Launch, descriptor: int) -> int:
@@ -115,7 +112,3 @@ def _first_failure(
                 message=f"{who} {describe_exit(failure.exitcode)}", retryable=True
             )
     return None
-
-
-if __name__ == "__main__":
-    main()

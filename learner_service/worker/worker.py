@@ -1,14 +1,12 @@
 """One job in one process: stage, load, train, save, compare; events go to the service.
 
-Started by the service, or by torchrun's agent for each rank of a job in several processes, as
-`python -m learner_service.worker.worker TASK_FILE EVENTS PARENT_PID`, where EVENTS is a descriptor
-or a file. SIGTERM asks it to stop at the next safe boundary, with a checkpoint.
+learner_service/worker/start.py runs it, for the service, or for torchrun's agent as each rank of a
+job in several processes. SIGTERM asks it to stop at the next safe boundary, with a checkpoint.
 """
 
 import logging
 import os
 import signal
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +29,6 @@ from learner_service.worker.job_parts import JobParts
 from learner_service.worker.own_gpu import see_own_gpu
 from learner_service.worker.rank_failure import write_failure
 from learner_service.worker.training_job import TrainingJob
-from tally.host.parent import end_with_parent
 from tally.rpc.errors import FailedPrecondition
 from tally.rpc.logs import configure_logging
 
@@ -125,10 +122,10 @@ def join_ranks(task: WorkerTask, stop: threading.Event) -> Ranks:
     return Ranks.join(task.settings.rank_wait_seconds, patience)
 
 
-def main() -> None:
-    end_with_parent(int(sys.argv[3]))
+def main(task_file: Path, events_place: str) -> None:
+    """`events_place` is a descriptor or a file."""
     rank = int(os.environ.get("RANK", "0"))
-    task = WorkerTask.read(Path(sys.argv[1]))
+    task = WorkerTask.read(task_file)
     configure_logging(f"rank {rank}" if task.launch.processes > 1 else "worker")
     stop = threading.Event()
 
@@ -137,7 +134,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with _open_events(sys.argv[2]) as events:
+    with _open_events(events_place) as events:
         code = _run(task, events, stop, speaks=rank == 0)
     # Threads of gRPC and torch must not outlive the interpreter's teardown.
     os._exit(code)
@@ -163,7 +160,3 @@ def _run(task: WorkerTask, events: TextIO, stop: threading.Event, *, speaks: boo
             events.write(to_json(failure) + "\n")
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    main()

@@ -19,6 +19,17 @@ def available_bytes() -> int:
     return min([_free_bytes(), *_limits()])
 
 
+def memory_kills() -> int | None:
+    """How many processes Linux has ended since it started, for want of memory, of all containers;
+    None where it does not say."""
+    counters = Path("/proc/vmstat")
+    for line in counters.read_text().splitlines() if counters.is_file() else []:
+        name, _, value = line.partition(" ")
+        if name == "oom_kill":
+            return int(value)
+    return None
+
+
 def _limits() -> list[int]:
     texts = [path.read_text().strip() for path in _LIMITS if path.is_file()]
     return [int(text) for text in texts if text.isdigit()]

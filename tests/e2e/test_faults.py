@@ -30,7 +30,7 @@ def test_cancel_answers_at_once_and_the_same_settings_go_on_from_there(stack, fi
     first = stack.train(file_id, **LONG)
     stack.wait(first, step=7)
     assert cancel(stack, first)["status"] == "cancelled"
-    wait_until(lambda: not stack.pids("learner_service.worker.worker"))
+    wait_until(lambda: not stack.pids("learner_service.worker.start"))
     stopped_at = last_checkpoint(stack, first)
     assert stopped_at >= stack.get(f"/jobs/{first}")["current_step"]
     assert cancel(stack, first)["status"] == "cancelled"
@@ -48,7 +48,7 @@ def test_a_killed_worker_and_a_killed_learner_lose_at_most_a_checkpoint_interval
 ):
     job_id = stack.train(file_id, **LONG | {"num_epochs": 10, "seed": 44, "staleness": 1})
     stack.wait(job_id, step=8)
-    stack.kill("learner_service.worker.worker")
+    stack.kill("learner_service.worker.start")
     stack.wait(job_id, step=14)
     stack.kill("learner_service")
     job = stack.wait(job_id)

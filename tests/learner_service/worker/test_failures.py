@@ -29,7 +29,11 @@ def test_what_a_person_is_told(error: Exception, retryable: bool, said: str):
 
 
 def test_a_killed_worker_most_likely_ran_out_of_memory():
-    assert "memory" in WorkerExit(code=-9, failure=None).reason
+    assert "most likely because memory ran out" in WorkerExit(code=-9, failure=None).reason
+    ran_out = WorkerExit(code=-9, failure=None, memory_ran_out=True)
+    assert "killed, because memory ran out; reduce batch_size" in ran_out.reason
+    killed = WorkerExit(code=-9, failure=None, memory_ran_out=False)
+    assert killed.reason == "the worker was killed from outside (signal 9)"
     assert "exit code 3" in WorkerExit(code=3, failure=None).reason
     failure = WorkerFailed(message="why", retryable=True)
     assert WorkerExit(code=1, failure=failure).reason == "why"

@@ -129,8 +129,8 @@ def test_a_worker_of_a_job_of_one_process_refuses_to_be_one_of_two(tmp_path: Pat
         settings=LearnerSettings(data_dir=tmp_path, device="cpu"),
     )
     events = tmp_path / "events"
-    module = "learner_service.worker.worker"
-    command = [sys.executable, "-m", module, str(task.write()), str(events), str(os.getpid())]
+    command = [sys.executable, "-m", "learner_service.worker.start", "worker"]
+    command += [str(task.write()), str(events), str(os.getpid())]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "RANK": "0"}
     ended = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert ended.returncode == 1

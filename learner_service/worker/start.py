@@ -1,0 +1,51 @@
+"""The beginning of every process of a job, before anything heavy is imported.
+
+    python -m learner_service.worker.start PROGRAM TASK_FILE EVENTS PARENT_PID
+
+PROGRAM is `worker`, `launch`, or `rank`, a worker that a launch started. torch takes seconds to
+import, in which the service may be killed and started again. So a process first sees to it that it
+dies with its parent, and then waits until it has the job to itself: a job's folder has one writer,
+whatever became of the service that started the one before.
+"""
+
+import sys
+import time
+from contextlib import nullcontext
+from importlib import import_module
+from pathlib import Path
+from typing import IO
+
+from tally.host.locks import InUse, lock_file
+from tally.host.parent import end_with_parent
+
+_RANK = "rank"
+_LOCK = "worker.lock"
+# The one before dies with its service; what is beyond this has another reason.
+_WAIT_SECONDS = 60.0
+
+
+def main() -> None:
+    program, task_file, events, parent_pid = sys.argv[1:5]
+    end_with_parent(int(parent_pid))
+    # The launch holds the job for all of its ranks.
+    with nullcontext() if program == _RANK else hold_job(Path(task_file).parent):
+        module = import_module(
+            f"learner_service.worker.{'worker' if program == _RANK else program}"
+        )
+        module.main(Path(task_file), events)
+
+
+def hold_job(folder: Path) -> IO[bytes]:
+    """Returns once no other process has the job; ends this one where another does not end."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            return lock_file(folder / _LOCK)
+        except InUse:
+            if time.monotonic() > deadline:
+                sys.exit(f"another process has held the job in {folder} for {_WAIT_SECONDS:.0f} s")
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main()

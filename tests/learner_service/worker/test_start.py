@@ -1,0 +1,81 @@
+"""Real processes: a worker dies with its parent from the first moment, and a job has one."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from learner_service.worker.start import hold_job
+held = hold_job(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(10_000)
+"""
+
+# Starts a worker as the service does, says its number, and stays.
+PARENT = """
+import os, subprocess, sys, time
+command = [sys.executable, "-m", "learner_service.worker.start", "worker"]
+worker = subprocess.Popen([*command, sys.argv[1] + "/task.json", "1", str(os.getpid())])
+print(worker.pid, flush=True)
+time.sleep(10_000)
+"""
+
+
+def start(script: str, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script, str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_a_second_process_waits_until_the_first_has_ended(tmp_path: Path):
+    first = start(HOLD, tmp_path)
+    assert first.stdout.readline() == "held\n"
+    second = start(HOLD, tmp_path)
+    os.set_blocking(second.stdout.fileno(), False)
+    assert second.stdout.read() in ("", None)
+    first.kill()
+    first.wait()
+    assert wait_until(second.stdout.readline) == "held\n"
+    second.kill()
+    second.wait()
+
+
+def test_a_worker_whose_service_is_killed_at_once_does_not_outlive_it(tmp_path: Path):
+    """Again and again: within the first moment of a worker's life, and while it waits for a job
+    that another holds."""
+    holder = start(HOLD, tmp_path)
+    assert holder.stdout.readline() == "held\n"
+    for _ in range(4):
+        parent = start(PARENT, tmp_path)
+        worker = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        wait_until(lambda pid=worker: not is_alive(pid))
+    assert is_alive(holder.pid)
+    holder.kill()
+    holder.wait()
+
+
+def test_nothing_heavy_is_imported_before_a_process_is_guarded():
+    script = "import sys, learner_service.worker.start; print(sorted(sys.modules))"
+    listed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT, check=True
+    )
+    for heavy in ("torch", "pydantic", "grpc", "transformers"):
+        assert f"'{heavy}'" not in listed.stdout
