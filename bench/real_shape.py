@@ -35,7 +35,7 @@ from tally.samples.dataset import COLUMNS
 _GIB = 1024**3
 _LOADING, _STEPS = "loading", "steps"
 # What preflight calls the estimate of the process that runs a module.
-_ESTIMATES = {"learner_service.worker.worker": "memory", "rollout_service": "replica_memory"}
+_ESTIMATES = {"learner_service.worker.start": "memory", "rollout_service": "replica_memory"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ def test_a_job_through_the_stack_is_watched_beside_preflights_estimate(tmp_path)
     figures, memory = run(shape, POLICY_PATH, tmp_path)
     assert [step["step"] for step in figures.steps] == [1]
     assert all(seconds > 0 for seconds in figures.seconds.values())
-    for module in ("learner_service.worker.worker", "rollout_service"):
+    for module in ("learner_service.worker.start", "rollout_service"):
         assert memory.highest[module] >= memory.peak(module).resident > 10**8
     assert memory.shared_out > memory.highest["gateway"]
     for name in ("memory", "replica_memory"):
