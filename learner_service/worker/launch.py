@@ -27,7 +27,7 @@ _DID_NOT_MEET = (
     "the processes of the job did not meet: rendezvous.port must be free at rendezvous.address, "
     "and the other hosts must reach it; worker.log says more"
 )
-_START = "learner_service.worker.start"
+PROGRAM = "learner_service.worker.start"
 
 
 def main(task_file: Path, events: str) -> None:
@@ -38,7 +38,7 @@ def main(task_file: Path, events: str) -> None:
     _prepare_environment(task, config.nproc_per_node)
     # torchrun's agent hands no descriptor on to the ranks; they open the service's pipe by name.
     pipe = f"/proc/{os.getpid()}/fd/{events}"
-    command = ["-m", _START, "rank", str(task_file), pipe, str(os.getpid())]
+    command = ["-m", PROGRAM, "rank", str(task_file), pipe, str(os.getpid())]
     sys.exit(_run(config, command, task.launch, int(events)))
 
 

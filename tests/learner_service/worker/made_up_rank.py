@@ -1,15 +1,13 @@
 """A rank that does nothing but meet the others, step after step; and its launch, for tests.
 
-`python -m tests.learner_service.worker.made_up_rank TASK_FILE EVENTS PARENT_PID` is the launch when
-EVENTS is a descriptor, and a rank that it started when EVENTS is a file.
+Its arguments are those of learner_service/worker/start.py.
 """
 
 import os
-import sys
 import time
 
 from learner_service.events import Notice
-from learner_service.worker import launch, worker
+from learner_service.worker import launch, start, worker
 
 
 class MadeUpJob:
@@ -31,9 +29,6 @@ class MadeUpJob:
 
 
 if __name__ == "__main__":
-    if sys.argv[2].isdigit():
-        launch.PROGRAM = "tests.learner_service.worker.made_up_rank"
-        launch.main()
-    else:
-        worker.TrainingJob = MadeUpJob
-        worker.main()
+    launch.PROGRAM = "tests.learner_service.worker.made_up_rank"
+    worker.TrainingJob = MadeUpJob
+    start.main()

@@ -60,7 +60,8 @@ def launched(tmp_path: Path) -> Iterator[Launched]:
         launch=Launch(processes_by_host=(2,)),
     )
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", PROGRAM, str(task.write()), str(writing), str(os.getpid())]
+    command = [sys.executable, "-m", PROGRAM, "launch"]
+    command += [str(task.write()), str(writing), str(os.getpid())]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with task.folder.worker_log.open("wb") as log:
         process = subprocess.Popen(

@@ -1,10 +1,10 @@
 """Real processes: a worker dies with its parent from the first moment, and a job has one."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
+from select import select
 
 from tests.waiting import wait_until
 
@@ -47,13 +47,12 @@ def test_a_second_process_waits_until_the_first_has_ended(tmp_path: Path):
     first = start(HOLD, tmp_path)
     assert first.stdout.readline() == "held\n"
     second = start(HOLD, tmp_path)
-    os.set_blocking(second.stdout.fileno(), False)
-    assert second.stdout.read() in ("", None)
+    assert select([second.stdout], [], [], 1.0)[0] == []
     first.kill()
-    first.wait()
-    assert wait_until(second.stdout.readline) == "held\n"
+    first.communicate()
+    assert second.stdout.readline() == "held\n"
     second.kill()
-    second.wait()
+    second.communicate()
 
 
 def test_a_worker_whose_service_is_killed_at_once_does_not_outlive_it(tmp_path: Path):
@@ -64,12 +63,13 @@ def test_a_worker_whose_service_is_killed_at_once_does_not_outlive_it(tmp_path: 
     for _ in range(4):
         parent = start(PARENT, tmp_path)
         worker = int(parent.stdout.readline())
-        parent.send_signal(signal.SIGKILL)
+        parent.kill()
+        parent.stdout.close()
         parent.wait()
         wait_until(lambda pid=worker: not is_alive(pid))
     assert is_alive(holder.pid)
     holder.kill()
-    holder.wait()
+    holder.communicate()
 
 
 def test_nothing_heavy_is_imported_before_a_process_is_guarded():
