@@ -31,6 +31,9 @@ from tally.rpc.errors import (
     Unavailable,
 )
 
+# What a person can do whose job ran out of memory.
+LESS_MEMORY = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
+
 
 class InvalidSpec(InvalidArgument):
     pass

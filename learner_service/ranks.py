@@ -18,24 +18,13 @@ from torch.distributed.rendezvous import rendezvous
 
 from learner_service.errors import RankLost
 from learner_service.patience import Patience
+from tally.host.torchrun import RANK_VARIABLES
 
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT_SECONDS = 600.0
 # Groups with something under way: their end would wait for it.
 _UNFINISHED: list[Any] = []
-# Whoever else reads these starts a process group of their own: transformers' and accelerate's
-# trainer would train each process on all of the data, and average.
-_TORCHRUNS = (
-    "RANK",
-    "WORLD_SIZE",
-    "LOCAL_RANK",
-    "LOCAL_WORLD_SIZE",
-    "GROUP_RANK",
-    "GROUP_WORLD_SIZE",
-    "ROLE_RANK",
-    "ROLE_WORLD_SIZE",
-)
 
 
 class Ranks:
@@ -82,7 +71,9 @@ class Ranks:
         `timeout_seconds` is how long one of them is waited for, each time, unless `patience` ends.
         A process sees only the GPU that is its own (CUDA_VISIBLE_DEVICES).
         """
-        found = {name: os.environ.pop(name, "") for name in _TORCHRUNS}
+        # Whoever else reads them starts a process group of their own: transformers' and
+        # accelerate's trainer would train each process on all of the data, and average.
+        found = {name: os.environ.pop(name, "") for name in RANK_VARIABLES}
         count = int(found["WORLD_SIZE"] or 1)
         if count == 1:
             return cls.alone()

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from learner_service.errors import LESS_MEMORY
 from learner_service.events import Event, WorkerFailed, from_json
 from learner_service.job_folder.task import WorkerTask
 from tally.host.memory import memory_kills
+from tally.host.torchrun import ADDRESS_VARIABLES, RANK_VARIABLES
 
 _log = logging.getLogger(__name__)
 _LONGEST_LINE_BYTES = 1024**2
-_TORCHRUNS = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +36,13 @@ class WorkerExit:
         if self.memory_ran_out is False:
             return "the worker was killed from outside (signal 9)"
         why = "because" if self.memory_ran_out else "most likely because"
-        return (
-            f"the worker was killed, {why} memory ran out; reduce batch_size, raise "
-            "gradient_accumulation_steps or set use_4bit"
-        )
+        return f"the worker was killed, {why} memory ran out; {LESS_MEMORY}"
 
 
 def _environment() -> dict[str, str]:
     """This process's own, without what a torchrun above it says: a job has ranks of its own."""
-    return {name: value for name, value in os.environ.items() if name not in _TORCHRUNS}
+    foreign = {*RANK_VARIABLES, *ADDRESS_VARIABLES}
+    return {name: value for name, value in os.environ.items() if name not in foreign}
 
 
 class WorkerProcess:

@@ -5,19 +5,18 @@ import signal
 
 import torch
 
-from learner_service.errors import RankLost
+from learner_service.errors import LESS_MEMORY, RankLost
 from learner_service.events import WorkerFailed
 from tally.rpc.errors import DataLoss, ResourceExhausted, TallyError
 
 # A rank's exit code where it ended only because another one did.
 LOST_OTHERS = os.EX_TEMPFAIL
-_LESS_MEMORY = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
 
 
 def describe_failure(error: Exception) -> WorkerFailed:
     """What a person is told, and whether another worker may do better."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return WorkerFailed(message=f"out of memory; {_LESS_MEMORY}", retryable=True)
+        return WorkerFailed(message=f"out of memory; {LESS_MEMORY}", retryable=True)
     if isinstance(error, DataLoss | RankLost | ResourceExhausted):
         return WorkerFailed(message=str(error), retryable=True)
     if isinstance(error, TallyError | FloatingPointError):
@@ -34,5 +33,5 @@ def describe_exit(code: int) -> str:
         'ended (signal 11)'
     """
     if code == -signal.SIGKILL:
-        return f"ended (signal 9), most likely because memory ran out; {_LESS_MEMORY}"
+        return f"ended (signal 9), most likely because memory ran out; {LESS_MEMORY}"
     return f"ended (signal {-code})" if code < 0 else f"ended (exit code {code})"
