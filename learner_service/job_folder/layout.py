@@ -16,6 +16,7 @@ class JobFolder:
 
     task.json             what the service hands to the worker
     worker.log            what the workers print
+    worker.lock           held by the process that runs the job
     staging/              a checkpoint that is being written
     checkpoints/          those that are whole
     history.jsonl         what was logged of every step
@@ -40,6 +41,10 @@ class JobFolder:
     @property
     def worker_log(self) -> Path:
         return self.path / "worker.log"
+
+    @property
+    def worker_lock(self) -> Path:
+        return self.path / "worker.lock"
 
     @property
     def staging(self) -> Path:

@@ -10,7 +10,6 @@ whatever became of the service that started the one before.
 
 import sys
 import time
-from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import IO
@@ -18,8 +17,7 @@ from typing import IO
 from tally.host.locks import InUse, lock_file
 from tally.host.parent import end_with_parent
 
-_RANK = "rank"
-_LOCK = "worker.lock"
+_RANK, _WORKER = "rank", "worker"
 # The one before dies with its service; what is beyond this has another reason.
 _WAIT_SECONDS = 60.0
 
@@ -27,20 +25,27 @@ _WAIT_SECONDS = 60.0
 def main() -> None:
     program, task_file, events, parent_pid = sys.argv[1:5]
     end_with_parent(int(parent_pid))
-    # The launch holds the job for all of its ranks.
-    with nullcontext() if program == _RANK else hold_job(Path(task_file).parent):
-        module = import_module(
-            f"learner_service.worker.{'worker' if program == _RANK else program}"
-        )
-        module.main(Path(task_file), events)
+    if program == _RANK:  # the launch holds the job for all of its ranks
+        run(_WORKER, task_file, events)
+    else:
+        with hold_job(Path(task_file).parent):
+            run(program, task_file, events)
+
+
+def run(program: str, task_file: str, events: str) -> None:
+    module = import_module(f"learner_service.worker.{program}")
+    module.main(Path(task_file), events)
 
 
 def hold_job(folder: Path) -> IO[bytes]:
     """Returns once no other process has the job; ends this one where another does not end."""
+    # Imported late, too: it brings pydantic.
+    from learner_service.job_folder.layout import JobFolder  # noqa: PLC0415
+
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         try:
-            return lock_file(folder / _LOCK)
+            return lock_file(JobFolder(folder).worker_lock)
         except InUse:
             if time.monotonic() > deadline:
                 sys.exit(f"another process has held the job in {folder} for {_WAIT_SECONDS:.0f} s")

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from select import select
+
+import pytest
 
 from tests.waiting import wait_until
 
@@ -30,9 +33,29 @@ time.sleep(10_000)
 """
 
 
-def start(script: str, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", script, str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+Start = Callable[[str], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a script on one folder; all of them end with the test, however it ends."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(script: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.stdout.close()
+    process.wait()
 
 
 def is_alive(pid: int) -> bool:
@@ -43,33 +66,26 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_second_process_waits_until_the_first_has_ended(tmp_path: Path):
-    first = start(HOLD, tmp_path)
+def test_a_second_process_waits_until_the_first_has_ended(start: Start):
+    first = start(HOLD)
     assert first.stdout.readline() == "held\n"
-    second = start(HOLD, tmp_path)
+    second = start(HOLD)
     assert select([second.stdout], [], [], 1.0)[0] == []
-    first.kill()
-    first.communicate()
+    end(first)
     assert second.stdout.readline() == "held\n"
-    second.kill()
-    second.communicate()
 
 
-def test_a_worker_whose_service_is_killed_at_once_does_not_outlive_it(tmp_path: Path):
+def test_a_worker_whose_service_is_killed_at_once_does_not_outlive_it(start: Start):
     """Again and again: within the first moment of a worker's life, and while it waits for a job
     that another holds."""
-    holder = start(HOLD, tmp_path)
+    holder = start(HOLD)
     assert holder.stdout.readline() == "held\n"
     for _ in range(4):
-        parent = start(PARENT, tmp_path)
+        parent = start(PARENT)
         worker = int(parent.stdout.readline())
-        parent.kill()
-        parent.stdout.close()
-        parent.wait()
+        end(parent)
         wait_until(lambda pid=worker: not is_alive(pid))
     assert is_alive(holder.pid)
-    holder.kill()
-    holder.communicate()
 
 
 def test_nothing_heavy_is_imported_before_a_process_is_guarded():
