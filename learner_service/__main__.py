@@ -2,9 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import grpc
 
@@ -20,7 +17,7 @@ from learner_service.queue.jobs import Jobs
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
 from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
-from tally.host.locks import InUse, hold
+from tally.host.locks import hold_or_exit
 from tally.learner.v1.host_pb2_grpc import add_HostServiceServicer_to_server
 from tally.learner.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
 from tally.rpc.logs import configure_logging
@@ -70,20 +67,11 @@ async def run(settings: LearnerSettings) -> None:
         store.close()
 
 
-@contextmanager
-def hold_data(data_dir: Path) -> Iterator[None]:
-    """Holds the data folder against a second learner; exits with a sentence where there is one."""
-    try:
-        with hold(data_dir):
-            yield
-    except InUse:
-        sys.exit("another learner uses this data_dir; choose another one")
-
-
 def main() -> None:
     settings = LearnerSettings.read()
     configure_logging("learner", settings.log_level)
-    with hold_data(settings.data_dir):
+    in_use = "another learner uses this data_dir; choose another one"
+    with hold_or_exit(settings.data_dir, in_use):
         try:
             asyncio.run(run(settings))
         except (NewerDatabase, UnknownModel) as error:

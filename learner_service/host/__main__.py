@@ -7,7 +7,7 @@ from learner_service.host.agent import HostAgent
 from learner_service.host.host_client import HostClient
 from learner_service.host.settings import HostSettings
 from learner_service.host.share import Shares
-from tally.host.locks import hold
+from tally.host.locks import hold_or_exit
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
 from tally.rpc.logs import configure_logging
@@ -25,7 +25,8 @@ async def run(settings: HostSettings) -> None:
 def main() -> None:
     settings = HostSettings.read()
     configure_logging("host", settings.log_level)
-    with hold(settings.data_dir):
+    in_use = "another host uses this data_dir; choose another one"
+    with hold_or_exit(settings.data_dir, in_use):
         asyncio.run(run(settings))
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,3 +61,13 @@ def hold(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with lock_file(folder / ".lock"):
         yield
+
+
+@contextmanager
+def hold_or_exit(folder: Path, sentence: str) -> Iterator[None]:
+    """As `hold`, but ends the process with `sentence` where another holds the folder."""
+    try:
+        with hold(folder):
+            yield
+    except InUse:
+        sys.exit(sentence)
