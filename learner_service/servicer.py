@@ -65,7 +65,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     async def Preflight(
         self, request: pb.PreflightRequest, context: grpc.aio.ServicerContext
     ) -> pb.PreflightResponse:
-        spec = self._jobs.check_startable(spec_from_proto(request.spec))
+        spec = await self._jobs.check_startable(spec_from_proto(request.spec))
         if not isinstance(spec.work, Training):
             raise InvalidArgument("spec: only a job that trains has a preflight; expected train")
         earlier_steps = self._jobs.earlier_steps(spec.base_model)

@@ -93,8 +93,8 @@ def _is_whole(path: Path) -> bool:
     """Whether every file is there as the manifest says; one that lists nothing vouches for none."""
     try:
         files = _Manifest.model_validate_json((path / _MANIFEST).read_bytes()).files
-        damaged = [name for name, digest in files.items() if digest_of_file(path / name) != digest]
-        return bool(files) and not damaged
+        digests = ((digest_of_file(path / name), digest) for name, digest in files.items())
+        return bool(files) and all(found == digest for found, digest in digests)
     except (OSError, ValueError):
         return False
 

@@ -93,9 +93,6 @@ class Hosts:
             await asyncio.sleep(_POLL_SECONDS)
         return list(self._hosts.values())[:number]
 
-    def names(self) -> list[str]:
-        return list(self._hosts)
-
     def close(self) -> None:
         """Lets all of them go."""
         for host in self._hosts.values():

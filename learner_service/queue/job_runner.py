@@ -4,8 +4,8 @@ import asyncio
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.events import Event, JobEnded, JobStatus, Notice
@@ -48,7 +48,7 @@ class JobRunner:
         self._models = models
         self._placement = Placement(settings, hosts)
         self._log_event = log
-        self._earlier = EarlierJobs(store, self.folder)
+        self.earlier_jobs = EarlierJobs(store, self.folder)
         self._faults: Counter[str] = Counter()
         self._stopping = False
         self._running: tuple[str, JobProcesses] | None = None
@@ -87,11 +87,11 @@ class JobRunner:
         attempt, lost = 0, 0
         while not self._is_over(job):
             attempt += 1
-            step_before = folder.checkpoints.find_last().step
+            step_before = await _last_whole_step(folder)
             exited = await self._run_worker(job, folder, attempt, lost)
             if self._is_over(job):
                 break
-            progressed = folder.checkpoints.find_last().step > step_before
+            progressed = await _last_whole_step(folder) > step_before
             lost = 1 if progressed else lost + 1
             await self._after_loss(job, exited, lost)
         if self._store.get(job.job_id).status.ended:
@@ -115,7 +115,7 @@ class JobRunner:
             settings=self._settings,
             launch=launch,
         )
-        with self._packed_state(folder, wanted=bool(hosts)) as state_digest:
+        async with self._packed_state(folder, wanted=bool(hosts)) as state_digest:
             worker = JobProcesses(task, self._settings.worker_stop_seconds, hosts, state_digest)
             self._running = (job.job_id, worker)
             try:
@@ -129,20 +129,24 @@ class JobRunner:
             message = f"running in {launch.processes} of {asked} processes, on {launch.hosts} host"
             await self._log_event(job.job_id, Notice(message=f"{message}{'s'[: launch.hosts - 1]}"))
 
-    @contextmanager
-    def _packed_state(self, folder: JobFolder, *, wanted: bool) -> Iterator[str]:
+    @asynccontextmanager
+    async def _packed_state(self, folder: JobFolder, *, wanted: bool) -> AsyncIterator[str]:
         """The blob that further hosts go on from, while the context is open; empty for none."""
-        digest = ""
-        if wanted:
-            with self._blobs.stage() as staged:
-                if pack_state(folder, staged):
-                    digest = digest_of_file(staged)
-                    self._blobs.keep(staged, digest)
+        # In a thread: hosts take a learner that is silent for lost.
+        digest = await asyncio.to_thread(self._pack_state, folder) if wanted else ""
         try:
             yield digest
         finally:
             if digest:
                 self._blobs.delete(digest)
+
+    def _pack_state(self, folder: JobFolder) -> str:
+        with self._blobs.stage() as staged:
+            if not pack_state(folder, staged):
+                return ""
+            digest = digest_of_file(staged)
+            self._blobs.keep(staged, digest)
+        return digest
 
     async def _after_loss(self, job: Job, exited: WorkerExit, lost: int) -> None:
         _log.warning("job %s lost a worker: %s", job.job_id, exited.reason)
@@ -176,7 +180,7 @@ class JobRunner:
         folder = self.folder(job.job_id)
         if folder.is_prepared:
             return folder
-        found = self._earlier.find(job)
+        found = self.earlier_jobs.find(job)
         # Written down first: who is killed in between finds no folder, and does it again.
         self._store.set_resumed_from(job.job_id, found.job.job_id if found else "")
         if found:
@@ -195,3 +199,8 @@ class JobRunner:
         for digest in published[-1:]:
             if self._blobs.size_bytes(digest) is not None:
                 self._blobs.sync(self._blobs.path(digest))
+
+
+async def _last_whole_step(folder: JobFolder) -> int:
+    """Off the event loop: a checkpoint is read whole to be found whole."""
+    return (await asyncio.to_thread(folder.checkpoints.find_last)).step

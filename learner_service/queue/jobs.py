@@ -8,7 +8,6 @@ from learner_service.errors import InvalidSpec, JobExists, MissingDataset
 from learner_service.events import Event, JobEnded, JobStatus, StepDone
 from learner_service.job_folder.layout import JobFolder
 from learner_service.models import ModelList
-from learner_service.queue.earlier_jobs import EarlierJobs
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_runner import JobRunner
 from learner_service.queue.job_store import Job, JobStore, LoggedEvent
@@ -36,9 +35,9 @@ class Jobs:
         self._blobs = blobs
         self._models = models
         self._changed = asyncio.Condition()
+        self._starting = asyncio.Lock()
         self._stopping = False
         self._runner = JobRunner(settings, store, blobs, models, hosts=hosts, log=self._log)
-        self._earlier = EarlierJobs(store, self._runner.folder)
 
     async def start(self, job_id: str, spec: JobSpec) -> Job:
         """Idempotent by id and spec.
@@ -46,22 +45,24 @@ class Jobs:
         Raises JobExists, MissingDataset, UnknownModel, NotResumable.
         """
         spec = self._name_model(spec)
-        existing = self._store.find(job_id)
-        if existing:
-            if existing.spec != spec:
-                raise JobExists("job_id: there is a job with this id and another spec")
-            return existing
-        self._check(spec)
-        job = self._store.create(job_id, spec)
-        for digest in spec.borrowed_digests():
-            self._blobs.claim(digest, job_id)
+        async with self._starting:
+            existing = self._store.find(job_id)
+            if existing:
+                if existing.spec != spec:
+                    raise JobExists("job_id: there is a job with this id and another spec")
+                return existing
+            # In a thread: a checkpoint that is to be gone on from is read whole.
+            await asyncio.to_thread(self._check, spec)
+            job = self._store.create(job_id, spec)
+            for digest in spec.borrowed_digests():
+                self._blobs.claim(digest, job_id)
         await self._notify()
         return job
 
-    def check_startable(self, spec: JobSpec) -> JobSpec:
+    async def check_startable(self, spec: JobSpec) -> JobSpec:
         """Returns the spec as it would be started; raises as `start` does."""
         spec = self._name_model(spec)
-        self._check(spec)
+        await asyncio.to_thread(self._check, spec)
         return spec
 
     def earlier_steps(self, base_model: str) -> list[StepMetrics]:
@@ -80,7 +81,7 @@ class Jobs:
     def _check(self, spec: JobSpec) -> None:
         self._check_processes(spec)
         self._models.source(spec.base_model)
-        self._earlier.check(spec)
+        self._runner.earlier_jobs.check(spec)
         for field, digest in spec.digests().items():
             if self._blobs.size_bytes(digest) is None:
                 raise MissingDataset(f"{field}: put this blob first")

@@ -99,6 +99,9 @@ class Lender:
         (host,) = await self.hosts.wait_for(1, 600, lambda: False)
         return host
 
+    async def is_left(self) -> bool:
+        return not await self.hosts.wait_for(1, 0, lambda: True)
+
     def task(self) -> WorkerTask:
         return WorkerTask(
             job_id="one",
@@ -219,7 +222,7 @@ async def test_a_silent_host_is_lost(tmp_path: Path):
         exited = await host.run(StartRanks(task="", state_digest=""))
         assert exited.failure
         assert exited.failure.message == "host b has been silent for 0.5 seconds"
-        await eventually(lambda: not lender.hosts.names())
+        await eventually(lender.is_left)
 
 
 async def test_a_host_kills_what_it_runs_for_a_learner_that_is_gone(
