@@ -1,5 +1,6 @@
 """What a worker asks: rollouts that are made up, and the real reward service."""
 
+import json
 import threading
 from collections import defaultdict
 from contextlib import AsyncExitStack
@@ -78,6 +79,11 @@ class WorkerServices:
         ]
         ports = [(await self._running.enter_async_context(server)).port for server in servers]
         return [ClientSettings(target=f"{self._host}:{port}") for port in ports]
+
+    def learner_options(self, model: Path) -> list[str]:
+        """Those of a learner's command line: whom it asks, and for which model."""
+        targets = ["--rollout.target", self.rollout.target, "--reward.target", self.reward.target]
+        return [*targets, "--models", json.dumps([str(model)])]
 
     def close(self) -> None:
         self._loop.run(self._running.aclose())

@@ -28,12 +28,7 @@ def options(random_policy_path: Path, network: HostNetwork) -> Iterator[list[str
     """Those of the learner, which is host 1."""
     services = WorkerServices(ServedCounting(random_policy_path), network.own)
     yield [
-        "--rollout.target",
-        services.rollout.target,
-        "--reward.target",
-        services.reward.target,
-        "--models",
-        f'["{random_policy_path}"]',
+        *services.learner_options(random_policy_path),
         "--nodes-per-job",
         "2",
         "--rendezvous.address",

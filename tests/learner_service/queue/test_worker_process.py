@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.queue import worker_process
 from learner_service.queue.worker_process import WorkerProcess
-from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec
+from tests.learner_service.made_up_task import made_up_task
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
@@ -25,17 +23,7 @@ async def test_a_stop_that_comes_before_there_is_a_process_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    task = WorkerTask(
-        job_id="one",
-        folder_path=tmp_path,
-        blobs=tmp_path / "blobs",
-        model_source="none",
-        attempt=1,
-        spec=JobSpec(dataset_digest="a" * 64, base_model="none"),
-        settings=LearnerSettings(data_dir=tmp_path, device="cpu"),
-        launch=Launch(processes_by_host=(processes,)),
-    )
-    worker = WorkerProcess(task, PATIENCE_SECONDS)
+    worker = WorkerProcess(made_up_task(tmp_path, processes=processes), PATIENCE_SECONDS)
     worker.stop()
     exited = await worker.run(ignore)
     # Before there is a handler the signal ends it; afterwards it leaves by itself.

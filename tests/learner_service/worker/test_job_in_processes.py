@@ -22,14 +22,7 @@ STEPS = 14
 def options(random_policy_path: Path) -> Iterator[list[str]]:
     """Those of every learner here: the services that it asks, and the model."""
     services = WorkerServices(ServedCounting(random_policy_path))
-    yield [
-        "--rollout.target",
-        services.rollout.target,
-        "--reward.target",
-        services.reward.target,
-        "--models",
-        f'["{random_policy_path}"]',
-    ]
+    yield services.learner_options(random_policy_path)
     services.close()
 
 

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from learner_service.events import Event, Notice, WorkerFailed, from_json
-from learner_service.job_folder.task import Launch, WorkerTask
-from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec
+from tests.learner_service.made_up_task import made_up_task
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -49,16 +47,7 @@ class Launched:
 
 @pytest.fixture
 def launched(tmp_path: Path) -> Iterator[Launched]:
-    task = WorkerTask(
-        job_id="one",
-        folder_path=tmp_path,
-        blobs=tmp_path / "blobs",
-        model_source="none",
-        attempt=1,
-        spec=JobSpec(dataset_digest="a" * 64, base_model="none"),
-        settings=LearnerSettings(data_dir=tmp_path, device="cpu", rank_wait_seconds=60),
-        launch=Launch(processes_by_host=(2,)),
-    )
+    task = made_up_task(tmp_path, processes=2, rank_wait_seconds=60)
     reading, writing = os.pipe()
     command = [sys.executable, "-m", PROGRAM, "launch"]
     command += [str(task.write()), str(writing), str(os.getpid())]
@@ -120,15 +109,7 @@ def test_ranks_do_not_outlive_their_agent(launched: Launched):
 
 def test_a_worker_of_a_job_of_one_process_refuses_to_be_one_of_two(tmp_path: Path):
     """As it is where somebody starts it under torchrun: each would train by itself, and wrongly."""
-    task = WorkerTask(
-        job_id="one",
-        folder_path=tmp_path,
-        blobs=tmp_path / "blobs",
-        model_source="none",
-        attempt=1,
-        spec=JobSpec(dataset_digest="a" * 64, base_model="none"),
-        settings=LearnerSettings(data_dir=tmp_path, device="cpu"),
-    )
+    task = made_up_task(tmp_path)
     events = tmp_path / "events"
     command = [sys.executable, "-m", "learner_service.worker.start", "worker"]
     command += [str(task.write()), str(events), str(os.getpid())]
