@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import Unauthorized
-from gateway.http.bodies import discard, send_error
+from gateway.http.bodies import turn_away
 
 
 class TokenGate:
@@ -24,12 +24,11 @@ class TokenGate:
         if scope["type"] != "http" or self._expected is None or self._is_allowed(scope):
             await self._app(scope, receive, send)
             return
-        await discard(receive)
         refusal = Unauthorized(
             "a token is needed: send the header 'Authorization: Bearer <token>'",
             headers={"WWW-Authenticate": "Bearer"},
         )
-        await send_error(send, refusal)
+        await turn_away(receive, send, refusal)
 
     def _is_allowed(self, scope: Scope) -> bool:
         if f"{scope['path']}/".startswith(f"{self._open_prefix}/"):

@@ -103,8 +103,14 @@ class _Body:
         return max(0.0, self._settings.body_grace_seconds + earned - self._waited_seconds)
 
 
-async def discard(receive: Receive) -> None:
-    """Reads a body of moderate size, so that its sender gets to read the answer."""
+async def turn_away(receive: Receive, send: Send, error: ApiError) -> None:
+    """Answers a request with `error`, whatever its body; a moderate one is read, so that its sender
+    gets to read the answer."""
+    await _discard(receive)
+    await send_error(send, error)
+
+
+async def _discard(receive: Receive) -> None:
     received_bytes = 0
     try:
         while received_bytes < _MOST_REFUSED_BYTES:

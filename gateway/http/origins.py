@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import Foreign
-from gateway.http.bodies import discard, send_error
+from gateway.http.bodies import turn_away
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})  # `none`: typed by hand, or a bookmark
@@ -36,8 +36,7 @@ class OriginGate:
         if refusal is None:
             await self._app(scope, receive, send)
             return
-        await discard(receive)
-        await send_error(send, refusal)
+        await turn_away(receive, send, refusal)
 
     def _refusal(self, scope: Scope) -> Foreign | None:
         headers = {name: value.decode("latin-1").lower() for name, value in scope["headers"]}

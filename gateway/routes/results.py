@@ -29,10 +29,7 @@ MaxPoints = Annotated[
 ]
 # What a model said is shown and never run.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-_PAGE_HEADERS = {
-    "Content-Security-Policy": _PAGE_POLICY,
-    "X-Content-Type-Options": "nosniff",
-}
+_PAGE_HEADERS = {"Content-Security-Policy": _PAGE_POLICY}
 _NOT_YET = refusal(409, "There is none, or none yet.")
 
 
