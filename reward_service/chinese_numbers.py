@@ -19,10 +19,9 @@ _UNITS = {
     for character in characters
 }
 _MYRIADS = {"萬": 10**4, "万": 10**4, "億": 10**8, "亿": 10**8}
-UNIT_CHARACTERS = "".join([*_UNITS, *_MYRIADS])
-_ALL_UNITS = frozenset(UNIT_CHARACTERS)
+UNIT_CHARACTERS = frozenset({*_UNITS, *_MYRIADS})
 _TWENTIES = {"廿": "二十", "卅": "三十", "卌": "四十"}
-_NUMERALS = "".join([*_DIGITS, *_TWENTIES]) + UNIT_CHARACTERS
+_NUMERALS = "".join([*_DIGITS, *_TWENTIES, *_UNITS, *_MYRIADS])
 # Digits may begin a run and be in it. 零件 is a part of a machine, with a numeral in it.
 NUMERALS = f"[0-9]*+(?!零件)[{_NUMERALS}](?:(?!零件)[0-9{_NUMERALS}])*+"
 _ATOM = re.compile(r"[0-9]+|.")
@@ -37,7 +36,7 @@ def read_numerals(text: str, start: int, end: int) -> Mention | None:
     if not _TWENTIES.keys().isdisjoint(run):
         for short, long in _TWENTIES.items():
             run = run.replace(short, long)
-    has_unit = not _ALL_UNITS.isdisjoint(run)
+    has_unit = not UNIT_CHARACTERS.isdisjoint(run)
     strict = end - start == 1 or not has_unit
     if _is_approximate(run) or _is_tens_of(text, start):
         return Mention(start, end, fault=NoCountReason.RANGE, strict=strict)
@@ -52,12 +51,12 @@ def _is_approximate(run: str) -> bool:
     low, high = _DIGITS[run[-2]], _DIGITS[run[-1]]
     if not low or (high != low + 1 and (low, high) != (3, 5)):
         return False
-    return "零" not in run and "〇" not in run and (len(run) == 2 or run[-3] in _ALL_UNITS)
+    return "零" not in run and "〇" not in run and (len(run) == 2 or run[-3] in UNIT_CHARACTERS)
 
 
 def _is_tens_of(text: str, start: int) -> bool:
     """Whether 幾十, 數百 and the like stand there; 總數十 is a total of ten."""
-    if start == 0 or text[start] not in _ALL_UNITS:
+    if start == 0 or text[start] not in UNIT_CHARACTERS:
         return False
     is_total = start > 1 and text[start - 2] in "總总"
     return text[start - 1] in "幾几" or (text[start - 1] in "數数" and not is_total)

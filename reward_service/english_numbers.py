@@ -73,11 +73,11 @@ _Part = tuple[int, int]  # a value, and the index of the word after it
 def read_english(text: str, start: int) -> tuple[Mention | None, int]:
     """The number that begins at `start`, if one does that is no ordinal, and where to go on."""
     words = _number_words(text, start)
-    part = _number(words, 0) if words else None
+    part = _number(words) if words else None
     if part is None:
         return None, words[0].end if words else start + 1
     value, after = part
-    return _judge(words, 0, value, after), words[after - 1].end
+    return _judge(words, value, after), words[after - 1].end
 
 
 def _number_words(text: str, start: int) -> list[Word]:
@@ -106,9 +106,9 @@ def _cannot_follow(last: str, word: str) -> bool:
     return last == word
 
 
-def _judge(words: Sequence[Word], index: int, value: int, after: int) -> Mention | None:
+def _judge(words: Sequence[Word], value: int, after: int) -> Mention | None:
     """The number as a mention; a fraction is a fault, an ordinal ("twenty-first") is nothing."""
-    start, last = words[index].start, words[after - 1]
+    start, last = words[0].start, words[after - 1]
     following = words[after].text if after < len(words) and last.gap in (" ", "-") else ""
     if value < 10 and (_FRACTION.fullmatch(following) or (value == 1 and following == "half")):
         return Mention(start, words[after].end, fault=NoCountReason.DECIMAL)
@@ -121,26 +121,24 @@ def _judge(words: Sequence[Word], index: int, value: int, after: int) -> Mention
     return mention_of(start, last.end, value)
 
 
-def _number(words: Sequence[Word], index: int) -> _Part | None:
-    """The longest number that begins at `index`, if it has a word in it."""
-    if words[index].text == "zero":
-        return 0, index + 1
-    part = _half_dozen(words, index) or _group(words, index)
+def _number(words: Sequence[Word]) -> _Part | None:
+    """The longest number that begins with the first word, if it has a word in it."""
+    if words[0].text == "zero":
+        return 0, 1
+    part = _half_dozen(words) or _group(words, 0)
     if part is None:
         return None
     if _text_after(words, part[1]) in ("dozen", "dozens"):
         return part[0] * 12, part[1] + 1
     total, after = _scale(words, part)
-    is_word = after - index > 1 or words[index].text in NUMBER_WORDS
+    is_word = after > 1 or words[0].text in NUMBER_WORDS
     return (total, after) if is_word else None
 
 
-def _half_dozen(words: Sequence[Word], index: int) -> _Part | None:
-    if words[index].text != "half":
+def _half_dozen(words: Sequence[Word]) -> _Part | None:
+    if words[0].text != "half":
         return None
-    after = index + 1
-    if _text_after(words, after) == "a":
-        after += 1
+    after = 2 if _text_after(words, 1) == "a" else 1
     return (6, after + 1) if _text_after(words, after) == "dozen" else None
 
 

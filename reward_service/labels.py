@@ -5,7 +5,7 @@ import re
 from reward_service.chinese_numbers import UNIT_CHARACTERS
 from reward_service.measure_words import MEASURE_WORDS
 from reward_service.mention import Mention
-from reward_service.neighbours import Before
+from reward_service.neighbours import MONTHS, Before
 from reward_service.phrases import any_of, split
 
 _UNITS = """
@@ -14,16 +14,13 @@ days|hour|hours|minute|minutes|meters|metres|meter|metre|centimeters|centimetres
 times|dollars|dollar|bucks|usd|euro|euros|cents|o'clock|am|pm|a.m|p.m|degrees|degree
 kilograms|kilogram|grams|gram|liters|litres
 """
-_MONTHS = """
-january|february|march|april|may|june|july|august|september|october|november|december
-"""
 _AFTER = re.compile(
     r"\s?(?:\\?%|[°℃年月日號号樓楼歲岁時时點点分秒元倍次天週周角邊边等度]|公[分尺斤里]|[毫釐厘]米"
     r"|[個个](?:月|小時|小时|星期|禮拜|礼拜)|部分|:[0-9])"
     r"|\.(?:png|jpe?g|gif|webp|bmp|tiff?|svg|csv|txt|pdf|zip|json|md|py|com|org)\b"
 )
 _UNIT_AFTER = re.compile(
-    rf"[\s-]{{0,2}}{any_of(split(_UNITS))}\b(?!')|\s{any_of(split(_MONTHS))}\b"
+    rf"[\s-]{{0,2}}{any_of(split(_UNITS))}\b(?!')|\s{any_of(split(MONTHS))}\b"
     r"|\s?[x×]\s?[0-9]{2,5}\s?(?:px|pixels)\b|\s?[€£¥]"
     r"|[\s-](?:feet|foot|ft)[\s-](?:tall|long|wide|high|away|apart|deep|off)\b"
 )
@@ -53,9 +50,7 @@ def is_label(text: str, mention: Mention, role: Before | None) -> bool:
         or _AFTER.match(text, end) is not None
         or (
             mention.fault is None
-            and (
-                text[end : end + 1] in _UNIT_CHARACTERS or _UNIT_AFTER.match(text, end) is not None
-            )
+            and (text[end : end + 1] in UNIT_CHARACTERS or _UNIT_AFTER.match(text, end) is not None)
         )
         or (mention.value == 1 and _is_pronoun(text, start, end, role))
         or (mention.strict and _is_part_of_word(text[start - 1 : start], text, end))
@@ -70,9 +65,6 @@ def _is_pronoun(text: str, start: int, end: int, role: Before | None) -> bool:
     if not text.startswith("one", start) or not (thing := _THING_BEFORE.search(before)):
         return False
     return thing["place"] is not None or _NOUN_AFTER.match(text, end) is None
-
-
-_UNIT_CHARACTERS = frozenset(UNIT_CHARACTERS)
 
 
 def _is_glued(text: str, start: int, end: int) -> bool:

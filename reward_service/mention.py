@@ -23,10 +23,8 @@ class Mention(NamedTuple):
     weak: bool = False
 
 
-def mention_of(
-    start: int, end: int, value: int, *, strict: bool = False, weak: bool = False
-) -> Mention:
+def mention_of(start: int, end: int, value: int, *, strict: bool = False) -> Mention:
     """A mention of `value`, or of a number that is too large."""
     if value > MAX_COUNT:
         return Mention(start, end, fault=NoCountReason.TOO_LARGE, strict=strict)
-    return Mention(start, end, value=value, strict=strict, weak=weak)
+    return Mention(start, end, value=value, strict=strict)

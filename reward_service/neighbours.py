@@ -48,13 +48,15 @@ not a|initially thought|first thought|thought|thought there were|first counted|i
 instead of|rather than|doesn't have|don't have|not have|cannot see
 不是|並非|并非|並不是|并不是|而非|而不是|不會是|不会是|不等於|不等于
 """
+MONTHS = """
+january|february|march|april|may|june|july|august|september|october|november|december
+"""
 _LABELS = """
 no.|nr.|num.|number|step|page|pages|option|question|item|version|chapter|level|section
 figure|fig|fig.|vol.|v.|ver.|route|highway|exit|gate|platform|terminal|grade
 apt.|suite|channel|episode|season|exercise|example|type
 player|iphone|windows|python|confidence|confidence:|probability|probability:|certainty|score:
-january|february|march|april|june|july|august|september|october|november|december|jan|feb|mar|apr
-jun|jul|may|aug|sep|sept|oct|nov|dec|jan.|feb.|aug.|sept.|oct.|nov.|dec.
+jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|jan.|feb.|aug.|sept.|oct.|nov.|dec.
 第|星期|禮拜|礼拜|週|分之|編號|编号|號碼|号码|圖|图|步驟|步骤|初|每|另|某|任|哪|#|$|€|£|¥|@
 """
 _WEAKS = """
@@ -72,7 +74,7 @@ _ROLES = {
     **dict.fromkeys(split(_BOUNDS), Before.BOUND),
     **dict.fromkeys(map("".join, product(split(_WITH_HAVE), "有")), Before.BOUND),
     **dict.fromkeys(split(_DENIALS), Before.DENIED),
-    **dict.fromkeys(split(_LABELS), Before.LABEL),
+    **dict.fromkeys(split(_LABELS + MONTHS), Before.LABEL),
     **dict.fromkeys(["minus", "negative", "負", "负"], Before.NEGATIVE),
     **dict.fromkeys(["=>", "->", "##", "on second thought", "附近", "最近", "契約"], Before.PLAIN),
 }

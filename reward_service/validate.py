@@ -13,30 +13,21 @@ MAX_REQUEST_CHARACTERS = 1_000_000
 _MAX_QUOTED = 40
 
 
-def check_batch_size(field: str, size: int) -> None:
-    """Raises BadBatch for more than MAX_BATCH items."""
-    if size > MAX_BATCH:
-        raise BadBatch(f"{field}: {size:,} items; send at most {MAX_BATCH:,} in a request")
-
-
 def check_texts(fields: str, texts: Sequence[str], *, attribute: str = "") -> None:
     """Raises BadBatch for too many texts, one that is too long, or too many characters in all."""
-    check_batch_size(fields, len(texts))
+    if len(texts) > MAX_BATCH:
+        raise BadBatch(f"{fields}: {len(texts):,} items; send at most {MAX_BATCH:,} in a request")
     for index, text in enumerate(texts):
-        check_text(f"{fields}[{index}]{attribute}", text)
+        if len(text) > MAX_TEXT_CHARACTERS:
+            raise BadBatch(
+                f"{fields}[{index}]{attribute}: {len(text):,} characters; send at most "
+                f"{MAX_TEXT_CHARACTERS:,} in a text"
+            )
     characters = sum(map(len, texts))
     if characters > MAX_REQUEST_CHARACTERS:
         raise BadBatch(
             f"{fields}: {characters:,} characters in all; send at most "
             f"{MAX_REQUEST_CHARACTERS:,} in a request"
-        )
-
-
-def check_text(field: str, text: str) -> None:
-    """Raises BadBatch for a text of more than MAX_TEXT_CHARACTERS."""
-    if len(text) > MAX_TEXT_CHARACTERS:
-        raise BadBatch(
-            f"{field}: {len(text):,} characters; send at most {MAX_TEXT_CHARACTERS:,} in a text"
         )
 
 
