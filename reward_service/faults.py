@@ -28,6 +28,10 @@ _BOUND_AFTER = re.compile(
 )
 _PAIRS_AFTER = re.compile(r"\s{1,3}pairs?\b")
 _ODD_AFTER = re.compile(rf"[多幾几餘余]|[來来][{MEASURE_WORDS}]")
+_FAULTS_BEFORE = {
+    Before.NEGATIVE: NoCountReason.NEGATIVE,
+    Before.BOUND: NoCountReason.RANGE,
+}
 _AFTER = (
     (NoCountReason.DECIMAL, _HALF_AFTER),
     (NoCountReason.RANGE, _BOUND_AFTER),
@@ -51,9 +55,3 @@ def with_fault(text: str, mention: Mention, before: tuple[Before, int] | None) -
     ):
         return mention._replace(end=match.end(), value=None, fault=NoCountReason.RANGE)
     return mention
-
-
-_FAULTS_BEFORE = {
-    Before.NEGATIVE: NoCountReason.NEGATIVE,
-    Before.BOUND: NoCountReason.RANGE,
-}

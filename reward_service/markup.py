@@ -4,11 +4,12 @@ import re
 
 _STRUCK = re.compile(r"~~[^~\n]{1,80}~~|<(s|del|strike)>[^<>\n]{1,80}</\1>")
 _TAG = re.compile(r"</?[a-z][^<>\n]{0,60}>")
-_UNDERSCORES = re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^_\n]{1,80})_{1,3}(?!\w)")
-_DOLLARS = re.compile(r"\$\$?([^$\n]{1,80})\$\$?(?![0-9])")
+_UNDERSCORES = re.compile(r"(?<!\w)_{1,3}(?=[^\s_])(?P<inner>[^_\n]{1,80})_{1,3}(?!\w)")
+_DOLLARS = re.compile(r"\$\$?(?P<inner>[^$\n]{1,80})\$\$?(?![0-9])")
 _THOUGHT_ENDS = ("</think>", "</thinking>", "</reasoning>", "</thought>")
 _ANSWER, _ANSWER_END = "<answer>", "</answer>"
-_BOXED = "\\boxed{"
+_BOXED, _MAX_BOXED = "\\boxed{", 200
+_BRACE = re.compile(r"[{}]")
 
 
 def marked_part(text: str) -> tuple[int, int] | None:
@@ -37,15 +38,12 @@ def _find_box(text: str) -> tuple[int, int]:
     if start < 0:
         return -1, -1
     begin = start + len(_BOXED)
-    depth = 1
-    for match in _BRACE.finditer(text, begin, begin + 200):
+    end, depth = min(len(text), begin + _MAX_BOXED), 1
+    for match in _BRACE.finditer(text, begin, end):
         depth += 1 if match.group() == "{" else -1
         if depth == 0:
             return begin, match.start()
-    return begin, min(len(text), begin + 200)
-
-
-_BRACE = re.compile(r"[{}]")
+    return begin, end
 
 
 def _find_after_thought(text: str) -> tuple[int, int]:
@@ -69,15 +67,12 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _blank_around(match: re.Match[str]) -> str:
-    before = match.start(2) - match.start()
-    after = match.end() - match.end(2)
-    return f"{' ' * before}{match[2]}{' ' * after}"
+    before = match.start("inner") - match.start()
+    after = match.end() - match.end("inner")
+    return f"{' ' * before}{match['inner']}{' ' * after}"
 
 
 def _blank_around_formula(match: re.Match[str]) -> str:
-    inner = match[1]
-    if inner != inner.strip():  # "$5 and $6" is money
-        return match.group()
-    before = match.start(1) - match.start()
-    after = match.end() - match.end(1)
-    return f"{' ' * before}{inner}{' ' * after}"
+    inner = match["inner"]
+    is_money = inner != inner.strip()  # "$5 and $6"
+    return match.group() if is_money else _blank_around(match)

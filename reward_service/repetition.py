@@ -14,6 +14,7 @@ _SENTENCE_END = re.compile(r"[!?。;/\n]|\.(?:\s|$)")
 _THING = re.compile(r"\s[a-z]{2,20}|[一-龥]{2,4}")
 _FOLLOWS = re.compile(r"[^,.;:!?。\n()]{0,30}")
 _STATES = re.compile(r"(?:[.;!/。]|\bthere (?:are|is)|\bi (?:see|count)|有)\s?$")
+_ONLY = re.compile(r"\b(?:just|only|exactly)\s*$")
 _HAN_PLACE = re.compile(r"[一-龥]")
 _SAME_HAN = re.compile(r"[共總总是即就也只答合計计]")
 
@@ -39,14 +40,16 @@ def _adds(text: str, first: Mention, second: Mention, marks: Sequence[Clue]) -> 
         return _STATES.search(before) is not None and _differ(text, first, second)
     if _ADDS.search(gap):
         return True
-    if first.value == 1 and "," in gap and text.startswith("one", second.start):
-        return _ONLY.search(gap) is None
-    if "," in gap and _HAN_PLACE.search(gap.rpartition(",")[2]):
-        return _SAME_HAN.search(gap.rpartition(",")[2]) is None
-    return "," in gap and _differ(text, first, second)
+    return "," in gap and _clause_adds(text, first, second, gap.rpartition(",")[2])
 
 
-_ONLY = re.compile(r"\b(?:just|only|exactly)\s*$")
+def _clause_adds(text: str, first: Mention, second: Mention, clause: str) -> bool:
+    """Whether the second, in a clause that begins with `clause`, counts other things."""
+    if first.value == 1 and text.startswith("one", second.start):
+        return _ONLY.search(clause) is None
+    if _HAN_PLACE.search(clause):
+        return _SAME_HAN.search(clause) is None
+    return _differ(text, first, second)
 
 
 def _is_marked(second: Mention, first_end: int, marks: Sequence[Clue]) -> bool:
