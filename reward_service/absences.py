@@ -1,11 +1,8 @@
-"""Ways to say that there is nothing: "no apples", "none", "there aren't any", "沒有"."""
+"""What makes a "no" or a "not" say that there is nothing: "no apples", "there aren't any"."""
 
 import re
 
-from reward_service.clue_words import Kind
-from reward_service.clues import Clue
 from reward_service.english_numbers import NUMBER_WORDS
-from reward_service.mention import Mention
 from reward_service.phrases import any_of
 
 # After "no" or "any" these don't name an object: "no more than 3", "no, there are", "no idea".
@@ -19,20 +16,10 @@ _NOT_OBJECTS = NUMBER_WORDS | {
 }
 # fmt: on
 _OTHERS = rf"{any_of(_NOT_OBJECTS)}(?![a-z']|[-–][a-z])"
-_OBJECT = re.compile(rf"[ \t]{{1,3}}(?!{_OTHERS})[a-z]")
-_ANY = re.compile(
+# What follows "no".
+OBJECT_AFTER = re.compile(rf"(?=[ \t]{{1,3}}(?!{_OTHERS})[a-z])")
+# What follows "not", "don't" and the like, and belongs to what they say.
+ANY_AFTER = re.compile(
     r"[ \t]{1,3}(?:[a-z']{1,20}[ \t]{1,3})?"
     rf"(?:any(?![a-z])(?![ \t]{{1,3}}{_OTHERS})|a single\b)"
 )
-
-
-def read_absence(text: str, clue: Clue) -> Mention | None:
-    """The absence that the clue begins, as a mention of 0, if it does."""
-    if clue.kind is Kind.ABSENCE:
-        return Mention(clue.start, clue.end, value=0)
-    if clue.kind is Kind.NOTHING:
-        return Mention(clue.start, clue.end, value=0, weak=True)
-    if clue.kind is Kind.NO:
-        return Mention(clue.start, clue.end, value=0) if _OBJECT.match(text, clue.end) else None
-    match = _ANY.match(text, clue.end)
-    return Mention(clue.start, match.end(), value=0) if match else None

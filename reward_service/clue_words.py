@@ -2,12 +2,13 @@
 
 A word may be something only where its pattern matches right after it, and the first entry that
 fits is what it is: "no" before a comma takes back what was said, "no" before a word says that there
-is none.
+is none. A phrase without an entry is nothing, though a part of it would be something.
 """
 
 import re
 from enum import Enum
 
+from reward_service.absences import ANY_AFTER, OBJECT_AFTER
 from reward_service.english_numbers import NUMBER_STARTS
 from reward_service.measure_words import MEASURE_WORDS
 from reward_service.pairs import SETS, SETS_HAN
@@ -22,8 +23,6 @@ class Kind(Enum):
     SET = "set"
     SET_HAN = "set in Chinese"
     ABSENCE = "absence"
-    NEGATION = "negation"
-    NO = "no"
     NOTHING = "nothing"
     CORRECTION = "correction"
     ANSWER = "answer"
@@ -62,7 +61,7 @@ _SO = (
 ENGLISH: dict[str, list[tuple[Kind, Then]]] = {
     **_table(Kind.ENGLISH, "|".join(NUMBER_STARTS)),
     **_table(Kind.SET, "|".join(SETS)),
-    **_table(Kind.NEGATION, _NEGATIONS),
+    **_table(Kind.ABSENCE, _NEGATIONS, ANY_AFTER),
     **_table(Kind.CORRECTION, _CORRECTIONS),
     **_table(Kind.CORRECTION, "wait", re.compile(r"(?=\s?[,.!…:–—-]|\s(?:no|there|i)\b)")),
     **_table(Kind.ANSWER, "answer|count|result|conclusion|quantity", _IS),
@@ -79,7 +78,7 @@ ENGLISH: dict[str, list[tuple[Kind, Then]]] = {
     "nothing": [(Kind.NOTHING, re.compile(r"(?!\s(?:but|else|other|more|less|except)\b)"))],
     "no": [
         (Kind.CORRECTION, re.compile(r"(?=\s?[,!–—…]|\.\.|\swait)")),
-        (Kind.NO, None),
+        (Kind.ABSENCE, OBJECT_AFTER),
     ],
 }  # fmt: skip
 HAN: dict[str, list[tuple[Kind, Then]]] = {

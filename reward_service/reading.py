@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from reward_service.absences import read_absence
 from reward_service.chinese_numbers import read_numerals
 from reward_service.clue_words import Kind
 from reward_service.clues import Clue
@@ -20,7 +19,7 @@ from reward_service.ranges import join_ranges
 
 _OF_OTHERS = re.compile(r"\s{1,3}of\s(?:them|these|those|which|whom|the)\b")
 # Compared one by one: the hash of an Enum is slow.
-MARKS = (Kind.CORRECTION, Kind.ANSWER, Kind.TOTAL, Kind.RESULT, Kind.SO)
+_MARKS = (Kind.CORRECTION, Kind.ANSWER, Kind.TOTAL, Kind.RESULT, Kind.SO)
 
 
 class Evidence(NamedTuple):
@@ -35,7 +34,7 @@ def read_evidence(text: str, clues: list[Clue], *, is_all: bool) -> Evidence:
     """What the clues of a plain text in lower case say, `is_all` where it holds no more of them."""
     joined = join_ranges(text, list(_read_numbers(text, clues)))
     mentions = [judged for mention in joined if (judged := _judge(text, mention)) is not None]
-    marks = [clue for clue in clues if clue.kind in MARKS]
+    marks = [clue for clue in clues if clue.kind in _MARKS]
     return Evidence(mentions=mentions, marks=marks, is_all=is_all)
 
 
@@ -43,7 +42,7 @@ def _read_numbers(text: str, clues: list[Clue]) -> Iterator[Mention]:
     """The number of each clue that has one, none of them twice."""
     after = 0
     for clue in clues:
-        if clue.start < after or clue.kind in MARKS:
+        if clue.start < after or clue.kind in _MARKS:
             continue
         mention, after = _read_number(text, clue)
         if mention is not None:
@@ -73,7 +72,8 @@ _READERS: dict[Kind, Callable[[str, Clue], Mention | None]] = {
     Kind.NUMERALS: _read_and_widen,
     Kind.SET: lambda text, clue: read_set(text, clue.start, clue.end),
     Kind.SET_HAN: lambda text, clue: read_set_han(text, clue.start, clue.end),
-    **dict.fromkeys((Kind.ABSENCE, Kind.NO, Kind.NOTHING, Kind.NEGATION), read_absence),
+    Kind.ABSENCE: lambda _, clue: Mention(clue.start, clue.end, value=0),
+    Kind.NOTHING: lambda _, clue: Mention(clue.start, clue.end, value=0, weak=True),
 }
 
 
