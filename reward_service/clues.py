@@ -16,24 +16,20 @@ from reward_service.phrases import any_of
 
 MAX_CLUES = 32
 
-_PATTERNS = {
-    "english": rf"(?<![a-z'])(?=[a-z]){any_of(ENGLISH)}(?![a-z]|'[a-z])",
-    "digit_numerals": rf"(?=[0-9]){NUMERALS}",
-    Kind.DIGITS.name: DIGITS,
-    **{f"han_{kind.name}": f"(?=[一-龥]|^\\s){part}" for kind, part in HAN_PATTERNS.items()},
-    "han": rf"(?=[^\x00-\x7f]){any_of(HAN)}",
-    Kind.NUMERALS.name: rf"(?=[^\x00-\x7f]){NUMERALS}",
-    **{f"sign_{kind.name}": part for kind, part in SIGNS.items()},
-}
-_CLUE = re.compile("|".join(f"(?P<{name}>{part})" for name, part in _PATTERNS.items()))
-_KINDS = {
-    "digit_numerals": Kind.NUMERALS,
-    **{
-        name: Kind[name.rpartition("_")[2]]
-        for name in _PATTERNS
-        if name.rpartition("_")[2].isupper()
-    },
-}
+# What a match is, a pattern each, tried in this order; words (None) are told by what follows them.
+# Most begin with a look at one character, so that what they can't match is left at once.
+_PATTERNS = [
+    (None, rf"(?<![a-z'])(?=[a-z]){any_of(ENGLISH)}(?![a-z]|'[a-z])"),
+    (Kind.NUMERALS, rf"(?=[0-9]){NUMERALS}"),
+    (Kind.DIGITS, DIGITS),
+    *((kind, f"(?=[一-龥]|^\\s){part}") for kind, part in HAN_PATTERNS.items()),
+    (None, rf"(?=[^\x00-\x7f]){any_of(HAN)}"),
+    (Kind.NUMERALS, rf"(?=[^\x00-\x7f]){NUMERALS}"),
+    *SIGNS.items(),
+]
+_CLUE = re.compile("|".join(f"({part})" for _, part in _PATTERNS))
+# By the number of the group that matched; groups count from 1.
+_KINDS = dict(enumerate((kind for kind, _ in _PATTERNS), start=1))
 
 
 class Clue(NamedTuple):
@@ -55,8 +51,7 @@ def find_clues(text: str) -> tuple[list[Clue], bool]:
 
 def _clues(text: str, matches: Iterable[re.Match[str]]) -> Iterator[Clue]:
     for match in matches:
-        name = match.lastgroup or ""
-        kind, end = _KINDS.get(name), match.end()
+        kind, end = _KINDS[match.lastindex or 0], match.end()
         if kind is None:
             kind, end = _kind_of_word(text, match.group(), end)
         if kind is not None:
