@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 def batches(
     items: Sequence[Item], *, most: int, most_in_all: int, size: Callable[[Item], int]
 ) -> Iterator[Sequence[Item]]:
-    """Runs of items in order: at most `most` of them, and sizes that sum up to `most_in_all`.
+    """Runs of items in order, each of at most `most` items and of at most `most_in_all` in size.
 
     An item that is larger than that has a run of its own.
 
@@ -19,10 +19,11 @@ def batches(
     batch: list[Item] = []
     in_all = 0
     for item in items:
-        in_all += size(item)
-        if batch and (len(batch) == most or in_all > most_in_all):
+        item_size = size(item)
+        if batch and (len(batch) == most or in_all + item_size > most_in_all):
             yield batch
-            batch, in_all = [], size(item)
+            batch, in_all = [], 0
         batch.append(item)
+        in_all += item_size
     if batch:
         yield batch
