@@ -114,14 +114,10 @@ def _mutate(
 
 
 def _measure(fragments: tuple[str, ...], characters: int, repeats: int = 2) -> Candidate:
-    text = text_of(fragments, characters)
-    cost = max(cpu_seconds(lambda: parse_count(text), repeats), _score_seconds(text, repeats))
+    """What reading a text and all its rewards cost: no call of the service does more with it."""
+    answer = Answer(text=text_of(fragments, characters), true_count=3)
+    cost = cpu_seconds(lambda: score_answer(answer, _ALL_REWARDS), repeats)
     return Candidate(fragments=fragments, cost=cost / characters)
-
-
-def _score_seconds(text: str, repeats: int) -> float:
-    answer = Answer(text=text, true_count=3)
-    return cpu_seconds(lambda: score_answer(answer, _ALL_REWARDS), repeats)
 
 
 def main() -> None:

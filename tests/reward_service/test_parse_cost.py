@@ -1,11 +1,10 @@
 """Work is linear in the text: held by counting calls, and by CPU time with wide slack."""
 
 import sys
-import time
 
 import pytest
 
-from bench.parse_cost import FRAGMENTS, search, text_of
+from bench.parse_cost import FRAGMENTS, cpu_seconds, search, text_of
 from reward_service.clues import MAX_CLUES, find_clues
 from reward_service.parse import parse_count
 
@@ -49,17 +48,8 @@ def test_a_longer_text_is_looked_at_no_closer(fragments: tuple[str, ...]):
 @pytest.mark.parametrize("fragments", [*((one,) for one in FRAGMENTS[::8]), *SLOW], ids=repr)
 def test_cpu_time_grows_with_the_length_alone(fragments: tuple[str, ...]):
     """Ten times the text costs about ten times as much; a quadratic pass would cost a hundred."""
-    short, long = cpu_seconds(text_of(fragments, 5_000)), cpu_seconds(text_of(fragments, 50_000))
-    assert long < 40 * short
-
-
-def cpu_seconds(text: str) -> float:
-    times = []
-    for _ in range(3):
-        started = time.process_time()
-        parse_count(text)
-        times.append(time.process_time() - started)
-    return min(times)
+    short, long = text_of(fragments, 5_000), text_of(fragments, 50_000)
+    assert cpu_seconds(lambda: parse_count(long)) < 40 * cpu_seconds(lambda: parse_count(short))
 
 
 def test_the_search_finds_slower_texts_and_can_be_replayed():
