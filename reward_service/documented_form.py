@@ -24,12 +24,6 @@ _MAX_FORM_CHARACTERS = 300
 _MOST_FORMS = 4
 
 
-def read_mentions(text: str) -> Sequence[Mention]:
-    """Every number of a normal text in lower case that may be a count, in order."""
-    clues, is_all = find_clues(text)
-    return read_evidence(text, clues, is_all=is_all).mentions
-
-
 def mentions_in_form(text: str, mentions: Sequence[Mention]) -> list[Mention]:
     """Those of `mentions` that follow "a photo of" directly."""
     if "photo" not in text:
@@ -43,7 +37,7 @@ def find_last_forms(text: str) -> tuple[str, Sequence[Mention]]:
         return "", []
     forms = deque(_FORM.finditer(text), maxlen=_MOST_FORMS)
     lines = "\n".join(_line(text, form.start(), form.end()) for form in forms)
-    return lines, mentions_in_form(lines, read_mentions(lines))
+    return lines, mentions_in_form(lines, _read_mentions(lines))
 
 
 def _line(text: str, start: int, end: int) -> str:
@@ -65,7 +59,7 @@ def is_documented_form(answer: str) -> bool:
         return False
     text = normal_text(answer).strip().lower()
     form = _FORM.match(text)
-    mentions = read_mentions(text) if form else []
+    mentions = _read_mentions(text) if form else []
     if form is None or len(mentions) > 1:
         return False
     if not mentions:
@@ -73,6 +67,12 @@ def is_documented_form(answer: str) -> bool:
         return article is not None and _is_things(text[article.start("thing") :])
     is_count = mentions[0].fault is None and mentions[0].start == form.end()
     return is_count and _is_things(text[mentions[0].end :])
+
+
+def _read_mentions(text: str) -> Sequence[Mention]:
+    """Every number of a normal text in lower case that may be a count, in order."""
+    clues, is_all = find_clues(text)
+    return read_evidence(text, clues, is_all=is_all).mentions
 
 
 def _follows_form(text: str, mention: Mention) -> bool:
