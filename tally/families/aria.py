@@ -32,7 +32,6 @@ class Aria(Family):
     model_type = "aria"
     language_model_path = "model.language_model"
     vision_tower_path = "model.vision_tower"
-    head_path = "lm_head"
     image_token = "<|img|>"
     closing_text = "<|im_end|>"
     position_axes = 1

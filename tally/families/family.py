@@ -60,7 +60,6 @@ class Family(ABC):
     model_type: ClassVar[str]
     language_model_path: ClassVar[str]  # within the model as transformers loads it
     vision_tower_path: ClassVar[str]  # likewise
-    head_path: ClassVar[str]  # likewise
     image_token: ClassVar[str]  # as the tokenizer spells the placeholder
     video_token: ClassVar[str | None] = None  # likewise; None where there is none
     projections: ClassVar[Projections]

@@ -26,7 +26,6 @@ class Qwen2VL(Family):
     model_type = "qwen2_vl"
     language_model_path = "model.language_model"
     vision_tower_path = "model.visual"
-    head_path = "lm_head"
     image_token = "<|image_pad|>"
     video_token = "<|video_pad|>"
     position_axes = 3
