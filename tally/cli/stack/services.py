@@ -52,13 +52,14 @@ def plan_services(
     target = {name: f"{_HOST}:{p}" for name, p in zip(internal, ports, strict=True)}
     settings = _settings(data_dir.resolve(), model, target)
     settings |= _rollout_settings(data_dir.resolve(), model, target, rollouts, engine)
+    gpus = _gpus()
+    precision = _precision(engine, use_4bit, has_gpu=bool(gpus))
     for name in rollouts:
-        settings[name] |= _precision(engine, use_4bit)
+        settings[name] |= precision
     settings["learner"]["ROLLOUT__TARGET"] = _balance([target[name] for name in rollouts])
     settings["gateway"] |= {"HOST": host, "PORT": str(port)}
     checks = {name: _grpc_check(target[name]) for name in internal}
     checks["gateway"] = _http_check(f"http://{reachable(host)}:{port}/healthz")
-    gpus = _gpus()
     return [
         Service(
             name=name,
@@ -72,17 +73,16 @@ def plan_services(
     ]
 
 
-def _precision(engine: str, use_4bit: bool | None) -> dict[str, str]:
+def _precision(engine: str, use_4bit: bool | None, *, has_gpu: bool) -> dict[str, str]:
     if use_4bit is None:
         if "TALLY_ROLLOUT_USE_4BIT" in os.environ:
             return {}
-        use_4bit = _can_hold_4bit(engine)
+        use_4bit = _can_hold_4bit(engine, has_gpu=has_gpu)
     return {"USE_4BIT": json.dumps(use_4bit)}
 
 
-def _can_hold_4bit(engine: str) -> bool:
+def _can_hold_4bit(engine: str, *, has_gpu: bool) -> bool:
     """vLLM does on GPUs, with a plugin; the transformers engine everywhere."""
-    has_gpu = bool(_gpus())
     if engine == "transformers" or (engine == "auto" and not (has_gpu and find_spec("vllm"))):
         return True
     return has_gpu and find_spec("vllm_bnb_plugin") is not None
