@@ -46,7 +46,8 @@ def family_of(config: Any) -> Family:
     """
     family = FAMILIES.get(config.model_type)
     if family is None:
-        raise _refuse_type(config.model_type, _layer_types(config))
+        layer_types = getattr(config.get_text_config(), "layer_types", None)
+        raise _refuse_type(config.model_type, layer_types or ())
     family.check(config)
     return family
 
@@ -60,8 +61,3 @@ def _refuse_type(model_type: str | None, layer_types: Collection[str]) -> Unsupp
             "prompt would go on from each other's state"
         )
     return UnsupportedModel(f"{what} is not supported{why}; expected {' or '.join(FAMILIES)}")
-
-
-def _layer_types(config: Any) -> Collection[str]:
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    return getattr(text, "layer_types", None) or ()

@@ -45,7 +45,7 @@ def test_a_fact_of_a_family_stands_nowhere_else(fact: str):
 
 def test_a_type_that_is_not_here_is_refused_with_those_that_are():
     with pytest.raises(UnsupportedModel, match="gpt2 is not supported; expected qwen2_5_vl or"):
-        family_of(SimpleNamespace(model_type="gpt2"))
+        family_of(AutoConfig.for_model("gpt2"))
 
 
 def test_a_type_with_recurrent_layers_is_refused_with_the_reason():
