@@ -142,7 +142,9 @@ def _vision_parameters(config: Any) -> int:
     places = (vision.image_size // vision.patch_size) ** 2 * width
     blocks = vision.num_hidden_layers * (4 * width**2 + 2 * width * vision.intermediate_size)
     queries = max(config.projector_patch_to_query_dict.values()) * width
-    projector = 3 * width**2 + 4 * width**2 + width**2 + width * hidden + hidden**2
+    # Queries, keys and values; torch's attention projects them once more, and its output; a layer.
+    attention = 3 * width**2 + 4 * width**2 + width**2
+    projector = attention + width * hidden + hidden**2
     return int(patch + places + blocks + queries + projector)
 
 
