@@ -23,7 +23,7 @@ class Additions:
 
 
 def join(additions: Sequence[Additions | None], lengths: Sequence[int]) -> Additions | None:
-    """Of prompts one after the other, of so many tokens each; None where no image adds anything."""
+    """Of prompts one after the other, of so many tokens each; None where there is no image."""
     starts = [sum(lengths[:number]) for number in range(len(lengths))]
     present = [(start, one) for start, one in zip(starts, additions, strict=True) if one]
     if not present:

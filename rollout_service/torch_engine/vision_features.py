@@ -56,13 +56,13 @@ class VisionCache:
         [seen] = self._encode({image.digest: self._read(image)})
         return seen
 
-    def _read(self, image: LocalBlob) -> "_Picture":
+    def _read(self, image: LocalBlob) -> _Picture:
         grid = self._loaded.grid
         picture = read_image(image.path, grid)
         pixels = self._loaded.family.patches([picture], self._loaded.image_processor)
         return _Picture(pixels=pixels, size=grid.patches(*picture.size))
 
-    def _encode(self, read: Mapping[str, "_Picture"]) -> list[VisionFeatures]:
+    def _encode(self, read: Mapping[str, _Picture]) -> list[VisionFeatures]:
         """By digest, of one image at least; keeps what it makes."""
         pixels = [picture.pixels for picture in read.values()]
         features = self._tower(pixels[0].join(pixels).to(self._loaded.device))

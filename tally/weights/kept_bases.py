@@ -21,7 +21,7 @@ from torch import Tensor
 from tally.host.locks import try_lock
 from tally.weights.safetensors_file import StoredTensor, read_tensors, verify, write_tensors
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _KEPT = ".safetensors"
 _PART = ".part"
 _POLL_SECONDS = 0.2
@@ -53,7 +53,7 @@ class KeptBases:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            logger.warning("a base kept in 4 bits is passed over: %s", error)
+            _log.warning("a base kept in 4 bits is passed over: %s", error)
             with suppress(OSError):
                 path.unlink()
             return None
@@ -70,7 +70,7 @@ class KeptBases:
                 os.fsync(file.fileno())
             staged.rename(self._path(fingerprint))
         except OSError as error:
-            logger.warning("a base in 4 bits is not kept: %s", error)
+            _log.warning("a base in 4 bits is not kept: %s", error)
             with suppress(OSError):
                 staged.unlink()
 
