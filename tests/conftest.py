@@ -33,6 +33,16 @@ def small_model_path(
     return path
 
 
+@pytest.fixture(scope="session")
+def small_aria_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small Aria; random weights."""
+    from tally.samples.small_models import save_small_model
+
+    path = tmp_path_factory.mktemp("aria")
+    save_small_model("aria", path)
+    return path
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_four_bit_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test leaves a base beside this machine's own models."""

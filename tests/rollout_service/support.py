@@ -15,7 +15,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from PIL import Image
 from safetensors.torch import save
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
+from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from rollout_service.blobs.blob_cache import BlobCache
 from rollout_service.engine import Completion, Engine, LocalBlob
@@ -24,7 +24,7 @@ from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
 from tally.families.grid import ImageGrid
 from tally.families.qwen2_5_vl import QWEN2_5_VL
-from tally.families.registry import family_of
+from tally.families.registry import read_config
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
@@ -56,7 +56,7 @@ class Reference:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.family = family_of(AutoConfig.from_pretrained(path))
+        _, self.family = read_config(str(path))
         self.tokenizer: Any = AutoTokenizer.from_pretrained(path)
         self.processor = self.family.load_image_processor(str(path))
         self.model = self._load()

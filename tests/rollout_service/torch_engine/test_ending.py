@@ -14,16 +14,8 @@ from rollout_service.torch_engine.ending import Ending
 from rollout_service.torch_engine.engine import TorchEngine
 from rollout_service.torch_engine.sampling import Sampler
 from tally.families.aria import ARIA
-from tally.samples.small_models import save_small_model
 
 TEXT = ARIA.closing_text
-
-
-@pytest.fixture(scope="module")
-def small_aria_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("aria")
-    save_small_model(ARIA.model_type, path)
-    return path
 
 
 @pytest.fixture

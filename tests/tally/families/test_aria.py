@@ -12,7 +12,6 @@ from transformers.models.aria.image_processing_pil_aria import AriaImageProcesso
 
 from learner_service.data.images import fit_to_grid
 from tally.families.aria import ARIA
-from tally.samples.small_models import save_small_model
 
 
 def public_config() -> AriaConfig:
@@ -39,13 +38,6 @@ def public_config() -> AriaConfig:
             "patch_size": 14,
         },
     )
-
-
-@pytest.fixture(scope="module")
-def small_aria_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("aria")
-    save_small_model(ARIA.model_type, path)
-    return path
 
 
 @pytest.fixture(scope="module")

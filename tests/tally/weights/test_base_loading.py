@@ -13,10 +13,10 @@ import torch
 from bitsandbytes.nn import Linear4bit
 from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText
 
 from tally.families.family import Family
-from tally.families.registry import family_of
+from tally.families.registry import read_config
 from tally.weights import base_loading
 from tally.weights.base_loading import BaseLoading
 from tally.weights.kept_bases import KeptBases
@@ -26,7 +26,7 @@ PRECISIONS = [(torch.float32, False), (torch.float32, True), (torch.bfloat16, Tr
 
 
 def family(path: Path) -> Family:
-    return family_of(AutoConfig.from_pretrained(path))
+    return read_config(str(path))[1]
 
 
 def load(
@@ -168,8 +168,7 @@ import hashlib, sys
 from tally import torch_compat; torch_compat.install()
 from pathlib import Path
 import torch
-from transformers import AutoConfig
-from tally.families.registry import family_of
+from tally.families.registry import read_config
 from tally.weights.base_loading import BaseLoading
 from tally.weights.kept_bases import KeptBases
 
@@ -182,7 +181,8 @@ loading = BaseLoading(
     kept=KeptBases(Path(folder), 10**9),
 )
 digest = hashlib.sha256()
-model = loading.load(family_of(AutoConfig.from_pretrained(source)))
+_, family = read_config(source)
+model = loading.load(family)
 for name, tensor in model.state_dict().items():
     digest.update(name.encode() + tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
 print(digest.hexdigest())
