@@ -87,6 +87,10 @@ class Prompts:
     image_tokens: int
     images: int
 
+    def features_bytes(self, shape: ModelShape, bytes_per_number: int) -> int:
+        """Of the vision features of all images."""
+        return self.images * self.image_tokens * shape.hidden * bytes_per_number
+
 
 def estimate_memory(
     shape: ModelShape,
@@ -103,7 +107,7 @@ def estimate_memory(
     precision = Precision(bytes_per_number=bytes_per_number, use_4bit=training.use_4bit)
     parameters = adapter_parameters(shape, lora.r)
     weights = precision.weights_bytes(shape)
-    features = prompts.images * prompts.image_tokens * shape.hidden * bytes_per_number
+    features = prompts.features_bytes(shape, bytes_per_number)
     step = _Step(shape, training, lora, prompts, device, bytes_per_number)
     return MemoryEstimate(
         device=device,
@@ -163,23 +167,31 @@ class _Step:
     def _tokens(self) -> int:
         return self.training.batch_size * (self.prompts.tokens + self._completion_tokens)
 
+    @property
+    def _predicting(self) -> int:
+        """Positions that predict: those of the completions."""
+        return self.training.batch_size * self._completion_tokens
+
+    @property
+    def _intermediate(self) -> int:
+        """Numbers that the perceptron of a layer makes of a token, experts included."""
+        return self.shape.intermediate + self.shape.routed_intermediate
+
     def _kept_bytes(self) -> int:
-        """The last layer goes on from the positions that predict, which are the completions'."""
+        """The last layer goes on from the positions that predict."""
         layers = self.shape.layers
         of_layer = self._tokens * self._layer_bytes() + self._mask_bytes()
-        predicting = self.training.batch_size * self._completion_tokens
         if self.training.gradient_checkpointing:
             inputs = self._tokens * self.shape.hidden * self.bytes_per_number
             return layers * inputs + of_layer
-        return (layers - 1) * of_layer + predicting * self._layer_bytes()
+        return (layers - 1) * of_layer + self._predicting * self._layer_bytes()
 
     def _layer_bytes(self) -> int:
         """Of a token: what a decoder layer keeps of it for its backward pass."""
         shape = self.shape
         # The stream before both norms, which compute in float32; queries, keys, values and what
         # they attend to; gate, its activation, and up.
-        wide = shape.intermediate + shape.routed_intermediate
-        made = 2 * shape.query + 2 * shape.key_value + 3 * wide
+        made = 2 * shape.query + 2 * shape.key_value + 3 * self._intermediate
         low_rank = len(shape.projections) * self.lora.r
         return (
             2 * shape.hidden * _FLOAT32
@@ -199,17 +211,15 @@ class _Step:
     def _mask_bytes(self) -> int:
         """Completions against their prompt and each other."""
         keys = self.prompts.tokens + self._completion_tokens
-        return self.training.batch_size * self._completion_tokens * keys * self.bytes_per_number
+        return self._predicting * keys * self.bytes_per_number
 
     def _chunk_bytes(self) -> int:
-        predicting = self.training.batch_size * self._completion_tokens
-        rows = min(predicting, max(1, _LOGITS_PER_CHUNK // self.shape.vocabulary))
+        rows = min(self._predicting, max(1, _LOGITS_PER_CHUNK // self.shape.vocabulary))
         return rows * self.shape.vocabulary * _FLOAT32 * _CHUNK_COPIES
 
     def _gradient_bytes(self) -> int:
         """Of what a layer makes, and of its input; and the weights that it unpacks."""
         shape = self.shape
-        wide = shape.intermediate + shape.routed_intermediate
-        of_token = (3 * wide + 4 * shape.hidden) * self.bytes_per_number
+        of_token = (3 * self._intermediate + 4 * shape.hidden) * self.bytes_per_number
         unpacked = shape.hidden * shape.intermediate * self.bytes_per_number
         return self._tokens * of_token + (unpacked if self.training.use_4bit else 0)

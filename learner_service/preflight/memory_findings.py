@@ -17,7 +17,7 @@ def of_memory(
     now = estimate(training)
     if training.use_4bit and now.device == "cpu":
         yield _four_bit_on_cpu(now, estimate(training.model_copy(update={"use_4bit": False})))
-    if not now.available_bytes or now.estimated_bytes <= _TIGHT * now.available_bytes:
+    if not now.available_bytes or _fits(now):
         return
     too_much = now.estimated_bytes > now.available_bytes
     smaller = nearest_that_fits(training, lambda t: _fits(estimate(t)), device=now.device)

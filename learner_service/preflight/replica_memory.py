@@ -45,7 +45,7 @@ def estimate_replica_memory(
 ) -> MemoryEstimate:
     batch = _Batch(shape, training, prompts, precision)
     weights = precision.weights_bytes(shape)
-    features = prompts.images * prompts.image_tokens * shape.hidden * precision.bytes_per_number
+    features = prompts.features_bytes(shape, precision.bytes_per_number)
     libraries = LIBRARIES_BYTES[device]
     return MemoryEstimate(
         device=device,
