@@ -53,18 +53,20 @@ class Preflight:
 class RowSample:
     """Some of the rows that would be trained on, and the longest prompt among them.
 
-    `image_tokens` are those of its image by its longest side in pixels.
+    `image_tokens` are those of its image by its longest side in pixels; `images` counts those of
+    all rows that would be trained on.
     """
 
     rows: Sequence[Row]
     text_tokens: int
     image_tokens: Callable[[int], int]
+    images: int
 
-    def prompts(self, max_side_pixels: int, images: int) -> Prompts:
-        """Of a job on `images` images, none longer than the longest here."""
+    def prompts(self, max_side_pixels: int) -> Prompts:
+        """Of the job, taking none for longer than the longest here."""
         image_tokens = self.image_tokens(max_side_pixels)
         return Prompts(
-            tokens=self.text_tokens + image_tokens, image_tokens=image_tokens, images=images
+            tokens=self.text_tokens + image_tokens, image_tokens=image_tokens, images=self.images
         )
 
 
@@ -97,13 +99,8 @@ class Preflights:
         sample = await asyncio.to_thread(
             self._stage_sample, spec.dataset_digest, config, training_rows, prompter
         )
-        images = len({row.image_digest for row in training_rows})
         memory = await asyncio.to_thread(
-            JobMemory.of_model,
-            source,
-            training,
-            lambda max_side_pixels: sample.prompts(max_side_pixels, images),
-            self._settings,
+            JobMemory.of_model, source, training, sample.prompts, self._settings
         )
         served = await self._find_served(prompter, spec.base_model)
         base, of_base = await self._ask_base(served, training, prompter, sample)
@@ -119,7 +116,7 @@ class Preflights:
             counts=dict(sorted(counts.items())),
             kinds=dict(Counter(kinds_of([row.question for row in rows])).most_common()),
             rows=len(rows),
-            images=len({row.image_digest for row in rows}),
+            images=_count_images(rows),
             held_out_rows=len(held_out),
             steps=plan,
             memory=memory.of_worker(config),
@@ -157,6 +154,7 @@ class Preflights:
             rows=rows,
             text_tokens=max(lengths) - grid.tokens(longest.width, longest.height),
             image_tokens=image_tokens,
+            images=_count_images(training_rows),
         )
 
     async def _find_served(self, prompter: Prompter, base_model: str) -> RolloutModel | None:
@@ -186,3 +184,7 @@ class Preflights:
         except RolloutsUnavailable:
             return None, [findings.rollouts_away()]
         return base, list(findings.of_base(base, config))
+
+
+def _count_images(rows: Sequence[Row]) -> int:
+    return len({row.image_digest for row in rows})
