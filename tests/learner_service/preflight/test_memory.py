@@ -2,15 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from transformers import AutoConfig, AutoModelForImageTextToText
 
+from learner_service.policy import policy, token_logps
+from learner_service.preflight import memory, replica_memory
 from learner_service.preflight.device_memory import available_memory
 from learner_service.preflight.memory import ALLOCATOR, Precision, Prompts, estimate_memory
 from learner_service.preflight.replica_memory import estimate_replica_memory
+from rollout_service.settings import RolloutSettings
+from rollout_service.torch_engine import decoding, kv_cache, language_model
 from tally.families.registry import family_of
 from tally.families.shape import ModelShape
+from tally.families.vision_tower import tower
 from tally.job.settings import LoraConfig, TrainingConfig
 
 SHAPE = ModelShape(
@@ -158,6 +164,30 @@ def test_more_of_anything_is_never_less_memory():
         more = SHORT.model_copy(update=changes)
         assert estimate(more).estimated_bytes >= estimate(SHORT).estimated_bytes
         assert replica(more).estimated_bytes >= replica().estimated_bytes
+
+
+@pytest.mark.parametrize(
+    ("counted", "computes", "name"),
+    [
+        (memory, token_logps, "_LOGITS_PER_CHUNK"),
+        (memory, policy, "_IMAGES_AT_ONCE"),
+        (memory, tower, "_PASS_PATCHES"),
+        (replica_memory, language_model, "_MOST_MERGED_BYTES"),
+        (replica_memory, decoding, "_PREFILL_TOKENS"),
+        (replica_memory, kv_cache, "_ROOM_TOKENS"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bounds_are_those_of_who_computes(counted: ModuleType, computes: ModuleType, name: str):
+    """Who estimates can't import them: torch stays out of it, and the other service too."""
+    assert getattr(counted, name) == getattr(computes, name)
+
+
+def test_a_replicas_settings_are_the_defaults():
+    defaults = RolloutSettings()
+    assert defaults.max_resident_adapters == replica_memory._RESIDENT_ADAPTERS
+    assert defaults.max_batch_completions == replica_memory._BATCH_COMPLETIONS
+    assert defaults.vision_cache_bytes == replica_memory._VISION_CACHE_BYTES
 
 
 def test_this_machines_memory_is_known():
