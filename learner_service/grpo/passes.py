@@ -1,8 +1,8 @@
 """The forward passes of one optimizer step, each as soon as its groups are there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from learner_service.grpo.rollouts_ahead import StepRollouts
 from learner_service.ranks import Ranks
 from tally.job.choices import AdvantageScale
 from tally.job.settings import TrainingConfig
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +77,9 @@ class StepPasses:
 
     def whole_step(self) -> WholeStep:
         """Waits for the other processes, so it is asked for after the last pass is learnt from."""
-        own = self._rollouts.take_passes()
-        start = min((group.asked_at for groups in own for group in groups), default=0.0)
-        reported = [[group.to_report(start) for group in groups] for groups in own]
-        groups = [group for of_pass in self._ranks.whole(reported) for group in of_pass]
+        own = self._rollouts.take(0, len(self._rollouts.rows))
+        start = min((group.asked_at for group in own), default=0.0)
+        groups = self._gather(lambda group: group.to_report(start))
         return WholeStep(
             groups=groups,
             gradient_factor=self._loss.share_of_step(_size(groups).tokens, self._scale),
@@ -101,11 +102,13 @@ class StepPasses:
     def _batch_advantages(self) -> list[Tensor]:
         """[P, G] of each own pass, by the rewards of the whole step."""
         self._take(0, len(self._rollouts.rows))
-        passes = self._rollouts.take_passes()
-        own = [[group.rewards for group in groups] for groups in passes]
-        rewards_P_G = [rewards for of_pass in self._ranks.whole(own) for rewards in of_pass]
-        sizes = self._rollouts.shape.pass_sizes
-        return self._ranks.share(self._advantages(rewards_P_G).split(sizes))
+        advantages_P_G = self._advantages(self._gather(lambda group: group.rewards))
+        return self._ranks.share(advantages_P_G.split(self._rollouts.shape.pass_sizes))
+
+    def _gather(self, tell: Callable[[ScoredGroup], T]) -> list[T]:
+        """What each process tells of its groups, in the order of the whole step."""
+        own = [[tell(group) for group in groups] for groups in self._rollouts.take_passes()]
+        return [one for of_pass in self._ranks.whole(own) for one in of_pass]
 
     def _take(self, first: int, end: int) -> list[ScoredGroup]:
         self._wait.begin(first, end)

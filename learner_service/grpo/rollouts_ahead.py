@@ -125,13 +125,15 @@ class RolloutsAhead:
     def _start(self, step: int, adapter: PublishedAdapter) -> StepRollouts:
         slots = self._order.slots(step)
         own = self._ranks.share(slots)
-        groups = [self._group(step, slot, index, adapter) for of in own for index, slot in of]
-        batches = [[self._rows[index] for index, _ in of] for of in own]
+        groups = [
+            self._group(step, slot, index, adapter) for of_pass in own for index, slot in of_pass
+        ]
+        batches = [[self._rows[index] for index, _ in of_pass] for of_pass in own]
         return StepRollouts(batches, groups, self._loop, self._shape(step, slots))
 
     def _shape(self, step: int, slots: Sequence[Sequence[object]]) -> StepShape:
         return StepShape(
-            pass_sizes=tuple(len(of) for of in slots),
+            pass_sizes=tuple(map(len, slots)),
             dropout_seeds=tuple(self._order.dropout_seed(step, n) for n in range(len(slots))),
         )
 

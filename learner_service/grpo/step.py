@@ -38,7 +38,7 @@ class StepLearner:
 
     The optimizer is the caller's.
 
-    `features` gives the vision features of images by their digests, [image tokens, H] each.
+    `features` gives the vision features of images by their digests, one row a token each.
     `corrected` says whether token losses get truncated importance weights.
 
     Example, with a policy and the features of its images:
@@ -110,11 +110,14 @@ class StepLearner:
 
         Raises FloatingPointError where the loss is not a finite number, RankLost.
         """
-        self._add_up_ranks()
+        gradients = self._complete_gradients()
+        figures = [self._step_loss, self._sums.sums, self._skipped_groups]
+        self.ranks.add_up([*gradients, *figures])
         loss = self._step_loss * gradient_factor
         if not math.isfinite(loss.item()):
             raise FloatingPointError("the loss is not a finite number; try a lower learning_rate")
-        self._scale_gradients(gradient_factor)
+        if gradient_factor != 1:
+            torch._foreach_mul_(gradients, gradient_factor)
         step = LearntStep(
             loss=loss,
             token_means=self._sums.means(),
@@ -123,16 +126,8 @@ class StepLearner:
         self._begin()
         return step
 
-    def _add_up_ranks(self) -> None:
-        figures = [self._step_loss, self._sums.sums, self._skipped_groups]
-        self.ranks.add_up([*self._gradients(), *figures])
-
-    def _scale_gradients(self, factor: float) -> None:
-        if factor != 1:
-            torch._foreach_mul_(self._gradients(), factor)
-
-    def _gradients(self) -> list[Tensor]:
-        """Of all parameters; zeros where nothing was learnt."""
+    def _complete_gradients(self) -> list[Tensor]:
+        """Those of all parameters; where nothing was learnt they become zeros."""
         for parameter in self.parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
