@@ -95,7 +95,7 @@ class PromptStage(Prompter):
         return self._policy.position_ids(prompt.token_ids, self.grid.patches(row.width, row.height))
 
     def features(self, digests: Sequence[str]) -> list[Tensor]:
-        """Vision features of staged images, [image tokens, H]; decoded only where not kept."""
+        """Vision features of staged images, one row a token; decoded only where not kept."""
         return self._policy.features(digests, self._open)
 
     def _open(self, digest: str) -> Image.Image:

@@ -138,6 +138,7 @@ class Policy:
         chosen = choices(packed.sources[mask], packed.target_ids[mask]).to(self.device)
         hidden_K_H = self.family.language_model(self.base)(
             **self._inputs(packed, features),
+            # `packed` says who sees whom; of a mask with four axes transformers makes no other.
             attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=self.device),
             position_ids=self.family.batch_positions(packed.position_ids[:, None].to(self.device)),
             packed=PackedAttention(packed.spans, self.device),
