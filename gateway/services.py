@@ -19,7 +19,7 @@ from gateway.learner_client import LearnerClient
 from gateway.results.results import Results
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
-from gateway.storage import Storage
+from gateway.storage import NamedFiles, Storage
 from gateway.uploads.file_store import FileStore
 from gateway.uploads.pictures import Pictures
 from gateway.uploads.uploads import Uploads
@@ -110,9 +110,15 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
 def _prepare(storage: Storage, database: Database, store: JobStore, files: FileStore) -> None:
     """Brings the tables up to date, and removes the files that none of them names."""
     database.migrate()
+    storage.sweep(lambda: _named_files(store, files))
+
+
+def _named_files(store: JobStore, files: FileStore) -> NamedFiles:
     kept = files.kept_uploads()
-    storage.sweep(
-        datasets=kept.dataset_digests, files=kept.file_ids, evaluations=set(store.ids_to_follow())
+    return NamedFiles(
+        datasets=kept.dataset_digests,
+        uploads=kept.file_ids,
+        unfinished_jobs=set(store.ids_to_follow()),
     )
 
 

@@ -4,11 +4,20 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from tally.host.locks import share, try_lock
 from tally.rpc.digests import digest_of_file
+
+
+class NamedFiles(NamedTuple):
+    """What rows name: datasets by digest, uploads and unfinished jobs by id."""
+
+    datasets: Collection[str]
+    uploads: Collection[str]
+    unfinished_jobs: Collection[str]
 
 
 class Storage:
@@ -28,29 +37,27 @@ class Storage:
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = (data_dir / "gateways.lock").open("a")
 
-    def sweep(
-        self,
-        *,
-        datasets: Collection[str],
-        files: Collection[str],
-        evaluations: Collection[str],
-    ) -> None:
-        """Removes what a killed gateway left behind, unless another one is using the folder."""
-        if not try_lock(self._lock):
-            share(self._lock)
-            return
+    def sweep(self, find_named: Callable[[], NamedFiles]) -> None:
+        """Removes what a killed gateway left behind, unless another one is using the folder.
+
+        Only once no other gateway can take an upload in is `find_named` asked what is kept.
+        """
+        if try_lock(self._lock):
+            self._remove_unnamed(find_named())
+        share(self._lock)
+
+    def _remove_unnamed(self, named: NamedFiles) -> None:
         for leftover in self.staging_dir.iterdir():
             _remove(leftover)
         owners = (
-            (self.datasets_dir, datasets),
-            (self.rows_dir, files),
-            (self.adapters_dir, evaluations),
+            (self.datasets_dir, named.datasets),
+            (self.rows_dir, named.uploads),
+            (self.adapters_dir, named.unfinished_jobs),
         )
         for folder, known in owners:
             for path in folder.iterdir():
                 if path.stem not in known:
                     _remove(path)
-        share(self._lock)
 
     def close(self) -> None:
         self._lock.close()
