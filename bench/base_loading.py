@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,7 +22,9 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from bench.measure import in_turn, seconds
+from bench.processes import memory_sizes
 from bench.report import options, print_json, print_table
+from bench.watching import watching
 from tally.families.registry import read_config
 from tally.weights.base_loading import BaseLoading
 from tally.weights.kept_bases import KeptBases
@@ -52,19 +53,16 @@ def measure(way: str, source: str, dtype: torch.dtype, kept: Path) -> Figures:
     import bitsandbytes  # noqa: F401, PLC0415
 
     load = _ways(source, dtype, kept)[way]
-    before, peak, over = _resident(), _resident(), threading.Event()
+    before = _resident()
+    peak = dict(before)
 
-    def watch() -> None:
-        while not over.wait(_WATCH_SECONDS):
-            peak.update({name: max(peak[name], held) for name, held in _resident().items()})
+    def look() -> None:
+        peak.update({name: max(peak[name], held) for name, held in _resident().items()})
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    began = time.monotonic()
-    model = load()
-    taken_seconds = time.monotonic() - began
-    over.set()
-    watcher.join()
+    with watching(look, _WATCH_SECONDS):
+        began = time.monotonic()
+        model = load()
+        taken_seconds = time.monotonic() - began
     grown = {name: peak[name] - before[name] for name in before}
     return Figures(
         seconds=taken_seconds,
@@ -128,9 +126,8 @@ def _held_bytes(model: torch.nn.Module) -> int:
 
 def _resident() -> dict[str, int]:
     """VmRSS and its parts, in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    fields = dict(line.split(":", 1) for line in lines)
-    return {name: int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon", "RssFile")}
+    sizes = memory_sizes()
+    return {name: sizes[name] for name in ("VmRSS", "RssAnon", "RssFile")}
 
 
 def _measure_apart(way: str, source: str, dtype: str, kept: Path) -> Figures:

@@ -13,7 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from bench.jobs import cpu_seconds, resident_bytes, running_stack, write_dataset
+from bench.jobs import running_stack, write_dataset
+from bench.processes import cpu_seconds, resident_bytes
 from bench.report import options, print_json, print_table
 from bench.scenes import examples
 from tally.learner.v1 import learner_pb2 as pb

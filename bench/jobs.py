@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import os
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import grpc
 
+from bench.processes import started_by
 from bench.scenes import Example
 from learner_service.job_folder.layout import JobFolder
 from tally.cli.stack.service_process import Service
@@ -63,9 +63,7 @@ class Stack:
 
     def worker_pid(self) -> int:
         """The learner's one child."""
-        learner = self.pids["learner"]
-        children = Path(f"/proc/{learner}/task").glob("*/children")
-        return int(" ".join(path.read_text() for path in children).split()[0])
+        return next(started_by(self.pids["learner"]))
 
 
 @contextmanager
@@ -116,15 +114,3 @@ def write_dataset(path: Path, examples: Sequence[Example]) -> None:
             fields = {"question": example.question, "true_count": example.true_count}
             lines.append(json.dumps({"row": row, "image": f"images/{row}.png", **fields}))
         archive.writestr("tally.samples.jsonl", "\n".join(lines))
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process and all its threads have computed so far."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory of a process that is in RAM."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024

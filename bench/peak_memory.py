@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from bench.processes import memory_sizes
+
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryFigures:
@@ -28,16 +30,10 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats()
             self._rest = torch.cuda.memory_allocated()
             return
-        self._rest = _status_bytes("VmRSS")
+        self._rest = memory_sizes()["VmRSS"]
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
 
     def figures(self) -> MemoryFigures:
         if self._on_card:
             return MemoryFigures(rest=self._rest, peak=torch.cuda.max_memory_allocated())
-        return MemoryFigures(rest=self._rest, peak=_status_bytes("VmHWM"))
-
-
-def _status_bytes(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    [line] = [line for line in lines if line.startswith(f"{name}:")]
-    return int(line.split()[1]) * 1024
+        return MemoryFigures(rest=self._rest, peak=memory_sizes()["VmHWM"])

@@ -1,16 +1,14 @@
 """The memory of a process and all that it starts, watched from outside (Linux)."""
 
-import re
-import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+
+from bench.processes import memory_sizes, module_of, proportional_bytes, started_by
+from bench.watching import watching
 
 _POLL_SECONDS = 0.1
 # Asking for shares walks through all pages of a process.
 _POLLS_PER_SHARE = 20
-_MODULE = re.compile(r"-m\0([\w.]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +41,11 @@ class ProcessMemory:
         self.highest: dict[str, int] = {}
         self.shared_out = 0
         self._pid = pid
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._polls = 0
 
-    def __enter__(self) -> "ProcessMemory":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
+    def watching(self) -> AbstractContextManager[None]:
+        """Looks while the block runs."""
+        return watching(self._look, _POLL_SECONDS)
 
     def peak(self, module: str) -> PeakResidence:
         """Over all stages."""
@@ -61,19 +54,17 @@ class ProcessMemory:
             whole = whole.join(one) if name == module else whole
         return whole
 
-    def _watch(self) -> None:
-        polls = 0
-        while not self._ended.wait(_POLL_SECONDS):
-            pids = list(_descendants(self._pid))[1:]
-            for pid in pids:
-                with suppress(OSError, KeyError):  # it may have ended, or not have begun
-                    self._look_at(pid)
-            if polls % _POLLS_PER_SHARE == 0:
-                self.shared_out = max(self.shared_out, sum(map(_proportional_bytes, pids)))
-            polls += 1
+    def _look(self) -> None:
+        pids = list(started_by(self._pid))
+        for pid in pids:
+            with suppress(OSError, KeyError):  # it may have ended, or not have begun
+                self._look_at(pid)
+        if self._polls % _POLLS_PER_SHARE == 0:
+            self.shared_out = max(self.shared_out, sum(map(proportional_bytes, pids)))
+        self._polls += 1
 
     def _look_at(self, pid: int) -> None:
-        sizes, module = _sizes(Path(f"/proc/{pid}/status")), module_of(pid)
+        sizes, module = memory_sizes(pid), module_of(pid)
         seen = PeakResidence(
             own=sizes["RssAnon"] + sizes["RssShmem"],
             mapped=sizes["RssFile"],
@@ -84,31 +75,3 @@ class ProcessMemory:
         key = module, self.stage
         self.peaks[key] = seen.join(self.peaks.get(key, seen))
         self.highest[module] = max(self.highest.get(module, 0), sizes["VmHWM"])
-
-
-def module_of(pid: int) -> str:
-    """What follows the last `-m` of its command line; empty where there is none."""
-    found = _MODULE.findall(Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"))
-    return found[-1] if found else ""
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    """The process and all that descend from it."""
-    yield pid
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in path.read_text().split():
-                yield from _descendants(int(child))
-
-
-def _proportional_bytes(pid: int) -> int:
-    try:
-        return _sizes(Path(f"/proc/{pid}/smaps_rollup")).get("Pss", 0)
-    except OSError:
-        return 0
-
-
-def _sizes(path: Path) -> dict[str, int]:
-    """Lines such as `VmRSS:  1234 kB`, in bytes."""
-    found = re.findall(r"^(\w+):\s+(\d+) kB$", path.read_text(), re.MULTILINE)
-    return {name: int(size) * 1024 for name, size in found}

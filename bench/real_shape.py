@@ -124,16 +124,20 @@ def _wait_until_ready(lines: Iterable[str]) -> None:
 def run(shape: RealShape, model: Path, folder: Path) -> tuple[RunFigures, ProcessMemory]:
     figures = RunFigures()
     started = time.perf_counter()
-    with ProcessMemory(os.getpid()) as memory:
-        memory.stage = _LOADING
-        with running_stack(shape, model, folder / "data") as url, ApiClient(url) as client:
-            figures.seconds["stack with replica"] = time.perf_counter() - started
-            archive = write_upload(folder / "data.zip", examples(shape.prompts, shape.side_pixels))
-            with archive.open("rb") as file:
-                file_id = client.upload(file, archive.name)["file_id"]
-            request = shape.training_request(file_id)
-            _run_job(client, request, memory, figures)
-            figures.preflight = client.preflight(request)
+    memory = ProcessMemory(os.getpid())
+    memory.stage = _LOADING
+    with (
+        memory.watching(),
+        running_stack(shape, model, folder / "data") as url,
+        ApiClient(url) as client,
+    ):
+        figures.seconds["stack with replica"] = time.perf_counter() - started
+        archive = write_upload(folder / "data.zip", examples(shape.prompts, shape.side_pixels))
+        with archive.open("rb") as file:
+            file_id = client.upload(file, archive.name)["file_id"]
+        request = shape.training_request(file_id)
+        _run_job(client, request, memory, figures)
+        figures.preflight = client.preflight(request)
     return figures, memory
 
 

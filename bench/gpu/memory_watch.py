@@ -1,12 +1,13 @@
 """The most memory that a stack takes together: of the card, or of the host in a rehearsal."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 
 import torch
 
-from bench.jobs import Stack, resident_bytes
+from bench.processes import memory_sizes, started_by
+from bench.watching import watching
 
 _PERIOD_SECONDS = 0.05
 
@@ -16,24 +17,16 @@ class MemoryWatch:
 
     def __init__(self, used_bytes: Callable[[], int]) -> None:
         self._used_bytes = used_bytes
-        self._over = threading.Event()
         self.peak_bytes = 0
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._watch)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
+    def watching(self) -> AbstractContextManager[None]:
+        """Looks while the block runs."""
+        return watching(self._look, _PERIOD_SECONDS)
 
-    def _watch(self) -> None:
-        while not self._over.wait(_PERIOD_SECONDS):
-            # A process whose memory is read may be ending.
-            with suppress(OSError, IndexError, ValueError):
-                self.peak_bytes = max(self.peak_bytes, self._used_bytes())
+    def _look(self) -> None:
+        # A process whose memory is read may be ending.
+        with suppress(OSError):
+            self.peak_bytes = max(self.peak_bytes, self._used_bytes())
 
 
 def card_bytes_used() -> int:
@@ -42,9 +35,9 @@ def card_bytes_used() -> int:
     return total - free
 
 
-def host_bytes_used(stack: Stack) -> int:
-    """In RAM, of the services and the learner's worker; what two of them share counts twice."""
-    return sum(map(resident_bytes, [*stack.pids.values(), stack.worker_pid()]))
+def host_bytes_used() -> int:
+    """In RAM, of all that this process has started; what two of them share counts twice."""
+    return sum(memory_sizes(pid).get("VmRSS", 0) for pid in started_by(os.getpid()))
 
 
 def take_all_but(size_bytes: int) -> torch.Tensor | None:

@@ -15,7 +15,7 @@ from bench.gpu.row import RowContext
 from bench.gpu.rows.step import stack_settings
 from bench.gpu.shapes import NUM_GENERATIONS, SIDE_PIXELS, shape_name, write_model
 from bench.job_steps import run_job
-from bench.jobs import Stack, running_stack
+from bench.jobs import running_stack
 from bench.scenes import examples
 from tally.job.settings import LoraConfig
 from tally.learner.v1 import learner_pb2 as pb
@@ -51,17 +51,11 @@ def _peak_bytes(context: RowContext) -> int:
     rollout = {**settings, "USE_4BIT": "true"}
     model = context.work / shape_name(context)
     with tempfile.TemporaryDirectory(dir=context.work) as folder:
-        stack_of: list[Stack] = []
-
-        def used_bytes() -> int:
-            return host_bytes_used(stack_of[0]) if context.rehearse else card_bytes_used()
-
-        watch = MemoryWatch(used_bytes)
+        watch = MemoryWatch(host_bytes_used if context.rehearse else card_bytes_used)
         with (
             watch.watching(),
             running_stack(Path(folder), model, learner=learner, rollout=rollout) as stack,
         ):
-            stack_of.append(stack)
             run_job(stack, examples(_STEPS, SIDE_PIXELS), _training(), LoraConfig().model_dump())
     return watch.peak_bytes - before
 

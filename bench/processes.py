@@ -1,0 +1,57 @@
+"""What the kernel says of processes: their memory, their time, what they have started (Linux)."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_MODULE = re.compile(r"-m\0([\w.]+)")
+
+
+def memory_sizes(pid: int | str = "self") -> dict[str, int]:
+    """VmRSS and its kind, in bytes. Raises OSError; one that waits to be reaped has none."""
+    return _sizes(Path(f"/proc/{pid}/status"))
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process that is in RAM."""
+    return memory_sizes(pid)["VmRSS"]
+
+
+def proportional_bytes(pid: int) -> int:
+    """As `resident_bytes`, with its share alone of a page that several have mapped.
+
+    0 where there is no such process. All pages are walked through.
+    """
+    try:
+        return _sizes(Path(f"/proc/{pid}/smaps_rollup")).get("Pss", 0)
+    except OSError:
+        return 0
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process and all its threads have computed so far."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def started_by(pid: int) -> Iterator[int]:
+    """The processes that this one has started, each before those that it started in turn."""
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in map(int, path.read_text().split()):
+                yield child
+                yield from started_by(child)
+
+
+def module_of(pid: int) -> str:
+    """What follows the last `-m` of its command line; empty where there is none."""
+    found = _MODULE.findall(Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"))
+    return found[-1] if found else ""
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    """Lines such as `VmRSS:  1234 kB`, in bytes."""
+    found = re.findall(r"^(\w+):\s+(\d+) kB$", path.read_text(), re.MULTILINE)
+    return {name: int(size) * 1024 for name, size in found}
