@@ -6,10 +6,6 @@ files are the kernel's to share and to take back.
 """
 
 import argparse
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,7 +19,7 @@ from transformers import AutoModelForImageTextToText
 
 from bench.measure import in_turn, seconds
 from bench.processes import memory_sizes
-from bench.report import options, print_json, print_table
+from bench.report import options, print_json, print_table, run_apart
 from bench.watching import watching
 from tally.families.registry import read_config
 from tally.weights.base_loading import BaseLoading
@@ -131,15 +127,8 @@ def _resident() -> dict[str, int]:
 
 
 def _measure_apart(way: str, source: str, dtype: str, kept: Path) -> Figures:
-    command = [sys.executable, "-m", "bench.base_loading", source, "--dtype", dtype]
-    done = subprocess.run(
-        [*command, "--way", way, "--kept", str(kept)],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    return Figures(**json.loads(done.stdout.splitlines()[-1]))
+    chosen = [source, "--dtype", dtype, "--way", way, "--kept", str(kept)]
+    return Figures(**run_apart("bench.base_loading", *chosen, threads=1))
 
 
 def _row(way: str, figures: Figures) -> list[object]:
@@ -156,7 +145,7 @@ def main(arguments: argparse.Namespace) -> None:
     source, dtype = arguments.source, arguments.dtype
     if arguments.way:
         figures = measure(arguments.way, source, getattr(torch, dtype), arguments.kept)
-        print(json.dumps(asdict(figures)))  # noqa: T201 - for the process that asked
+        print_json("base_loading", {"way": arguments.way}, asdict(figures))
         return
     with tempfile.TemporaryDirectory() as folder:
         ways = list(_ways(source, torch.float32, Path(folder)))

@@ -9,8 +9,6 @@ prepared, and encodes them in every step. Peak memory is measured in a process p
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,7 +23,7 @@ from torch import Tensor
 from bench.measure import in_turn, median_ratio, seconds
 from bench.models import policy_folder
 from bench.peak_memory import PeakMemory
-from bench.report import options, print_json, print_table
+from bench.report import options, print_json, print_table, run_apart
 from bench.scenes import Example, examples
 from bench.tally_side import TallySettings, TallySide
 
@@ -115,10 +113,7 @@ def measure(case: Case, folder: Path, repeats: int) -> dict[str, list[float]]:
 def peak_of(case: Case, side: str, folder: Path) -> dict[str, Any]:
     """Bytes at rest and at the peak of three steps, in a process of its own."""
     arguments = ["--peak", side, "--case", json.dumps(asdict(case)), "--folder", str(folder)]
-    command = [sys.executable, "-m", "bench.learner", *arguments]
-    run = subprocess.run(command, check=True, capture_output=True, text=True)
-    figures: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])["figures"]
-    return figures
+    return run_apart("bench.learner", *arguments)
 
 
 def report_peak(case: Case, side: str, folder: Path) -> None:

@@ -9,22 +9,18 @@ there before anything is loaded.
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
-
 from bench.memory_case import CaseFigures, MemoryCase
 from bench.models import SHAPES, Shape, write_policy
-from bench.report import options, print_json, print_table
+from bench.report import options, print_json, print_table, run_apart
 from learner_service.preflight.memory import MemoryEstimate, Precision, Prompts, estimate_memory
 from learner_service.preflight.replica_memory import estimate_replica_memory
-from tally.families.registry import family_of
+from tally.families.registry import read_config
 from tally.job.settings import LoraConfig, TrainingConfig
 
 _GIB = 1024**3
@@ -112,19 +108,19 @@ class Measured:
         ]
 
 
-def measure(case: MemoryCase, folder: Path) -> CaseFigures:
+def measure(case: MemoryCase, model: Path) -> CaseFigures:
     """In a process of its own."""
-    placed = replace(case, folder=str(folder / _folder_name(case.folder)))
-    command = [sys.executable, "-m", "bench.memory_case", json.dumps(asdict(placed))]
-    threads = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    run = subprocess.run(command, check=True, capture_output=True, text=True, env=threads)
-    return CaseFigures(**json.loads(run.stdout.splitlines()[-1])["figures"])
+    placed = replace(case, folder=str(model))
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    return CaseFigures(
+        **run_apart("bench.memory_case", json.dumps(asdict(placed)), threads=threads)
+    )
 
 
-def estimate(case: MemoryCase, folder: Path, prompt_tokens: int) -> MemoryEstimate:
+def estimate(case: MemoryCase, model: Path, prompt_tokens: int) -> MemoryEstimate:
     """What preflight says of a job of this case."""
-    config = AutoConfig.from_pretrained(folder / _folder_name(case.folder))
-    shape = family_of(config).shape(config)
+    config, family = read_config(str(model))
+    shape = family.shape(config)
     training = TrainingConfig(
         batch_size=case.batch_size,
         gradient_accumulation_steps=1,
@@ -157,15 +153,11 @@ def estimate(case: MemoryCase, folder: Path, prompt_tokens: int) -> MemoryEstima
 
 def run(cases: Sequence[MemoryCase], folder: Path) -> Iterator[Measured]:
     for case in cases:
-        write_policy(GRID_SHAPES[case.folder], folder / _folder_name(case.folder), dtype="bfloat16")
-        figures = measure(case, folder)
-        yield Measured(
-            case=case, figures=figures, estimate=estimate(case, folder, figures.prompt_tokens)
-        )
-
-
-def _folder_name(shape: str) -> str:
-    return shape.replace(", ", "-").replace(" ", "-")
+        name = case.folder.replace(", ", "-").replace(" ", "-")
+        model = write_policy(GRID_SHAPES[case.folder], folder / name, dtype="bfloat16")
+        figures = measure(case, model)
+        said = estimate(case, model, figures.prompt_tokens)
+        yield Measured(case=case, figures=figures, estimate=said)
 
 
 def main() -> None:

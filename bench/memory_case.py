@@ -182,22 +182,20 @@ class _Requests:
     def _write_adapter(self, number: int) -> Path:
         import torch  # noqa: PLC0415 - as above
         from safetensors.torch import save_file  # noqa: PLC0415
-        from transformers import AutoConfig  # noqa: PLC0415
 
-        from tally.families.registry import family_of  # noqa: PLC0415
+        from tally.families.registry import read_config  # noqa: PLC0415
 
-        config = AutoConfig.from_pretrained(self._case.folder)
-        family = family_of(config)
-        sides = family.shape(config).projections
+        config, family = read_config(self._case.folder)
+        shape = family.shape(config)
         names = vars(family.projections).values()
         dtype, rank = getattr(torch, self._case.dtype), self._case.lora_r
         generator = torch.Generator().manual_seed(number)
         tensors = {}
-        for layer in range(family.shape(config).layers):
-            for path, (inputs, outputs) in zip(names, sides, strict=True):
+        for layer in range(shape.layers):
+            for path, (inputs, outputs) in zip(names, shape.projections, strict=True):
                 name = f"base_model.model.{family.language_model_path}.layers.{layer}.{path}"
-                for part, shape in (("A", (rank, inputs)), ("B", (outputs, rank))):
-                    drawn = torch.empty(shape, dtype=dtype).normal_(0, 0.001, generator=generator)
+                for part, size in (("A", (rank, inputs)), ("B", (outputs, rank))):
+                    drawn = torch.empty(size, dtype=dtype).normal_(0, 0.001, generator=generator)
                     tensors[f"{name}.lora_{part}.weight"] = drawn
         path = self._folder / f"adapter-{number}.safetensors"
         fields = {
@@ -214,18 +212,19 @@ class _Requests:
 
 def _prompt(folder: str, side_pixels: int) -> tuple[int, ...]:
     """The question about an image of this side, its placeholder once for each of its tokens."""
-    from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415 - as above
+    from transformers import AutoTokenizer  # noqa: PLC0415 - as above
 
-    from tally.families.registry import family_of  # noqa: PLC0415 - as above
+    from tally.families.registry import read_config  # noqa: PLC0415 - as above
 
     content = [{"type": "image"}, {"type": "text", "text": "How many circles are there?"}]
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     text = tokenizer.apply_chat_template(
         [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
     )
-    placeholder = family_of(AutoConfig.from_pretrained(folder)).image_token
+    _, family = read_config(folder)
     tokens = (side_pixels // 28) ** 2
-    return tuple(tokenizer(text.replace(placeholder, placeholder * tokens))["input_ids"])
+    with_tokens = text.replace(family.image_token, family.image_token * tokens)
+    return tuple(tokenizer(with_tokens)["input_ids"])
 
 
 def main() -> None:

@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +28,24 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 def print_json(bench: str, settings: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
     """The last line of every bench: what was measured, and under which settings."""
     print(json.dumps({"bench": bench, "settings": dict(settings), "figures": dict(figures)}))
+
+
+def run_apart(module: str, *arguments: str, threads: int | None = None) -> dict[str, Any]:
+    """The figures that a bench's module prints last, in a process of its own.
+
+    With as many threads of OpenMP as are said; it has this process's if None. Raises
+    CalledProcessError.
+    """
+    environment = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    run = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=os.environ | environment,
+    )
+    figures: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])["figures"]
+    return figures
 
 
 def _format(cell: object) -> str:
