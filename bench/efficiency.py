@@ -16,11 +16,11 @@ from statistics import median
 
 import torch
 
-from bench.learner import COMPLETION_TOKENS, Case
+from bench.learner import COMPLETION_TOKENS, Case, tally_side
 from bench.measure import in_turn, seconds
 from bench.models import SHAPES, Shape, policy_folder
 from bench.report import options, print_json, print_table
-from bench.tally_side import TallySettings, TallySide
+from bench.tally_side import TallySide
 from learner_service.grpo.forward_pass import ForwardPass
 from learner_service.policy.packing import GroupSpan, pack
 
@@ -80,17 +80,12 @@ def matrix_rate(dtype: torch.dtype, device: str) -> float:
     side = 8192 if device == "cuda" else 2048
     left, right = torch.randn(2, side, side, device=device).to(dtype)
 
-    def product() -> None:
-        left @ right
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return 2 * side**3 / seconds(product)
+    return 2 * side**3 / seconds(lambda: left @ right, device)
 
 
 def measure(case: Case, folder: Path, repeats: int) -> dict[str, float]:
     """The figures of a later step of our learner on the policy in `folder`."""
-    tally = TallySide(TallySettings(**case.shared_settings(folder)), folder / "tally")
+    tally = tally_side(case, folder)
     return measure_share(case, tally, tally.forward_pass(*case.batch()), repeats)
 
 
@@ -99,16 +94,10 @@ def measure_share(
 ) -> dict[str, float]:
     """What a step computes, how long it takes, and its share of the machine's matrix product."""
     spans = pack(forward_pass.groups).spans
-
-    def step() -> None:
-        tally.learn(forward_pass)
-        if case.device == "cuda":
-            torch.cuda.synchronize()
-
     dtype = getattr(torch, case.dtype)
     figures = in_turn(
         {
-            "seconds": lambda: seconds(step),
+            "seconds": lambda: seconds(lambda: tally.learn(forward_pass), case.device),
             "rate": lambda: max(matrix_rate(dtype, case.device) for _ in range(3)),
         },
         repeats,

@@ -70,14 +70,9 @@ def sides(case: Case, folder: Path) -> dict[str, Callable[[], object]]:
     """What is timed, by name."""
     tally = tally_side(case, folder)
     batch = tally.forward_pass(*case.batch())
-
-    def first_epoch() -> None:
-        tally.policy.forget_features()
-        tally.learn(batch)
-
     return {
         "TRL": trl_side(case, folder),
-        "Tally, first epoch": first_epoch,
+        "Tally, first epoch": lambda: tally.learn_anew(batch),
         "Tally, later": lambda: tally.learn(batch),
     }
 
@@ -98,15 +93,9 @@ def trl_side(case: Case, folder: Path) -> Callable[[], object]:
 
 
 def measure(case: Case, folder: Path, repeats: int) -> dict[str, list[float]]:
-    def time(learn: Callable[[], object]) -> Callable[[], float]:
-        def step() -> None:
-            learn()
-            if case.device == "cuda":
-                torch.cuda.synchronize()
-
-        return lambda: seconds(step)
-
-    timers = {name: time(side) for name, side in sides(case, folder).items()}
+    timers = {
+        name: partial(seconds, learn, case.device) for name, learn in sides(case, folder).items()
+    }
     return in_turn(timers, repeats, warm_ups=2)
 
 

@@ -97,6 +97,11 @@ class TallySide:
         """Forward, backward and optimizer; returns the loss."""
         return self.step([forward_pass])
 
+    def learn_anew(self, forward_pass: ForwardPass) -> float:
+        """As `learn` in a job's first epoch, which has to encode its images."""
+        self.policy.forget_features()
+        return self.learn(forward_pass)
+
     def step(self, forward_passes: Sequence[ForwardPass]) -> float:
         """As `learn`, of several; where there are other processes, those that fall to this one."""
         for forward_pass in forward_passes:

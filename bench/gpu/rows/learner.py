@@ -1,17 +1,14 @@
 """The learner alone: seconds of a step, share of the card's own product, peak memory."""
 
+from functools import partial
 from statistics import median
-
-import torch
 
 from bench.efficiency import measure_share
 from bench.gpu.row import RowContext
 from bench.gpu.shapes import NUM_GENERATIONS, SIDE_PIXELS, shape_name, write_model
 from bench.learner import Case, tally_side
-from bench.measure import seconds
+from bench.measure import in_turn, seconds
 from bench.peak_memory import PeakMemory
-from bench.tally_side import TallySide
-from learner_service.grpo.forward_pass import ForwardPass
 
 _REPEATS = 5
 
@@ -23,7 +20,8 @@ def measure(context: RowContext) -> None:
     tally = tally_side(case, context.work)
     loaded = memory.figures().peak
     forward_pass = tally.forward_pass(*case.batch())
-    first = _time_first_epoch(case, tally, forward_pass)
+    anew = partial(seconds, lambda: tally.learn_anew(forward_pass), case.device)
+    first = median(in_turn({"first": anew}, _REPEATS)["first"])
     share = measure_share(case, tally, forward_pass, _REPEATS)
     context.note(
         "time",
@@ -61,16 +59,3 @@ def learner_case(context: RowContext) -> Case:
         use_4bit=context.argument == "nf4",
         device=context.device,
     )
-
-
-def _time_first_epoch(case: Case, tally: TallySide, forward_pass: ForwardPass) -> float:
-    """Median seconds of a step that has to encode its image."""
-
-    def step() -> None:
-        tally.policy.forget_features()
-        tally.learn(forward_pass)
-        if case.device == "cuda":
-            torch.cuda.synchronize()
-
-    step()
-    return median(seconds(step) for _ in range(_REPEATS))
