@@ -4,7 +4,7 @@ Tensors are made and written one by one, so that no more than one is ever in mem
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -17,10 +17,11 @@ torch_compat.install()
 from transformers import AutoModelForImageTextToText, PreTrainedConfig  # noqa: E402
 from transformers.core_model_loading import revert_weight_conversion  # noqa: E402
 
+from tally.weights.safetensors_file import header_of, read_tensors  # noqa: E402
+
 # Files of published models are of about this size.
 _FILE_BYTES = 4 * 10**9
 _SPREAD = 0.02  # of the weights around 0: initializer_range of Qwen's configurations
-_FORMAT_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16"}
 
 
 def write_weights(config: PreTrainedConfig, folder: Path, *, seed: int, dtype: torch.dtype) -> None:
@@ -40,17 +41,13 @@ def widen_rows(folder: Path, rows: Sequence[int], factor: float) -> None:
     """Multiplies these rows of the token embeddings: tied to the head, such tokens come up more."""
     where = json.loads(index_path(folder).read_text())["weight_map"]
     [name] = [key for key in where if key.endswith("embed_tokens.weight")]
-    with (folder / where[name]).open("r+b") as file:
-        header_bytes = int.from_bytes(file.read(8), "little")
-        entry = json.loads(file.read(header_bytes))[name]
-        dtype = next(one for one, known in _FORMAT_NAMES.items() if known == entry["dtype"])
-        row_bytes = entry["shape"][1] * dtype.itemsize
+    path = folder / where[name]
+    stored = read_tensors(path)[name]
+    embeddings = stored[...]
+    with path.open("r+b") as file:
         for row in rows:
-            place = 8 + header_bytes + entry["data_offsets"][0] + row * row_bytes
-            file.seek(place)
-            numbers = torch.frombuffer(bytearray(file.read(row_bytes)), dtype=dtype) * factor
-            file.seek(place)
-            file.write(numbers.view(torch.uint8).numpy().data)
+            file.seek(stored.offset + row * embeddings[row].nbytes)
+            file.write(_bytes_of(embeddings[row] * factor))
 
 
 def index_path(folder: Path) -> Path:
@@ -84,25 +81,10 @@ def _share_out(outline: Mapping[str, Tensor], dtype: torch.dtype) -> list[dict[s
 def _write_file(
     path: Path, outline: Mapping[str, Tensor], generator: torch.Generator, dtype: torch.dtype
 ) -> None:
-    """The format of safetensors: the header's length, the header, the tensors."""
-    entries = {"__metadata__": {"format": "pt"}} | dict(_entries(outline, dtype))
-    header = json.dumps(entries).encode()
-    header += b" " * (-len(header) % 8)
     with path.open("wb") as file:
-        file.write(len(header).to_bytes(8, "little") + header)
+        file.write(header_of({name: (tensor, dtype) for name, tensor in outline.items()}))
         for name, tensor in outline.items():
-            weights = _draw(name, tensor.shape, generator, dtype).cpu()
-            file.write(weights.view(torch.uint8).numpy().data)
-
-
-def _entries(
-    outline: Mapping[str, Tensor], dtype: torch.dtype
-) -> Iterator[tuple[str, dict[str, object]]]:
-    end = 0
-    for name, tensor in outline.items():
-        start, end = end, end + _num_bytes(tensor, dtype)
-        shape, offsets = list(tensor.shape), [start, end]
-        yield name, {"dtype": _FORMAT_NAMES[dtype], "shape": shape, "data_offsets": offsets}
+            file.write(_bytes_of(_draw(name, tensor.shape, generator, dtype).cpu()))
 
 
 def _draw(name: str, shape: torch.Size, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
@@ -111,6 +93,10 @@ def _draw(name: str, shape: torch.Size, generator: torch.Generator, dtype: torch
     if len(shape) > 1:
         return weights.normal_(0, _SPREAD, generator=generator)
     return weights.fill_(0 if name.endswith("bias") else 1)
+
+
+def _bytes_of(numbers: Tensor) -> memoryview:
+    return numbers.view(torch.uint8).numpy().data
 
 
 def _num_bytes(tensor: Tensor, dtype: torch.dtype) -> int:

@@ -90,7 +90,7 @@ def read_tensors(path: Path) -> dict[str, StoredTensor]:
 
 def write_tensors(file: BinaryIO, tensors: Mapping[str, tuple[Tensor, torch.dtype]]) -> None:
     """Writes each tensor in the dtype beside it, and a checksum of all into the header."""
-    file.write(_header(tensors, checksum=0))
+    file.write(_header_with(tensors, checksum=0))
     checksum = 0
     for tensor, dtype in tensors.values():
         for part in tensor.detach().reshape(-1).split(_NUMBERS_AT_ONCE):
@@ -98,7 +98,7 @@ def write_tensors(file: BinaryIO, tensors: Mapping[str, tuple[Tensor, torch.dtyp
             checksum = zlib.crc32(numbers, checksum)
             file.write(numbers)
     file.seek(0)
-    file.write(_header(tensors, checksum))
+    file.write(_header_with(tensors, checksum))
 
 
 def verify(path: Path) -> None:
@@ -113,9 +113,9 @@ def verify(path: Path) -> None:
         raise ValueError(f"{path.name} was written otherwise than it is")
 
 
-def _header(tensors: Mapping[str, tuple[Tensor, torch.dtype]], checksum: int) -> bytes:
-    """Of the same length whatever the checksum."""
-    entries: dict[str, Any] = {"__metadata__": {"format": "pt", _CHECKSUM: f"{checksum:08x}"}}
+def header_of(tensors: Mapping[str, tuple[Tensor, torch.dtype]], **metadata: str) -> bytes:
+    """What a file begins with that holds each tensor in the dtype beside it, in this order."""
+    entries: dict[str, Any] = {"__metadata__": {"format": "pt", **metadata}}
     place = 0
     for name, (tensor, dtype) in tensors.items():
         end = place + tensor.numel() * dtype.itemsize
@@ -125,9 +125,14 @@ def _header(tensors: Mapping[str, tuple[Tensor, torch.dtype]], checksum: int) ->
             "data_offsets": [place, end],
         }
         place = end
-    header = json.dumps(entries).encode()
-    header += b" " * (-(8 + len(header)) % _ALIGNMENT)
-    return len(header).to_bytes(8, "little") + header
+    text = json.dumps(entries).encode()
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _header_with(tensors: Mapping[str, tuple[Tensor, torch.dtype]], checksum: int) -> bytes:
+    """Of the same length whatever the checksum."""
+    return header_of(tensors, **{_CHECKSUM: f"{checksum:08x}"})
 
 
 def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
