@@ -8,7 +8,6 @@ same on the CPU with small shapes. Exits with 1 where a row failed or was ended.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,23 +24,13 @@ def main() -> None:
     chosen = _parse_arguments()
     clock = Clock(end=time.monotonic() + 60 * chosen.minutes)
     work = chosen.work or Path(tempfile.mkdtemp(prefix="tally-gpu-"))
-    environment = dict(os.environ)
-    if chosen.wheels:
-        site = install_wheels(chosen.wheels, work / "site")
+    site = install_wheels(chosen.wheels, work / "site") if chosen.wheels else None
+    if site:
         sys.path.insert(0, str(site))
-        paths = [str(site), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     rows = lengthen_bounds(plan()) if chosen.rehearse else plan()
     rows = [row for row in rows if not chosen.rows or row.name in chosen.rows]
     record = Record(chosen.out, rehearsed=chosen.rehearse)
-    process = RowProcess(work, chosen.rehearse)
-    run_day(
-        rows,
-        record,
-        clock,
-        lambda row, bound_seconds: process.run(row, bound_seconds, environment),
-        _say,
-    )
+    run_day(rows, record, clock, RowProcess(work, chosen.rehearse, site).run, _say)
     _say(f"\n{record.table()}")
     wrong = {Outcome.FAILED, Outcome.OUT_OF_BOUND}
     raise SystemExit(any(result.outcome in wrong for result in record.results))

@@ -1,12 +1,13 @@
 """What a day has brought so far: a table for people and a JSON, written after every row."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from tally.host.whole_file import write_whole
 
 
 class Outcome(StrEnum):
@@ -61,8 +62,8 @@ class Record:
         self._results[result.name] = result
         rows = [asdict(one) for one in self.results]
         fields = {"bench": "gpu", "rehearsed": self._rehearsed, "rows": rows}
-        _replace(self._json, json.dumps(fields, indent=1))
-        _replace(self._folder / "gpu.md", self.table())
+        write_whole(self._json, json.dumps(fields, indent=1))
+        write_whole(self._folder / "gpu.md", self.table())
 
     def table(self) -> str:
         """In Markdown, a line for each case."""
@@ -101,9 +102,3 @@ def _lines(result: RowResult) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _replace(path: Path, text: str) -> None:
-    staged = path.with_suffix(".part")
-    staged.write_text(text)
-    os.replace(staged, path)

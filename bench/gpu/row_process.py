@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,15 +18,22 @@ _TAIL_CHARACTERS = 4000
 
 
 class RowProcess:
-    """Runs rows; `work` takes their models, logs and figures."""
+    """Runs rows; `work` takes their models, logs and figures, `site` has packages for them."""
 
-    def __init__(self, work: Path, rehearse: bool, package: str = "bench.gpu.rows") -> None:
+    def __init__(
+        self,
+        work: Path,
+        rehearse: bool,
+        site: Path | None = None,
+        package: str = "bench.gpu.rows",
+    ) -> None:
         self._work = work
         self._rehearse = rehearse
+        self._site = site
         self._package = package
         work.mkdir(parents=True, exist_ok=True)
 
-    def run(self, row: Row, bound_seconds: float, environment: Mapping[str, str]) -> RowResult:
+    def run(self, row: Row, bound_seconds: float) -> RowResult:
         """Ends it after `bound_seconds`; the figures that it noted until then stay."""
         figures_path, log_path = self._path(row, "jsonl"), self._path(row, "log")
         figures_path.unlink(missing_ok=True)
@@ -37,7 +43,7 @@ class RowProcess:
                 self._command(row, figures_path),
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment(environment),
+                env=self._environment(),
                 cwd=_ROOT,
                 start_new_session=True,
             )
@@ -49,7 +55,7 @@ class RowProcess:
             seconds=time.monotonic() - started,
             reason=reason,
             log_tail="" if outcome is Outcome.DONE else _tail(log_path),
-            figures=read_figures(figures_path),
+            figures=_read_figures(figures_path),
         )
 
     def _command(self, row: Row, figures_path: Path) -> list[str]:
@@ -66,17 +72,21 @@ class RowProcess:
             *options,
         ]
 
-    def _environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         """Tally runs from the checkout: it need not be installed. No rehearsal uses a card."""
-        paths = [str(_ROOT), environment.get("PYTHONPATH", "")]
+        paths = [_ROOT, self._site, os.environ.get("PYTHONPATH")]
         hidden = {"CUDA_VISIBLE_DEVICES": ""} if self._rehearse else {}
-        return {**environment, **hidden, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        return {
+            **os.environ,
+            **hidden,
+            "PYTHONPATH": os.pathsep.join(str(path) for path in paths if path),
+        }
 
     def _path(self, row: Row, kind: str) -> Path:
         return self._work / f"{row.name.replace(' ', '-').replace(',', '')}.{kind}"
 
 
-def read_figures(path: Path) -> list[Figure]:
+def _read_figures(path: Path) -> list[Figure]:
     """What a row noted; a last line that was cut off is left out."""
     if not path.exists():
         return []

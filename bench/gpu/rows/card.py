@@ -13,7 +13,7 @@ import torch
 from bench.gpu.memory_watch import MemoryWatch, card_bytes_used, host_bytes_used, take_all_but
 from bench.gpu.row import RowContext
 from bench.gpu.rows.step import stack_settings
-from bench.gpu.shapes import NUM_GENERATIONS, SIDE_PIXELS, shape_name, write_model
+from bench.gpu.shapes import NUM_GENERATIONS, SIDE_PIXELS, write_model
 from bench.job_steps import run_job
 from bench.jobs import running_stack
 from bench.scenes import examples
@@ -25,31 +25,30 @@ _STEPS = 3
 
 
 def measure(context: RowContext) -> None:
-    write_model(context)
+    model = write_model(context)
     if context.rehearse:
-        _note(context, "whole machine", _peak_bytes(context))
+        _note(context, "whole machine", _peak_bytes(context, model))
         return
     gc.collect()
     torch.cuda.empty_cache()
     taken = take_all_but(_CARD_BYTES)
     try:
-        _note(context, "card of 8 GB", _peak_bytes(context))
+        _note(context, "card of 8 GB", _peak_bytes(context, model))
         return
     except Exception as error:
         context.note("card of 8 GB", f"does not fit: {str(error)[:300]}", fits=False)
     del taken
     torch.cuda.empty_cache()
-    _note(context, "whole card", _peak_bytes(context))
+    _note(context, "whole card", _peak_bytes(context, model))
 
 
-def _peak_bytes(context: RowContext) -> int:
+def _peak_bytes(context: RowContext, model: Path) -> int:
     """The most during a job of a few steps, beyond what was taken before."""
     before = 0 if context.rehearse else card_bytes_used()
     settings = stack_settings(context)
     # Where memory is short, it says so soon.
     learner = {**settings, "ROLLOUT_WAIT_SECONDS": "60", "MAX_ATTEMPTS": "1"}
     rollout = {**settings, "USE_4BIT": "true"}
-    model = context.work / shape_name(context)
     with tempfile.TemporaryDirectory(dir=context.work) as folder:
         watch = MemoryWatch(host_bytes_used if context.rehearse else card_bytes_used)
         with (

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import mean, median
 
 from bench.gpu.row import RowContext
-from bench.gpu.shapes import NUM_GENERATIONS, SIDE_PIXELS, shape_name, write_model
+from bench.gpu.shapes import NUM_GENERATIONS, SIDE_PIXELS, write_model
 from bench.job_steps import Step, learning_steps, median_parts, run_job
 from bench.jobs import running_stack
 from bench.scenes import examples
@@ -18,13 +18,11 @@ _LORA = {"r": 16, "lora_alpha": 32.0, "lora_dropout": 0.0}
 
 def measure(context: RowContext) -> None:
     """One prompt a step; the first epoch encodes the images, the second has their features."""
-    write_model(context)
+    model = write_model(context)
     settings = stack_settings(context)
     with (
         tempfile.TemporaryDirectory(dir=context.work) as folder,
-        running_stack(
-            Path(folder), context.work / shape_name(context), learner=settings, rollout=settings
-        ) as stack,
+        running_stack(Path(folder), model, learner=settings, rollout=settings) as stack,
     ):
         taken = run_job(stack, examples(_STEPS + 1, SIDE_PIXELS), _training(), _LORA)
     _note(context, "first epoch", taken[:_STEPS])

@@ -1,6 +1,5 @@
 """A row's process: what it noted stays, however it ends, and nothing that it started does."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from bench.gpu import row_process
 from bench.gpu.plan import Row
 from bench.gpu.record import Figure, Outcome, RowResult
 from bench.gpu.row_process import RowProcess
+from tests.fakes.processes import alive
 from tests.waiting import wait_until
 
 BEFORE = Figure(case="before", says="was measured", numbers={"number": 1})
@@ -18,7 +18,7 @@ BEFORE = Figure(case="before", says="was measured", numbers={"number": 1})
 def run(folder: Path, argument: str, bound_seconds: float = 100) -> RowResult:
     row = Row(name=f"row, {argument}", module="made_up_rows", argument=argument)
     process = RowProcess(folder, rehearse=True, package="tests.bench.gpu")
-    return process.run(row, bound_seconds, dict(os.environ))
+    return process.run(row, bound_seconds)
 
 
 def test_a_row_that_ends_is_done(tmp_path: Path):
@@ -49,13 +49,4 @@ def test_one_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, monkey
     assert (result.outcome, result.reason) == (Outcome.OUT_OF_BOUND, "ended after 100 s")
     assert result.figures == [BEFORE]
     child = int((tmp_path / "child").read_text())
-    wait_until(lambda: not is_running(child))
-
-
-def is_running(pid: int) -> bool:
-    """Not one that has ended and only waits for a parent that asks."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+    wait_until(lambda: not alive(child))
