@@ -9,6 +9,7 @@ from select import select
 
 import pytest
 
+from tests.fakes.processes import alive
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -58,14 +59,6 @@ def end(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
 def test_a_second_process_waits_until_the_first_has_ended(start: Start):
     first = start(HOLD)
     assert first.stdout.readline() == "held\n"
@@ -84,8 +77,8 @@ def test_a_worker_whose_service_is_killed_at_once_does_not_outlive_it(start: Sta
         parent = start(PARENT)
         worker = int(parent.stdout.readline())
         end(parent)
-        wait_until(lambda pid=worker: not is_alive(pid))
-    assert is_alive(holder.pid)
+        wait_until(lambda pid=worker: not alive(pid))
+    assert alive(holder.pid)
 
 
 def test_nothing_heavy_is_imported_before_a_process_is_guarded():
