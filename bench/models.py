@@ -99,7 +99,7 @@ def write_policy(
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = tokenizer or build_tokenizer()
-    config = build_config(shape, tokenizer)
+    config = _build_config(shape, tokenizer)
     config.dtype = dtype
     config.save_pretrained(folder)
     GenerationConfig.from_model_config(config).save_pretrained(folder)
@@ -114,7 +114,7 @@ def policy_folder(name: str, folder: Path, dtype: str = "float32") -> Path:
     return POLICY_PATH if name == "counting" else write_policy(SHAPES[name], folder, dtype=dtype)
 
 
-def build_config(shape: Shape, tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
+def _build_config(shape: Shape, tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
     """The small policy's configuration in another shape, with the token ids of `tokenizer`."""
     with torch.device("meta"):
         fields = build_model(tokenizer).config.to_dict()
