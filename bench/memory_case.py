@@ -25,7 +25,8 @@ _STEPS = 2  # the second has the optimizer's state from the start
 class MemoryCase:
     """What is loaded, and what a step works on; `precision` is float32, bfloat16 or 4bit.
 
-    With 4bit what is not quantised is in `kept`.
+    With 4bit what is not quantised is in `kept`. `folder` is the model's; before it is written,
+    the name of its shape.
     """
 
     side: str
