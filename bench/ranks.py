@@ -19,21 +19,19 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from types import TracebackType
 from typing import Self
 
 import torch
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in its __all__
 
+from bench import learner
 from bench.measure import in_turn, median_ratio
 from bench.models import SHAPES, policy_folder
 from bench.report import options, print_json, print_table
-from bench.scenes import examples
 from bench.tally_side import TallySettings, TallySide
 from learner_service.grpo.forward_pass import ForwardPass
 from learner_service.ranks import Ranks
 
-_COMPLETION_TOKENS = 8
 _STEPS = 3
 
 
@@ -69,12 +67,7 @@ class Side:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self._processes:
             process.communicate()
 
@@ -158,13 +151,17 @@ def _sent_bytes() -> int:
 
 
 def _forward_passes(side: TallySide, case: Case) -> list[ForwardPass]:
-    generator = torch.Generator().manual_seed(1)
-    passes = []
-    for example in examples(case.passes, case.side_pixels):
-        ids = torch.randint(20, 250, (1, case.group, _COMPLETION_TOKENS), generator=generator)
-        advantages_P_G = torch.randn(1, case.group, generator=generator)
-        passes.append(side.forward_pass([example], ids.tolist(), advantages_P_G))
-    return passes
+    """What `bench.learner` learns from, a prompt a pass."""
+    given = learner.Case(
+        policy=case.model,
+        side_pixels=case.side_pixels,
+        num_generations=case.group,
+        prompts=case.passes,
+    ).batch()
+    return [
+        side.forward_pass([example], [completions], advantages_G.unsqueeze(0))
+        for example, completions, advantages_G in zip(*given, strict=True)
+    ]
 
 
 def _report(
@@ -187,7 +184,7 @@ def _report(
     settings = {name: getattr(arguments, name) for name in ("policy", "passes", "group", "side")}
     print_json(
         "ranks",
-        settings | {"completion_tokens": _COMPLETION_TOKENS, "threads": 1},
+        settings | {"completion_tokens": learner.COMPLETION_TOKENS, "threads": 1},
         {
             "samples_per_second": rates,
             "gain": gains,
