@@ -1,7 +1,6 @@
 """Real jobs on this machine: reward, rollout and learner as processes, driven over gRPC."""
 
 import asyncio
-import io
 import json
 import uuid
 import zipfile
@@ -14,6 +13,7 @@ import grpc
 
 from bench.processes import started_by
 from bench.scenes import Example
+from learner_service.data.images import to_png
 from learner_service.job_folder.layout import JobFolder
 from tally.cli.stack.service_process import Service
 from tally.cli.stack.services import plan_services
@@ -108,9 +108,7 @@ def write_dataset(path: Path, examples: Sequence[Example]) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         lines = []
         for row, example in enumerate(examples):
-            content = io.BytesIO()
-            example.image.save(content, "PNG")
-            archive.writestr(f"images/{row}.png", content.getvalue())
+            archive.writestr(f"images/{row}.png", to_png(example.image))
             fields = {"question": example.question, "true_count": example.true_count}
             lines.append(json.dumps({"row": row, "image": f"images/{row}.png", **fields}))
         archive.writestr("tally.samples.jsonl", "\n".join(lines))

@@ -27,6 +27,7 @@ from bench.process_memory import ProcessMemory
 from bench.real_shape_folder import write_real_shape
 from bench.report import options, print_json, print_table
 from bench.scenes import Example, examples
+from learner_service.data.images import to_png
 from tally.cli.client.api_client import ApiClient, Json, flat_step
 from tally.cli.client.events import follow
 from tally.cli.stack.services import free_ports
@@ -163,9 +164,7 @@ def write_upload(path: Path, examples: Sequence[Example]) -> Path:
     rows.writerow(COLUMNS)
     with zipfile.ZipFile(path, "w") as archive:
         for number, example in enumerate(examples):
-            content = io.BytesIO()
-            example.image.save(content, "PNG")
-            archive.writestr(f"images/{number}.png", content.getvalue())
+            archive.writestr(f"images/{number}.png", to_png(example.image))
             rows.writerow((f"{number}.png", example.question, example.true_count))
         archive.writestr("main.csv", table.getvalue())
     return path
