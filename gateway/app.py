@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,6 +18,7 @@ from gateway.routes.endpoints import list_endpoints
 from gateway.routes.responses import Responses, refusal
 from gateway.services import open_services
 from gateway.settings import GatewaySettings
+from tally.rpc.release import installed_release
 
 _DESCRIPTION = """Teaches a vision-language model to count: upload a ZIP of images with questions
 and answers, train a LoRA adapter with GRPO, watch it live, download the adapter."""
@@ -45,7 +45,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app = kind(
         title="Tally",
         description=_DESCRIPTION,
-        version=app_version(),
+        version=installed_release(fallback="0"),
         lifespan=_lifespan(settings),
         responses=_REFUSALS,
         redirect_slashes=False,
@@ -61,13 +61,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_middleware(BodyLimits, settings=settings)
     app.add_middleware(Guard)
     return app
-
-
-def app_version() -> str:
-    try:
-        return version("tally-grpo")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _lifespan(settings: GatewaySettings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -9,11 +9,11 @@ from learner_service.errors import HostRefused
 from learner_service.events import WorkerFailed
 from learner_service.queue.hosts import Host, Hosts, Order, StartRanks
 from learner_service.queue.worker_process import WorkerExit
-from learner_service.release import installed_release
 from learner_service.settings import LearnerSettings
 from tally.learner.v1 import host_pb2 as pb
 from tally.learner.v1 import host_pb2_grpc
 from tally.rpc.errors import InvalidArgument
+from tally.rpc.release import installed_release
 
 
 class HostServicer(host_pb2_grpc.HostServiceServicer):

@@ -120,10 +120,6 @@ class Ranks:
         """What the first one gives."""
         return self.exchange(own if self.is_first else None)[0]  # type: ignore[return-value]
 
-    def any_of(self, flag: bool) -> bool:
-        """Whether it is true of one of them at least."""
-        return any(self.exchange(flag))
-
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """Makes every tensor the sum of all processes' own; bit for bit the same on each.
 

@@ -239,6 +239,8 @@ class GRPOTrainer(Trainer):
 
     def save_where_it_stands(self) -> None:
         """The first process writes a checkpoint of the last whole step, unless there is one."""
+        if not self._ranks.is_first:
+            return
         if self.state.global_step > self._checkpoints.find_last().step:
             self._save_checkpoint(self._learner.policy.model, trial=None)
 

@@ -9,10 +9,10 @@ import grpc
 
 from learner_service.queue.hosts import Order, StartRanks, StopRanks
 from learner_service.queue.worker_process import WorkerExit
-from learner_service.release import installed_release
 from tally.learner.v1 import host_pb2 as pb
 from tally.learner.v1 import host_pb2_grpc
 from tally.rpc.errors import Unavailable, translate_errors
+from tally.rpc.release import installed_release
 
 _log = logging.getLogger(__name__)
 _FIRST_SILENCE_SECONDS = 10.0

@@ -29,8 +29,8 @@ def say_everything(ranks: Ranks, folder: Path) -> dict[str, object]:
         "whole": ranks.whole([10 * number for number in own]),
         "exchanged": ranks.exchange({"rank": ranks.rank}),
         "broadcast": ranks.broadcast("a digest" if ranks.is_first else "another"),
-        "any": ranks.any_of(ranks.rank == 2),
-        "none": ranks.any_of(False),
+        "any": any(ranks.exchange(ranks.rank == 2)),
+        "none": any(ranks.exchange(False)),
         "sums": [tensor.flatten().tolist() for tensor in tensors],
         "hidden": [name for name in os.environ if name in {"RANK", "WORLD_SIZE", "LOCAL_RANK"}],
         "default_group": torch.distributed.is_initialized(),
@@ -143,6 +143,6 @@ def test_one_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch):
     tensor = torch.ones(2)
     with Ranks.join() as ranks:
         ranks.add_up([tensor])
-        assert (ranks.is_first, ranks.any_of(True), ranks.broadcast("a")) == (True, True, "a")
+        assert (ranks.is_first, ranks.exchange(True), ranks.broadcast("a")) == (True, [True], "a")
         assert ranks.whole(ranks.share([1, 2, 3])) == [1, 2, 3]
     assert tensor.tolist() == [1.0, 1.0]

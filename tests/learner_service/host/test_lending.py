@@ -22,7 +22,6 @@ from learner_service.job_folder.state import pack_state
 from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.queue.hosts import Host, Hosts, StartRanks
 from learner_service.queue.worker_process import WorkerExit
-from learner_service.release import installed_release
 from learner_service.settings import LearnerSettings, RendezvousSettings
 from learner_service.spec import JobSpec
 from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
@@ -31,6 +30,7 @@ from tally.learner.v1.host_pb2_grpc import HostServiceStub, add_HostServiceServi
 from tally.rpc.blobs import BlobClient
 from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of_file
+from tally.rpc.release import installed_release
 from tally.rpc.settings import ClientSettings
 from tests.fakes.serving import serve
 from tests.learner_service.queue.test_jobs import save_checkpoint

@@ -19,7 +19,7 @@ class MadeUpJob:
     def run(self) -> None:
         ranks, folder, step = self._parts.ranks, self._parts.task.folder_path, 0
         (folder / f"rank-{ranks.rank}").write_text(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']}")
-        while not ranks.any_of(self._parts.stop.is_set()):
+        while not any(ranks.exchange(self._parts.stop.is_set())):
             step += 1
             self._parts.report(Notice(message=f"step {step} of {ranks.count}"))
             if (folder / f"fails-{ranks.rank}").exists():

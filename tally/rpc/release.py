@@ -3,9 +3,9 @@
 from importlib.metadata import PackageNotFoundError, version
 
 
-def installed_release() -> str:
-    """Its version; `unknown` where it was not installed but copied."""
+def installed_release(fallback: str = "unknown") -> str:
+    """Its version; `fallback` where it was not installed but copied."""
     try:
         return version("tally-grpo")
     except PackageNotFoundError:
-        return "unknown"
+        return fallback
