@@ -1,7 +1,7 @@
 """A job's memory as a function of its settings, which may differ from those it was asked with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from learner_service.models import read_supported
 from learner_service.preflight.device_memory import available_memory
@@ -17,6 +17,8 @@ from tally.job.settings import TrainingConfig
 class JobMemory:
     """`prompts` are those that images of at most so many pixels a side make.
 
+    `sharing` processes of the job have the memory of one device between them.
+
     Replicas are taken to have the worker's kind of device and its numbers.
     """
 
@@ -27,6 +29,7 @@ class JobMemory:
     available_bytes: int
     bytes_per_number: int
     feature_cache_bytes: int
+    sharing: int = 1
 
     @classmethod
     def of_model(
@@ -48,10 +51,11 @@ class JobMemory:
             available_bytes=available_bytes,
             bytes_per_number=2 if half else 4,
             feature_cache_bytes=settings.feature_cache_bytes,
+            sharing=1 if device == "cuda" else _processes_here(training.config, settings),
         )
 
     def of_worker(self, changed: TrainingConfig) -> MemoryEstimate:
-        return estimate_memory(
+        estimate = estimate_memory(
             self.shape,
             changed,
             self.training.lora,
@@ -59,8 +63,9 @@ class JobMemory:
             device=self.device,
             bytes_per_number=self.bytes_per_number,
             feature_cache_bytes=self.feature_cache_bytes,
-            available_bytes=self.available_bytes,
+            available_bytes=self.available_bytes // self.sharing,
         )
+        return replace(estimate, processes=self.sharing)
 
     def of_replica(self, *, use_4bit: bool) -> MemoryEstimate:
         return estimate_replica_memory(
@@ -72,3 +77,8 @@ class JobMemory:
             device=self.device,
             available_bytes=self.available_bytes,
         )
+
+
+def _processes_here(training: TrainingConfig, settings: LearnerSettings) -> int:
+    """As many of a job's processes as one host has; on a CPU they share its memory."""
+    return min(training.processes or settings.processes_per_job, settings.gpus_per_job)

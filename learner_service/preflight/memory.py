@@ -28,7 +28,6 @@ _CHUNK_COPIES = 3
 # learner_service/policy/policy.py and tally/families/vision_tower/tower.py
 _IMAGES_AT_ONCE = 8
 _PASS_PATCHES = 2048
-_PATCH_NUMBERS = 3 * 2 * 14 * 14
 # What an allocator takes over what is asked of it: it rounds up, and keeps what is free in pieces
 # that do not fit. glibc's took 1.33 where bench.memory's tensors were below its 32 MiB.
 ALLOCATOR = 1.3
@@ -37,6 +36,8 @@ ALLOCATOR = 1.3
 @dataclass(frozen=True, kw_only=True)
 class MemoryEstimate:
     """Bytes of one process on its device; `available_bytes` is 0 where it is not known.
+
+    `processes` of them share the device, and `available_bytes` is the part of each.
 
     `loading_bytes` is the whole peak while the base is loaded, the others are parts of a step's.
     """
@@ -49,6 +50,7 @@ class MemoryEstimate:
     caches_bytes: int
     activations_bytes: int
     loading_bytes: int
+    processes: int = 1
 
     @property
     def estimated_bytes(self) -> int:
@@ -89,7 +91,8 @@ class Prompts:
 
     def features_bytes(self, shape: ModelShape, bytes_per_number: int) -> int:
         """Of the vision features of all images."""
-        return self.images * self.image_tokens * shape.hidden * bytes_per_number
+        of_token = shape.features_per_token * shape.hidden * bytes_per_number
+        return self.images * self.image_tokens * of_token
 
 
 def estimate_memory(
@@ -134,7 +137,7 @@ def vision_pass_bytes(
     # The stream, its norm, queries, keys and values, and those rotated in float32.
     attention = 5 * bytes_per_number + 4 * _FLOAT32
     block = shape.vision_width * attention + shape.vision_perceptron * bytes_per_number
-    pixels = 2 * images * patches * _PATCH_NUMBERS * _FLOAT32
+    pixels = 2 * images * patches * shape.patch_numbers * _FLOAT32
     return pixels + together * block
 
 

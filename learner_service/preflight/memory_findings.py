@@ -22,11 +22,12 @@ def of_memory(
     too_much = now.estimated_bytes > now.available_bytes
     smaller = nearest_that_fits(training, lambda t: _fits(estimate(t)), device=now.device)
     need, have = now.estimated_bytes / 1e9, now.available_bytes / 1e9
+    each = f" for each of {now.processes} processes" if now.processes > 1 else ""
     yield Finding(
         severity=Severity.ERROR if too_much else Severity.WARNING,
         code="not_enough_memory" if too_much else "tight_memory",
         where="train.config.batch_size",
-        message=f"an estimated {need:.1f} GB are needed and there are {have:.1f} GB",
+        message=f"an estimated {need:.1f} GB are needed and there are {have:.1f} GB" + each,
         suggestion=smaller,
     )
 

@@ -1,7 +1,8 @@
 """How much memory a rollout replica with the torch engine needs for a job. Pure.
 
 Its settings are taken to be the defaults of rollout_service/settings.py. While it samples it holds
-the weights (twice, of a small model in float32, with the adapter multiplied into the second), the
+the weights (in 4 bits unpacked again, of a small model; and twice, of a small model in float32,
+with the adapter multiplied into the second), the
 adapters of late steps, the features of images, and, of the prompts that are decoded together, keys
 and values and the logits of every row. vLLM takes the share of a card that it is set to.
 """
@@ -16,6 +17,7 @@ from learner_service.preflight.memory import (
     adapter_parameters,
     vision_pass_bytes,
 )
+from tally.families.four_bit import NF4_BYTES
 from tally.families.shape import ModelShape
 from tally.job.settings import LoraConfig, TrainingConfig
 
@@ -27,6 +29,7 @@ _BATCH_COMPLETIONS = 64
 _VISION_CACHE_BYTES = 256 * 1024**2
 # rollout_service/torch_engine: language_model.py, decoding.py, kv_cache.py
 _MOST_MERGED_BYTES = 1024**3
+_MOST_UNPACKED_BYTES = 128 * 1024**2
 _PREFILL_TOKENS = 512
 _ROOM_TOKENS = 32
 # sampling.py: logits, their log-probabilities, the probabilities, and these in blocks.
@@ -51,7 +54,7 @@ def estimate_replica_memory(
         device=device,
         available_bytes=available_bytes,
         libraries_bytes=libraries,
-        weights_bytes=weights + _merged_bytes(shape, precision),
+        weights_bytes=weights + _unpacked_bytes(shape, precision) + _merged_bytes(shape, precision),
         adapter_bytes=_RESIDENT_ADAPTERS * _adapter_bytes(shape, lora.r)
         + adapter_parameters(shape, lora.r) * precision.bytes_per_number,  # the file of the newest
         caches_bytes=min(features, _VISION_CACHE_BYTES) + batch.cache_bytes(),
@@ -60,10 +63,19 @@ def estimate_replica_memory(
     )
 
 
+def _unpacked_bytes(shape: ModelShape, precision: Precision) -> int:
+    """What 4 bits take more where they are held unpacked, as those of a small model are."""
+    unpacked = shape.linear_parameters * precision.bytes_per_number
+    if not precision.use_4bit or unpacked > _MOST_UNPACKED_BYTES:
+        return 0
+    return unpacked - round(shape.linear_parameters * NF4_BYTES)
+
+
 def _merged_bytes(shape: ModelShape, precision: Precision) -> int:
     """The second weight of every adapted layer, where it is small and exact."""
     linear = shape.linear_parameters * _FLOAT32
-    is_exact = precision.bytes_per_number == _FLOAT32 and not precision.use_4bit
+    is_held = not precision.use_4bit or _unpacked_bytes(shape, precision)
+    is_exact = precision.bytes_per_number == _FLOAT32 and is_held
     return linear if is_exact and linear <= _MOST_MERGED_BYTES else 0
 
 

@@ -114,6 +114,7 @@ class Aria(Family):
             vision_parameters=_vision_parameters(config),
             vision_width=config.vision_config.hidden_size,
             vision_perceptron=2 * config.vision_config.intermediate_size,
+            patch_numbers=3 * config.vision_config.patch_size**2,
             patches_per_token=_patches_per_token(config),
             routed_parameters=text.num_hidden_layers * text.moe_num_experts * expert,
             routed_intermediate=text.intermediate_size * text.moe_topk,

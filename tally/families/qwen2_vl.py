@@ -79,7 +79,8 @@ class Qwen2VL(Family):
     def shape(self, config: Any) -> ModelShape:
         text = config.get_text_config()
         head_size = self._head_size(text)
-        width, perceptron = self._tower_block(config.vision_config)
+        vision = config.vision_config
+        width, perceptron = self._tower_block(vision)
         return ModelShape(
             vocabulary=text.vocab_size,
             hidden=text.hidden_size,
@@ -88,10 +89,11 @@ class Qwen2VL(Family):
             key_value=text.num_key_value_heads * head_size,
             intermediate=text.intermediate_size,
             tied_embeddings=bool(config.tie_word_embeddings),
-            vision_parameters=self._tower_parameters(config.vision_config, text.hidden_size),
+            vision_parameters=self._tower_parameters(vision, text.hidden_size),
             vision_width=width,
             vision_perceptron=perceptron // width,
-            patches_per_token=config.vision_config.spatial_merge_size**2,
+            patch_numbers=_patch_numbers(vision),
+            patches_per_token=vision.spatial_merge_size**2,
         )
 
     def _head_size(self, text: Any) -> int:
@@ -100,14 +102,17 @@ class Qwen2VL(Family):
     def _tower_parameters(self, vision: Any, hidden: int) -> int:
         width, perceptron = self._tower_block(vision)
         merged = width * vision.spatial_merge_size**2
-        patch = 3 * vision.temporal_patch_size * vision.patch_size**2 * width
         blocks = vision.depth * (4 * width**2 + perceptron)
-        return int(patch + blocks + merged * merged + merged * hidden)
+        return int(_patch_numbers(vision) * width + blocks + merged * merged + merged * hidden)
 
     def _tower_block(self, vision: Any) -> tuple[int, int]:
         """The width of the tower's blocks, and the parameters of a block's perceptron."""
         width = vision.embed_dim
         return width, round(2 * width * width * vision.mlp_ratio)
+
+
+def _patch_numbers(vision: Any) -> int:
+    return int(3 * vision.temporal_patch_size * vision.patch_size**2)
 
 
 QWEN2_VL = Qwen2VL()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tally.families.family import HeadNorms, UnsupportedModel
@@ -11,6 +12,7 @@ from tally.families.qwen2_vl import Qwen2VL
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tally.families.shape import ModelShape
     from tally.families.vision_tower.tower import FrozenTower
 
 
@@ -43,6 +45,10 @@ class Qwen3VL(Qwen2VL):
 
     def deepstack_arguments(self, is_image: Tensor, added: Sequence[Tensor]) -> dict[str, Any]:
         return {"visual_pos_masks": is_image, "deepstack_visual_embeds": list(added)}
+
+    def shape(self, config: Any) -> ModelShape:
+        added = len(config.vision_config.deepstack_visual_indexes)
+        return replace(super().shape(config), features_per_token=1 + added)
 
     def _head_size(self, text: Any) -> int:
         return int(text.head_dim)

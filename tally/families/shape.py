@@ -19,7 +19,9 @@ class ModelShape:
     vision_parameters: int
     vision_width: int = 0  # of the tower's blocks
     vision_perceptron: int = 0  # numbers that a block's perceptron makes of a patch
+    patch_numbers: int = 3 * 2 * 14 * 14  # of a patch as the tower reads it
     patches_per_token: int = 4  # of an image: how many become one token
+    features_per_token: int = 1  # vectors of `hidden` that the tower gives for a token of an image
     routed_parameters: int = 0  # of all experts among which a router chooses; none is adapted
     routed_intermediate: int = 0  # of the experts that a token goes through
 

@@ -7,14 +7,19 @@ from types import ModuleType
 import pytest
 from transformers import AutoConfig, AutoModelForImageTextToText
 
+from bench.exactness import draw_groups
 from learner_service.policy import policy, token_logps
+from learner_service.policy.policy import Policy
 from learner_service.preflight import memory, replica_memory
 from learner_service.preflight.device_memory import available_memory
+from learner_service.preflight.job_memory import JobMemory
 from learner_service.preflight.memory import ALLOCATOR, Precision, Prompts, estimate_memory
 from learner_service.preflight.replica_memory import estimate_replica_memory
+from learner_service.settings import LearnerSettings, RendezvousSettings
+from learner_service.spec import Training
 from rollout_service.settings import RolloutSettings
 from rollout_service.torch_engine import decoding, kv_cache, language_model
-from tally.families.registry import family_of
+from tally.families.registry import family_of, read_config
 from tally.families.shape import ModelShape
 from tally.families.vision_tower import tower
 from tally.job.settings import LoraConfig, TrainingConfig
@@ -34,6 +39,7 @@ SHAPE = ModelShape(
 # Layers of q and o (64 × 64), k and v (64 × 16), gate, up and down (64 × 128).
 LINEAR = 3 * (2 * 64 * 64 + 2 * 64 * 16 + 3 * 64 * 128)
 PROMPTS = Prompts(tokens=100, image_tokens=6, images=10)
+MEETING = RendezvousSettings(address="127.0.0.1")
 LORA = LoraConfig(r=4, lora_dropout=0.0)
 SHORT = TrainingConfig(num_generations=2, max_new_tokens=10)  # 20 tokens of completions
 FULL = SHORT.model_copy(update={"use_4bit": False})
@@ -68,6 +74,32 @@ def test_the_shape_counts_the_parameters_of_a_real_model(random_policy_path: Pat
     assert shape.largest_tensor == largest
 
 
+def test_the_shape_knows_how_wide_the_features_of_each_family_are(
+    small_policy: Policy, small_model_path: Path
+):
+    config, family = read_config(str(small_model_path))
+    shape = family.shape(config)
+    _, images = draw_groups(small_policy)
+    [features] = small_policy.features(["image"], lambda _: images[0])
+    assert features.shape[1] == shape.features_per_token * shape.hidden
+
+
+def test_processes_on_one_host_s_cpu_have_a_part_of_its_memory_each(random_policy_path: Path):
+    def job(**training: int) -> JobMemory:
+        return JobMemory.of_model(
+            str(random_policy_path),
+            Training(config=TrainingConfig(**training), lora=LORA),
+            lambda _: PROMPTS,
+            LearnerSettings(device="cpu", gpus_per_job=3, nodes_per_job=2, rendezvous=MEETING),
+        )
+
+    whole = job(processes=1).of_worker(SHORT)
+    for processes, here in ((2, 2), (5, 3), (0, 3)):
+        part = job(processes=processes).of_worker(SHORT)
+        assert part.available_bytes == whole.available_bytes // here
+        assert part.processes == here
+
+
 def test_the_weights_by_hand():
     full = estimate(TrainingConfig(use_4bit=False)).weights_bytes
     assert full == (LINEAR + 2 * 1000 * 64 + 5000) * 4
@@ -85,6 +117,15 @@ def test_features_of_all_images_are_kept_as_far_as_there_is_room():
     few = estimate(SHORT, prompts=replace(PROMPTS, images=2)).caches_bytes
     assert few == 2 * 6 * 64 * 4
     assert estimate(SHORT).caches_bytes == 10_000
+
+
+def test_deepstack_features_count_as_many_times_as_the_tower_gives_them():
+    shape = replace(SHAPE, features_per_token=3)
+    assert (
+        PROMPTS.features_bytes(shape, 2)
+        == 3 * PROMPTS.features_bytes(SHAPE, 2)
+        == 3 * 10 * 6 * 64 * 2
+    )
 
 
 # What a layer keeps of a token: the stream before two norms, queries, keys, values and what they
@@ -148,6 +189,27 @@ def test_a_replica_of_a_small_model_has_a_second_copy_of_its_layers():
     assert merged.weights_bytes == 2 * bare.weights_bytes + LINEAR * 4
 
 
+def test_a_replica_unpacks_the_4_bits_of_a_small_model():
+    small = replica(precision=Precision(bytes_per_number=2, use_4bit=True))
+    assert (
+        small.weights_bytes
+        == replica(precision=Precision(bytes_per_number=2, use_4bit=False)).weights_bytes
+    )
+    exact = replica(precision=Precision(bytes_per_number=4, use_4bit=True))
+    assert exact.weights_bytes == replica().weights_bytes
+    large = replace(SHAPE, layers=3 * 2**12)
+    held = estimate_replica_memory(
+        large,
+        SHORT,
+        LORA,
+        PROMPTS,
+        Precision(bytes_per_number=2, use_4bit=True),
+        device="cpu",
+        available_bytes=0,
+    )
+    assert held.weights_bytes == large.weights_bytes(bytes_per_number=2, use_4bit=True)
+
+
 def test_a_replica_holds_four_adapters_side_by_side():
     """q, k and v are one product of three ranks, gate and up one of two."""
     of_layer = 3 * (64 + 96) + (64 + 64) + 2 * (64 + 256) + (128 + 64)
@@ -173,6 +235,7 @@ def test_more_of_anything_is_never_less_memory():
         (memory, policy, "_IMAGES_AT_ONCE"),
         (memory, tower, "_PASS_PATCHES"),
         (replica_memory, language_model, "_MOST_MERGED_BYTES"),
+        (replica_memory, language_model, "_MOST_UNPACKED_BYTES"),
         (replica_memory, decoding, "_PREFILL_TOKENS"),
         (replica_memory, kv_cache, "_ROOM_TOKENS"),
     ],

@@ -1,5 +1,7 @@
 """What is said of a job's memory, and which settings are suggested."""
 
+from dataclasses import replace
+
 from learner_service.preflight.findings import Severity
 from learner_service.preflight.memory import MemoryEstimate
 from learner_service.preflight.memory_findings import of_memory
@@ -30,6 +32,13 @@ def test_the_nearest_settings_that_fit_the_memory():
         "train.config.batch_size": 4,
         "train.config.gradient_accumulation_steps": 32,
     }
+
+
+def test_what_processes_share_is_told_for_each():
+    (finding,) = of_memory(
+        TrainingConfig(batch_size=16), lambda training: replace(memory(training), processes=3)
+    )
+    assert finding.message.endswith("there are 8.0 GB for each of 3 processes")
 
 
 def test_four_bits_are_the_first_way_on_a_card_and_the_last_on_a_cpu():
