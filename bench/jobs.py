@@ -17,11 +17,15 @@ from learner_service.data.images import to_png
 from learner_service.job_folder.layout import JobFolder
 from tally.cli.stack.service_process import Service
 from tally.cli.stack.services import plan_services
+from tally.cli.stack.stack_secret import read_secret, write_secret
 from tally.cli.stack.supervisor import Supervisor
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
 from tally.rpc.blobs import BlobClient
+from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of_file
+from tally.rpc.secret import secret_metadata
+from tally.rpc.settings import ClientSettings
 
 _SERVICES = ("reward", "rollout", "learner")
 
@@ -40,7 +44,9 @@ class Stack:
 
     async def _put(self, path: Path) -> str:
         digest = digest_of_file(path)
-        async with grpc.aio.insecure_channel(self.learner_target) as channel:
+        settings = ClientSettings(target=self.learner_target)
+        secret = read_secret(self.data_dir)
+        async with open_channel(settings, idempotent_methods=(), secret=secret) as channel:
             await BlobClient(channel).put_file(path, digest)
         return digest
 
@@ -52,8 +58,9 @@ class Stack:
         job_id = str(uuid.uuid4())
         with grpc.insecure_channel(self.learner_target) as channel:
             stub = learner_pb2_grpc.LearnerServiceStub(channel)
-            stub.StartJob(pb.StartJobRequest(job_id=job_id, spec=spec))
-            for response in stub.WatchJob(pb.WatchJobRequest(job_id=job_id)):
+            shown = [secret_metadata(read_secret(self.data_dir))]
+            stub.StartJob(pb.StartJobRequest(job_id=job_id, spec=spec), metadata=shown)
+            for response in stub.WatchJob(pb.WatchJobRequest(job_id=job_id), metadata=shown):
                 yield job_id, response.event
         if response.event.job_ended.status != pb.JOB_STATUS_COMPLETED:
             raise RuntimeError(response.event.job_ended.error_message)
@@ -86,6 +93,7 @@ def running_stack(
     supervisor = Supervisor(
         services, folder / "logs", stopped=lambda: False, report=lambda text: None
     )
+    write_secret(folder)
     port = dict(services[-1].environment)["TALLY_LEARNER_SERVER__PORT"]
     try:
         supervisor.start()

@@ -30,9 +30,9 @@ _PREFLIGHT_SECONDS = 600.0
 class LearnerClient:
     """Raises the exceptions of `tally.rpc.errors`."""
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(self, settings: ClientSettings, secret: str | None = None) -> None:
         methods = (*_IDEMPOTENT, *BLOB_METHODS)
-        self._channel = open_channel(settings, idempotent_methods=methods)
+        self._channel = open_channel(settings, idempotent_methods=methods, secret=secret)
         self._stub = learner_pb2_grpc.LearnerServiceStub(self._channel)
         self._blobs = BlobClient(self._channel)
 

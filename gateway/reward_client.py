@@ -25,8 +25,10 @@ class ParsedAnswer:
 class RewardClient:
     """Raises the exceptions of `tally.rpc.errors`."""
 
-    def __init__(self, settings: ClientSettings) -> None:
-        self._channel = open_channel(settings, idempotent_methods=_IDEMPOTENT_METHODS)
+    def __init__(self, settings: ClientSettings, secret: str | None = None) -> None:
+        self._channel = open_channel(
+            settings, idempotent_methods=_IDEMPOTENT_METHODS, secret=secret
+        )
         self._stub = reward_pb2_grpc.RewardServiceStub(self._channel)
 
     async def parse(self, answers: list[str]) -> list[ParsedAnswer]:

@@ -60,7 +60,9 @@ async def run(settings: LearnerSettings) -> None:
         await asyncio.gather(*queue, return_exceptions=True)
         hosts.close()
 
-    server = RpcServer(settings.server, service_names=SERVICE_NAMES, register=register)
+    server = RpcServer(
+        settings.server, service_names=SERVICE_NAMES, register=register, secret=settings.secret
+    )
     try:
         await serve(server, settings.server, load=load, watch=watch, drain=drain)
     finally:

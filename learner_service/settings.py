@@ -9,7 +9,11 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from tally.rpc.settings import ClientSettings, ServerSettings, ServiceSettings
+from tally.rpc.settings import ClientSettings, RpcServiceSettings, ServerSettings
+
+_PREFIX = "TALLY_LEARNER_"
+# How a worker gets what no file holds.
+SECRET_VARIABLE = f"{_PREFIX}SERVICES_SECRET"
 
 
 class Tracker(StrEnum):
@@ -38,12 +42,10 @@ class RendezvousSettings(BaseModel):
     )
 
 
-class LearnerSettings(ServiceSettings):
+class LearnerSettings(RpcServiceSettings):
     """Holds the policy, runs GRPO in a worker process per job, keeps blobs and checkpoints."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="TALLY_LEARNER_", cli_prog_name="python -m learner_service"
-    )
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, cli_prog_name="python -m learner_service")
 
     server: ServerSettings = Field(
         ServerSettings(port=50053), description="Where the service listens."

@@ -22,6 +22,7 @@ async def _run(settings: RewardSettings) -> None:
         register=lambda server: reward_pb2_grpc.add_RewardServiceServicer_to_server(
             RewardServicer(), server
         ),
+        secret=settings.secret,
     )
     await serve(server, settings.server)
 

@@ -3,10 +3,10 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from tally.rpc.settings import ServerSettings, ServiceSettings
+from tally.rpc.settings import RpcServiceSettings, ServerSettings
 
 
-class RewardSettings(ServiceSettings):
+class RewardSettings(RpcServiceSettings):
     """Reads a count out of an answer and scores it against the true count."""
 
     model_config = SettingsConfigDict(

@@ -31,13 +31,16 @@ def main() -> None:
 
 async def run(settings: RolloutSettings, engine: Engine, folder: Path) -> None:
     """Serves `engine` until SIGTERM; blobs are kept in `folder`."""
-    async with open_channel(settings.blob, idempotent_methods=IDEMPOTENT_METHODS) as channel:
+    async with open_channel(
+        settings.blob, idempotent_methods=IDEMPOTENT_METHODS, secret=settings.secret
+    ) as channel:
         blobs = BlobCache(folder, settings.cache_bytes, BlobClient(channel))
         servicer = RolloutServicer(settings, engine, blobs)
         server = RpcServer(
             settings.server,
             service_names=[SERVICE_NAME],
             register=lambda s: rollout_pb2_grpc.add_RolloutServiceServicer_to_server(servicer, s),
+            secret=settings.secret,
         )
         try:
             await serve(server, settings.server, load=servicer.load, watch=engine.watch)

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
 
-from tally.rpc.settings import ClientSettings, ServerSettings, ServiceSettings
+from tally.rpc.settings import ClientSettings, RpcServiceSettings, ServerSettings
 
 
 class VllmSettings(BaseModel):
@@ -42,7 +42,7 @@ class VllmSettings(BaseModel):
     )
 
 
-class RolloutSettings(ServiceSettings):
+class RolloutSettings(RpcServiceSettings):
     """Samples completions from a base model and from adapters that it fetches by digest."""
 
     model_config = SettingsConfigDict(

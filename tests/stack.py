@@ -13,6 +13,8 @@ from pathlib import Path
 
 import requests
 
+from tally.cli.stack.stack_secret import read_secret
+from tally.rpc.secret import secret_metadata
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +70,11 @@ class Stack:
         """host:port of a service behind the gateway."""
         log = (self.data_dir / "logs" / f"{service}.log").read_text()
         return re.findall(r"listening on (\S+)", log)[-1]
+
+    @property
+    def shown(self) -> list[tuple[str, str]]:
+        """The metadata of a call to a service behind the gateway."""
+        return [secret_metadata(read_secret(self.data_dir))]
 
     def pids(self, module: str) -> list[int]:
         """Processes of this stack that run `module`."""

@@ -20,11 +20,12 @@ async def open_clients(
         if waiting:
             report(Notice(message="the reward service does not answer; waiting for it"))
 
+    secret = settings.secret
     rollout_channel = open_channel(
-        settings.rollout, idempotent_methods=ROLLOUT_METHODS, health_checked=True
+        settings.rollout, idempotent_methods=ROLLOUT_METHODS, health_checked=True, secret=secret
     )
     reward_channel = open_channel(
-        settings.reward, idempotent_methods=REWARD_METHODS, health_checked=True
+        settings.reward, idempotent_methods=REWARD_METHODS, health_checked=True, secret=secret
     )
     wait_seconds = settings.rollout_wait_seconds
     return (

@@ -14,7 +14,9 @@ from tally.rpc.logs import configure_logging
 
 
 async def run(settings: HostSettings) -> None:
-    async with open_channel(settings.learner, idempotent_methods=IDEMPOTENT_METHODS) as channel:
+    async with open_channel(
+        settings.learner, idempotent_methods=IDEMPOTENT_METHODS, secret=settings.secret
+    ) as channel:
         agent = HostAgent(settings, HostClient(channel), Shares(settings, BlobClient(channel)))
         running = asyncio.create_task(agent.run())
         for number in (signal.SIGTERM, signal.SIGINT):

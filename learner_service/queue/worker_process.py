@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from learner_service.errors import LESS_MEMORY
 from learner_service.events import Event, WorkerFailed, from_json
 from learner_service.job_folder.task import WorkerTask
+from learner_service.settings import SECRET_VARIABLE
 from tally.host.memory import memory_kills
 from tally.host.torchrun import ADDRESS_VARIABLES, RANK_VARIABLES
 
@@ -39,10 +40,13 @@ class WorkerExit:
         return f"the worker was killed, {why} memory ran out; {LESS_MEMORY}"
 
 
-def _environment() -> dict[str, str]:
-    """This process's own, without what a torchrun above it says: a job has ranks of its own."""
+def _environment(task: WorkerTask) -> dict[str, str]:
+    """This process's own with the secret, which the task's file leaves out, and without what a
+    torchrun above it says: a job has ranks of its own."""
     foreign = {*RANK_VARIABLES, *ADDRESS_VARIABLES}
-    return {name: value for name, value in os.environ.items() if name not in foreign}
+    own = {name: value for name, value in os.environ.items() if name not in foreign}
+    secret = task.settings.services_secret
+    return own | ({SECRET_VARIABLE: secret.get_secret_value()} if secret else {})
 
 
 class WorkerProcess:
@@ -72,7 +76,7 @@ class WorkerProcess:
                     str(task_file),
                     str(write_descriptor),
                     str(os.getpid()),
-                    env=_environment(),
+                    env=_environment(self._task),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import grpc
 
-from tally.rpc.interceptors import DeadlineInterceptor
+from tally.rpc.call_details import give_deadline, show_secret
 from tally.rpc.settings import ClientSettings
 from tally.rpc.tls import channel_credentials
 
@@ -17,8 +17,9 @@ def open_channel(
     *,
     idempotent_methods: Sequence[str],
     health_checked: bool = False,
+    secret: str | None = None,
 ) -> grpc.aio.Channel:
-    """Opens a channel that spreads calls over every address behind the target.
+    """Opens a channel that spreads calls over every address behind the target, and shows `secret`.
 
     `idempotent_methods` are full names ("tally.reward.v1.RewardService/Score"): only these are
     retried. With `health_checked`, an address gets calls only while it answers SERVING. One that
@@ -41,7 +42,9 @@ def open_channel(
         ("grpc.max_reconnect_backoff_ms", 5_000),
         ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ]
-    interceptors = [DeadlineInterceptor(settings.timeout_seconds)]
+    interceptors = give_deadline(settings.timeout_seconds)
+    if secret is not None:
+        interceptors += show_secret(secret)
     if settings.tls.enabled:
         credentials = channel_credentials(settings.tls)
         return grpc.aio.secure_channel(settings.target, credentials, options, None, interceptors)

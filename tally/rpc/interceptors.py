@@ -1,4 +1,4 @@
-"""Server side: domain errors to statuses. Client side: a deadline on every call."""
+"""Domain errors to statuses, on every server."""
 
 import asyncio
 import inspect
@@ -79,28 +79,3 @@ async def _abort(context: grpc.aio.ServicerContext, method: str, error: Exceptio
     message = f"internal error; its id in the log is {error_id}"
     await context.abort(grpc.StatusCode.INTERNAL, message)
     raise AssertionError("abort always raises")
-
-
-class DeadlineInterceptor(
-    grpc.aio.UnaryUnaryClientInterceptor,
-    grpc.aio.UnaryStreamClientInterceptor,
-    grpc.aio.StreamUnaryClientInterceptor,
-):
-    """Gives a call that names no time-out the channel's own."""
-
-    def __init__(self, timeout_seconds: float) -> None:
-        self._timeout_seconds = timeout_seconds
-
-    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        return await continuation(self._limit(details), request)
-
-    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-        return await continuation(self._limit(details), request)
-
-    async def intercept_stream_unary(self, continuation: Any, details: Any, requests: Any) -> Any:
-        return await continuation(self._limit(details), requests)
-
-    def _limit(self, details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
-        if details.timeout is not None:
-            return details
-        return details._replace(timeout=self._timeout_seconds)

@@ -1,4 +1,4 @@
-"""One way to serve: health, reflection, errors, limits, keepalive, and a drain on SIGTERM."""
+"""One way to serve: health, reflection, the secret, errors, limits, and a drain on SIGTERM."""
 
 import asyncio
 import gc
@@ -11,6 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tally.rpc.interceptors import ErrorInterceptor
+from tally.rpc.secret import SecretCheck
 from tally.rpc.settings import ServerSettings
 from tally.rpc.tls import server_credentials
 
@@ -33,15 +34,21 @@ class RpcServer:
     """A gRPC server that answers health and reflection; NOT_SERVING until told otherwise.
 
     `register` adds the servicers; `service_names` are their full names, for health and reflection.
+    A call of theirs that does not show `secret` is refused, where there is one.
     """
 
     def __init__(
-        self, settings: ServerSettings, *, service_names: Sequence[str], register: Register
+        self,
+        settings: ServerSettings,
+        *,
+        service_names: Sequence[str],
+        register: Register,
+        secret: str | None = None,
     ) -> None:
         self._settings = settings
         self._service_names = tuple(service_names)
         self._server = grpc.aio.server(
-            interceptors=[ErrorInterceptor()],
+            interceptors=[*([SecretCheck(secret)] if secret else []), ErrorInterceptor()],
             maximum_concurrent_rpcs=settings.max_concurrent_calls,
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),

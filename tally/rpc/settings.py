@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+_SECRET = "services_secret"
+_FEWEST_SECRET_CHARACTERS = 32
 
 
 class TlsSettings(BaseModel):
@@ -57,6 +60,19 @@ class ServerSettings(BaseModel):
         "calls end on the old one. Clients of a DNS name then find replicas that joined.",
     )
     tls: TlsSettings = Field(TlsSettings(), description="Mutual TLS; off if unset.")
+    open_to_anyone: bool = Field(
+        False,
+        description="Take calls off this machine without a secret and without TLS: whoever reaches "
+        "the port may make any call.",
+    )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        try:
+            return ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 class ClientSettings(BaseModel):
@@ -104,6 +120,30 @@ class ServiceSettings(BaseSettings):
     )
 
     log_level: LogLevel = Field("info", description="Least severe messages that are logged.")
+    services_secret: SecretStr | None = Field(
+        None,
+        # A worker gets it in its environment, never in a file.
+        exclude=True,
+        description="What the services show each other with every call, at least "
+        f"{_FEWEST_SECRET_CHARACTERS} characters, the same for all; never as an option of the "
+        "command line.",
+    )
+    services_secret_path: Path | None = Field(
+        None, description="A file that holds it, in the place of the variable."
+    )
+
+    @model_validator(mode="after")
+    def _usable_secret(self) -> Self:
+        check_secret(self.secret)
+        return self
+
+    @property
+    def secret(self) -> str | None:
+        """What this service shows, and asks of its callers; None where there is none."""
+        if self.services_secret_path is not None:
+            return _read_secret(self.services_secret_path)
+        secret = self.services_secret
+        return None if secret is None else secret.get_secret_value()
 
     @classmethod
     def read(cls, arguments: Sequence[str] | None = None) -> Self:
@@ -112,12 +152,60 @@ class ServiceSettings(BaseSettings):
         `arguments` are the process's own where None.
         """
         options = sys.argv[1:] if arguments is None else list(arguments)
+        _refuse_secret_option(options)
         try:
             return cls(_cli_parse_args=options)
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
-                where = ".".join(map(str, fault["loc"]))
-                sys.stderr.write(f"{where}: {fault['msg']}\n")
+                where = [".".join(map(str, fault["loc"]))] if fault["loc"] else []
+                said = fault["msg"].removeprefix("Value error, ")
+                sys.stderr.write(f"{': '.join([*where, said])}\n")
         except SettingsError as error:
             sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
+class RpcServiceSettings(ServiceSettings):
+    """Of a service that takes gRPC calls; a subclass says at which port."""
+
+    server: ServerSettings = Field(ServerSettings(), description="Where the service listens.")
+
+    @model_validator(mode="after")
+    def _refuse_an_open_port(self) -> Self:
+        server = self.server
+        guarded = self.secret is not None or server.tls.enabled
+        if not (guarded or server.on_loopback or server.open_to_anyone):
+            raise ValueError(
+                f"server.host {server.host} is reached from other machines: set {_SECRET} or "
+                f"{_SECRET}_path, or mutual TLS (server.tls), or, to let anyone call who reaches "
+                "the port, server.open_to_anyone"
+            )
+        return self
+
+
+def check_secret(secret: str | None) -> None:
+    """Raises ValueError for one that is too short, or that no header can hold."""
+    if secret is None:
+        return
+    if len(secret) < _FEWEST_SECRET_CHARACTERS or not (secret.isascii() and secret.isprintable()):
+        raise ValueError(
+            f"{_SECRET}: expected at least {_FEWEST_SECRET_CHARACTERS} printable ASCII characters, "
+            "such as `openssl rand -hex 32` gives"
+        )
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{_SECRET}_path: can't be read ({type(error).__name__})") from error
+
+
+def _refuse_secret_option(options: Sequence[str]) -> None:
+    option = f"--{_SECRET.replace('_', '-')}"
+    if any(given.partition("=")[0] == option for given in options):
+        sys.stderr.write(
+            f"{option}: everybody on this machine reads a command line; set the variable, or "
+            f"{option}-path\n"
+        )
         sys.exit(2)

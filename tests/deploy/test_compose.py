@@ -15,7 +15,11 @@ import yaml
 from tally.job.settings import TrainingConfig
 from tests.deploy.images import DEPLOY, ROOT, SETTINGS, image, read_settings, unknown_settings
 
-SECRETS = {"TALLY_DATABASE_PASSWORD": "p@ss/w:rd", "TALLY_TOKEN": "s3cret"}
+SECRETS = {
+    "TALLY_DATABASE_PASSWORD": "p@ss/w:rd",
+    "TALLY_TOKEN": "s3cret",
+    "TALLY_SERVICES_SECRET": "s3cret-" * 6,
+}
 GRPC = {"reward", "learner", "rollout"}
 HOSTS = {"blob": "learner"}  # who serves what a setting is named after
 FILES = ("docker-compose.yml",)

@@ -62,12 +62,20 @@ def test_it_runs_as_a_numeric_user_who_is_not_root_and_owns_its_folders(service:
 def test_its_environment_is_read_by_its_settings(service: str, monkeypatch):
     environment = image(service).environment
     assert not unknown_settings(service, environment)
-    settings = read_settings(service, environment, monkeypatch)
+    secret = {f"TALLY_{service.upper()}_SERVICES_SECRET": "s3cret-" * 6}
+    settings = read_settings(service, environment | secret, monkeypatch)
     server = getattr(settings, "server", settings)
     assert server.host == "0.0.0.0"
     assert image(service).values("EXPOSE") == [str(server.port)]
     default = SETTINGS[service].model_construct()
     assert server.port == getattr(default, "server", default).port
+
+
+@pytest.mark.parametrize("service", sorted(set(SETTINGS) - {"gateway"}))
+def test_a_grpc_service_does_not_start_without_the_secret(service: str, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        read_settings(service, image(service).environment, monkeypatch)
+    assert "services_secret" in capsys.readouterr().err
 
 
 @services

@@ -12,7 +12,11 @@ from tests.deploy.images import DEPLOY, ROOT, SETTINGS, image, read_settings, un
 
 FOLDER = DEPLOY / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
-SECRET = {"token": "s3cret", "database-url": "postgresql://tally:secret@postgres/tally"}
+SECRET = {
+    "token": "s3cret",
+    "services-secret": "s3cret-" * 6,
+    "database-url": "postgresql://tally:secret@postgres/tally",
+}
 GRPC = {"reward", "learner", "rollout"}
 services = pytest.mark.parametrize("service", sorted(SETTINGS))
 

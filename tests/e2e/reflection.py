@@ -15,8 +15,10 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 class ReflectedServer:
     """A server's services and messages, as its reflection describes them."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
+    def __init__(self, channel: grpc.Channel, shown: list[tuple[str, str]]) -> None:
+        """`shown` is the metadata of every call; reflection needs none."""
         self._channel = channel
+        self._shown = shown
         self._database = ProtoReflectionDescriptorDatabase(channel)
         self._pool = DescriptorPool(self._database)
 
@@ -36,4 +38,5 @@ class ReflectedServer:
             response_deserializer=GetMessageClass(described.output_type).FromString,
         )
         message = ParseDict(request, GetMessageClass(described.input_type)())
-        return MessageToDict(invoke(message, timeout=60), preserving_proto_field_name=True)
+        answer = invoke(message, timeout=60, metadata=self._shown)
+        return MessageToDict(answer, preserving_proto_field_name=True)

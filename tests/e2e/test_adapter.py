@@ -103,7 +103,8 @@ def service_answers(stack, adapter_digest: str, questions: list[Question]) -> li
                 num_completions=1,
                 sampling=sampling,
             )
-            answers.append(list(stub.Generate(request, timeout=60).completions[0].token_ids))
+            (completion,) = stub.Generate(request, timeout=60, metadata=stack.shown).completions
+            answers.append(list(completion.token_ids))
     return answers
 
 

@@ -48,9 +48,11 @@ def folder(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def here(stack: Stack, text: str) -> str:
-    """The document's text with this stack's addresses and its model."""
+    """The document's text with this stack's addresses, its secret and its model."""
     for port, service in PORTS.items():
         text = text.replace(f"localhost:{port}", stack.target(service))
+    # As the document says of services that share a secret.
+    text = text.replace("timeout=", f"metadata={stack.shown}, timeout=")
     return text.replace("Qwen/Qwen2.5-VL-3B-Instruct", DEFAULT_MODEL)
 
 
@@ -82,7 +84,7 @@ def commands(stack: Stack, number: int) -> list[list[str]]:
     return [shlex.split(line.partition(" < ")[0]) for line in text.splitlines()]
 
 
-def answer(words: list[str], sent: str = "{}") -> Any:
+def answer(stack: Stack, words: list[str], sent: str = "{}") -> Any:
     """What a grpcurl command brings, by Python: names, the fields of a message, or a response."""
     assert words[:2] == ["grpcurl", "-plaintext"]
     if words[2] == "-d":
@@ -90,7 +92,7 @@ def answer(words: list[str], sent: str = "{}") -> Any:
         words = words[2:]
     target, *verb = words[2:]
     with grpc.insecure_channel(target) as channel:
-        server = ReflectedServer(channel)
+        server = ReflectedServer(channel, stack.shown)
         match verb:
             case ["list"]:
                 return server.services()
@@ -103,11 +105,11 @@ def answer(words: list[str], sent: str = "{}") -> Any:
 def test_score_by_reflection_answers_as_documented(stack: Stack):
     (command,) = commands(stack, 0)
     (expected,) = blocks("json")
-    assert answer(command) == json.loads(expected)
+    assert answer(stack, command) == json.loads(expected)
 
 
 def test_reflection_shows_services_messages_and_the_model(stack: Stack):
-    rewards, services, fields, model = map(answer, commands(stack, 1))
+    rewards, services, fields, model = (answer(stack, words) for words in commands(stack, 1))
     assert "progressive_count" in {reward["name"] for reward in rewards["rewards"]}
     assert "tally.rollout.v1.RolloutService" in services
     assert "prompt_token_ids" in fields
@@ -122,7 +124,7 @@ def test_score_in_python_prints_what_it_says(stack: Stack, tmp_path: Path):
 
 def test_generate_by_reflection_samples_from_the_picture(stack: Stack, folder: Path):
     (command,) = commands(stack, 2)
-    completions = answer(command, (folder / "request.json").read_text())["completions"]
+    completions = answer(stack, command, (folder / "request.json").read_text())["completions"]
     assert len(completions) == 4
     for completion in completions:
         assert len(completion["token_ids"]) == len(completion["log_probabilities"])

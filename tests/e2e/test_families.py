@@ -100,8 +100,9 @@ def answers(stack: Stack, engine: str, question: Question, adapter: str) -> list
     )
     with grpc.insecure_channel(stack.target("rollout")) as channel:
         stub = rollout_pb2_grpc.RolloutServiceStub(channel)
-        assert stub.GetModel(rollout_pb2.GetModelRequest(), timeout=60).engine == engine
-        answered = stub.Generate(request, timeout=60).completions
+        asked = rollout_pb2.GetModelRequest()
+        assert stub.GetModel(asked, timeout=60, metadata=stack.shown).engine == engine
+        answered = stub.Generate(request, timeout=60, metadata=stack.shown).completions
     return [
         Completion(
             token_ids=tuple(c.token_ids),

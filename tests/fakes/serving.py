@@ -16,11 +16,15 @@ async def serve(
     servicer: object,
     service_name: str = "",
     host: str = "127.0.0.1",
+    secret: str | None = None,
 ) -> AsyncIterator[RpcServer]:
     """`add` is the generated add_…Servicer_to_server; the health of `service_name` is SERVING."""
     names = [service_name] if service_name else []
     server = RpcServer(
-        ServerSettings(host=host), service_names=names, register=lambda s: add(servicer, s)
+        ServerSettings(host=host),
+        service_names=names,
+        register=lambda s: add(servicer, s),
+        secret=secret,
     )
     await server.start()
     await server.set_serving(True)

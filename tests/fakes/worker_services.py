@@ -66,16 +66,23 @@ class NotingRollouts(FakeRollouts):
 class WorkerServices:
     """Both services on an event loop of their own, as a worker meets them."""
 
-    def __init__(self, rollouts: RolloutServiceServicer, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        rollouts: RolloutServiceServicer,
+        host: str = "127.0.0.1",
+        secret: str | None = None,
+    ) -> None:
         self._host = host
+        self._secret = secret
         self._loop = BackgroundLoop(threading.Event())
         self._running = AsyncExitStack()
         self.rollout, self.reward = self._loop.run(self._start(rollouts))
 
     async def _start(self, rollouts: RolloutServiceServicer) -> list[ClientSettings]:
+        place = self._host, self._secret
         servers = [
-            serve(add_RolloutServiceServicer_to_server, rollouts, _ROLLOUT_NAME, self._host),
-            serve(add_RewardServiceServicer_to_server, RewardServicer(), SERVICE_NAME, self._host),
+            serve(add_RolloutServiceServicer_to_server, rollouts, _ROLLOUT_NAME, *place),
+            serve(add_RewardServiceServicer_to_server, RewardServicer(), SERVICE_NAME, *place),
         ]
         ports = [(await self._running.enter_async_context(server)).port for server in servers]
         return [ClientSettings(target=f"{self._host}:{port}") for port in ports]

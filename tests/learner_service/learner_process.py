@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -20,6 +21,7 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.job_folder.layout import JobFolder
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
+from tally.rpc.secret import secret_metadata
 from tests.learner_service.data.test_dataset import encoded, line, write_zip
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -123,9 +125,22 @@ class Learner:
         self.process.wait()
 
 
+def stub_of(channel: grpc.Channel, secret: str | None) -> learner_pb2_grpc.LearnerServiceStub:
+    """One whose calls show the secret, where there is one."""
+    stub = learner_pb2_grpc.LearnerServiceStub(channel)
+    if secret is not None:
+        for method, call in vars(stub).items():
+            setattr(stub, method, partial(call, metadata=[secret_metadata(secret)]))
+    return stub
+
+
 @contextmanager
 def learner(
-    data_dir: Path, *options: str, through: Sequence[str] = (), address: str = "127.0.0.1"
+    data_dir: Path,
+    *options: str,
+    through: Sequence[str] = (),
+    address: str = "127.0.0.1",
+    secret: str | None = None,
 ) -> Iterator[Learner]:
     """A learner that listens at `address`; it is asked to end, if it has not ended."""
     log = data_dir.with_suffix(".log")
@@ -152,7 +167,7 @@ def learner(
         target = f"{address}:{wait_until(port)}"
         with grpc.insecure_channel(target) as channel:
             grpc.channel_ready_future(channel).result(PATIENCE_SECONDS)
-            yield Learner(process, target, learner_pb2_grpc.LearnerServiceStub(channel), data_dir)
+            yield Learner(process, target, stub_of(channel, secret), data_dir)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

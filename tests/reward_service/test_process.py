@@ -111,8 +111,8 @@ def test_a_wrong_setting_is_named(arguments: list[str], variables: dict[str, str
 
 
 def test_the_environment_sets_what_the_command_line_leaves(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TALLY_REWARD_SERVER__HOST", "0.0.0.0")
+    monkeypatch.setenv("TALLY_REWARD_SERVER__HOST", "127.0.0.2")
     monkeypatch.setenv("TALLY_REWARD_LOG_LEVEL", "debug")
     settings = RewardSettings()
-    assert (settings.server.host, settings.server.port) == ("0.0.0.0", 50051)
+    assert (settings.server.host, settings.server.port) == ("127.0.0.2", 50051)
     assert settings.log_level == "debug"

@@ -16,6 +16,7 @@ from tally.cli.stack.services import (
     reachable,
     resolve_model,
 )
+from tally.cli.stack.stack_secret import write_secret
 from tally.cli.stack.stop_request import StopRequest, stop_on_signals
 from tally.cli.stack.supervisor import Supervisor
 from tally.host.locks import InUse, hold
@@ -88,6 +89,7 @@ def running_stack(
     """
     check_port_is_free(host, port)
     with _hold(data_dir):
+        write_secret(data_dir)
         supervisor = Supervisor(
             plan_services(
                 data_dir=data_dir,

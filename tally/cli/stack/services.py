@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tally import samples
 from tally.cli.errors import StackFailed
 from tally.cli.stack.service_process import Service
+from tally.cli.stack.stack_secret import secret_path
 
 DEFAULT_MODEL = str(Path(samples.__file__).with_name("counting_policy"))
 _HOST = "127.0.0.1"
@@ -43,8 +44,9 @@ def plan_services(
 ) -> list[Service]:
     """The services in the order of their start; `host` and `port` are the gateway's.
 
-    `use_4bit`: how the replicas hold the base; None as the operator's variable says, or else as a
-    job does that doesn't say, where the engine can.
+    They share the secret that `write_secret` leaves in `data_dir`. `use_4bit`: how the replicas
+    hold the base; None as the operator's variable says, or else as a job does that doesn't say,
+    where the engine can.
     """
     rollouts = ["rollout"] if replicas == 1 else [f"rollout-{n + 1}" for n in range(replicas)]
     internal = ["reward", *rollouts, "learner"]
@@ -58,6 +60,8 @@ def plan_services(
         settings[name] |= precision
     settings["learner"]["ROLLOUT__TARGET"] = _balance([target[name] for name in rollouts])
     settings["gateway"] |= {"HOST": host, "PORT": str(port)}
+    for own in settings.values():
+        own["SERVICES_SECRET_PATH"] = str(secret_path(data_dir.resolve()))
     checks = {name: _grpc_check(target[name]) for name in internal}
     checks["gateway"] = _http_check(f"http://{reachable(host)}:{port}/healthz")
     return [

@@ -39,6 +39,9 @@ from tests.waiting import eventually
 OFFER = {"host_name": "b", "processes": 2, "release": installed_release()}
 
 
+SECRET = "s3cret-" * 6
+
+
 class ScriptedProcess:
     """Stands for WorkerProcess on the host: runs until it is stopped, or exits as it is told to."""
 
@@ -138,6 +141,7 @@ async def lent(lender: Lender, tmp_path: Path) -> AsyncIterator[None]:
         processes=2,
         data_dir=tmp_path / "host",
         interface="eth3",
+        services_secret=SECRET,
     )
     async with open_channel(settings.learner, idempotent_methods=()) as channel:
         agent = HostAgent(settings, HostClient(channel), Shares(settings, BlobClient(channel)))
@@ -174,6 +178,7 @@ async def test_a_share_has_its_data_and_its_checkpoint_in_the_hosts_own_folders(
     assert there.settings.data_dir == own
     assert there.launch.rendezvous == RendezvousSettings(address="192.0.2.1", interface="eth3")
     assert there.settings.rollout == task.settings.rollout
+    assert there.settings.secret == SECRET
     assert there.model_source == "/models/there/small"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tally.cli.stack.stack_secret import read_secret, secret_path, write_secret
 from tally.learner.v1 import learner_pb2 as pb
 from tests.fakes.counting_rollouts import ServedCounting
 from tests.fakes.worker_services import WorkerServices
@@ -24,9 +25,16 @@ def network() -> Iterator[HostNetwork]:
 
 
 @pytest.fixture
-def options(random_policy_path: Path, network: HostNetwork) -> Iterator[list[str]]:
+def secret(tmp_path: Path) -> str:
+    return read_secret(write_secret(tmp_path).parent)
+
+
+@pytest.fixture
+def options(
+    random_policy_path: Path, network: HostNetwork, tmp_path: Path, secret: str
+) -> Iterator[list[str]]:
     """Those of the learner, which is host 1."""
-    services = WorkerServices(ServedCounting(random_policy_path), network.own)
+    services = WorkerServices(ServedCounting(random_policy_path), network.own, secret)
     yield [
         *services.learner_options(random_policy_path),
         "--nodes-per-job",
@@ -37,6 +45,8 @@ def options(random_policy_path: Path, network: HostNetwork) -> Iterator[list[str
         INTERFACE,
         "--host-silence-seconds",
         str(SILENCE_SECONDS),
+        "--services-secret-path",
+        str(secret_path(tmp_path)),
     ]
     services.close()
 
@@ -55,6 +65,8 @@ def lent_host(network: HostNetwork, folder: Path, target: str) -> Iterator[Path]
         "second",
         "--interface",
         INTERFACE,
+        "--services-secret-path",
+        str(secret_path(folder)),
         log=log,
         through=network.command(2),
     )
@@ -71,11 +83,11 @@ def assert_completed(running: Learner, job_id: str, log: Path) -> None:
 
 
 def test_two_hosts_train_one_job_and_one_goes_on_alone_when_the_link_is_cut(
-    tmp_path: Path, network: HostNetwork, options: list[str]
+    tmp_path: Path, network: HostNetwork, options: list[str], secret: str
 ):
     data_dir = tmp_path / "learner"
     digest = put_dataset(data_dir)
-    first = {"through": network.command(1), "address": network.address(1)}
+    first = {"through": network.command(1), "address": network.address(1), "secret": secret}
     with learner(data_dir, *options, **first) as running:
         alone = running.start_job(digest, processes=1)
         with lent_host(network, tmp_path, running.target) as log:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from learner_service.job_folder.task import WorkerTask
 from learner_service.queue import worker_process
 from learner_service.queue.worker_process import WorkerProcess
 from tests.learner_service.made_up_task import made_up_task
@@ -36,6 +37,24 @@ async def test_what_a_torchrun_above_says_is_not_handed_on(
 ):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"):
         monkeypatch.setenv(name, "2")
-    handed_on = worker_process._environment()
+    handed_on = worker_process._environment(made_up_task(tmp_path))
     assert not {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"} & handed_on.keys()
     assert handed_on["PATH"] == os.environ["PATH"]
+
+
+def test_a_worker_gets_the_secret_in_its_environment_and_in_no_file(tmp_path: Path):
+    secret = "s3cret-" * 6
+    task = made_up_task(tmp_path, services_secret=secret)
+    assert secret not in task.write().read_text()
+    assert WorkerTask.read(task.folder.task).settings.secret is None
+    variables = worker_process._environment(task)
+    assert variables["TALLY_LEARNER_SERVICES_SECRET"] == secret
+
+
+def test_a_worker_reads_the_secret_that_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    secret = "s3cret-" * 6
+    task = made_up_task(tmp_path, services_secret=secret)
+    monkeypatch.setenv("TALLY_LEARNER_SERVICES_SECRET", secret)
+    assert WorkerTask.read(task.write()).settings.secret == secret

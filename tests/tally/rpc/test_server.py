@@ -50,6 +50,8 @@ class Blobs(blob_pb2_grpc.BlobServiceServicer):
         return blob_pb2.StatResponse(exists=True)
 
     async def Fetch(self, request, context):
+        if request.digest == "slow":
+            await asyncio.sleep(60)
         yield blob_pb2.FetchResponse(total_size_bytes=1)
         raise NotFound("gone in the middle")
 
@@ -115,6 +117,14 @@ async def test_a_call_without_a_deadline_gets_the_channels():
     async with running(Blobs()) as server, channel_to(server, timeout_seconds=0.2) as channel:
         with pytest.raises(Exception, match="Deadline"):
             await stat(channel, "slow")
+
+
+async def test_a_stream_without_a_deadline_gets_the_channels_too():
+    async with running(Blobs()) as server, channel_to(server, timeout_seconds=0.2) as channel:
+        call = blob_pb2_grpc.BlobServiceStub(channel).Fetch(blob_pb2.FetchRequest(digest="slow"))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 async def test_an_idempotent_call_is_tried_again():

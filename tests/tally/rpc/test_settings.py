@@ -20,9 +20,9 @@ def test_a_host_from_the_environment_keeps_the_default_port(
     name: str, monkeypatch: pytest.MonkeyPatch
 ):
     settings_class, port = SERVICES[name]
-    monkeypatch.setenv(f"TALLY_{name}_SERVER__HOST", "0.0.0.0")
+    monkeypatch.setenv(f"TALLY_{name}_SERVER__HOST", "127.0.0.2")
     settings = settings_class.read([])
-    assert (settings.server.host, settings.server.port) == ("0.0.0.0", port)
+    assert (settings.server.host, settings.server.port) == ("127.0.0.2", port)
 
 
 def test_a_target_from_the_environment_keeps_the_default_deadline(monkeypatch: pytest.MonkeyPatch):
