@@ -23,26 +23,28 @@ from tally.rpc.release import installed_release
 _DESCRIPTION = """Teaches a vision-language model to count: upload a ZIP of images with questions
 and answers, train a LoRA adapter with GRPO, watch it live, download the adapter."""
 _REFUSALS: Responses = {
-    **refusal(403, "A page of another site asked for it."),
+    **refusal(401, "A token is needed, or another one."),
+    **refusal(403, "The token's role or owner does not fit, or a page of another site asks."),
     **refusal(422, "The request must change; `errors` says where."),
+    **refusal(429, "Too often; the header Retry-After says when again."),
     **refusal(503, "Something behind this server is away; try again."),
 }
 
 
 class _TokenApp(FastAPI):
-    """Its OpenAPI document says that each request needs the token."""
+    """Its OpenAPI document says that a request needs a token, or may: where there is none yet."""
 
     def openapi(self) -> dict[str, Any]:
         schema = super().openapi()
         schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["token"] = {"type": "http", "scheme": "bearer"}
-        schema["security"] = [{"token": []}]
+        needed = self.state.services.access.is_required
+        schema["security"] = [{"token": []}] if needed else [{"token": []}, {}]
         return schema
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
-    kind = FastAPI if settings.token is None else _TokenApp
-    app = kind(
+    app = _TokenApp(
         title="Tally",
         description=_DESCRIPTION,
         version=installed_release(fallback="0"),
@@ -56,8 +58,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         app.include_router(router)
     app.state.endpoints = list_endpoints(routers)
     add_error_handlers(app)
-    app.add_middleware(TokenGate, token=settings.token, open_prefix=PAGE_PREFIX)
-    app.add_middleware(OriginGate, host_names=None if settings.token else settings.host_names)
+    app.add_middleware(TokenGate, settings=settings, open_prefix=PAGE_PREFIX)
+    app.add_middleware(OriginGate, host_names=settings.host_names)
     app.add_middleware(BodyLimits, settings=settings)
     app.add_middleware(Guard)
     return app

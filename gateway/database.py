@@ -38,11 +38,17 @@ class Database:
 
     def migrate(self) -> None:
         """Brings the tables up to date; several gateways may start at once."""
-        with self._writing.connect() as connection, connection.begin():
+        with self.migrating() as connection:
+            alembic.command.upgrade(alembic_config(connection), "head")
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """One transaction in which no other gateway changes tables."""
+        with self._writing.connect() as connection, _unchecked_keys(connection), connection.begin():
             if connection.dialect.name == "postgresql":
                 lock = text("SELECT pg_advisory_xact_lock(:key)")
                 connection.execute(lock, {"key": _MIGRATION_LOCK})
-            alembic.command.upgrade(_alembic_config(connection), "head")
+            yield connection
 
     def check(self) -> None:
         """Raises OperationalError where the database does not answer."""
@@ -53,7 +59,22 @@ class Database:
         self._engine.dispose()
 
 
-def _alembic_config(connection: Connection) -> alembic.config.Config:
+@contextmanager
+def _unchecked_keys(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by making it anew, and until then its rows are missed by those that
+    name them. Only outside of a transaction can it be told not to mind."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+def alembic_config(connection: Connection) -> alembic.config.Config:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -3,11 +3,13 @@
 ApiError
 ├── Unauthorized    401   no token, or another one
 ├── Foreign         403   what another site's page asks for
+├── Forbidden       403   what the token's role or owner does not fit
 ├── Missing         404
 ├── TooSlow         408   the body came slower than the limit
 ├── Conflict        409   not in this state
 ├── TooLarge        413   beyond a limit
 ├── Unprocessable   422   the caller must change the request
+├── TooMany         429   too often; the header Retry-After says when again
 └── Busy            503   try again
 """
 
@@ -74,6 +76,10 @@ class Foreign(ApiError):
     status = 403
 
 
+class Forbidden(ApiError):
+    status = 403
+
+
 class Missing(ApiError):
     status = 404
 
@@ -92,6 +98,10 @@ class TooLarge(ApiError):
 
 class Unprocessable(ApiError):
     status = 422
+
+
+class TooMany(ApiError):
+    status = 429
 
 
 class Busy(ApiError):

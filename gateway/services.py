@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from gateway.access.access import Access
+from gateway.access.token_store import TokenStore
 from gateway.database import Database
 from gateway.evaluations.evaluations import Evaluations
 from gateway.evaluations.predictions import Predictions
@@ -32,6 +34,7 @@ _DATABASE_CALLS = 24
 @dataclass(frozen=True)
 class Services:
     settings: GatewaySettings
+    access: Access
     database: Database
     storage: Storage
     files: FileStore
@@ -56,6 +59,8 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         stack.callback(database.close)
         store, files = JobStore(database), FileStore(database)
         await asyncio.to_thread(_prepare, storage, database, store, files)
+        access = Access(TokenStore(database), settings.token, settings.poll_seconds)
+        await asyncio.to_thread(access.load)
         reward = RewardClient(settings.reward, settings.secret)
         stack.push_async_callback(reward.close)
         learner = LearnerClient(settings.learner, settings.secret)
@@ -72,7 +77,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             wake=wakeups.wake,
         )
         stack.push_async_callback(followers.close)
-        for work in (followers.adopt(), wakeups.poll()):
+        for work in (followers.adopt(), wakeups.poll(), access.watch()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         uploads = Uploads(settings, storage, files, reward)
         stack.callback(uploads.close)
@@ -92,6 +97,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         evaluations = Evaluations(settings, storage, files, store, jobs)
         yield Services(
             settings=settings,
+            access=access,
             database=database,
             storage=storage,
             files=files,

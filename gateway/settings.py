@@ -41,8 +41,15 @@ class GatewaySettings(ServiceSettings):
         description="How the reward service is reached.",
     )
     token: SecretStr | None = Field(
-        None, description="When set, every request needs `Authorization: Bearer <token>`."
+        None,
+        min_length=1,
+        description="The operator's own token: when it is set, or one was made with `python -m "
+        "gateway.tokens`, every request needs `Authorization: Bearer <token>`.",
     )
+    max_failed_attempts: int = Field(
+        20, ge=1, description="Wrong tokens of an address within a period; more get 429."
+    )
+    failed_attempts_seconds: float = Field(60.0, gt=0, description="That period.")
     host_names: list[str] = Field(
         default_factory=list,
         description="Public names under which browsers reach a gateway without a token; addresses "
@@ -85,7 +92,9 @@ class GatewaySettings(ServiceSettings):
         15.0, gt=0, description="Seconds between two comments on a quiet event stream."
     )
     poll_seconds: float = Field(
-        1.0, gt=0, description="Seconds between two looks for events that another gateway stored."
+        1.0,
+        gt=0,
+        description="Seconds between two looks for what another process stored: events and tokens.",
     )
     submit_wait_seconds: float = Field(
         5.0, ge=0, description="How long /train waits for the learner before it answers anyway."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.access.callers import Caller
 from gateway.errors import Missing, Unprocessable
 from gateway.evaluations.adapter_archive import write_adapter
 from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings
@@ -38,12 +39,12 @@ class Evaluations:
         self._store = store
         self._jobs = jobs
 
-    async def evaluate_job(self, job: Job, file_id: str, result: Path) -> Job:
+    async def evaluate_job(self, job: Job, file_id: str, result: Path, caller: Caller) -> Job:
         """Compares the adapter in the job's result on another upload."""
         request = TrainRequest(**job.spec).model_copy(update={"data_file_id": file_id})
-        return await self._create(request, result, parent_job_id=job.job_id)
+        return await self._create(request, result, caller, parent_job_id=job.job_id)
 
-    async def evaluate_upload(self, incoming: IncomingForm) -> Job:
+    async def evaluate_upload(self, incoming: IncomingForm, caller: Caller) -> Job:
         """Compares the adapter that the form uploads; raises ApiError."""
         shape = FormShape("adapter", "the ZIP", self._settings.max_upload_bytes, _TEXTS)
         with self._storage.staging() as folder:
@@ -51,16 +52,21 @@ class Evaluations:
             if "file_id" not in form.texts:
                 raise Unprocessable.at("file_id", "is missing: name the upload to compare on")
             name = (form.filename.removesuffix(".zip") or form.filename)[:200]
-            return await self._create(_request(name, form.texts), form.path, parent_job_id=None)
+            request = _request(name, form.texts)
+            return await self._create(request, form.path, caller, parent_job_id=None)
 
-    async def _create(self, request: TrainRequest, source: Path, parent_job_id: str | None) -> Job:
+    async def _create(
+        self, request: TrainRequest, source: Path, caller: Caller, parent_job_id: str | None
+    ) -> Job:
         await self._jobs.check_choices(request)
-        job = await asyncio.to_thread(self._new_job, request, source, parent_job_id)
+        job = await asyncio.to_thread(self._new_job, request, source, caller, parent_job_id)
         await asyncio.to_thread(self._store.add, job)
         return await self._jobs.submit(job)
 
-    def _new_job(self, request: TrainRequest, source: Path, parent_job_id: str | None) -> Job:
-        file = self._files.get(request.data_file_id)
+    def _new_job(
+        self, request: TrainRequest, source: Path, caller: Caller, parent_job_id: str | None
+    ) -> Job:
+        file = self._files.get_for(caller, request.data_file_id)
         evaluation_id = str(uuid.uuid4())
         with self._storage.staging() as folder:
             digest = write_adapter(source, folder / "adapter", self._settings)
@@ -72,20 +78,23 @@ class Evaluations:
             created_at=now(),
             spec=request.model_copy(update=nothing_held_out).settings(),
             dataset_digest=file.dataset_digest,
+            owner=caller.owner,
             kind=EVALUATION,
             parent_job_id=parent_job_id,
             adapter_digest=digest,
         )
 
-    async def newest_first(self, job_id: str | None) -> Sequence[Job]:
-        return await asyncio.to_thread(self._store.newest_first, EVALUATION, job_id)
+    async def newest_first(self, owner: str | None, job_id: str | None) -> Sequence[Job]:
+        """An owner's, or everybody's; where `job_id` is given, those of its adapter."""
+        return await asyncio.to_thread(self._store.newest_first, EVALUATION, owner, job_id)
 
-    async def get(self, evaluation_id: str) -> Job:
-        """Raises Missing, for a job that trains too."""
+    async def get_for(self, caller: Caller, evaluation_id: str) -> Job:
+        """The caller's; raises Forbidden, or Missing, for a job that trains too."""
         job = await self._jobs.find(evaluation_id)
         if job is None or job.kind != EVALUATION:
             message = "there is no such evaluation; GET /evaluations lists those there are"
             raise Missing.at("evaluation_id", message)
+        caller.check_is_own(job.owner, "evaluation_id")
         return job
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 from pydantic import BaseModel, Field
 
+from gateway.access.callers import Caller
 from gateway.errors import Unprocessable
 from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings
 from gateway.http.bodies import MAX_PREDICT_IMAGE_BYTES
@@ -44,7 +45,7 @@ class Predictions:
         self._learner = learner
         self._decoders = asyncio.Semaphore(_DECODERS)
 
-    async def predict(self, incoming: IncomingForm) -> Prediction:
+    async def predict(self, incoming: IncomingForm, caller: Caller) -> Prediction:
         """Answers the form; raises ApiError or TallyError."""
         shape = FormShape("image", "the picture", MAX_PREDICT_IMAGE_BYTES, _TEXTS)
         with self._storage.staging() as folder:
@@ -54,7 +55,7 @@ class Predictions:
         question = _question(form.texts.get("question", ""))
         job_id = form.texts.get("job_id") or None
         if job_id is not None:
-            await self._jobs.get(job_id)
+            await self._jobs.get_for(caller, job_id)
         await self._check(image)
         answers = await self._learner.answer(image, question, job_id, settings)
         return Prediction(question=question, job_id=job_id, **answers)

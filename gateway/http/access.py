@@ -1,40 +1,79 @@
-"""The token, as ASGI middleware: it covers every route, the docs and the event streams alike."""
+"""Who may ask, as ASGI middleware: it covers every route, the docs and event streams alike."""
 
-import hmac
+import logging
 
-from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.errors import Unauthorized
+from gateway.access.access import Access
+from gateway.access.callers import OPERATOR, Caller
+from gateway.access.failed_attempts import FailedAttempts
+from gateway.errors import ApiError, Forbidden, TooMany, Unauthorized
 from gateway.http.bodies import turn_away
+from gateway.settings import GatewaySettings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_ASK = {"WWW-Authenticate": "Bearer"}
+_MOST_LOGGED_CHARACTERS = 200
+_log = logging.getLogger(__name__)
 
 
 class TokenGate:
-    """Answers 401 to a request without `Authorization: Bearer <token>`; lets all in without one.
+    """Lets a request in with `state.caller`, or answers 401, 403 or 429.
 
-    What lies under `open_prefix` needs none: the page, which then asks for the token.
+    What lies under `open_prefix` needs no token: the page, which then asks for one. A right token
+    is never held up by the wrong ones that others send from its address.
     """
 
-    def __init__(self, app: ASGIApp, token: SecretStr | None, open_prefix: str) -> None:
+    def __init__(self, app: ASGIApp, settings: GatewaySettings, open_prefix: str) -> None:
         self._app = app
-        self._expected = token.get_secret_value().encode() if token else None
         self._open_prefix = open_prefix
+        self._failed = FailedAttempts(
+            settings.max_failed_attempts, settings.failed_attempts_seconds
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._expected is None or self._is_allowed(scope):
+        if scope["type"] != "http" or self._is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
-        refusal = Unauthorized(
-            "a token is needed: send the header 'Authorization: Bearer <token>'",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-        await turn_away(receive, send, refusal)
+        try:
+            scope["state"]["caller"] = self._caller(scope)
+        except ApiError as refusal:
+            await turn_away(receive, send, refusal)
+            return
+        await self._app(scope, receive, send)
 
-    def _is_allowed(self, scope: Scope) -> bool:
-        if f"{scope['path']}/".startswith(f"{self._open_prefix}/"):
-            return True
+    def _is_open(self, path: str) -> bool:
+        return f"{path}/".startswith(f"{self._open_prefix}/")
+
+    def _caller(self, scope: Scope) -> Caller:
+        """Raises Unauthorized, TooMany or Forbidden."""
+        access: Access = scope["app"].state.services.access
+        if not access.is_required:
+            return OPERATOR
         given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(given) != 1:
-            return False
-        scheme, _, token = given[0].partition(b" ")
-        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._expected)
+        if not given:
+            needed = "a token is needed: send the header 'Authorization: Bearer <token>'"
+            raise Unauthorized(needed, headers=_ASK)
+        caller = access.find(_token(given[0])) if len(given) == 1 else None
+        if caller is None:
+            raise self._refusal(scope)
+        if not caller.may_write and scope["method"] not in SAFE_METHODS:
+            message = "this token reads only; use one with the role writer"
+            raise Forbidden.at("Authorization", message)
+        return caller
+
+    def _refusal(self, scope: Scope) -> ApiError:
+        address = scope["client"][0] if scope["client"] else "unknown"
+        wait_seconds = self._failed.add(address)
+        if wait_seconds:
+            message = f"too many wrong tokens came from here; try again in {wait_seconds} s"
+            return TooMany(message, headers={"Retry-After": str(wait_seconds)})
+        asked = f"{scope['method']} {scope['path']}"[:_MOST_LOGGED_CHARACTERS]
+        _log.warning("a wrong token from %s for %s", address, ascii(asked))
+        return Unauthorized("this token is unknown, or it was revoked", headers=_ASK)
+
+
+def _token(header: bytes) -> str:
+    """What follows `Bearer`; nothing of another scheme."""
+    scheme, _, token = header.decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.access.access import Access
 from gateway.errors import Foreign
+from gateway.http.access import SAFE_METHODS
 from gateway.http.bodies import turn_away
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})  # `none`: typed by hand, or a bookmark
 # No stranger can register a name that ends in one of these (RFC 6761, 6762; ICANN 2024).
 _PRIVATE_ENDINGS = ("localhost", "local", "internal", "test")
@@ -24,12 +25,12 @@ _PORT = re.compile(r":\d*\Z")
 class OriginGate:
     """Answers 403 to what another site's page asks for.
 
-    `host_names` are public names of this server; None takes every name, as is safe behind a token.
+    `host_names` are public names of this server; behind a token every name is safe.
     """
 
-    def __init__(self, app: ASGIApp, host_names: Sequence[str] | None) -> None:
+    def __init__(self, app: ASGIApp, host_names: Sequence[str]) -> None:
         self._app = app
-        self._host_names = None if host_names is None else {name.lower() for name in host_names}
+        self._host_names = {name.lower() for name in host_names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
@@ -41,19 +42,20 @@ class OriginGate:
     def _refusal(self, scope: Scope) -> Foreign | None:
         headers = {name: value.decode("latin-1").lower() for name, value in scope["headers"]}
         host = headers.get(b"host", "")
-        if not self._is_own_name(host):
+        access: Access = scope["app"].state.services.access
+        if not access.is_required and not self._is_own_name(host):
             return Foreign.at(
                 "Host",
                 "is a name that this server was not told of; ask by its address, or list the name "
                 "in TALLY_GATEWAY_HOST_NAMES",
             )
-        if scope["method"] not in _SAFE_METHODS and not _is_own_page(headers, host):
+        if scope["method"] not in SAFE_METHODS and not _is_own_page(headers, host):
             return Foreign.at("Origin", "is another site; send this from here, or from a program")
         return None
 
     def _is_own_name(self, host: str) -> bool:
         name = _PORT.sub("", host).rstrip(".")
-        if self._host_names is None or name in self._host_names or "." not in name:
+        if name in self._host_names or "." not in name:
             return True
         return name.rpartition(".")[2] in _PRIVATE_ENDINGS or _is_address(name)
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from pydantic import NaiveDatetime
-from sqlalchemy import JSON, BigInteger, Column, String
+from sqlalchemy import JSON, BigInteger, Column, String, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from gateway.access.callers import NOBODY
 from gateway.convert import JobStatus
 from gateway.times import Time
 
@@ -98,12 +99,19 @@ class Job(JobBase, table=True):
     """A row. A job is followed until its log is complete, which is after its status has ended."""
 
     __tablename__ = "jobs"
+    # Two owners may name a request alike; each means their own.
+    __table_args__ = (
+        UniqueConstraint("owner", "idempotency_key", name="uq_jobs_owner_idempotency_key"),
+    )
 
     created_at: NaiveDatetime = Field(index=True)
     spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     dataset_digest: str = Field(max_length=64)
     evaluation_dataset_digest: str | None = Field(default=None, max_length=64)
-    idempotency_key: str | None = Field(default=None, max_length=200, unique=True)
+    owner: str = Field(
+        default=NOBODY, max_length=64, index=True, sa_column_kwargs={"server_default": ""}
+    )
+    idempotency_key: str | None = Field(default=None, max_length=200)
     last_seq: int = Field(default=0, sa_type=BigInteger)
     # Events of an earlier life of the job on a learner that has since lost it.
     seq_offset: int = Field(default=0, sa_type=BigInteger)

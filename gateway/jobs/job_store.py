@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, and_, col, func, select
 
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.database import Database
@@ -31,31 +32,38 @@ class JobStore:
                 session.add(job)
             return job
         except IntegrityError:
-            earlier = self.with_key(job.idempotency_key)
+            earlier = self.with_key(job.owner, job.idempotency_key)
             if earlier is None:
                 raise
             return earlier
 
-    def with_key(self, key: str | None) -> Job | None:
+    def with_key(self, owner: str, key: str | None) -> Job | None:
         if key is None:
             return None
+        query = select(Job).where(Job.owner == owner, Job.idempotency_key == key)
         with self._database.reading() as session:
-            return session.exec(select(Job).where(Job.idempotency_key == key)).first()
+            return session.exec(query).first()
 
     def get(self, job_id: str) -> Job | None:
         with self._database.reading() as session:
             return session.get(Job, job_id)
 
-    def page(self, kind: str, limit: int | None, offset: int) -> tuple[Sequence[Job], int]:
-        """Some of the jobs of a kind, newest first, and how many there are."""
-        query = select(Job).where(Job.kind == kind).order_by(*_NEWEST_FIRST)
-        count = select(func.count(col(Job.job_id))).where(Job.kind == kind)
+    def page(
+        self, kind: str, owner: str | None, limit: int | None, offset: int
+    ) -> tuple[Sequence[Job], int]:
+        """Some of an owner's jobs of a kind, newest first, and how many there are; of everybody's
+        where `owner` is None."""
+        asked = _of(kind, owner)
+        query = select(Job).where(asked).order_by(*_NEWEST_FIRST)
+        count = select(func.count(col(Job.job_id))).where(asked)
         with self._database.reading() as session:
             jobs = session.exec(query.limit(limit).offset(offset)).all()
             return jobs, session.exec(count).one()
 
-    def newest_first(self, kind: str, parent_job_id: str | None = None) -> Sequence[Job]:
-        query = select(Job).where(Job.kind == kind)
+    def newest_first(
+        self, kind: str, owner: str | None, parent_job_id: str | None = None
+    ) -> Sequence[Job]:
+        query = select(Job).where(_of(kind, owner))
         if parent_job_id is not None:
             query = query.where(Job.parent_job_id == parent_job_id)
         with self._database.reading() as session:
@@ -172,6 +180,11 @@ class JobStore:
                 if shifted.seq == job.last_seq + 1 and not job.log_complete:
                     _append(session, job, shifted)
             return job.last_seq
+
+
+def _of(kind: str, owner: str | None) -> ColumnElement[bool]:
+    of_kind = col(Job.kind) == kind
+    return of_kind if owner is None else and_(of_kind, col(Job.owner) == owner)
 
 
 def _get_for_update(session: Session, job_id: str) -> Job | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
+from gateway.access.callers import Caller
 from gateway.errors import Conflict, Missing, Unprocessable
 from gateway.ids import is_uuid
 from gateway.jobs.followers import Followers
@@ -43,36 +44,38 @@ class Jobs:
         self._learner = learner
         self._reward = reward
         self._wake = wake
-        self._locks_by_key: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks_by_key: WeakValueDictionary[tuple[str, str], asyncio.Lock] = (
+            WeakValueDictionary()
+        )
 
-    async def create(self, request: TrainRequest, key: str | None) -> Job:
-        """Writes the job down, then submits it; the earlier job where `key` names one.
+    async def create(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
+        """Writes the job down, then submits it; the owner's earlier job where `key` names one.
 
-        Raises Missing for an unknown file, Unprocessable where the learner refuses the job at
-        once or the key came with another body.
+        Raises Missing for an unknown file, Forbidden for another's, Unprocessable where the learner
+        refuses the job at once or the key came with another body.
         """
         if key is None:
-            return await self._create(request, None)
+            return await self._create(request, None, caller)
         # The second must not be told of a job that the learner refuses to the first.
-        lock = self._locks_by_key.setdefault(key, asyncio.Lock())
+        lock = self._locks_by_key.setdefault((caller.owner, key), asyncio.Lock())
         async with lock:
-            return await self._create(request, key)
+            return await self._create(request, key, caller)
 
-    async def _create(self, request: TrainRequest, key: str | None) -> Job:
-        earlier = await asyncio.to_thread(self._store.with_key, key)
+    async def _create(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
+        earlier = await asyncio.to_thread(self._store.with_key, caller.owner, key)
         if earlier is not None:
             return _check_same(earlier, request)
         await self.check_choices(request)
-        job = await asyncio.to_thread(self._new_job, request, key)
+        job = await asyncio.to_thread(self._new_job, request, key, caller)
         stored = await asyncio.to_thread(self._store.add, job)
         if stored.job_id != job.job_id:
             return _check_same(stored, request)
         return await self.submit(job)
 
-    async def preflight(self, request: TrainRequest) -> Preflight:
+    async def preflight(self, request: TrainRequest, caller: Caller) -> Preflight:
         """What the job would do; writes nothing. Raises as `create` does, and TallyError."""
         await self.check_choices(request)
-        job = await asyncio.to_thread(self._new_job, request, None)
+        job = await asyncio.to_thread(self._new_job, request, None, caller)
         digests = job.dataset_digest, job.evaluation_dataset_digest
         for digest in filter(None, digests):
             await self._learner.put(self._storage.dataset_path(digest), digest)
@@ -109,21 +112,34 @@ class Jobs:
             if name not in known:
                 raise _bad_reward(f"{name} is unknown; choose of {', '.join(sorted(known))}")
 
-    def _new_job(self, request: TrainRequest, key: str | None) -> Job:
+    def _new_job(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
         evaluation = request.evaluation_file_id
+        self._check_resumes_own(request.resume_from_job_id, caller)
         return Job(
             job_id=str(uuid.uuid4()),
             job_name=request.job_name,
             created_at=now(),
             spec=request.settings(),
-            dataset_digest=self._dataset_digest("data_file_id", request.data_file_id),
+            dataset_digest=self._dataset_digest(caller, request.data_file_id, "data_file_id"),
             evaluation_dataset_digest=evaluation
-            and self._dataset_digest("evaluation_file_id", evaluation),
+            and self._dataset_digest(caller, evaluation, "evaluation_file_id"),
+            owner=caller.owner,
             idempotency_key=key,
         )
 
-    def _dataset_digest(self, field: str, file_id: str) -> str:
-        return self._files.get(file_id, field).dataset_digest
+    def _dataset_digest(self, caller: Caller, file_id: str, field: str) -> str:
+        return self._files.get_for(caller, file_id, field).dataset_digest
+
+    def _check_resumes_own(self, job_id: str | None, caller: Caller) -> None:
+        """The learner knows whether there is such a job to go on from, not whose it is."""
+        if job_id and is_uuid(job_id) and (job := self._store.get(job_id)):
+            caller.check_is_own(job.owner, "resume_from_job_id")
+
+    async def get_for(self, caller: Caller, job_id: str) -> Job:
+        """The caller's job; raises Missing or Forbidden."""
+        job = await self.get(job_id)
+        caller.check_is_own(job.owner, "job_id")
+        return job
 
     async def get(self, job_id: str) -> Job:
         job = await self.find(job_id)
@@ -134,9 +150,11 @@ class Jobs:
     async def find(self, job_id: str) -> Job | None:
         return await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
 
-    async def newest_first(self, limit: int | None, offset: int) -> tuple[Sequence[Job], int]:
-        """Some of the jobs, and how many there are."""
-        return await asyncio.to_thread(self._store.page, TRAINING, limit, offset)
+    async def newest_first(
+        self, owner: str | None, limit: int | None, offset: int
+    ) -> tuple[Sequence[Job], int]:
+        """Some of an owner's jobs, or of everybody's, and how many there are."""
+        return await asyncio.to_thread(self._store.page, TRAINING, owner, limit, offset)
 
     async def steps(self, job_id: str) -> list[Mapping[str, Any]]:
         """What each step measured, in order."""
@@ -144,7 +162,6 @@ class Jobs:
 
     async def cancel(self, job_id: str) -> Job:
         """Ends the job, or keeps the intent for the follower where the learner is away."""
-        await self.get(job_id)
         job = await asyncio.to_thread(self._store.request_cancel, job_id)
         if job is None or job.ended:
             return await self.get(job_id)
@@ -163,14 +180,13 @@ class Jobs:
         """Answers of the latest steps, the newest first."""
         return await asyncio.to_thread(self._store.shown_steps, job_id, limit)
 
-    async def get_completed(self, job_id: str) -> Job:
-        """The job where it has a result; raises Conflict where it has none."""
-        job = await self.get(job_id)
-        if job.status == "training":
-            raise Conflict("the job is not finished; try again once its status is completed")
-        if job.status != "completed":
-            raise Conflict(f"the job was {job.status}, so it has no result; start another")
-        return job
+
+def check_completed(job: Job) -> None:
+    """Raises Conflict where the job has no result."""
+    if job.status == "training":
+        raise Conflict("the job is not finished; try again once its status is completed")
+    if job.status != "completed":
+        raise Conflict(f"the job was {job.status}, so it has no result; start another")
 
 
 def _check_same(earlier: Job, request: TrainRequest) -> Job:

@@ -1,11 +1,15 @@
-"""What handlers are given: the services, and a form that is being sent."""
+"""What handlers are given: who asks, the services, a form that is being sent, and of what a path
+names only what is the caller's own."""
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
+from gateway.access.callers import Caller
 from gateway.http.receiving import IncomingForm
+from gateway.jobs.job_models import Job
 from gateway.services import Services
+from gateway.uploads.file_models import StoredFile
 
 
 def _services(request: Request) -> Services:
@@ -17,5 +21,49 @@ def _form(request: Request) -> IncomingForm:
     return IncomingForm(request.headers.get("content-type", ""), request.stream())
 
 
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
 ServicesDep = Annotated[Services, Depends(_services)]
 FormDep = Annotated[IncomingForm, Depends(_form)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+FileId = Annotated[
+    str,
+    Path(
+        description="The file_id that POST /upload-data answered.",
+        examples=["7d1f0c2e-5a55-4c56-9f4b-1b9d5c1f3a10"],
+    ),
+]
+JobId = Annotated[
+    str,
+    Path(
+        description="The job_id that POST /train answered.",
+        examples=["2f6d1c9a-0b0e-4b4e-8a51-0f6b8f1f7c33"],
+    ),
+]
+EvaluationId = Annotated[
+    str,
+    Path(
+        description="The evaluation_id that was answered.",
+        examples=["0c5a6c52-4df8-4c08-8b62-54a0d6e4b8ae"],
+    ),
+]
+
+
+def _file(file_id: FileId, services: ServicesDep, caller: CallerDep) -> StoredFile:
+    return services.files.get_for(caller, file_id)
+
+
+async def _job(job_id: JobId, services: ServicesDep, caller: CallerDep) -> Job:
+    return await services.jobs.get_for(caller, job_id)
+
+
+async def _evaluation(evaluation_id: EvaluationId, services: ServicesDep, caller: CallerDep) -> Job:
+    return await services.evaluations.get_for(caller, evaluation_id)
+
+
+FileDep = Annotated[StoredFile, Depends(_file)]
+JobDep = Annotated[Job, Depends(_job)]
+EvaluationDep = Annotated[Job, Depends(_evaluation)]

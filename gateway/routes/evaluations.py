@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from gateway.evaluations.evaluation_models import (
     EvaluateRequest,
@@ -11,20 +11,14 @@ from gateway.evaluations.evaluation_models import (
     to_summary,
 )
 from gateway.jobs.job_models import Job
-from gateway.routes.dependencies import FormDep, ServicesDep
-from gateway.routes.jobs import NO_SUCH_JOB, JobId
+from gateway.jobs.jobs import check_completed
+from gateway.routes.dependencies import CallerDep, EvaluationDep, FormDep, JobDep, ServicesDep
+from gateway.routes.jobs import NO_SUCH_JOB
 from gateway.routes.responses import refusal
 from gateway.services import Services
 
 router = APIRouter(tags=["evaluations"])
 
-EvaluationId = Annotated[
-    str,
-    Path(
-        description="The evaluation_id that was answered.",
-        examples=["0c5a6c52-4df8-4c08-8b62-54a0d6e4b8ae"],
-    ),
-]
 _NO_SUCH_EVALUATION = refusal(404, "There is no such evaluation.")
 _FORM = {
     "required": True,
@@ -59,12 +53,13 @@ _FORM = {
     },
 )
 async def evaluate_job(
-    job_id: JobId, body: EvaluateRequest, services: ServicesDep
+    job: JobDep, body: EvaluateRequest, services: ServicesDep, caller: CallerDep
 ) -> EvaluationPublic:
     """Compares a completed job's adapter with the base model, after the jobs before it."""
-    job = await services.jobs.get_completed(job_id)
-    path = await services.results.adapter(job_id, job.result_digest)
-    return await _public(services, await services.evaluations.evaluate_job(job, body.file_id, path))
+    check_completed(job)
+    path = await services.results.adapter(job.job_id, job.result_digest)
+    asked = await services.evaluations.evaluate_job(job, body.file_id, path, caller)
+    return await _public(services, asked)
 
 
 @router.post(
@@ -76,35 +71,38 @@ async def evaluate_job(
     },
     openapi_extra={"requestBody": _FORM},
 )
-async def evaluate_adapter(form: FormDep, services: ServicesDep) -> EvaluationPublic:
+async def evaluate_adapter(
+    form: FormDep, services: ServicesDep, caller: CallerDep
+) -> EvaluationPublic:
     """Compares the adapter of a ZIP with the base model, after the jobs before it."""
-    return await _public(services, await services.evaluations.evaluate_upload(form))
+    return await _public(services, await services.evaluations.evaluate_upload(form, caller))
 
 
 @router.get("/evaluations", summary="List evaluations")
 async def list_evaluations(
     services: ServicesDep,
+    caller: CallerDep,
     job_id: Annotated[str | None, Query(max_length=200, description="Only this job's.")] = None,
 ) -> list[EvaluationSummary]:
-    """Every evaluation that was asked for, newest first."""
-    return [to_summary(job) for job in await services.evaluations.newest_first(job_id)]
+    """The evaluations that you asked for, newest first."""
+    listed = await services.evaluations.newest_first(caller.sees_only, job_id)
+    return [to_summary(job) for job in listed]
 
 
 @router.get(
     "/evaluations/{evaluation_id}", summary="Look at an evaluation", responses=_NO_SUCH_EVALUATION
 )
-async def get_evaluation(evaluation_id: EvaluationId, services: ServicesDep) -> EvaluationPublic:
+async def get_evaluation(evaluation: EvaluationDep, services: ServicesDep) -> EvaluationPublic:
     """Where it stands and, once it is completed, what it found."""
-    return await _public(services, await services.evaluations.get(evaluation_id))
+    return await _public(services, evaluation)
 
 
 @router.delete(
     "/evaluations/{evaluation_id}", summary="Cancel an evaluation", responses=_NO_SUCH_EVALUATION
 )
-async def cancel_evaluation(evaluation_id: EvaluationId, services: ServicesDep) -> EvaluationPublic:
+async def cancel_evaluation(evaluation: EvaluationDep, services: ServicesDep) -> EvaluationPublic:
     """Asks it to stop; one that has ended stays as it ended."""
-    await services.evaluations.get(evaluation_id)
-    return await _public(services, await services.jobs.cancel(evaluation_id))
+    return await _public(services, await services.jobs.cancel(evaluation.job_id))
 
 
 async def _public(services: Services, job: Job) -> EvaluationPublic:

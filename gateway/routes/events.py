@@ -6,8 +6,8 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from gateway.http.event_response import EventStreamResponse
-from gateway.routes.dependencies import ServicesDep
-from gateway.routes.jobs import NO_SUCH_JOB, JobId
+from gateway.routes.dependencies import JobDep, ServicesDep
+from gateway.routes.jobs import NO_SUCH_JOB
 
 router = APIRouter(tags=["training"])
 _MOST = 2**63 - 1
@@ -33,7 +33,7 @@ data: {"seq": 5, "time": "2025-01-20T10:30:00.125", "step": 1, "total_steps": 20
     },
 )
 async def watch_job(
-    job_id: JobId,
+    job: JobDep,
     services: ServicesDep,
     after_seq: Annotated[
         int, Query(ge=0, le=_MOST, description="The last event you have.", examples=[4])
@@ -46,8 +46,7 @@ async def watch_job(
     ] = None,
 ) -> EventStreamResponse:
     """Every event after the last one you have, without a gap, then those to come."""
-    await services.jobs.get(job_id)
     start = after_seq if last_event_id is None else last_event_id
     streams = services.streams
     streams.check_room()
-    return EventStreamResponse(streams.lines(job_id, start), streams.slot())
+    return EventStreamResponse(streams.lines(job.job_id, start), streams.slot())

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from gateway.routes.dependencies import FormDep, ServicesDep
+from gateway.routes.dependencies import CallerDep, FileDep, FormDep, ServicesDep
 from gateway.routes.responses import refusal
 from gateway.uploads.file_models import FilePublic, RowsPage
 
@@ -34,13 +34,6 @@ _FORM = {
     },
 }
 
-FileId = Annotated[
-    str,
-    Path(
-        description="The file_id that POST /upload-data answered.",
-        examples=["7d1f0c2e-5a55-4c56-9f4b-1b9d5c1f3a10"],
-    ),
-]
 _NO_SUCH_FILE = refusal(404, "There is no such file.")
 _MOST = 2**31 - 1
 # What a stranger uploaded is shown as a picture and never run.
@@ -56,28 +49,29 @@ _PICTURE_HEADERS = {
     responses=refusal(413, "Beyond a limit of this server."),
     openapi_extra={"requestBody": _FORM},
 )
-async def upload_data(form: FormDep, services: ServicesDep) -> FilePublic:
+async def upload_data(form: FormDep, services: ServicesDep, caller: CallerDep) -> FilePublic:
     """Takes a ZIP with `main.csv` and `images/`, and checks every row, answer and image."""
-    return FilePublic.model_validate(await services.uploads.take(form))
+    return FilePublic.model_validate(await services.uploads.take(form, caller.owner))
 
 
 @router.get("/files", summary="List uploads")
-def list_files(services: ServicesDep) -> list[FilePublic]:
-    """Every upload that was taken, newest first."""
-    return [FilePublic.model_validate(file) for file in services.files.newest_first()]
+def list_files(services: ServicesDep, caller: CallerDep) -> list[FilePublic]:
+    """Your uploads, newest first."""
+    files = services.files.newest_first(caller.sees_only)
+    return [FilePublic.model_validate(file) for file in files]
 
 
 @router.get("/files/{file_id}/rows", summary="Rows of an upload", responses=_NO_SUCH_FILE)
 async def list_rows(
-    file_id: FileId,
+    file: FileDep,
     services: ServicesDep,
     offset: Annotated[int, Query(ge=0, le=_MOST, description="Rows to pass over.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="Rows to answer at most.")] = 100,
 ) -> RowsPage:
     """Rows in the order of main.csv, each with the name of its image."""
-    rows = await services.pictures.rows(file_id)
+    rows = await services.pictures.rows(file.file_id)
     page = list(rows[offset : offset + limit])
-    return RowsPage(file_id=file_id, csv_rows=len(rows), offset=offset, rows=page)
+    return RowsPage(file_id=file.file_id, csv_rows=len(rows), offset=offset, rows=page)
 
 
 @router.get(
@@ -90,7 +84,7 @@ async def list_rows(
     },
 )
 async def get_picture(
-    file_id: FileId,
+    file: FileDep,
     row: Annotated[int, Path(ge=0, le=_MOST, description="The row.", examples=[2])],
     services: ServicesDep,
     max_side: Annotated[
@@ -99,5 +93,5 @@ async def get_picture(
     ] = None,
 ) -> Response:
     """The picture that a row names, as it was uploaded, or as a JPEG that any browser shows."""
-    picture = await services.pictures.picture(file_id, row, max_side)
+    picture = await services.pictures.picture(file.file_id, row, max_side)
     return Response(picture.data, media_type=picture.content_type, headers=_PICTURE_HEADERS)

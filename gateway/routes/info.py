@@ -41,7 +41,7 @@ async def about(request: Request, services: ServicesDep) -> dict[str, Any]:
         "description": "GRPO training of vision-language models for counting objects.",
         "status": "running",
         "docs": "/docs",
-        "authentication": "bearer token" if services.settings.token else "none",
+        "authentication": "bearer token" if services.access.is_required else "none",
         "endpoints": request.app.state.endpoints,
     }
 

@@ -2,23 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from gateway.jobs.job_models import JobPublic, to_public
 from gateway.jobs.preflight_models import Preflight
 from gateway.jobs.train_models import TrainRequest
-from gateway.routes.dependencies import ServicesDep
+from gateway.routes.dependencies import CallerDep, JobDep, ServicesDep
 from gateway.routes.responses import refusal
 
 router = APIRouter(tags=["training"])
 
-JobId = Annotated[
-    str,
-    Path(
-        description="The job_id that POST /train answered.",
-        examples=["2f6d1c9a-0b0e-4b4e-8a51-0f6b8f1f7c33"],
-    ),
-]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -48,6 +41,7 @@ NO_SUCH_JOB = refusal(404, "There is no such job.")
 async def train(
     body: TrainRequest,
     services: ServicesDep,
+    caller: CallerDep,
     idempotency_key: IdempotencyKey = None,
     dry_run: Annotated[
         bool, Query(description="Answers what the job would do, and starts none.")
@@ -59,33 +53,37 @@ async def train(
     `dry_run`, nothing is written: the data, the base model on some rows, memory, steps and time.
     """
     if dry_run:
-        return await services.jobs.preflight(body)
-    return to_public(await services.jobs.create(body, idempotency_key))
+        return await services.jobs.preflight(body, caller)
+    return to_public(await services.jobs.create(body, idempotency_key, caller))
 
 
 @router.get("/jobs", summary="List jobs")
 async def list_jobs(
-    services: ServicesDep, response: Response, limit: Limit = None, offset: Offset = 0
+    services: ServicesDep,
+    caller: CallerDep,
+    response: Response,
+    limit: Limit = None,
+    offset: Offset = 0,
 ) -> list[JobPublic]:
-    """Every job, newest first; or `limit` of them. The header X-Total-Count says how many."""
-    jobs, total = await services.jobs.newest_first(limit, offset)
+    """Your jobs, newest first; or `limit` of them. The header X-Total-Count says how many."""
+    jobs, total = await services.jobs.newest_first(caller.sees_only, limit, offset)
     response.headers["X-Total-Count"] = str(total)
     return [to_public(job) for job in jobs]
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=NO_SUCH_JOB)
-async def get_job(job_id: JobId, services: ServicesDep) -> JobPublic:
+async def get_job(job: JobDep) -> JobPublic:
     """Where a job stands."""
-    return to_public(await services.jobs.get(job_id))
+    return to_public(job)
 
 
 @router.get("/jobs/{job_id}/settings", summary="Settings of a job", responses=NO_SUCH_JOB)
-async def get_settings(job_id: JobId, services: ServicesDep) -> TrainRequest:
+async def get_settings(job: JobDep) -> TrainRequest:
     """What POST /train was sent, every default filled in; it can be sent again."""
-    return TrainRequest(**(await services.jobs.get(job_id)).spec)
+    return TrainRequest(**job.spec)
 
 
 @router.delete("/jobs/{job_id}", summary="Cancel a job", responses=NO_SUCH_JOB)
-async def cancel_job(job_id: JobId, services: ServicesDep) -> JobPublic:
+async def cancel_job(job: JobDep, services: ServicesDep) -> JobPublic:
     """Asks a job to stop; its checkpoint is kept. A job that has ended stays as it ended."""
-    return to_public(await services.jobs.cancel(job_id))
+    return to_public(await services.jobs.cancel(job.job_id))

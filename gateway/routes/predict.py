@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from gateway.evaluations.predictions import Prediction
-from gateway.routes.dependencies import FormDep, ServicesDep
+from gateway.routes.dependencies import CallerDep, FormDep, ServicesDep
 from gateway.routes.responses import refusal
 
 router = APIRouter(tags=["predictions"])
@@ -43,6 +43,6 @@ _FORM = {
     },
     openapi_extra={"requestBody": _FORM},
 )
-async def predict(form: FormDep, services: ServicesDep) -> Prediction:
+async def predict(form: FormDep, services: ServicesDep, caller: CallerDep) -> Prediction:
     """Asks the base model and, with a `job_id`, that job's adapter about one picture."""
-    return await services.predictions.predict(form)
+    return await services.predictions.predict(form, caller)

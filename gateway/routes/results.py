@@ -8,12 +8,13 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import FileResponse, Response
 
 from gateway.http.ranges import check_range
+from gateway.jobs.jobs import check_completed
 from gateway.results.metric_models import Metrics
 from gateway.results.report_models import Evaluation
 from gateway.results.shown_models import ShownAnswers
 from gateway.results.thinning import thin
-from gateway.routes.dependencies import ServicesDep
-from gateway.routes.jobs import NO_SUCH_JOB, JobId
+from gateway.routes.dependencies import JobDep, ServicesDep
+from gateway.routes.jobs import NO_SUCH_JOB
 from gateway.routes.responses import refusal
 
 router = APIRouter(tags=["results"])
@@ -34,26 +35,22 @@ _NOT_YET = refusal(409, "There is none, or none yet.")
 
 
 @router.get("/jobs/{job_id}/metrics", summary="Metrics of every step", responses=NO_SUCH_JOB)
-async def get_metrics(
-    job_id: JobId, services: ServicesDep, max_points: MaxPoints = None
-) -> Metrics:
+async def get_metrics(job: JobDep, services: ServicesDep, max_points: MaxPoints = None) -> Metrics:
     """What each optimizer step measured so far, or a curve of `max_points` through it."""
-    job = await services.jobs.get(job_id)
-    steps = await services.jobs.steps(job_id)
+    steps = await services.jobs.steps(job.job_id)
     shown = steps if max_points is None else thin(steps, max_points)
-    return Metrics(job_id=job_id, last_seq=job.last_seq, steps=shown)
+    return Metrics(job_id=job.job_id, last_seq=job.last_seq, steps=shown)
 
 
 @router.get("/jobs/{job_id}/samples", summary="Answers of the latest steps", responses=NO_SUCH_JOB)
 async def get_samples(
-    job_id: JobId,
+    job: JobDep,
     services: ServicesDep,
     steps: Annotated[int, Query(ge=1, le=100, description="Steps to answer at most.")] = 100,
 ) -> ShownAnswers:
     """What the model said, of some groups of the latest steps and of steps before."""
-    job = await services.jobs.get(job_id)
-    shown = await services.jobs.shown_steps(job_id, steps)
-    return ShownAnswers(job_id=job_id, file_id=job.spec["data_file_id"], steps=shown)
+    shown = await services.jobs.shown_steps(job.job_id, steps)
+    return ShownAnswers(job_id=job.job_id, file_id=job.spec["data_file_id"], steps=shown)
 
 
 @router.get(
@@ -61,9 +58,9 @@ async def get_samples(
     summary="Base against adapter",
     responses={**NO_SUCH_JOB, **_NOT_YET},
 )
-async def get_evaluation(job_id: JobId, services: ServicesDep) -> Evaluation:
+async def get_evaluation(job: JobDep, services: ServicesDep) -> Evaluation:
     """On `evaluation_file_id`, or on the images that were held out of training."""
-    return await services.reports.evaluation(await services.jobs.get(job_id))
+    return await services.reports.evaluation(job)
 
 
 @router.get(
@@ -76,9 +73,9 @@ async def get_evaluation(job_id: JobId, services: ServicesDep) -> Evaluation:
         **_NOT_YET,
     },
 )
-async def get_evaluation_csv(job_id: JobId, services: ServicesDep) -> Response:
+async def get_evaluation_csv(job: JobDep, services: ServicesDep) -> Response:
     """One line for each row and model."""
-    data = await services.reports.file(await services.jobs.get(job_id), "evaluation.csv")
+    data = await services.reports.file(job, "evaluation.csv")
     headers = {"Content-Disposition": 'attachment; filename="evaluation.csv"'}
     return Response(data, media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -93,9 +90,9 @@ async def get_evaluation_csv(job_id: JobId, services: ServicesDep) -> Response:
         **_NOT_YET,
     },
 )
-async def get_evaluation_page(job_id: JobId, services: ServicesDep) -> Response:
+async def get_evaluation_page(job: JobDep, services: ServicesDep) -> Response:
     """With its pictures in it: it opens from disk, without a network."""
-    data = await services.reports.file(await services.jobs.get(job_id), "evaluation.html")
+    data = await services.reports.file(job, "evaluation.html")
     return Response(data, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
 
 
@@ -112,7 +109,7 @@ async def get_evaluation_page(job_id: JobId, services: ServicesDep) -> Response:
     },
 )
 async def download(
-    job_id: JobId,
+    job: JobDep,
     services: ServicesDep,
     byte_range: Annotated[
         str | None,
@@ -120,11 +117,11 @@ async def download(
     ] = None,
 ) -> FileResponse:
     """The trained adapter with its configuration, named after the job; may be fetched in parts."""
-    job = await services.jobs.get_completed(job_id)
-    path = await services.results.adapter(job_id, job.result_digest)
+    check_completed(job)
+    path = await services.results.adapter(job.job_id, job.result_digest)
     stat = path.stat()
     check_range(byte_range, stat.st_size)
-    name = _UNSAFE.sub("_", job.job_name).strip(". ") or job_id
+    name = _UNSAFE.sub("_", job.job_name).strip(". ") or job.job_id
     headers = {"Content-Disposition": _attachment(f"{name}.zip")}
     return FileResponse(path, media_type="application/zip", headers=headers, stat_result=stat)
 

@@ -7,6 +7,7 @@ from pydantic import NaiveDatetime
 from sqlalchemy import JSON, Column
 from sqlmodel import Field, SQLModel
 
+from gateway.access.callers import NOBODY
 from gateway.times import Time
 
 
@@ -65,3 +66,6 @@ class StoredFile(FileBase, table=True):
     warnings: list[str] = Field(sa_column=Column(JSON, nullable=False))
     upload_digest: str = Field(max_length=64)
     dataset_digest: str = Field(max_length=64, index=True)
+    owner: str = Field(
+        default=NOBODY, max_length=64, index=True, sa_column_kwargs={"server_default": ""}
+    )

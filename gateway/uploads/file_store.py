@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlmodel import col, select
 
+from gateway.access.callers import Caller
 from gateway.database import Database
 from gateway.errors import Missing
 from gateway.ids import is_uuid
@@ -36,10 +37,20 @@ class FileStore:
             raise Missing.at(field, "no such file; use a file_id that POST /upload-data answered")
         return file
 
-    def newest_first(self) -> Sequence[StoredFile]:
+    def get_for(self, caller: Caller, file_id: str, field: str = "file_id") -> StoredFile:
+        """The caller's upload; raises Missing or Forbidden that names `field`."""
+        file = self.get(file_id, field)
+        caller.check_is_own(file.owner, field)
+        return file
+
+    def newest_first(self, owner: str | None) -> Sequence[StoredFile]:
+        """An owner's uploads; everybody's where `owner` is None."""
         order = (col(StoredFile.upload_time).desc(), col(StoredFile.file_id))
+        query = select(StoredFile).order_by(*order)
+        if owner is not None:
+            query = query.where(StoredFile.owner == owner)
         with self._database.reading() as session:
-            return session.exec(select(StoredFile).order_by(*order)).all()
+            return session.exec(query).all()
 
     def kept_uploads(self) -> KeptUploads:
         query = select(StoredFile.file_id, StoredFile.dataset_digest)

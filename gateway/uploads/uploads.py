@@ -39,13 +39,14 @@ class Uploads:
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(settings.validation_threads, "validation")
 
-    async def take(self, incoming: IncomingForm) -> StoredFile:
+    async def take(self, incoming: IncomingForm, owner: str) -> StoredFile:
         """Stores what the form uploads; raises ApiError, or TallyError of the reward service."""
         with self._storage.staging() as folder:
             upload = await receive_upload(incoming, folder, self._settings)
             archive, rows = await self._in_thread(self._read_table, upload)
             counts = await self._counts(rows)
             file = await self._in_thread(self._keep, upload, archive, rows, counts, folder)
+            file.owner = owner
             await asyncio.to_thread(self._store.add, file)
             return file
 

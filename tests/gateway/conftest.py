@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from gateway.access.callers import Role
+from gateway.access.token_store import TokenStore
 from gateway.app import create_app
 from gateway.http.server import GatewayServer
 from gateway.settings import GatewaySettings
@@ -18,6 +21,7 @@ from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
 from tests.fakes.learner import FakeLearner
 from tests.gateway.packing import good_zip
+from tests.gateway.postgres import Postgres
 from tests.waiting import eventually
 
 
@@ -88,6 +92,13 @@ class Gateway:
 
         await eventually(has_come)
         return await self.job(job_id)
+
+    async def new_token(self, name: str, role: str, owner: str | None = None) -> dict[str, str]:
+        """The headers of who shows a new token; without `owner` it is the owner's own name."""
+        store = TokenStore(self.services.database)
+        token = await asyncio.to_thread(store.create, name, owner or name, Role(role))
+        await asyncio.to_thread(self.services.access.load)
+        return {"Authorization": f"Bearer {token}"}
 
     def staged(self) -> list[Path]:
         return list((self.settings.data_dir / "staging").iterdir())
@@ -163,3 +174,21 @@ def start_gateway():
 async def gateway(settings) -> AsyncIterator[Gateway]:
     async with running(settings) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    server.start()
+    yield server
+    server.stop()
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_database(request, settings):
+    """The settings with SQLite, then with PostgreSQL."""
+    if request.param == "sqlite":
+        return settings
+    url = request.getfixturevalue("postgres").create(f"t{os.urandom(4).hex()}")
+    return settings.model_copy(update={"database_url": url})

@@ -1,0 +1,1 @@
+"""Who asks: tokens, what their role lets them do, whose things they may see."""

@@ -1,0 +1,55 @@
+"""A PostgreSQL server of one's own."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from pydantic import SecretStr
+
+
+class Postgres:
+    """A server of one's own in a folder that is gone afterwards; as another user under root."""
+
+    def __init__(self) -> None:
+        bindir = subprocess.run(
+            ["pg_config", "--bindir"], check=True, capture_output=True, text=True
+        )
+        self._bin = Path(bindir.stdout.strip())
+        self._folder = Path(tempfile.mkdtemp(prefix="tally-postgres-", dir="/tmp"))
+        self._user: list[str] = []
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
+            ids = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+            self._user = ["setpriv", *ids]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._run("initdb", "-U", "tally", "-A", "trust", "--no-sync")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._user, str(self._bin / program), "-D", str(self._folder / "data")]
+        subprocess.run(
+            [*command, *arguments], check=True, cwd="/", stdout=subprocess.DEVNULL, timeout=120
+        )
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self._folder} -h 127.0.0.1 -c fsync=off"
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-w", "-o", options, "-l", log, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-w", "-m", "fast", "stop")
+
+    def remove(self) -> None:
+        shutil.rmtree(self._folder)
+
+    def create(self, name: str) -> SecretStr:
+        """A new database; returns its URL."""
+        address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "tally"]
+        subprocess.run([str(self._bin / "createdb"), *address, name], check=True, timeout=60)
+        return SecretStr(f"postgresql://tally@127.0.0.1:{self.port}/{name}")
