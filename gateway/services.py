@@ -22,6 +22,7 @@ from gateway.results.results import Results
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
 from gateway.storage import NamedFiles, Storage
+from gateway.uploads.checking import Checker
 from gateway.uploads.file_store import FileStore
 from gateway.uploads.pictures import Pictures
 from gateway.uploads.uploads import Uploads
@@ -79,8 +80,9 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         stack.push_async_callback(followers.close)
         for work in (followers.adopt(), wakeups.poll(), access.watch()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
-        uploads = Uploads(settings, storage, files, reward)
-        stack.callback(uploads.close)
+        checker = Checker(settings)
+        stack.callback(checker.close)
+        uploads = Uploads(settings, storage, files, reward, checker)
         pictures = Pictures(storage, files)
         stack.callback(pictures.close)
         jobs = Jobs(
@@ -94,7 +96,14 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             wake=wakeups.wake,
         )
         streams = EventStreams(settings, store, wakeups)
-        evaluations = Evaluations(settings, storage, files, store, jobs)
+        evaluations = Evaluations(
+            settings=settings,
+            storage=storage,
+            files=files,
+            store=store,
+            jobs=jobs,
+            checker=checker,
+        )
         yield Services(
             settings=settings,
             access=access,
@@ -107,7 +116,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             results=results,
             reports=Reports(store, results),
             evaluations=evaluations,
-            predictions=Predictions(settings, storage, jobs, learner),
+            predictions=Predictions(settings, storage, jobs, learner, checker),
             streams=streams,
             wakeups=wakeups,
         )

@@ -64,16 +64,36 @@ class GatewaySettings(ServiceSettings):
     max_unpacked_bytes: int = Field(
         4 * GIB, ge=1, description="Most bytes of all entries of a ZIP together, inflated."
     )
+    max_unpacked_ratio: float = Field(
+        100.0,
+        ge=1,
+        description="Most bytes that a ZIP beyond 256 MiB unpacked may have for each of its own.",
+    )
     max_entries: int = Field(50_000, ge=1, description="Most entries of a ZIP.")
-    max_csv_bytes: int = Field(64 * MIB, ge=1, description="Largest main.csv, inflated.")
-    max_rows: int = Field(100_000, ge=1, description="Most data rows of main.csv.")
+    max_csv_bytes: int = Field(32 * MIB, ge=1, description="Largest main.csv, inflated.")
+    max_rows: int = Field(
+        100_000, ge=1, description="Most data rows of main.csv, blank ones among them."
+    )
+    max_columns: int = Field(100, ge=3, description="Most columns of main.csv.")
     max_cell_characters: int = Field(4_000, ge=1, description="Longest cell of main.csv.")
+    max_answer_characters: int = Field(
+        4_000_000, ge=1, description="Most characters of all answers of main.csv together."
+    )
     max_image_bytes: int = Field(32 * MIB, ge=1, description="Largest image file.")
     max_image_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image.")
     max_image_side: int = Field(16_384, ge=1, description="Longest side of an image, in pixels.")
     min_image_side: int = Field(4, ge=1, description="Shortest side of an image, in pixels.")
     max_image_aspect: float = Field(100.0, ge=1, description="Largest ratio of an image's sides.")
     validation_threads: int = Field(2, ge=1, description="Uploads that are validated at once.")
+    validation_seconds: float = Field(
+        20.0,
+        gt=0,
+        description="Most CPU time that validating an upload may take,"
+        " beside validation_seconds_per_mib.",
+    )
+    validation_seconds_per_mib: float = Field(
+        2.0, ge=0, description="CPU time that each MiB of an upload adds to validation_seconds."
+    )
 
     max_json_bytes: int = Field(MIB, ge=1, description="Largest body of any other request.")
     header_seconds: float = Field(

@@ -13,19 +13,21 @@ from typing import Any
 
 from gateway.errors import Unprocessable
 from gateway.settings import MIB, GatewaySettings
-from gateway.uploads.archive import Archive, Entry
+from gateway.uploads.archive import Archive
+from gateway.uploads.checking import Check
+from gateway.uploads.entries import Entry
 
 _CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"
 _MOST_CONFIG_BYTES = MIB
-_MOST_HEADER_BYTES = 16 * MIB
+_MOST_HEADER_BYTES = 4 * MIB
 _BLOCK_BYTES = MIB
 _MOST_RANK = 512
 # Where the adapter was trained, and how PEFT found its class: nothing that changes its weights.
 _LEFT_OUT = {"base_model_name_or_path", "revision", "auto_mapping", "inference_mode"}
 
 
-def write_adapter(source: Path, target: Path, settings: GatewaySettings) -> str:
+def write_adapter(source: Path, target: Path, settings: GatewaySettings) -> Check[str]:
     """Writes the adapter of the ZIP `source` to `target`; returns its digest.
 
     Raises Unprocessable or TooLarge. Equal adapters give equal bytes.
@@ -34,7 +36,7 @@ def write_adapter(source: Path, target: Path, settings: GatewaySettings) -> str:
     config = _config(archive.read(_CONFIG, _MOST_CONFIG_BYTES))
     entry = archive.entries[_WEIGHTS]
     blocks = archive.blocks(entry, settings.max_unpacked_bytes)
-    return _write(target, _with_config(blocks, entry.record.size_bytes, config))
+    return (yield from _write(target, _with_config(blocks, entry.record.size_bytes, config)))
 
 
 def _check_layout(entries: dict[str, Entry]) -> None:
@@ -121,10 +123,11 @@ def _damage() -> Unprocessable:
     return Unprocessable.at(_WEIGHTS, "is not a whole safetensors file; save the adapter again")
 
 
-def _write(target: Path, blocks: Iterable[bytes]) -> str:
+def _write(target: Path, blocks: Iterable[bytes]) -> Check[str]:
     hasher = hashlib.sha256()
     with target.open("wb") as file:
         for block in blocks:
             hasher.update(block)
             file.write(block)
+            yield
     return hasher.hexdigest()

@@ -18,6 +18,7 @@ from gateway.jobs.train_models import TrainRequest
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
+from gateway.uploads.checking import Check, Checker
 from gateway.uploads.file_store import FileStore
 from tally.job.settings import TrainingConfig
 
@@ -27,17 +28,20 @@ _TEXTS = {"file_id": 200, **SETTING_TEXTS}
 class Evaluations:
     def __init__(
         self,
+        *,
         settings: GatewaySettings,
         storage: Storage,
         files: FileStore,
         store: JobStore,
         jobs: Jobs,
+        checker: Checker,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._files = files
         self._store = store
         self._jobs = jobs
+        self._checker = checker
 
     async def evaluate_job(self, job: Job, file_id: str, result: Path, caller: Caller) -> Job:
         """Compares the adapter in the job's result on another upload."""
@@ -59,17 +63,18 @@ class Evaluations:
         self, request: TrainRequest, source: Path, caller: Caller, parent_job_id: str | None
     ) -> Job:
         await self._jobs.check_choices(request)
-        job = await asyncio.to_thread(self._new_job, request, source, caller, parent_job_id)
+        check = self._new_job(request, source, caller, parent_job_id)
+        job = await self._checker.run(check, source.stat().st_size)
         await asyncio.to_thread(self._store.add, job)
         return await self._jobs.submit(job)
 
     def _new_job(
         self, request: TrainRequest, source: Path, caller: Caller, parent_job_id: str | None
-    ) -> Job:
+    ) -> Check[Job]:
         file = self._files.get_for(caller, request.data_file_id)
         evaluation_id = str(uuid.uuid4())
         with self._storage.staging() as folder:
-            digest = write_adapter(source, folder / "adapter", self._settings)
+            digest = yield from write_adapter(source, folder / "adapter", self._settings)
             keep(folder / "adapter", self._storage.adapter_path(evaluation_id))
         nothing_held_out: dict[str, Any] = {"evaluation_file_id": None, "evaluation_share": 0.0}
         return Job(

@@ -9,15 +9,16 @@ from gateway.errors import Unprocessable
 from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings
 from gateway.http.bodies import MAX_PREDICT_IMAGE_BYTES
 from gateway.http.receiving import FormShape, IncomingForm, receive_form
+from gateway.images.reading import clean_image
+from gateway.images.stripped import BadImage
 from gateway.jobs.jobs import Jobs
 from gateway.learner_client import LearnerClient
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
-from gateway.uploads.images import image_problem
+from gateway.uploads.checking import Check, Checker
 
 _TEXTS = {"question": 16_000, "job_id": 200, **SETTING_TEXTS}
 _MOST_QUESTION_CHARACTERS = 4_000
-_DECODERS = 2
 
 
 class PredictedAnswer(BaseModel):
@@ -37,13 +38,18 @@ class Prediction(BaseModel):
 
 class Predictions:
     def __init__(
-        self, settings: GatewaySettings, storage: Storage, jobs: Jobs, learner: LearnerClient
+        self,
+        settings: GatewaySettings,
+        storage: Storage,
+        jobs: Jobs,
+        learner: LearnerClient,
+        checker: Checker,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._jobs = jobs
         self._learner = learner
-        self._decoders = asyncio.Semaphore(_DECODERS)
+        self._checker = checker
 
     async def predict(self, incoming: IncomingForm, caller: Caller) -> Prediction:
         """Answers the form; raises ApiError or TallyError."""
@@ -56,15 +62,16 @@ class Predictions:
         job_id = form.texts.get("job_id") or None
         if job_id is not None:
             await self._jobs.get_for(caller, job_id)
-        await self._check(image)
+        image = await self._checker.run(self._clean(image), len(image))
         answers = await self._learner.answer(image, question, job_id, settings)
         return Prediction(question=question, job_id=job_id, **answers)
 
-    async def _check(self, image: bytes) -> None:
-        async with self._decoders:
-            problem = await asyncio.to_thread(image_problem, image, self._settings)
-        if problem:
-            raise Unprocessable.at("image", problem)
+    def _clean(self, image: bytes) -> Check[bytes]:
+        yield
+        try:
+            return clean_image(image, self._settings).data
+        except BadImage as problem:
+            raise Unprocessable.at("image", str(problem)) from None
 
 
 def _question(text: str) -> str:

@@ -89,9 +89,11 @@ async def get_picture(
     services: ServicesDep,
     max_side: Annotated[
         int | None,
-        Query(ge=16, le=2048, description="Longest side of a JPEG in pixels; left out: as it is."),
+        Query(
+            ge=16, le=2048, description="Longest side of a JPEG in pixels; left out: as it is kept."
+        ),
     ] = None,
 ) -> Response:
-    """The picture that a row names, as it was uploaded, or as a JPEG that any browser shows."""
+    """The picture that a row names, as it is kept, or as a small JPEG."""
     picture = await services.pictures.picture(file.file_id, row, max_side)
     return Response(picture.data, media_type=picture.content_type, headers=_PICTURE_HEADERS)

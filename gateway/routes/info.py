@@ -4,10 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from gateway.images.reading import FORMATS
 from gateway.routes.dependencies import ServicesDep
 from gateway.settings import GatewaySettings
 from gateway.uploads.csv_table import COLUMNS
-from gateway.uploads.images import FORMATS
 from gateway.uploads.text_encoding import ENCODINGS
 from tally.job.settings import LoraConfig, TrainingConfig
 
@@ -71,8 +71,9 @@ async def data_format(services: ServicesDep) -> dict[str, Any]:
 
 def _limits(settings: GatewaySettings) -> dict[str, float]:
     names = (
-        "max_upload_bytes", "max_unpacked_bytes", "max_entries", "max_csv_bytes", "max_rows",
-        "max_cell_characters", "max_image_bytes", "max_image_pixels", "max_image_side",
+        "max_upload_bytes", "max_unpacked_bytes", "max_unpacked_ratio", "max_entries",
+        "max_csv_bytes", "max_rows", "max_columns", "max_cell_characters",
+        "max_answer_characters", "max_image_bytes", "max_image_pixels", "max_image_side",
         "min_image_side", "max_image_aspect",
     )  # fmt: skip
     return {name: getattr(settings, name) for name in names}

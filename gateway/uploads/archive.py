@@ -1,37 +1,21 @@
 """An uploaded ZIP whose entries were judged: where main.csv is, which images there are."""
 
 import os
-import stat
 import struct
-import unicodedata
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.errors import Problem, TooLarge, Unprocessable, refuse
 from gateway.settings import MIB, GatewaySettings
-from gateway.uploads.zip_directory import DirectoryEntry, read_directory
+from gateway.uploads.checking import Check
+from gateway.uploads.entries import CSV_NAME, DEFLATED, ENCRYPTED, Entry, judge, unwrap
+from gateway.uploads.zip_directory import read_directory
 
-CSV_NAME = "main.csv"
-IMAGES_FOLDER = "images/"
-_STORED, _DEFLATED = 0, 8
-_ENCRYPTED, _UTF8 = 0x0001 | 0x0040, 0x0800
 _LOCAL = struct.Struct("<4s5H3L2H")
 _BLOCK_BYTES = 256 * 1024
-_MOST_NAME_CHARACTERS = 255
-_IGNORED_NAMES = {".ds_store", "thumbs.db", "desktop.ini"}
-_ARCHIVE_SUFFIXES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A regular file of the ZIP under its judged name, the wrapping folder taken away."""
-
-    name: str
-    record: DirectoryEntry
+_FREELY_UNPACKED_BYTES = 256 * MIB
 
 
 class Archive:
@@ -48,9 +32,10 @@ class Archive:
         self._path = path
         self._settings = settings
         records = read_directory(path, settings.max_entries)
-        self.entries = _unwrap(_judge(records, encoding))
+        self.entries = unwrap(judge(records, encoding))
         (check_layout or _check_data_layout)(self.entries)
-        _check_sizes(self.entries, settings)
+        self._most_bytes = self._bytes_left = _most_unpacked_bytes(path, settings)
+        self._check_sizes()
 
     def read(self, name: str, limit_bytes: int) -> bytes:
         """The inflated bytes of an entry, its length and checksum verified."""
@@ -67,18 +52,40 @@ class Archive:
                     raise TooLarge.at(
                         entry.name, f"is larger than {_readable(limit_bytes)} unpacked"
                     )
+                self._bytes_left -= len(block)
+                if self._bytes_left < 0:
+                    raise self._too_large()
                 crc = zlib.crc32(block, crc)
                 yield block
         if size != entry.record.size_bytes or crc != entry.record.crc:
             raise _damage(entry)
 
-    def verify_rest(self, done: set[str], check: Callable[[], None]) -> None:
+    def verify_rest(self, done: set[str]) -> Check[None]:
         """Inflates and forgets what nothing has read yet, so that a bomb or damage shows."""
         for name, entry in self.entries.items():
             if name not in done:
-                check()
                 for _ in self.blocks(entry, self._settings.max_image_bytes):
-                    pass
+                    yield
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge.at("file", f"unpacks to more than {_readable(self._most_bytes)}; split it")
+
+    def _check_sizes(self) -> None:
+        """Refuses what is too large by its own word, and entries that share their bytes."""
+        if sum(entry.record.size_bytes for entry in self.entries.values()) > self._most_bytes:
+            raise self._too_large()
+        end = 0
+        for entry in sorted(self.entries.values(), key=lambda entry: entry.record.header_offset):
+            record, name_bytes = entry.record, len(entry.record.raw_name)
+            if record.header_offset < end:
+                raise _damage(entry)
+            end = record.header_offset + _LOCAL.size + name_bytes + record.compressed_bytes
+
+
+def _most_unpacked_bytes(path: Path, settings: GatewaySettings) -> int:
+    """A small ZIP may unpack to much; a large one to so many times its own bytes."""
+    by_ratio = int(settings.max_unpacked_ratio * path.stat().st_size)
+    return min(settings.max_unpacked_bytes, max(_FREELY_UNPACKED_BYTES, by_ratio))
 
 
 def _readable(size_bytes: int) -> str:
@@ -99,14 +106,14 @@ def _skip_local_header(file: BinaryIO, entry: Entry) -> None:
     name = file.read(name_bytes)
     if magic != b"PK\x03\x04" or name != entry.record.raw_name or method != entry.record.method:
         raise _damage(entry)
-    if flags & _ENCRYPTED:
+    if flags & ENCRYPTED:
         raise Unprocessable.at(entry.name, "is encrypted; make the ZIP without a password")
     file.seek(extra_bytes, os.SEEK_CUR)
 
 
 def _inflate(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
     packed_left = entry.record.compressed_bytes
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS) if entry.record.method == _DEFLATED else None
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS) if entry.record.method == DEFLATED else None
     while packed_left:
         packed = file.read(min(_BLOCK_BYTES, packed_left))
         if not packed:
@@ -135,89 +142,6 @@ def _flush(inflater: Any, entry: Entry) -> Iterator[bytes]:
     yield block
 
 
-def _judge(records: list[DirectoryEntry], encoding: str | None) -> list[Entry]:
-    """The regular files that count; folders and what operating systems add are left out."""
-    problems: list[Problem] = []
-    entries: list[Entry] = []
-    for record in records:
-        name = _decode_name(record, encoding)
-        problem = _name_problem(name) or _kind_problem(record)
-        shown = "".join(mark if mark.isprintable() else "?" for mark in name)[
-            :_MOST_NAME_CHARACTERS
-        ]
-        if problem:
-            problems.append(Problem(shown, problem))
-        elif not _is_ignored(name):
-            problem = _content_problem(name, record)
-            problems += [Problem(shown, problem)] if problem else []
-            entries.append(Entry(name, record))
-    counts = Counter(entry.name for entry in entries)
-    twice = [name for name, count in counts.items() if count > 1]
-    problems += [Problem(name, "is in the ZIP more than once; keep one") for name in twice]
-    refuse(problems)
-    return entries
-
-
-def _decode_name(record: DirectoryEntry, encoding: str | None) -> str:
-    """The name with forward slashes, composed (NFC) as CSV files have it."""
-    try:
-        name = record.raw_name.decode("utf-8")
-    except UnicodeDecodeError:
-        legacy = "cp437" if record.flags & _UTF8 or not encoding else encoding
-        name = record.raw_name.decode(legacy, "replace")
-    return unicodedata.normalize("NFC", name.replace("\\", "/"))
-
-
-def _name_problem(name: str) -> str | None:
-    if not name or len(name) > _MOST_NAME_CHARACTERS:
-        return f"a name has 1 to {_MOST_NAME_CHARACTERS} characters"
-    if not name.isprintable():
-        return "the name holds control characters; rename it"
-    if name.startswith("/") or name[1:2] == ":":
-        return "the name is absolute; pack names relative to the ZIP"
-    if any(part in ("..", ".") for part in name.split("/")):
-        return "the name leads out of the ZIP; pack names without '.' and '..'"
-    return None
-
-
-def _kind_problem(record: DirectoryEntry) -> str | None:
-    kind = stat.S_IFMT(record.unix_mode)
-    if kind == stat.S_IFLNK:
-        return "is a symbolic link; pack the file itself"
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is not a regular file; pack files only"
-    return None
-
-
-def _content_problem(name: str, record: DirectoryEntry) -> str | None:
-    if record.flags & _ENCRYPTED:
-        return "is encrypted; make the ZIP without a password"
-    if record.method not in (_STORED, _DEFLATED):
-        return "uses a compression that is not taken; pack with 'deflate' or 'store'"
-    if name.lower().endswith(_ARCHIVE_SUFFIXES):
-        return "is an archive within the ZIP and is never unpacked; pack its files directly"
-    return None
-
-
-def _is_ignored(name: str) -> bool:
-    parts = name.split("/")
-    base = parts[-1]
-    return (
-        not base or "__MACOSX" in parts or base.startswith("._") or base.lower() in _IGNORED_NAMES
-    )
-
-
-def _unwrap(entries: list[Entry]) -> dict[str, Entry]:
-    """Takes one folder around everything away."""
-    tops = {entry.name.split("/", 1)[0] for entry in entries}
-    wrapped = len(tops) == 1 and all("/" in entry.name for entry in entries)
-    if wrapped and tops != {IMAGES_FOLDER.rstrip("/")}:
-        inner = [Entry(entry.name.split("/", 1)[1], entry.record) for entry in entries]
-    else:
-        inner = entries
-    return {entry.name: entry for entry in inner}
-
-
 def _check_data_layout(entries: dict[str, Entry]) -> None:
     if not entries:
         raise Unprocessable.at("file", "is an empty ZIP; pack main.csv and images/")
@@ -228,17 +152,3 @@ def _check_data_layout(entries: dict[str, Entry]) -> None:
         found = f"; there is {tables[0]}, move it to {CSV_NAME}" if tables else ""
         message = f"is missing: pack it at the top of the ZIP, beside images/{found}"
         raise Unprocessable.at(CSV_NAME, message)
-
-
-def _check_sizes(entries: dict[str, Entry], settings: GatewaySettings) -> None:
-    """Refuses by declared sizes what is too large anyway, and entries that share their bytes."""
-    declared = sum(entry.record.size_bytes for entry in entries.values())
-    if declared > settings.max_unpacked_bytes:
-        limit = _readable(settings.max_unpacked_bytes)
-        raise TooLarge.at("file", f"unpacks to more than {limit}; split it")
-    end = 0
-    for entry in sorted(entries.values(), key=lambda entry: entry.record.header_offset):
-        if entry.record.header_offset < end:
-            raise _damage(entry)
-        name_bytes = len(entry.record.raw_name)
-        end = entry.record.header_offset + _LOCAL.size + name_bytes + entry.record.compressed_bytes

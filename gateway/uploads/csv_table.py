@@ -1,18 +1,17 @@
 """main.csv as rows. Rows are numbered as a spreadsheet shows them: the header is row 1."""
 
-import csv
-import io
 import unicodedata
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.errors import MAX_PROBLEMS, Problem, TooLarge, Unprocessable, refuse
 from gateway.settings import GatewaySettings
-from gateway.uploads.archive import IMAGES_FOLDER
+from gateway.uploads.checking import Check
+from gateway.uploads.csv_records import read_records
+from gateway.uploads.entries import IMAGES_FOLDER, MOST_NAME_CHARACTERS
 
 COLUMNS = ("images_path", "question", "answer")
 _MOST_LISTED = 1_000
-_MOST_FIELD_CHARACTERS = 1_000_000
+_ROWS_AT_A_TIME = 1_000
 
 
 class Row(NamedTuple):
@@ -24,57 +23,35 @@ class Row(NamedTuple):
     answer: str
 
 
-def read_rows(text: str, settings: GatewaySettings) -> list[Row]:
+def read_rows(text: str, settings: GatewaySettings) -> Check[list[Row]]:
     """The data rows, in order; raises Unprocessable that lists rows, or TooLarge."""
-    records = _records(text)
+    records = read_records(text, settings)
     header = next(records, None)
     if header is None:
         raise Unprocessable.at("main.csv", f"is empty; its first row is {','.join(COLUMNS)}")
     indexes = _column_indexes(header[1])
-    rows, problems = [], []
-    for number, cells in records:
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    answer_characters = 0
+    for done, (number, cells) in enumerate(records):
+        if done % _ROWS_AT_A_TIME == 0:
+            yield
         row = _row(number, cells, len(header[1]), indexes)
         problem = row if isinstance(row, str) else _cell_problem(row, settings)
         if problem:
             problems.append(Problem(f"row {number}", problem))
         elif isinstance(row, Row):
+            answer_characters += len(row.answer)
             rows.append(row._replace(image=_entry_name(row.image)))
-        if len(rows) > settings.max_rows or len(problems) > _MOST_LISTED:
+        if answer_characters > settings.max_answer_characters:
+            most = f"{settings.max_answer_characters:,} characters"
+            raise TooLarge.at("main.csv", f"has answers of more than {most} together; split it")
+        if len(problems) > _MOST_LISTED:
             break
-    if len(rows) > settings.max_rows:
-        raise TooLarge.at("main.csv", f"has more than {settings.max_rows} rows; split it")
     refuse(problems)
     if not rows:
         raise Unprocessable.at("main.csv", "has a header and no rows; add a row for each question")
     return rows
-
-
-def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Records with their numbers; blank ones count and are left out."""
-    csv.field_size_limit(_MOST_FIELD_CHARACTERS)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    number = 0
-    while True:
-        number += 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise _fault(number, str(error)) from None
-        if cells is None:
-            return
-        if any("\0" in cell for cell in cells):
-            message = "holds a NUL byte; save main.csv as plain UTF-8 text"
-            raise Unprocessable.at(f"row {number}", message)
-        if any(cell.strip() for cell in cells):
-            yield number, cells
-
-
-def _fault(number: int, reason: str) -> Unprocessable | TooLarge:
-    if "field limit" in reason:
-        most = f"{_MOST_FIELD_CHARACTERS:,} characters"
-        return TooLarge.at(f"row {number}", f"a cell is longer than {most}")
-    message = 'a quote is opened and not closed; write " inside a quoted cell as ""'
-    return Unprocessable.at(f"row {number}", message)
 
 
 def _column_indexes(header: list[str]) -> list[int]:
@@ -108,6 +85,8 @@ def _cell_problem(row: Row, settings: GatewaySettings) -> str | None:
 
 
 def _image_cell_problem(image: str) -> str | None:
+    if len(image) > MOST_NAME_CHARACTERS:
+        return f"images_path is longer than {MOST_NAME_CHARACTERS} characters"
     parts = image.replace("\\", "/").split("/")
     if "://" in image or image.lower().startswith(("file:", "http:", "https:", "data:")):
         return "images_path is an address; write the name of a file in images/"

@@ -2,15 +2,17 @@
 
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from gateway.errors import Problem, refuse
+from gateway.images.reading import CleanImage, clean_image
+from gateway.images.stripped import BadImage
 from gateway.settings import GatewaySettings
-from gateway.uploads.archive import IMAGES_FOLDER, Archive
+from gateway.uploads.archive import Archive
+from gateway.uploads.checking import Check
 from gateway.uploads.csv_table import Row, shorten
-from gateway.uploads.images import image_problem, image_suffix
+from gateway.uploads.entries import CSV_NAME, IMAGES_FOLDER
 from tally.rpc.digests import digest_of
 
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -26,29 +28,26 @@ def write_dataset(
     rows: list[Row],
     counts: list[int],
     staged: Path,
-    *,
     settings: GatewaySettings,
-    check: Callable[[], None],
-) -> Dataset:
+) -> Check[Dataset]:
     """Writes samples.jsonl and the images to `staged`, every image decoded once on the way.
 
-    `check` is called between images and may raise, to stop. Raises Unprocessable or TooLarge.
+    Raises Unprocessable or TooLarge.
     """
     sources = _sources(archive, rows)
     problems: list[Problem] = []
     stored: dict[str, str] = {}
     with zipfile.ZipFile(staged, "w", zipfile.ZIP_STORED) as target:
         for source in sorted(sources):
-            check()
             data = archive.read(source, settings.max_image_bytes)
-            problem = image_problem(data, settings)
-            if problem:
-                problems.append(Problem(source, problem))
-            else:
-                stored[source] = _store_image(target, data)
+            try:
+                stored[source] = _store_image(target, clean_image(data, settings))
+            except BadImage as problem:
+                problems.append(Problem(source, str(problem)))
+            yield
         refuse(problems)
         target.writestr(_zip_info("tally.samples.jsonl"), _row_lines(rows, counts, stored))
-    archive.verify_rest({*sources, "main.csv"}, check)
+    yield from archive.verify_rest({*sources, CSV_NAME})
     return Dataset(len(sources), _unused_warnings(archive, sources))
 
 
@@ -71,11 +70,11 @@ def _sources(archive: Archive, rows: list[Row]) -> set[str]:
     return {row.image for row in rows}
 
 
-def _store_image(target: zipfile.ZipFile, data: bytes) -> str:
+def _store_image(target: zipfile.ZipFile, image: CleanImage) -> str:
     """Equal images share one entry, named by content so that no uploaded name travels on."""
-    name = f"{IMAGES_FOLDER}{digest_of(data)}.{image_suffix(data)}"
+    name = f"{IMAGES_FOLDER}{digest_of(image.data)}.{image.suffix}"
     if name not in target.NameToInfo:
-        target.writestr(_zip_info(name), data)
+        target.writestr(_zip_info(name), image.data)
     return name
 
 
@@ -100,5 +99,5 @@ def _zip_info(name: str) -> zipfile.ZipInfo:
 
 
 def _unused_warnings(archive: Archive, sources: set[str]) -> list[str]:
-    unused = sorted(set(archive.entries) - sources - {"main.csv"})
+    unused = sorted(set(archive.entries) - sources - {CSV_NAME})
     return shorten([f"{name}: no row names it" for name in unused])

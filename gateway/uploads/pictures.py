@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from gateway.errors import Missing
+from gateway.images.reading import show_image, thumbnail
 from gateway.storage import Storage
 from gateway.uploads.file_models import RowPublic
 from gateway.uploads.file_store import FileStore
-from gateway.uploads.images import thumbnail
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -25,9 +25,7 @@ _CONTENT_TYPES = {
     "jpg": "image/jpeg",
     "png": "image/png",
     "webp": "image/webp",
-    "bmp": "image/bmp",
     "gif": "image/gif",
-    "tiff": "image/tiff",
 }
 
 
@@ -60,7 +58,7 @@ class Pictures:
         return (await self._in_thread(self._index, file_id)).rows
 
     async def picture(self, file_id: str, row: int, max_side: int | None) -> Picture:
-        """The picture of a row, as it was uploaded or as a thumbnail; raises Missing."""
+        """The picture of a row, as it is kept or as a thumbnail; raises Missing."""
         return await self._in_thread(self._picture, file_id, row, max_side)
 
     async def _in_thread(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
@@ -81,7 +79,8 @@ class Pictures:
         data = _stored_bytes(self._dataset(file_id), *index.places[entry])
         if max_side is not None:
             return Picture(thumbnail(data, max_side), "image/jpeg")
-        return Picture(data, _CONTENT_TYPES[entry.rpartition(".")[2]])
+        shown = show_image(data)
+        return Picture(shown.data, _CONTENT_TYPES[shown.suffix])
 
 
 @lru_cache(_INDEXES_KEPT)

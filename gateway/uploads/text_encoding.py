@@ -20,6 +20,7 @@ ENCODINGS = (
     "cp1252",
 )
 _BY_CODEC = {codecs.lookup(name).name: name for name in ENCODINGS}
+_SAMPLE_BYTES = 64 * 1024
 _DOUBLE = re.compile(rb"[\x81-\xfe][\x40-\xfe]")
 
 
@@ -58,7 +59,8 @@ def _not_utf8(shown: str, encoding: str) -> Unprocessable:
 
 def _suspect(data: bytes) -> Unprocessable:
     big5, gbk = _decodes(data, "cp950"), _decodes(data, "gbk")
-    if big5 and (not gbk or _big5_share(data) >= _gbk_share(data)):
+    pairs: list[bytes] = _DOUBLE.findall(data[:_SAMPLE_BYTES])
+    if big5 and (not gbk or _big5_share(pairs) >= _gbk_share(pairs)):
         return _not_utf8("Big5", "big5")
     if gbk:
         return _not_utf8("GBK", "gbk")
@@ -73,15 +75,13 @@ def _decodes(data: bytes, encoding: str) -> bool:
     return True
 
 
-def _big5_share(data: bytes) -> float:
+def _big5_share(pairs: list[bytes]) -> float:
     """Share of the two-byte characters that are frequent ones of Big5 (level 1)."""
-    pairs: list[bytes] = _DOUBLE.findall(data)
     common = sum(0xA4 <= pair[0] <= 0xC6 or pair[0] == 0xA1 for pair in pairs)
     return common / max(1, len(pairs))
 
 
-def _gbk_share(data: bytes) -> float:
+def _gbk_share(pairs: list[bytes]) -> float:
     """Share of the two-byte characters that are frequent ones of GBK (GB 2312 level 1)."""
-    pairs: list[bytes] = _DOUBLE.findall(data)
     lead = [pair for pair in pairs if 0xB0 <= pair[0] <= 0xD7 or pair[0] in (0xA1, 0xA3)]
     return sum(pair[1] >= 0xA1 for pair in lead) / max(1, len(pairs))

@@ -1,66 +1,63 @@
 """An upload from its first byte to its row: received, judged, kept, or gone without a trace."""
 
 import asyncio
-import threading
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
 
-from gateway.errors import Busy, Problem, refuse
+from gateway.errors import Problem, refuse
 from gateway.http.receiving import IncomingForm
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
-from gateway.uploads.archive import CSV_NAME, Archive
+from gateway.uploads.archive import Archive
+from gateway.uploads.checking import Check, Checker
 from gateway.uploads.csv_table import Row, duplicate_warnings, read_rows
 from gateway.uploads.dataset import write_dataset, write_rows
+from gateway.uploads.entries import CSV_NAME
 from gateway.uploads.file_models import StoredFile
 from gateway.uploads.file_store import FileStore
 from gateway.uploads.text_encoding import decode
 from gateway.uploads.upload_form import Upload, receive_upload
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
 
 class Uploads:
-    """Takes uploads in; at most `validation_threads` are judged at once, the others wait."""
+    """Takes uploads in."""
 
     def __init__(
-        self, settings: GatewaySettings, storage: Storage, store: FileStore, reward: RewardClient
+        self,
+        settings: GatewaySettings,
+        storage: Storage,
+        store: FileStore,
+        reward: RewardClient,
+        checker: Checker,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._store = store
         self._reward = reward
-        self._stopping = threading.Event()
-        self._threads = ThreadPoolExecutor(settings.validation_threads, "validation")
+        self._checker = checker
 
     async def take(self, incoming: IncomingForm, owner: str) -> StoredFile:
         """Stores what the form uploads; raises ApiError, or TallyError of the reward service."""
         with self._storage.staging() as folder:
             upload = await receive_upload(incoming, folder, self._settings)
-            archive, rows = await self._in_thread(self._read_table, upload)
+            size_bytes = upload.path.stat().st_size
+            archive, rows = await self._checker.run(self._read_table(upload), size_bytes)
             counts = await self._counts(rows)
-            file = await self._in_thread(self._keep, upload, archive, rows, counts, folder)
+            check = self._keep(upload, archive, rows, counts, folder)
+            file = await self._checker.run(check, size_bytes)
             file.owner = owner
             await asyncio.to_thread(self._store.add, file)
             return file
 
-    def close(self) -> None:
-        self._stopping.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _in_thread(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-
-    def _read_table(self, upload: Upload) -> tuple[Archive, list[Row]]:
+    def _read_table(self, upload: Upload) -> Check[tuple[Archive, list[Row]]]:
+        yield
         archive = Archive(upload.path, self._settings, upload.encoding)
+        yield
         data = archive.read(CSV_NAME, self._settings.max_csv_bytes)
-        return archive, read_rows(decode(data, upload.encoding), self._settings)
+        yield
+        return archive, (yield from read_rows(decode(data, upload.encoding), self._settings))
 
     async def _counts(self, rows: list[Row]) -> list[int]:
         """The true count of each row; raises Unprocessable that lists rows without one."""
@@ -71,12 +68,10 @@ class Uploads:
 
     def _keep(
         self, upload: Upload, archive: Archive, rows: list[Row], counts: list[int], folder: Path
-    ) -> StoredFile:
+    ) -> Check[StoredFile]:
         warnings = duplicate_warnings(rows, counts)
         staged = folder / "dataset.zip"
-        dataset = write_dataset(
-            archive, rows, counts, staged, settings=self._settings, check=self._check
-        )
+        dataset = yield from write_dataset(archive, rows, counts, staged, self._settings)
         digest = self._storage.keep_dataset(staged)
         file_id = str(uuid.uuid4())
         write_rows(rows, folder / "rows.jsonl")
@@ -91,7 +86,3 @@ class Uploads:
             upload_digest=upload.digest,
             dataset_digest=digest,
         )
-
-    def _check(self) -> None:
-        if self._stopping.is_set():
-            raise Busy("this server is stopping; send it again")

@@ -160,7 +160,8 @@ def _entry(directory: bytes, at: int) -> tuple[DirectoryEntry, int]:
     if magic != b"PK\x01\x02" or following > len(directory) or disk not in (0, _FULL_16):
         raise _broken()
     extra = directory[extra_at : extra_at + extra_bytes]
-    size, packed, offset = _widen(extra, size, packed, offset)
+    if _FULL_32 in (size, packed, offset):
+        size, packed, offset = _widen(extra, size, packed, offset)
     name = directory[name_at:extra_at]
     mode = attributes >> 16
     entry = DirectoryEntry(name, flags, method, crc, packed, size, mode, offset)
@@ -181,9 +182,10 @@ def _widen(extra: bytes, *narrow: int) -> list[int]:
 
 
 def _zip64_extra(extra: bytes) -> bytes | None:
-    while len(extra) >= 4:
-        kind, length = struct.unpack_from("<2H", extra)
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, at)
         if kind == _ZIP64_EXTRA:
-            return extra[4 : 4 + length]
-        extra = extra[4 + length :]
+            return extra[at + 4 : at + 4 + length]
+        at += 4 + length
     return None

@@ -4,10 +4,11 @@ from tests.gateway.conftest import client_of
 
 async def test_answers_are_parsed_in_batches_that_the_contract_takes(reward_port: int):
     client = RewardClient(client_of(reward_port))
-    long = "3 " + "x" * 99_000
-    parsed = await client.parse([long, *["4"] * 1_100, *[long] * 6])
+    long = [f"3 {'x' * (99_000 + number)}" for number in range(7)]
+    short = [f"{number} apples" for number in range(1_100)]
+    parsed = await client.parse([long[0], *short, *long])
     await client.close()
-    assert [answer.count for answer in parsed] == [3, *[4] * 1_100, *[3] * 6]
+    assert [answer.count for answer in parsed] == [3, *range(1_100), *[3] * 7]
     assert not any(answer.why for answer in parsed)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.evaluations.adapter_archive import write_adapter
 from tests.fakes.learner import ADAPTER_CONFIG, safetensors_bytes
+from tests.gateway.checks import finish
 from tests.gateway.packing import good_zip, pack
 from tests.waiting import eventually
 
@@ -213,7 +214,7 @@ def test_a_large_adapter_is_written_block_by_block(tmp_path, settings):
     data = bytes(range(256)) * 8192
     weights = safetensors_bytes(data, shape=[512, 1024], data_offsets=[0, len(data)])
     (tmp_path / "a.zip").write_bytes(adapter_zip(weights=weights))
-    write_adapter(tmp_path / "a.zip", tmp_path / "blob", settings)
+    finish(write_adapter(tmp_path / "a.zip", tmp_path / "blob", settings))
     assert (tmp_path / "blob").read_bytes().endswith(data)
 
 

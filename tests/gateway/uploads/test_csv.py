@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ApiError
-from gateway.settings import GatewaySettings
-from gateway.uploads.csv_table import read_rows
 from gateway.uploads.text_encoding import decode
+from tests.gateway.checks import rows_of
 from tests.gateway.packing import CSV, HEADER, with_csv, with_rows
 
 GOOD = "apple1.jpg,How many apples?,A photo of 3 apples"
@@ -118,14 +117,14 @@ def test_whatever_a_csv_writer_writes_is_read_back(pairs, newline):
     writer.writerows([("a.png", question, answer) for question, answer in pairs])
     if not pairs:
         return
-    rows = read_rows(decode(buffer.getvalue().encode(), None), GatewaySettings())
+    rows = rows_of(decode(buffer.getvalue().encode(), None))
     assert [(row.question, row.answer) for row in rows] == pairs
     assert [row.number for row in rows] == list(range(2, len(pairs) + 2))
 
 
 def status_of(data: bytes) -> int:
     try:
-        read_rows(decode(data, None), GatewaySettings())
+        rows_of(decode(data, None))
     except ApiError as error:
         return error.status
     return 200

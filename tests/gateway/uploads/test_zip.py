@@ -12,6 +12,7 @@ from gateway.errors import ApiError
 from gateway.settings import GatewaySettings
 from gateway.uploads import zip_directory
 from gateway.uploads.archive import Archive
+from tests.gateway.checks import finish
 from tests.gateway.packing import (
     CSV,
     good_files,
@@ -156,7 +157,7 @@ def refusal(tmp_path, data: bytes, **limits) -> int:
     try:
         archive = Archive(path, settings)
         archive.read("main.csv", settings.max_csv_bytes)
-        archive.verify_rest({"main.csv"}, lambda: None)
+        finish(archive.verify_rest({"main.csv"}))
     except ApiError as error:
         return error.status
     return 200

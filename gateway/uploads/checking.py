@@ -1,0 +1,73 @@
+"""Checking what was uploaded, in short turns: a long check never holds up a short one."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from gateway.errors import Busy, TooLarge
+from gateway.settings import MIB, GatewaySettings
+from gateway.turns import Turns
+
+T = TypeVar("T")
+# Work in pieces: it yields between them, each a fraction of a second, and returns what it found.
+Check = Generator[None, None, T]
+_TURN_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class _Turn(Generic[T]):
+    """CPU seconds of a turn, and what the check returned where that was its last."""
+
+    seconds: float
+    returned: tuple[T] | None = None
+
+
+class Checker:
+    """Runs checks on `validation_threads`; whichever has had the least CPU time goes on first."""
+
+    def __init__(
+        self, settings: GatewaySettings, clock: Callable[[], float] = time.thread_time
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._turns = Turns(settings.validation_threads)
+        self._threads = ThreadPoolExecutor(settings.validation_threads, "checking")
+        self._stopping = threading.Event()
+
+    async def run(self, check: Check[T], size_bytes: int) -> T:
+        """What the check of `size_bytes` returns; raises what it raises, TooLarge or Busy."""
+        loop = asyncio.get_running_loop()
+        most_seconds = self._most_seconds(size_bytes)
+        had_seconds = 0.0
+        while had_seconds <= most_seconds:
+            async with self._turns.take(had_seconds):
+                turn = await loop.run_in_executor(self._threads, self._take_turn, check)
+            if turn.returned:
+                return turn.returned[0]
+            had_seconds += turn.seconds
+        raise TooLarge.at(
+            "file", f"takes more than {most_seconds:.0f} s of computing to check; split it"
+        )
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _most_seconds(self, size_bytes: int) -> float:
+        settings = self._settings
+        return settings.validation_seconds + settings.validation_seconds_per_mib * size_bytes / MIB
+
+    def _take_turn(self, check: Check[T]) -> _Turn[T]:
+        started = self._clock()
+        while (seconds := self._clock() - started) < _TURN_SECONDS:
+            if self._stopping.is_set():
+                raise Busy("this server is stopping; send it again")
+            try:
+                next(check)
+            except StopIteration as end:
+                return _Turn(self._clock() - started, (end.value,))
+        return _Turn(seconds)

@@ -1,0 +1,84 @@
+"""Text of main.csv to records of cells, in bounded work whatever it says."""
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from typing import Self
+
+from gateway.errors import TooLarge, Unprocessable
+from gateway.settings import GatewaySettings
+
+_MOST_FIELD_CHARACTERS = 1_000_000
+# A quoted cell may hold line breaks and commas; this many of them for each row and each column.
+_MOST_LINES_PER_ROW = 10
+_MOST_COMMAS_PER_COLUMN = 100
+
+
+def read_records(text: str, settings: GatewaySettings) -> Iterator[tuple[int, list[str]]]:
+    """Records with their numbers, from 1; blank ones count and are left out.
+
+    Raises Unprocessable or TooLarge that names the row. No more is parsed than the bounds allow.
+    """
+    csv.field_size_limit(_MOST_FIELD_CHARACTERS)
+    lines = _Lines(text, settings)
+    reader = csv.reader(lines, strict=True)
+    for number in itertools.count(1):
+        lines.begin_record(number)
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise _fault(number, str(error)) from None
+        if cells is None:
+            return
+        _check_bounds(number, cells, settings)
+        joined = "".join(cells)
+        if "\0" in joined:
+            message = "holds a NUL byte; save main.csv as plain UTF-8 text"
+            raise Unprocessable.at(f"row {number}", message)
+        if joined.strip():
+            yield number, cells
+
+
+class _Lines:
+    """Lines for the parser; those that would make too large a record are not handed on."""
+
+    def __init__(self, text: str, settings: GatewaySettings) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self._lines_left = self._most_lines = _MOST_LINES_PER_ROW * (settings.max_rows + 1)
+        self._most_commas = _MOST_COMMAS_PER_COLUMN * settings.max_columns
+        self._record = self._commas = 0
+
+    def begin_record(self, number: int) -> None:
+        self._record, self._commas = number, 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._lines_left -= 1
+        if self._lines_left < 0:
+            raise TooLarge.at("main.csv", f"has more than {self._most_lines:,} lines; split it")
+        self._commas += line.count(",")
+        if self._commas > self._most_commas:
+            message = f"holds more than {self._most_commas:,} commas; leave columns out"
+            raise TooLarge.at(f"row {self._record}", message)
+        return line
+
+
+def _check_bounds(number: int, cells: list[str], settings: GatewaySettings) -> None:
+    if number > settings.max_rows + 1:
+        message = f"has more than {settings.max_rows:,} rows, blank ones among them; split it"
+        raise TooLarge.at("main.csv", message)
+    if len(cells) > settings.max_columns:
+        message = f"has {len(cells):,} cells; at most {settings.max_columns} are taken"
+        raise TooLarge.at(f"row {number}", message)
+
+
+def _fault(number: int, reason: str) -> Unprocessable | TooLarge:
+    if "field limit" in reason:
+        most = f"{_MOST_FIELD_CHARACTERS:,} characters"
+        return TooLarge.at(f"row {number}", f"a cell is longer than {most}")
+    message = 'a quote is opened and not closed; write " inside a quoted cell as ""'
+    return Unprocessable.at(f"row {number}", message)

@@ -1,0 +1,108 @@
+"""The entries of a ZIP, judged by name and kind."""
+
+import stat
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+
+from gateway.errors import Problem, refuse
+from gateway.uploads.zip_directory import DirectoryEntry
+
+CSV_NAME = "main.csv"
+IMAGES_FOLDER = "images/"
+MOST_NAME_CHARACTERS = 255
+_STORED, DEFLATED = 0, 8
+ENCRYPTED, _UTF8 = 0x0001 | 0x0040, 0x0800
+_IGNORED_NAMES = {".ds_store", "thumbs.db", "desktop.ini"}
+_ARCHIVE_SUFFIXES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A regular file of the ZIP under its judged name, the wrapping folder taken away."""
+
+    name: str
+    record: DirectoryEntry
+
+
+def judge(records: list[DirectoryEntry], encoding: str | None) -> list[Entry]:
+    """The regular files that count; folders and what operating systems add are left out."""
+    problems: list[Problem] = []
+    entries: list[Entry] = []
+    for record in records:
+        name = _decode_name(record, encoding)
+        problem = _name_problem(name) or _kind_problem(record)
+        shown = "".join(mark if mark.isprintable() else "?" for mark in name)[:MOST_NAME_CHARACTERS]
+        if problem:
+            problems.append(Problem(shown, problem))
+        elif not _is_ignored(name):
+            problem = _content_problem(name, record)
+            problems += [Problem(shown, problem)] if problem else []
+            entries.append(Entry(name, record))
+    counts = Counter(entry.name for entry in entries)
+    twice = [name for name, count in counts.items() if count > 1]
+    problems += [Problem(name, "is in the ZIP more than once; keep one") for name in twice]
+    refuse(problems)
+    return entries
+
+
+def _decode_name(record: DirectoryEntry, encoding: str | None) -> str:
+    """The name with forward slashes, composed (NFC) as CSV files have it."""
+    try:
+        name = record.raw_name.decode("utf-8")
+    except UnicodeDecodeError:
+        legacy = "cp437" if record.flags & _UTF8 or not encoding else encoding
+        name = record.raw_name.decode(legacy, "replace")
+    name = name.replace("\\", "/")
+    # Composing takes the square of a name's length; one that is too long is refused anyway.
+    return unicodedata.normalize("NFC", name) if len(name) <= MOST_NAME_CHARACTERS else name
+
+
+def _name_problem(name: str) -> str | None:
+    if not name or len(name) > MOST_NAME_CHARACTERS:
+        return f"a name has 1 to {MOST_NAME_CHARACTERS} characters"
+    if not name.isprintable():
+        return "the name holds control characters; rename it"
+    if name.startswith("/") or name[1:2] == ":":
+        return "the name is absolute; pack names relative to the ZIP"
+    if any(part in ("..", ".") for part in name.split("/")):
+        return "the name leads out of the ZIP; pack names without '.' and '..'"
+    return None
+
+
+def _kind_problem(record: DirectoryEntry) -> str | None:
+    kind = stat.S_IFMT(record.unix_mode)
+    if kind == stat.S_IFLNK:
+        return "is a symbolic link; pack the file itself"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is not a regular file; pack files only"
+    return None
+
+
+def _content_problem(name: str, record: DirectoryEntry) -> str | None:
+    if record.flags & ENCRYPTED:
+        return "is encrypted; make the ZIP without a password"
+    if record.method not in (_STORED, DEFLATED):
+        return "uses a compression that is not taken; pack with 'deflate' or 'store'"
+    if name.lower().endswith(_ARCHIVE_SUFFIXES):
+        return "is an archive within the ZIP and is never unpacked; pack its files directly"
+    return None
+
+
+def _is_ignored(name: str) -> bool:
+    parts = name.split("/")
+    base = parts[-1]
+    return (
+        not base or "__MACOSX" in parts or base.startswith("._") or base.lower() in _IGNORED_NAMES
+    )
+
+
+def unwrap(entries: list[Entry]) -> dict[str, Entry]:
+    """Takes one folder around everything away."""
+    tops = {entry.name.split("/", 1)[0] for entry in entries}
+    wrapped = len(tops) == 1 and all("/" in entry.name for entry in entries)
+    if wrapped and tops != {IMAGES_FOLDER.rstrip("/")}:
+        inner = [Entry(entry.name.split("/", 1)[1], entry.record) for entry in entries]
+    else:
+        inner = entries
+    return {entry.name: entry for entry in inner}

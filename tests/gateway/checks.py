@@ -1,0 +1,22 @@
+"""Checks of uploads, run to their end at once."""
+
+from typing import TypeVar
+
+from gateway.settings import GatewaySettings
+from gateway.uploads.checking import Check
+from gateway.uploads.csv_table import Row, read_rows
+
+T = TypeVar("T")
+
+
+def finish(check: Check[T]) -> T:
+    """What the check returns; raises what it raises."""
+    while True:
+        try:
+            next(check)
+        except StopIteration as end:
+            return end.value
+
+
+def rows_of(text: str, **limits: int) -> list[Row]:
+    return finish(read_rows(text, GatewaySettings(**limits)))
