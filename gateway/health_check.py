@@ -1,11 +1,13 @@
 """`python -m gateway.health_check`: whether the gateway beside it is well, by its own environment.
 
-For images: exits with 0 where /healthz answers 200, with 1 where it doesn't.
+For images: exits with 0 where /healthz answers 200, or asks for a token that the environment lacks;
+with 1 where it doesn't.
 """
 
 import sys
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 
 from gateway.settings import GatewaySettings
 
@@ -22,9 +24,17 @@ def main() -> None:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         direct.open(request, timeout=_TIMEOUT_SECONDS).close()
-    except (urllib.error.URLError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(1)
+    except urllib.error.HTTPError as error:
+        # It asks for a token that was made later, which nobody tells this process.
+        if error.code != HTTPStatus.UNAUTHORIZED or settings.token is not None:
+            _say(error)
+    except OSError as error:
+        _say(error)
+
+
+def _say(error: OSError) -> None:
+    sys.stderr.write(f"{error}\n")
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ class GatewaySettings(ServiceSettings):
         description="The operator's own token: when it is set, or one was made with `python -m "
         "gateway.tokens`, every request needs `Authorization: Bearer <token>`.",
     )
+    open_to_anyone: bool = Field(
+        False,
+        description="Listen off this machine without any token: whoever reaches the port may do "
+        "everything.",
+    )
     max_failed_attempts: int = Field(
         20, ge=1, description="Wrong tokens of an address within a period; more get 429."
     )

@@ -66,14 +66,6 @@ class ServerSettings(BaseModel):
         "the port may make any call.",
     )
 
-    @property
-    def on_loopback(self) -> bool:
-        """Whether only this machine reaches it."""
-        try:
-            return ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
 
 class ClientSettings(BaseModel):
     """How a gRPC client reaches a service."""
@@ -174,13 +166,21 @@ class RpcServiceSettings(ServiceSettings):
     def _refuse_an_open_port(self) -> Self:
         server = self.server
         guarded = self.secret is not None or server.tls.enabled
-        if not (guarded or server.on_loopback or server.open_to_anyone):
+        if not (guarded or is_loopback(server.host) or server.open_to_anyone):
             raise ValueError(
                 f"server.host {server.host} is reached from other machines: set {_SECRET} or "
                 f"{_SECRET}_path, or mutual TLS (server.tls), or, to let anyone call who reaches "
                 "the port, server.open_to_anyone"
             )
         return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches who listens on `host`."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_secret(secret: str | None) -> None:

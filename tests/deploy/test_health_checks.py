@@ -85,6 +85,10 @@ async def test_the_gateways_health_shows_its_token(tmp_path: Path):
         code, said = await check("gateway", **environment | {"TALLY_GATEWAY_TOKEN": "another"})
         assert code == 1
         assert "401" in said
+        assert await check("gateway", TALLY_GATEWAY_PORT=environment["TALLY_GATEWAY_PORT"]) == (
+            0,
+            "",
+        )
     finally:
         gateway.terminate()
         await gateway.wait()

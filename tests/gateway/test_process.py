@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import pytest
 
 from gateway.settings import GatewaySettings
 from tally.rpc.settings import ClientSettings
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextlib.asynccontextmanager
-async def process(data_dir: Path, settings: GatewaySettings) -> AsyncIterator[tuple]:
+async def process(data_dir: Path, settings: GatewaySettings, *others: str) -> AsyncIterator[tuple]:
     """A gateway process and the address it listens on."""
     environment = {
         **os.environ,
@@ -29,7 +30,7 @@ async def process(data_dir: Path, settings: GatewaySettings) -> AsyncIterator[tu
         "TALLY_GATEWAY_LEARNER__TARGET": settings.learner.target,
         "TALLY_GATEWAY_REWARD__TARGET": settings.reward.target,
     }
-    flags = ["-m", "gateway", "--port", "0", "--data-dir", str(data_dir)]
+    flags = ["-m", "gateway", "--port", "0", "--data-dir", str(data_dir), *others]
     running = await asyncio.create_subprocess_exec(
         sys.executable, *flags, env=environment, stderr=asyncio.subprocess.PIPE
     )
@@ -85,6 +86,41 @@ async def test_kill_in_the_middle_of_an_upload_leaves_nothing(tmp_path, settings
             assert (await client.get("/files")).json() == []
         assert list((data_dir / "staging").iterdir()) == []
         assert list((data_dir / "datasets").iterdir()) == []
+
+
+async def run(module: str, *flags: str, **environment: str) -> tuple[int, str]:
+    """The exit code of a module that ends by itself, and what it says."""
+    running = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", module, *flags],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(running.communicate(), PATIENCE_SECONDS)
+    return running.returncode, said.decode()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "tally.example.org"])
+async def test_off_loopback_it_does_not_start_without_a_token(tmp_path, host):
+    folder = str(tmp_path / "data")
+    code, said = await run("gateway", "--host", host, "--port", "0", "--data-dir", folder)
+    assert code == 2
+    assert f"host {host} is reached from other machines: make a token with" in said
+    assert "Traceback" not in said
+
+
+async def test_off_loopback_it_starts_with_a_token_or_where_it_is_told_to(tmp_path, settings):
+    everywhere = ("--host", "0.0.0.0")
+    async with process(tmp_path / "open", settings, *everywhere, "--open-to-anyone", "true"):
+        pass
+    named = {"TALLY_GATEWAY_DATA_DIR": str(tmp_path / "named")}
+    code, token = await run("gateway.tokens", "create", "alice", **named)
+    assert code == 0
+    async with process(tmp_path / "named", settings, *everywhere) as (_, port):
+        headers = {"Authorization": f"Bearer {token.strip()}"}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            assert (await client.get("/jobs")).status_code == 401
+            assert (await client.get("/jobs", headers=headers)).status_code == 200
 
 
 def test_settings_come_from_the_environment(monkeypatch):

@@ -31,7 +31,11 @@ def up(
     *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The gateway's port.")] = 8000,
     host: Annotated[
-        str, typer.Option(help="The gateway's address; 0.0.0.0 for every interface.")
+        str,
+        typer.Option(
+            help="The gateway's address; 0.0.0.0 for every interface, which takes a token: "
+            "TALLY_GATEWAY_TOKEN, or one that python -m gateway.tokens made."
+        ),
     ] = "127.0.0.1",
     data_dir: Annotated[
         Path, typer.Option(file_okay=False, help="Uploads, jobs, results and logs.")

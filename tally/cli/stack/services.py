@@ -198,7 +198,8 @@ def _grpc_check(target: str) -> Callable[[], bool]:
 
 
 def _http_check(url: str) -> Callable[[], bool]:
-    # The gateway takes its token from the same variable, and asks for it here too.
+    # The gateway takes its token from the same variable, and asks for it here too. Without one, who
+    # asks for a token of its database is there.
     token = os.environ.get("TALLY_GATEWAY_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
 
@@ -207,6 +208,6 @@ def _http_check(url: str) -> Callable[[], bool]:
             answer = httpx.get(url, headers=headers, timeout=_CHECK_SECONDS, trust_env=False)
         except httpx.TransportError:
             return False
-        return answer.is_success
+        return answer.is_success or (not token and answer.status_code == httpx.codes.UNAUTHORIZED)
 
     return is_healthy
