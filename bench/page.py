@@ -17,7 +17,7 @@ import requests
 from playwright.async_api import Browser
 
 from bench.report import options, print_json, print_table
-from gateway.database import Database
+from gateway.database import open_database
 from gateway.jobs.job_models import Job, JobEvent
 from gateway.settings import GatewaySettings
 from gateway.times import now
@@ -42,7 +42,7 @@ UNTIL = """() => new Promise((done) => {
 
 def fill(data_dir: Path) -> str:
     """Writes jobs that have ended, and one of many steps; → the id of that."""
-    database = Database(GatewaySettings(data_dir=data_dir / "gateway"))
+    database = open_database(GatewaySettings(data_dir=data_dir / "gateway"))
     jobs = [_job(index) for index in range(JOBS)]
     with database.writing() as session:
         session.add_all(jobs)

@@ -18,8 +18,8 @@ WORKDIR /build/installed
 RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info gateway \
        tally/__init__.py tally/py.typed \
-       tally/blob tally/host tally/job tally/learner tally/reward tally/rollout \
-       tally/rpc \
+       tally/blob tally/database tally/host tally/job tally/learner tally/reward \
+       tally/rollout tally/rpc \
        /app
 
 # What draws the page's curves; gateway.page.charts knows its files by their digests.

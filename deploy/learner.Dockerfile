@@ -23,7 +23,7 @@ WORKDIR /build/installed
 RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info learner_service \
        tally/__init__.py tally/py.typed \
-       tally/blob tally/families tally/host tally/job tally/learner tally/reward \
+       tally/blob tally/database tally/families tally/host tally/job tally/learner tally/reward \
        tally/rollout tally/rpc tally/torch_compat tally/weights \
        /app
 

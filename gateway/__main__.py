@@ -1,24 +1,38 @@
 """`python -m gateway`: settings from the environment and from flags."""
 
 import sys
+from contextlib import closing
 
 from gateway.access.open_gateway import OpenGateway, refuse_an_open_gateway
 from gateway.app import create_app
+from gateway.database import open_database
 from gateway.http.server import GatewayServer
 from gateway.settings import GatewaySettings
+from tally.database.errors import NewerDatabase
 from tally.rpc.logs import configure_logging
 
 
 def main() -> None:
-    """Serves until SIGTERM or SIGINT, then exits with 0; with 2 where a setting is wrong."""
+    """Serves until SIGTERM or SIGINT, then exits with 0; with 2 where a setting is wrong, and with
+    1 and a sentence where a later release wrote the data."""
     settings = GatewaySettings.read()
     configure_logging("gateway", settings.log_level)
+    _refuse_newer(settings)
     try:
         refuse_an_open_gateway(settings)
     except OpenGateway as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
     GatewayServer(create_app(settings), settings).run()
+
+
+def _refuse_newer(settings: GatewaySettings) -> None:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with closing(open_database(settings)) as database:
+        try:
+            database.migrate()
+        except NewerDatabase as error:
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

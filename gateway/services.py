@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.access.access import Access
 from gateway.access.token_store import TokenStore
-from gateway.database import Database
+from gateway.database import open_database
 from gateway.evaluations.evaluations import Evaluations
 from gateway.evaluations.predictions import Predictions
 from gateway.evaluations.reports import Reports
@@ -26,10 +25,7 @@ from gateway.uploads.checking import Checker
 from gateway.uploads.file_store import FileStore
 from gateway.uploads.pictures import Pictures
 from gateway.uploads.uploads import Uploads
-
-# Calls of the database that may wait at once. Python's own number is that of the cores, so that
-# a few writers at a lock would hold up every reader. It leaves connections to sync routes.
-_DATABASE_CALLS = 24
+from tally.database.database import Database
 
 
 @dataclass(frozen=True)
@@ -53,15 +49,14 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
     """Brings the tables up to date, sweeps the data folder, and follows unfinished jobs."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_DATABASE_CALLS, "calls"))
     async with AsyncExitStack() as stack:
-        storage, database = Storage(settings.data_dir), Database(settings)
+        storage, database = Storage(settings.data_dir), open_database(settings)
         stack.callback(storage.close)
         stack.callback(database.close)
         store, files = JobStore(database), FileStore(database)
         await asyncio.to_thread(_prepare, storage, database, store, files)
         access = Access(TokenStore(database), settings.token, settings.poll_seconds)
-        await asyncio.to_thread(access.load)
+        await access.load()
         reward = RewardClient(settings.reward, settings.secret)
         stack.push_async_callback(reward.close)
         learner = LearnerClient(settings.learner, settings.secret)

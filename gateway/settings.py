@@ -5,13 +5,14 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from tally.rpc.settings import ClientSettings, ServiceSettings
+from tally.database.settings import DatabaseSettings
+from tally.rpc.settings import ClientSettings
 
 MIB = 1024**2
 GIB = 1024**3
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(DatabaseSettings):
     """Everything an operator can set. This file is the reference."""
 
     model_config = SettingsConfigDict(
@@ -24,14 +25,6 @@ class GatewaySettings(ServiceSettings):
         Path("tally-data/gateway"),
         description="Folder of uploads, datasets, results and the SQLite file. Several gateways on "
         "one PostgreSQL share it.",
-    )
-    database_url: SecretStr | None = Field(
-        None,
-        description="postgresql://user:password@host/name, or sqlite:///file. Unset: SQLite in "
-        "data_dir.",
-    )
-    database_timeout_seconds: float = Field(
-        5.0, gt=0, description="How long a request waits for a locked or absent database."
     )
     learner: ClientSettings = Field(
         ClientSettings(target="127.0.0.1:50053"), description="How the learner is reached."

@@ -12,9 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.access.callers import Role
 from gateway.access.token_store import TokenStore
-from gateway.database import Database
+from gateway.database import open_database
 from gateway.errors import ApiError
 from gateway.settings import GatewaySettings
+from tally.database.errors import NewerDatabase
 
 _ROLES = [role.value for role in Role]
 
@@ -24,13 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     settings = GatewaySettings.read([])
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings)
+    database = open_database(settings)
     try:
         database.migrate()
         work: Callable[[TokenStore, argparse.Namespace], str] = options.work
         sys.stdout.write(work(TokenStore(database), options))
     except ApiError as error:
         sys.exit(error.detail)
+    except NewerDatabase as error:
+        sys.exit(str(error))
     except SQLAlchemyError as error:
         sys.exit(f"the database is busy or away ({type(error).__name__}); try again")
     finally:

@@ -7,6 +7,7 @@ import pytest
 
 from tally import torch_compat
 from tally.families.registry import FAMILIES
+from tests.postgres import Postgres, running_postgres
 
 torch_compat.install()  # before any test imports transformers
 
@@ -51,3 +52,9 @@ def _own_four_bit_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         for service in ("LEARNER", "ROLLOUT"):
             patch.setenv(f"TALLY_{service}_FOUR_BIT_FOLDER", folder)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server

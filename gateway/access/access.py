@@ -46,16 +46,16 @@ class Access:
                 found = caller
         return found
 
-    def load(self) -> None:
-        """Reads the tokens; raises OperationalError where the database is away."""
-        self._take(self._store.all())
+    async def load(self) -> None:
+        """Reads the tokens; raises SQLAlchemyError where the database is away."""
+        self._take(await self._store.run(self._store.all))
 
     async def watch(self) -> None:
         """Runs on."""
         while True:
             await asyncio.sleep(self._poll_seconds)
             try:
-                await asyncio.to_thread(self.load)
+                await self.load()
             except SQLAlchemyError as error:
                 _log.warning("cannot look for new tokens: %s", type(error).__name__)
 

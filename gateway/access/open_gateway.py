@@ -1,7 +1,7 @@
 """Whether a gateway that other machines reach asks them for a token."""
 
 from gateway.access.token_store import TokenStore
-from gateway.database import Database
+from gateway.database import open_database
 from gateway.settings import GatewaySettings
 from tally.rpc.settings import is_loopback
 
@@ -24,7 +24,7 @@ def refuse_an_open_gateway(settings: GatewaySettings) -> None:
 
 def _has_tokens(settings: GatewaySettings) -> bool:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings)
+    database = open_database(settings)
     try:
         database.migrate()
         return bool(TokenStore(database).all())

@@ -8,9 +8,9 @@ from sqlmodel import col, select
 
 from gateway.access.callers import Role
 from gateway.access.token_models import AccessToken
-from gateway.database import Database
 from gateway.errors import Conflict, Missing, Unprocessable
 from gateway.times import now
+from tally.database.database import Database
 from tally.rpc.digests import digest_of
 
 # Scanners for secrets that slipped into a repository go by such a beginning.
@@ -26,10 +26,11 @@ def token_digest(token: str) -> str:
 
 
 class TokenStore:
-    """Sync; to be called off the event loop. Raises OperationalError when the database is away."""
+    """Sync; to be called through `run`. Raises SQLAlchemyError where the database is away."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.run = database.run
 
     def create(self, name: str, owner: str, role: Role) -> str:
         """The new token; raises Unprocessable for a bad name, Conflict for one that was used."""

@@ -1,6 +1,5 @@
 """Evaluations that are asked for after training, or of adapters that come as a ZIP."""
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from gateway.uploads.file_store import FileStore
 from tally.job.settings import TrainingConfig
 
 _TEXTS = {"file_id": 200, **SETTING_TEXTS}
+_NOTHING_HELD_OUT: dict[str, Any] = {"evaluation_file_id": None, "evaluation_share": 0.0}
 
 
 class Evaluations:
@@ -63,35 +63,34 @@ class Evaluations:
         self, request: TrainRequest, source: Path, caller: Caller, parent_job_id: str | None
     ) -> Job:
         await self._jobs.check_choices(request)
-        check = self._new_job(request, source, caller, parent_job_id)
-        job = await self._checker.run(check, source.stat().st_size)
-        await asyncio.to_thread(self._store.add, job)
-        return await self._jobs.submit(job)
-
-    def _new_job(
-        self, request: TrainRequest, source: Path, caller: Caller, parent_job_id: str | None
-    ) -> Check[Job]:
-        file = self._files.get_for(caller, request.data_file_id)
+        file = await self._files.run(self._files.get_for, caller, request.data_file_id)
         evaluation_id = str(uuid.uuid4())
-        with self._storage.staging() as folder:
-            digest = yield from write_adapter(source, folder / "adapter", self._settings)
-            keep(folder / "adapter", self._storage.adapter_path(evaluation_id))
-        nothing_held_out: dict[str, Any] = {"evaluation_file_id": None, "evaluation_share": 0.0}
-        return Job(
+        check = self._keep_adapter(source, evaluation_id)
+        adapter_digest = await self._checker.run(check, source.stat().st_size)
+        job = Job(
             job_id=evaluation_id,
             job_name=request.job_name,
             created_at=now(),
-            spec=request.model_copy(update=nothing_held_out).settings(),
+            spec=request.model_copy(update=_NOTHING_HELD_OUT).settings(),
             dataset_digest=file.dataset_digest,
             owner=caller.owner,
             kind=EVALUATION,
             parent_job_id=parent_job_id,
-            adapter_digest=digest,
+            adapter_digest=adapter_digest,
         )
+        await self._store.run(self._store.add, job)
+        return await self._jobs.submit(job)
+
+    def _keep_adapter(self, source: Path, evaluation_id: str) -> Check[str]:
+        """Its digest, once its weights lie where the evaluation looks for them."""
+        with self._storage.staging() as folder:
+            digest = yield from write_adapter(source, folder / "adapter", self._settings)
+            keep(folder / "adapter", self._storage.adapter_path(evaluation_id))
+        return digest
 
     async def newest_first(self, owner: str | None, job_id: str | None) -> Sequence[Job]:
         """An owner's, or everybody's; where `job_id` is given, those of its adapter."""
-        return await asyncio.to_thread(self._store.newest_first, EVALUATION, owner, job_id)
+        return await self._store.run(self._store.newest_first, EVALUATION, owner, job_id)
 
     async def get_for(self, caller: Caller, evaluation_id: str) -> Job:
         """The caller's; raises Forbidden, or Missing, for a job that trains too."""

@@ -30,7 +30,7 @@ class Reports:
         return await asyncio.to_thread(_entry, await self._path(job), name)
 
     async def _path(self, job: Job) -> Path:
-        events = await asyncio.to_thread(self._store.events, job.job_id, 0, "evaluation", None)
+        events = await self._store.run(self._store.events, job.job_id, 0, "evaluation", None)
         digest = events[-1].payload.get("report_digest") if events else None
         if digest is None:
             raise Conflict(

@@ -57,14 +57,14 @@ class EventStreams:
 
     async def _page(self, job_id: str, after_seq: int) -> list[JobEvent]:
         try:
-            return list(await asyncio.to_thread(self._store.events, job_id, after_seq))
+            return list(await self._store.run(self._store.events, job_id, after_seq))
         except SQLAlchemyError:  # a stream outlives a database that is away for a while
             await asyncio.sleep(self._settings.poll_seconds)
             return []
 
     async def _is_over(self, job_id: str, after_seq: int) -> bool:
         try:
-            job = await asyncio.to_thread(self._store.get, job_id)
+            job = await self._store.run(self._store.get, job_id)
         except SQLAlchemyError:
             return False
         return job is None or (job.log_complete and after_seq >= job.last_seq)

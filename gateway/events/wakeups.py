@@ -56,7 +56,7 @@ class Wakeups:
     async def _look(self, seen: dict[str, int]) -> dict[str, int]:
         if not self._waiters:
             return {}
-        found = await asyncio.to_thread(self._store.last_seqs, list(self._waiters))
+        found = await self._store.run(self._store.last_seqs, list(self._waiters))
         for job_id, last_seq in found.items():
             if last_seq > seen.get(job_id, 0):
                 self.wake(job_id)

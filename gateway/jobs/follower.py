@@ -76,7 +76,7 @@ class Follower:
 
     async def _advance(self) -> bool:
         """Takes the job one stage on; returns whether nothing is left to do."""
-        job = await asyncio.to_thread(self._store.get, self._job_id)
+        job = await self._store.run(self._store.get, self._job_id)
         if job is None or job.log_complete:
             return True
         if not job.accepted:
@@ -99,7 +99,7 @@ class Follower:
         if missing:
             await self._end("failed", "its upload is no longer here; upload it again")
             return True
-        if not await asyncio.to_thread(self._store.mark_attempted, job.job_id):
+        if not await self._store.run(self._store.mark_attempted, job.job_id):
             return False
         try:
             state = await self._learner.start(
@@ -114,7 +114,7 @@ class Follower:
                 # They went with another job that had the same ones and ended in between.
                 raise Unavailable("the learner has let the job's data go; put again") from refusal
             return await self._handle_refusal(refusal)
-        await asyncio.to_thread(self._store.accept, job.job_id, state)
+        await self._store.run(self._store.accept, job.job_id, state)
         self._settle(None)
         return False
 
@@ -152,7 +152,7 @@ class Follower:
         except NotFound:
             await self._end("cancelled")
             return
-        await asyncio.to_thread(self._store.accept, job.job_id, state)
+        await self._store.run(self._store.accept, job.job_id, state)
 
     async def _watch(self, job: Job) -> None:
         try:
@@ -169,7 +169,7 @@ class Follower:
 
     async def _refresh(self) -> None:
         state = await self._learner.get(self._job_id)
-        await asyncio.to_thread(self._store.apply_state, self._job_id, state)
+        await self._store.run(self._store.apply_state, self._job_id, state)
 
     async def _take(self, batch: list[LearnerEvent], seq_offset: int) -> None:
         for event in batch:
@@ -187,7 +187,7 @@ class Follower:
     async def _append(self, events: list[LearnerEvent], seq_offset: int) -> None:
         if not events:
             return
-        last_seq = await asyncio.to_thread(self._store.append, self._job_id, events)
+        last_seq = await self._store.run(self._store.append, self._job_id, events)
         self._wake(self._job_id)
         if last_seq < events[-1].seq + seq_offset:
             raise DataLoss("an event is missing in the learner's stream")
@@ -216,15 +216,15 @@ class Follower:
 
     async def _resubmit(self) -> None:
         """The learner does not know the job: it is told again, unless the job has ended."""
-        job = await asyncio.to_thread(self._store.get, self._job_id)
+        job = await self._store.run(self._store.get, self._job_id)
         if job is None:
             return
         if job.ended or job.cancel_requested:
             await self._end("cancelled")
         else:
             _log.warning("job %s: the learner has lost it; submitted again", self._job_id)
-            await asyncio.to_thread(self._store.lose, self._job_id)
+            await self._store.run(self._store.lose, self._job_id)
 
     async def _end(self, status: str, error_message: str | None = None) -> None:
-        await asyncio.to_thread(self._store.end, self._job_id, status, error_message)
+        await self._store.run(self._store.end, self._job_id, status, error_message)
         self._wake(self._job_id)

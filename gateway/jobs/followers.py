@@ -87,7 +87,7 @@ class Followers:
         """Runs on: follows what is unfinished at start, then what a lost gateway left."""
         while True:
             try:
-                for job_id in await asyncio.to_thread(self._store.ids_to_follow):
+                for job_id in await self._store.run(self._store.ids_to_follow):
                     self.start(job_id)
             except SQLAlchemyError as error:
                 _log.warning("cannot look for unfinished jobs: %s", type(error).__name__)

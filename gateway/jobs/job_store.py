@@ -8,9 +8,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, and_, col, func, select
 
 from gateway.convert import LearnerEvent, LearnerState
-from gateway.database import Database
 from gateway.jobs.job_models import EVALUATION, SAMPLES, Job, JobEvent
 from gateway.times import now
+from tally.database.database import Database
 from tally.job.kept_answers import STEPS_KEPT, is_milestone
 
 _PAGE = 500
@@ -20,10 +20,11 @@ _NEWEST_FIRST = (col(Job.created_at).desc(), col(Job.job_id))
 
 
 class JobStore:
-    """Sync; to be called off the event loop. Raises OperationalError when the database is away."""
+    """Sync; to be called through `run`. Raises SQLAlchemyError where the database is away."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.run = database.run
 
     def add(self, job: Job) -> Job:
         """Writes the job down; returns the earlier one where its idempotency key is taken."""

@@ -62,12 +62,12 @@ class Jobs:
             return await self._create(request, key, caller)
 
     async def _create(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
-        earlier = await asyncio.to_thread(self._store.with_key, caller.owner, key)
+        earlier = await self._store.run(self._store.with_key, caller.owner, key)
         if earlier is not None:
             return _check_same(earlier, request)
         await self.check_choices(request)
-        job = await asyncio.to_thread(self._new_job, request, key, caller)
-        stored = await asyncio.to_thread(self._store.add, job)
+        job = await self._new_job(request, key, caller)
+        stored = await self._store.run(self._store.add, job)
         if stored.job_id != job.job_id:
             return _check_same(stored, request)
         return await self.submit(job)
@@ -75,7 +75,7 @@ class Jobs:
     async def preflight(self, request: TrainRequest, caller: Caller) -> Preflight:
         """What the job would do; writes nothing. Raises as `create` does, and TallyError."""
         await self.check_choices(request)
-        job = await asyncio.to_thread(self._new_job, request, None, caller)
+        job = await self._new_job(request, None, caller)
         digests = job.dataset_digest, job.evaluation_dataset_digest
         for digest in filter(None, digests):
             await self._learner.put(self._storage.dataset_path(digest), digest)
@@ -87,7 +87,7 @@ class Jobs:
         wait_seconds = self._settings.submit_wait_seconds
         refusal = await self._followers.wait_for_submission(follower, wait_seconds)
         if refusal is not None:
-            await asyncio.to_thread(self._store.forget, job.job_id)
+            await self._store.run(self._store.forget, job.job_id)
             raise Unprocessable.at("job", f"the learner refuses it: {refusal}")
         return await self.get(job.job_id)
 
@@ -112,27 +112,28 @@ class Jobs:
             if name not in known:
                 raise _bad_reward(f"{name} is unknown; choose of {', '.join(sorted(known))}")
 
-    def _new_job(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
+    async def _new_job(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
         evaluation = request.evaluation_file_id
-        self._check_resumes_own(request.resume_from_job_id, caller)
+        await self._check_resumes_own(request.resume_from_job_id, caller)
         return Job(
             job_id=str(uuid.uuid4()),
             job_name=request.job_name,
             created_at=now(),
             spec=request.settings(),
-            dataset_digest=self._dataset_digest(caller, request.data_file_id, "data_file_id"),
+            dataset_digest=await self._dataset_digest(caller, request.data_file_id, "data_file_id"),
             evaluation_dataset_digest=evaluation
-            and self._dataset_digest(caller, evaluation, "evaluation_file_id"),
+            and await self._dataset_digest(caller, evaluation, "evaluation_file_id"),
             owner=caller.owner,
             idempotency_key=key,
         )
 
-    def _dataset_digest(self, caller: Caller, file_id: str, field: str) -> str:
-        return self._files.get_for(caller, file_id, field).dataset_digest
+    async def _dataset_digest(self, caller: Caller, file_id: str, field: str) -> str:
+        file = await self._files.run(self._files.get_for, caller, file_id, field)
+        return file.dataset_digest
 
-    def _check_resumes_own(self, job_id: str | None, caller: Caller) -> None:
+    async def _check_resumes_own(self, job_id: str | None, caller: Caller) -> None:
         """The learner knows whether there is such a job to go on from, not whose it is."""
-        if job_id and is_uuid(job_id) and (job := self._store.get(job_id)):
+        if job_id and (job := await self.find(job_id)):
             caller.check_is_own(job.owner, "resume_from_job_id")
 
     async def get_for(self, caller: Caller, job_id: str) -> Job:
@@ -148,37 +149,37 @@ class Jobs:
         return job
 
     async def find(self, job_id: str) -> Job | None:
-        return await asyncio.to_thread(self._store.get, job_id) if is_uuid(job_id) else None
+        return await self._store.run(self._store.get, job_id) if is_uuid(job_id) else None
 
     async def newest_first(
         self, owner: str | None, limit: int | None, offset: int
     ) -> tuple[Sequence[Job], int]:
         """Some of an owner's jobs, or of everybody's, and how many there are."""
-        return await asyncio.to_thread(self._store.page, TRAINING, owner, limit, offset)
+        return await self._store.run(self._store.page, TRAINING, owner, limit, offset)
 
     async def steps(self, job_id: str) -> list[Mapping[str, Any]]:
         """What each step measured, in order."""
-        return await asyncio.to_thread(self._store.steps, job_id)
+        return await self._store.run(self._store.steps, job_id)
 
     async def cancel(self, job_id: str) -> Job:
         """Ends the job, or keeps the intent for the follower where the learner is away."""
-        job = await asyncio.to_thread(self._store.request_cancel, job_id)
+        job = await self._store.run(self._store.request_cancel, job_id)
         if job is None or job.ended:
             return await self.get(job_id)
         if not job.start_attempted:
-            await asyncio.to_thread(self._store.end, job_id, "cancelled")
+            await self._store.run(self._store.end, job_id, "cancelled")
             self._wake(job_id)
             return await self.get(job_id)
         try:
             state = await self._learner.cancel(job_id, self._settings.cancel_wait_seconds)
-            await asyncio.to_thread(self._store.apply_state, job_id, state)
+            await self._store.run(self._store.apply_state, job_id, state)
         except TallyError:
             await self._followers.restart(job_id)
         return await self.get(job_id)
 
     async def shown_steps(self, job_id: str, limit: int) -> list[Mapping[str, Any]]:
         """Answers of the latest steps, the newest first."""
-        return await asyncio.to_thread(self._store.shown_steps, job_id, limit)
+        return await self._store.run(self._store.shown_steps, job_id, limit)
 
 
 def check_completed(job: Job) -> None:

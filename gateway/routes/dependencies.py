@@ -52,8 +52,8 @@ EvaluationId = Annotated[
 ]
 
 
-def _file(file_id: FileId, services: ServicesDep, caller: CallerDep) -> StoredFile:
-    return services.files.get_for(caller, file_id)
+async def _file(file_id: FileId, services: ServicesDep, caller: CallerDep) -> StoredFile:
+    return await services.files.run(services.files.get_for, caller, file_id)
 
 
 async def _job(job_id: JobId, services: ServicesDep, caller: CallerDep) -> Job:

@@ -55,9 +55,9 @@ async def upload_data(form: FormDep, services: ServicesDep, caller: CallerDep) -
 
 
 @router.get("/files", summary="List uploads")
-def list_files(services: ServicesDep, caller: CallerDep) -> list[FilePublic]:
+async def list_files(services: ServicesDep, caller: CallerDep) -> list[FilePublic]:
     """Your uploads, newest first."""
-    files = services.files.newest_first(caller.sees_only)
+    files = await services.files.run(services.files.newest_first, caller.sees_only)
     return [FilePublic.model_validate(file) for file in files]
 
 

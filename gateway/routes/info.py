@@ -80,7 +80,7 @@ def _limits(settings: GatewaySettings) -> dict[str, float]:
 
 
 @router.get("/healthz", summary="Whether the service is well")
-def health(services: ServicesDep) -> dict[str, str]:
-    """200 while requests can be served; 503 while the database is away."""
-    services.database.check()
+async def health(services: ServicesDep) -> dict[str, str]:
+    """200 while requests can be served; 503 while the database does not answer."""
+    await services.database.check()
     return {"status": "ok"}

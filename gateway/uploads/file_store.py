@@ -6,10 +6,10 @@ from typing import NamedTuple
 from sqlmodel import col, select
 
 from gateway.access.callers import Caller
-from gateway.database import Database
 from gateway.errors import Missing
 from gateway.ids import is_uuid
 from gateway.uploads.file_models import StoredFile
+from tally.database.database import Database
 
 
 class KeptUploads(NamedTuple):
@@ -20,10 +20,11 @@ class KeptUploads(NamedTuple):
 
 
 class FileStore:
-    """Sync; to be called off the event loop. Raises OperationalError when the database is away."""
+    """Sync; to be called through `run`. Raises SQLAlchemyError where the database is away."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.run = database.run
 
     def add(self, file: StoredFile) -> None:
         with self._database.writing() as session:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar, TypeVarTuple
 from gateway.errors import Missing
 from gateway.images.reading import show_image, thumbnail
 from gateway.storage import Storage
-from gateway.uploads.file_models import RowPublic
+from gateway.uploads.file_models import RowPublic, StoredFile
 from gateway.uploads.file_store import FileStore
 
 T = TypeVar("T")
@@ -55,28 +55,30 @@ class Pictures:
 
     async def rows(self, file_id: str) -> Sequence[RowPublic]:
         """Every row, in order; raises Missing."""
-        return (await self._in_thread(self._index, file_id)).rows
+        return (await self._in_thread(self._index, await self._file(file_id))).rows
 
     async def picture(self, file_id: str, row: int, max_side: int | None) -> Picture:
         """The picture of a row, as it is kept or as a thumbnail; raises Missing."""
-        return await self._in_thread(self._picture, file_id, row, max_side)
+        return await self._in_thread(self._picture, await self._file(file_id), row, max_side)
+
+    async def _file(self, file_id: str) -> StoredFile:
+        return await self._store.run(self._store.get, file_id)
 
     async def _in_thread(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    def _index(self, file_id: str) -> _Index:
-        return _read_index(self._dataset(file_id), self._storage.rows_path(file_id))
+    def _index(self, file: StoredFile) -> _Index:
+        return _read_index(self._dataset(file), self._storage.rows_path(file.file_id))
 
-    def _dataset(self, file_id: str) -> Path:
-        file = self._store.get(file_id)
+    def _dataset(self, file: StoredFile) -> Path:
         return self._storage.dataset_path(file.dataset_digest)
 
-    def _picture(self, file_id: str, row: int, max_side: int | None) -> Picture:
-        index = self._index(file_id)
+    def _picture(self, file: StoredFile, row: int, max_side: int | None) -> Picture:
+        index = self._index(file)
         if row not in index.entry_by_row:
             raise Missing.at("row", "there is no such row; the first one is 2")
         entry = index.entry_by_row[row]
-        data = _stored_bytes(self._dataset(file_id), *index.places[entry])
+        data = _stored_bytes(self._dataset(file), *index.places[entry])
         if max_side is not None:
             return Picture(thumbnail(data, max_side), "image/jpeg")
         shown = show_image(data)

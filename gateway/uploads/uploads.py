@@ -1,6 +1,5 @@
 """An upload from its first byte to its row: received, judged, kept, or gone without a trace."""
 
-import asyncio
 import uuid
 from pathlib import Path
 
@@ -48,7 +47,7 @@ class Uploads:
             check = self._keep(upload, archive, rows, counts, folder)
             file = await self._checker.run(check, size_bytes)
             file.owner = owner
-            await asyncio.to_thread(self._store.add, file)
+            await self._store.run(self._store.add, file)
             return file
 
     def _read_table(self, upload: Upload) -> Check[tuple[Archive, list[Row]]]:

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
 from tests.fakes.learner import FakeLearner
 from tests.gateway.packing import good_zip
-from tests.gateway.postgres import Postgres
 from tests.waiting import eventually
 
 
@@ -97,7 +95,7 @@ class Gateway:
         """The headers of who shows a new token; without `owner` it is the owner's own name."""
         store = TokenStore(self.services.database)
         token = await asyncio.to_thread(store.create, name, owner or name, Role(role))
-        await asyncio.to_thread(self.services.access.load)
+        await self.services.access.load()
         return {"Authorization": f"Bearer {token}"}
 
     def staged(self) -> list[Path]:
@@ -176,19 +174,10 @@ async def gateway(settings) -> AsyncIterator[Gateway]:
         yield gateway
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    server.start()
-    yield server
-    server.stop()
-    server.remove()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def on_database(request, settings):
     """The settings with SQLite, then with PostgreSQL."""
     if request.param == "sqlite":
         return settings
-    url = request.getfixturevalue("postgres").create(f"t{os.urandom(4).hex()}")
+    url = request.getfixturevalue("postgres").create()
     return settings.model_copy(update={"database_url": url})

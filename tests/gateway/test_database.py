@@ -1,21 +1,22 @@
 """SQLite and PostgreSQL: the same tables, two gateways on one, a database that is away."""
 
 import asyncio
-import os
 import sqlite3
+from contextlib import contextmanager
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
-from gateway.database import Database
+from gateway.database import open_database
 from tests.gateway.event_text import parse_events
 from tests.gateway.packing import good_zip
+from tests.waiting import eventually
 
 
 def test_the_migrations_make_the_tables_of_the_models(on_database):
     on_database.data_dir.mkdir(parents=True)
-    database = Database(on_database)
+    database = open_database(on_database)
     database.migrate()
     database.migrate()
     with database.reading() as session:
@@ -92,7 +93,7 @@ async def read_while_sixteen_write(gateway) -> None:
 
 
 async def test_a_postgres_that_restarts_costs_no_event(start_gateway, settings, postgres, learner):
-    url = postgres.create(f"t{os.urandom(4).hex()}")
+    url = postgres.create()
     async with start_gateway(settings.model_copy(update={"database_url": url})) as gateway:
         learner.hold.clear()
         job_id = await gateway.start_job()
@@ -106,3 +107,56 @@ async def test_a_postgres_that_restarts_costs_no_event(start_gateway, settings, 
         await gateway.until(job_id, "completed")
         events = parse_events((await gateway.client.get(f"/jobs/{job_id}/events")).text)
         assert [seq for seq, _, _ in events] == list(range(1, 7))
+
+
+@contextmanager
+def frozen(postgres):
+    postgres.freeze()
+    try:
+        yield
+    finally:
+        postgres.thaw()
+
+
+async def test_a_postgres_that_hangs_costs_a_bounded_503_and_no_event(
+    start_gateway, settings, postgres, learner
+):
+    hasty = {"database_url": postgres.create(), "database_timeout_seconds": 1}
+    async with start_gateway(settings.model_copy(update=hasty)) as gateway:
+        learner.hold.clear()
+        job_id = await gateway.start_job()
+        await gateway.until(job_id, "training", phase="learning")
+        streamed = asyncio.create_task(gateway.client.get(f"/jobs/{job_id}/events"))
+        await eventually(lambda: gateway.services.streams.in_use == 1)
+        with frozen(postgres):
+            asked = [gateway.client.get("/jobs") for _ in range(60)]
+            changes = [gateway.client.delete(f"/jobs/{job_id}"), gateway.train("x")]
+            answers = [asyncio.create_task(answer) for answer in [*asked, *changes]]
+            health = await gateway.client.get("/healthz")
+            assert health.status_code == 503
+            assert not all(answer.done() for answer in answers)
+            assert (await gateway.client.get("/data-format")).status_code == 200
+            for answer in await asyncio.gather(*answers):
+                assert answer.status_code in (404, 503)
+                assert answer.status_code == 404 or answer.headers["Retry-After"] == "2"
+        learner.hold.set()
+        await gateway.until(job_id, "completed")
+        seqs = [seq for seq, _, _ in parse_events((await streamed).text)]
+        assert seqs == list(range(1, 7))
+        assert (await gateway.client.get("/healthz")).status_code == 200
+
+
+async def test_many_writers_at_a_locked_sqlite_hold_up_nobody_for_long(start_gateway, settings):
+    hasty = settings.model_copy(update={"database_timeout_seconds": 1})
+    async with start_gateway(hasty) as gateway:
+        file_id = (await gateway.upload(good_zip())).json()["file_id"]
+        locker = sqlite3.connect(settings.data_dir / "gateway.sqlite3", isolation_level=None)
+        locker.execute("BEGIN EXCLUSIVE")
+        trains = [asyncio.create_task(gateway.train(file_id)) for _ in range(60)]
+        assert (await gateway.client.get("/healthz")).status_code == 200
+        answers = await asyncio.gather(*trains)
+        assert {answer.status_code for answer in answers} == {503}
+        locker.execute("ROLLBACK")
+        locker.close()
+        assert (await gateway.client.get("/jobs")).json() == []
+        assert (await gateway.train(file_id)).status_code == 200

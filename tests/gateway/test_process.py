@@ -5,8 +5,10 @@ import contextlib
 import os
 import re
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -121,6 +123,17 @@ async def test_off_loopback_it_starts_with_a_token_or_where_it_is_told_to(tmp_pa
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             assert (await client.get("/jobs")).status_code == 401
             assert (await client.get("/jobs", headers=headers)).status_code == 200
+
+
+async def test_a_database_of_a_later_release_is_refused_in_a_sentence(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "gateway.sqlite3")) as database:
+        database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        database.execute("INSERT INTO alembic_version VALUES ('9999')")
+        database.commit()
+    code, said = await run("gateway", "--port", "0", "--data-dir", str(tmp_path))
+    assert code == 1
+    assert "start the release that wrote it" in said
+    assert "Traceback" not in said
 
 
 def test_settings_come_from_the_environment(monkeypatch):

@@ -7,7 +7,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from gateway.database import Database, alembic_config
+from gateway.database import open_database
+from tally.database.database import Database
 from tests.gateway.packing import good_zip
 
 
@@ -85,7 +86,7 @@ VALUES (:job_id, 1, 'ended', '2025-01-20 10:30:00', '{}')"""
 @pytest.mark.parametrize("back_and_forth", [1, 2])
 def test_rows_older_than_owners_are_nobodys_in_particular(on_database, back_and_forth):
     on_database.data_dir.mkdir(parents=True)
-    database = Database(on_database)
+    database = open_database(on_database)
     at_version(database, "0003")
     with database.writing() as session:
         for job_id, key in (("a", "nightly"), ("b", None)):
@@ -105,8 +106,8 @@ def test_rows_older_than_owners_are_nobodys_in_particular(on_database, back_and_
 def at_version(database: Database, version: str, *, down: bool = False) -> None:
     """The tables as that version had them."""
     move = alembic.command.downgrade if down else alembic.command.upgrade
-    with database.migrating() as connection:
-        move(alembic_config(connection), version)
+    with database.migrating() as config:
+        move(config, version)
 
 
 async def test_a_key_of_before_owners_is_still_known(gateway):

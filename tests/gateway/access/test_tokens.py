@@ -9,7 +9,7 @@ from gateway import tokens
 from gateway.access.access import Access
 from gateway.access.callers import Caller, Role
 from gateway.access.token_store import TokenStore
-from gateway.database import Database
+from gateway.database import open_database
 from gateway.settings import GatewaySettings
 from tests.waiting import eventually
 
@@ -76,19 +76,19 @@ async def test_what_cannot_be_done_is_said(of_the_gateway, capsys, words, says):
         await asyncio.to_thread(run, capsys, *words)
 
 
-def test_tokens_known_last_are_good_while_the_database_is_away(on_database):
+async def test_tokens_known_last_are_good_while_the_database_is_away(on_database):
     on_database.data_dir.mkdir(parents=True)
-    database = Database(on_database)
+    database = open_database(on_database)
     database.migrate()
     store = TokenStore(database)
     access = Access(store, None, 1.0)
     assert not access.is_required
     token = store.create("laptop", "alice", Role.READER)
-    access.load()
+    await access.load()
     assert access.find(token) == Caller("laptop", "alice", Role.READER)
     assert access.find(token[:-1]) is None
     store.revoke("laptop")
-    access.load()
+    await access.load()
     assert access.find(token) is None
     assert access.is_required
     database.close()

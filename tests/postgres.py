@@ -1,11 +1,14 @@
-"""A PostgreSQL server of one's own."""
+"""A real PostgreSQL for tests: started, stopped, frozen."""
 
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -45,11 +48,36 @@ class Postgres:
     def stop(self) -> None:
         self._run("pg_ctl", "-w", "-m", "fast", "stop")
 
+    def freeze(self) -> None:
+        """Stops every process of it where it stands: connections stay, and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        first = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        for process in (first, *map(int, children)):
+            os.kill(process, number)
+
     def remove(self) -> None:
         shutil.rmtree(self._folder)
 
-    def create(self, name: str) -> SecretStr:
+    def create(self) -> SecretStr:
         """A new database; returns its URL."""
+        name = f"t{os.urandom(4).hex()}"
         address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "tally"]
         subprocess.run([str(self._bin / "createdb"), *address, name], check=True, timeout=60)
         return SecretStr(f"postgresql://tally@127.0.0.1:{self.port}/{name}")
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        server.remove()

@@ -1,0 +1,1 @@
+"""What a service's own database stands on: SQLite or PostgreSQL, deadlines, migrations."""

@@ -1,0 +1,109 @@
+"""Sessions that read or write, and calls that are given up in time."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar, TypeVarTuple
+
+from alembic.config import Config
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from tally.database.engines import AnswerTimeout, begin_writing, open_engine
+from tally.database.errors import DatabaseTimeout
+from tally.database.migrations import migrating, upgrade
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+# Calls that may wait at once: a few writers at a lock must not hold up every reader.
+_CALLS = 24
+_CHECK_SECONDS = 2.0
+# The driver's own time-outs come first: whoever is told of those knows that nothing was written.
+_MARGIN_SECONDS = 1.0
+
+
+class Database:
+    """Sync sessions, and `run`, which takes a call of them off the event loop.
+
+    Raises SQLAlchemyError where the database is away, locked or stopped for `timeout_seconds`.
+    """
+
+    def __init__(self, url: URL, timeout_seconds: float, versions: str) -> None:
+        """`versions` is the package with the migrations."""
+        self._timeout_seconds = timeout_seconds
+        self._versions = versions
+        self._engine = open_engine(url, timeout_seconds, _CALLS)
+        self._writing = begin_writing(self._engine)
+        self._threads = ThreadPoolExecutor(_CALLS, "database")
+        self._check_seconds = min(timeout_seconds, _CHECK_SECONDS)
+        self._check_engine = open_engine(url, self._check_seconds, 1)
+        self._check_thread = ThreadPoolExecutor(1, "database check")
+        self._check: Future[None] | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction: commits when the block ends, rolls back when it raises."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def run(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """What `call` returns, which is given up in time even where every thread is taken.
+
+        Raises DatabaseTimeout, after which what was asked may still be done.
+        """
+        future = self._threads.submit(lambda: _call(call, *arguments))
+        return await _in_time(future, self._timeout_seconds + _MARGIN_SECONDS)
+
+    def migrate(self) -> None:
+        """Brings the tables up to date, whoever else starts now. Raises NewerDatabase."""
+        upgrade(self._writing, self._versions)
+
+    def migrating(self) -> AbstractContextManager[Config]:
+        """What Alembic's commands take, on one transaction in which nobody else changes tables."""
+        return migrating(self._writing, self._versions)
+
+    async def check(self) -> None:
+        """Raises SQLAlchemyError where the database does not answer, within two seconds."""
+        if self._check is None or self._check.done():
+            self._check = self._check_thread.submit(self._ask)
+        await _in_time(self._check, self._check_seconds)
+
+    def _ask(self) -> None:
+        with self._check_engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        for threads in (self._threads, self._check_thread):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self._engine.dispose()
+        self._check_engine.dispose()
+
+
+def _call(call: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    """Once more where a connection broke before anything was committed on it."""
+    try:
+        return call(*arguments)
+    except DBAPIError as error:
+        # A commit has no statement: whether it was done cannot be known.
+        was_dropped = error.connection_invalidated and error.statement is not None
+        if not was_dropped or isinstance(error.orig, AnswerTimeout):
+            raise
+    return call(*arguments)
+
+
+async def _in_time(future: Future[T], timeout_seconds: float) -> T:
+    waiting = asyncio.wrap_future(future)
+    try:
+        done, _ = await asyncio.wait({waiting}, timeout=timeout_seconds)
+    finally:
+        waiting.cancel()  # what has not begun does not begin any more; what is done stays
+    if not done:
+        raise DatabaseTimeout("the database did not answer in time")
+    return waiting.result()

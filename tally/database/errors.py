@@ -1,0 +1,11 @@
+"""What a database refuses beside SQLAlchemy's own errors."""
+
+import sqlalchemy.exc
+
+
+class NewerDatabase(Exception):
+    """A later release wrote it."""
+
+
+class DatabaseTimeout(sqlalchemy.exc.TimeoutError):
+    """It did not answer in time; what was asked may still be done."""

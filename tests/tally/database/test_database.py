@@ -1,0 +1,137 @@
+"""What is given up in time, done once more, or refused; on real databases."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from gateway.migrations import versions
+from tally.database.database import Database
+from tally.database.errors import DatabaseTimeout, NewerDatabase
+from tally.database.settings import DatabaseSettings
+from tests.waiting import eventually
+
+
+class Settings(DatabaseSettings):
+    pass
+
+
+def open_database(url, timeout_seconds: float = 1.0) -> Database:
+    return Database(url, timeout_seconds, versions.__name__)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(Settings().url(tmp_path / "one.db"))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def on_postgres(postgres) -> Iterator[Database]:
+    database = open_database(Settings(database_url=postgres.create()).url(Path("unused")))
+    yield database
+    database.close()
+
+
+def ask(database: Database, question: str) -> object:
+    with database.reading() as session:
+        return session.execute(text(question)).scalar()
+
+
+def test_an_address_is_that_of_the_file_or_the_one_that_is_set():
+    assert str(Settings().url(Path("/data/one.db"))) == "sqlite:////data/one.db"
+    for given in ("postgres://u@h/n", "postgresql://u@h/n", "postgresql+psycopg://u@h/n"):
+        assert str(Settings(database_url=given).url(Path("x"))) == "postgresql+psycopg://u@h/n"
+
+
+def test_sqlite_writes_every_commit_to_the_disk(sqlite: Database):
+    assert ask(sqlite, "PRAGMA journal_mode") == "wal"
+    assert ask(sqlite, "PRAGMA synchronous") == 2  # FULL
+
+
+async def test_calls_beyond_the_threads_are_given_up_and_never_done(sqlite: Database):
+    release, done = threading.Event(), []
+
+    def wait(number: int) -> None:
+        release.wait()
+        done.append(number)
+
+    answers = await asyncio.gather(
+        *(sqlite.run(wait, number) for number in range(100)), return_exceptions=True
+    )
+    assert {type(answer) for answer in answers} == {DatabaseTimeout}
+    assert await sqlite.check() is None  # which needs none of those threads
+    release.set()
+    await eventually(lambda: len(done) == 24)
+    assert await sqlite.run(ask, sqlite, "SELECT 7") == 7
+    assert len(done) == 24
+
+
+async def test_a_locked_sqlite_is_given_up_by_writers_alone(sqlite: Database, tmp_path: Path):
+    sqlite.migrate()
+    locker = sqlite3.connect(tmp_path / "one.db", isolation_level=None)
+    locker.execute("BEGIN EXCLUSIVE")
+
+    def write() -> None:
+        with sqlite.writing() as session:
+            session.execute(text("DELETE FROM files"))
+
+    with pytest.raises(OperationalError, match="locked"):
+        await sqlite.run(write)
+    assert await sqlite.run(ask, sqlite, "SELECT count(*) FROM files") == 0
+    await sqlite.check()
+    locker.execute("ROLLBACK")
+    locker.close()
+    await sqlite.run(write)
+
+
+async def test_a_frozen_postgres_is_given_up_and_no_connection_stays(
+    on_postgres: Database, postgres
+):
+    pool = on_postgres._engine.pool
+    assert await on_postgres.run(ask, on_postgres, "SELECT 7") == 7
+    postgres.freeze()
+    try:
+        questions = (on_postgres.run(ask, on_postgres, "SELECT 1") for _ in range(41))
+        cancelled, *calls = map(asyncio.create_task, questions)
+        with pytest.raises(SQLAlchemyError):
+            await on_postgres.check()
+        cancelled.cancel()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(answer, SQLAlchemyError) for answer in answers)
+        await eventually(lambda: pool.checkedout() == 0)
+    finally:
+        postgres.thaw()
+    assert await on_postgres.run(ask, on_postgres, "SELECT 7") == 7
+    await on_postgres.check()
+
+
+async def test_what_is_asked_of_a_dropped_connection_is_asked_once_more(on_postgres: Database):
+    asked = []
+
+    def drop_the_first() -> object:
+        asked.append(1)
+        if len(asked) == 1:
+            return ask(on_postgres, "SELECT pg_terminate_backend(pg_backend_pid())")
+        return ask(on_postgres, "SELECT 7")
+
+    assert await on_postgres.run(drop_the_first) == 7
+    with pytest.raises(OperationalError):
+        await on_postgres.run(ask, on_postgres, "SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "on_postgres"])
+def test_a_newer_database_is_refused_and_stays_as_it_is(database: str, request):
+    newer: Database = request.getfixturevalue(database)
+    newer.migrate()
+    with newer.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerDatabase, match=r"version 9999 .* start the release that wrote it"):
+        newer.migrate()
+    assert ask(newer, "SELECT version_num FROM alembic_version") == "9999"
