@@ -75,6 +75,9 @@ class MemoryEstimate(BaseModel):
     estimated_bytes: int = Field(description="The sum of the parts, or loading_bytes if more.")
     available_bytes: int = Field(description="What there is; 0 where that is not known.")
     loading_bytes: int = Field(description="The most while the model is loaded.")
+    processes: int = Field(
+        description="Of the job, on one device; available_bytes is the part of each."
+    )
     parts: MemoryParts = Field(description="Of what is held in a step.")
 
 

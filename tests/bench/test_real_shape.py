@@ -17,7 +17,9 @@ def test_a_job_through_the_stack_is_watched_beside_preflights_estimate(tmp_path)
         lora_r=4,
     )
     figures, memory = run(shape, POLICY_PATH, tmp_path)
-    assert [step["step"] for step in figures.steps] == [1]
+    [step] = figures.steps
+    assert (step["step"], step["skipped_group_rate"]) == (1, 0.0)
+    assert step["gradient_norm"] is not None
     assert all(seconds > 0 for seconds in figures.seconds.values())
     for module in ("learner_service.worker.start", "rollout_service"):
         assert memory.highest[module] >= memory.peak(module).resident > 10**8

@@ -1959,6 +1959,7 @@ class MemoryEstimate(_message.Message):
     LIBRARIES_BYTES_FIELD_NUMBER: _builtins.int
     CACHES_BYTES_FIELD_NUMBER: _builtins.int
     LOADING_BYTES_FIELD_NUMBER: _builtins.int
+    PROCESSES_FIELD_NUMBER: _builtins.int
     device: _builtins.str
     """cpu or cuda."""
     estimated_bytes: _builtins.int
@@ -1977,6 +1978,8 @@ class MemoryEstimate(_message.Message):
     """Vision features that are kept; of a replica keys and values too."""
     loading_bytes: _builtins.int
     """The most while the model is loaded, libraries and weights included."""
+    processes: _builtins.int
+    """How many processes of the job share the device; available_bytes is the part of each."""
     def __init__(
         self,
         *,
@@ -1989,10 +1992,11 @@ class MemoryEstimate(_message.Message):
         libraries_bytes: _builtins.int = ...,
         caches_bytes: _builtins.int = ...,
         loading_bytes: _builtins.int = ...,
+        processes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations_bytes", b"activations_bytes", "adapter_bytes", b"adapter_bytes", "available_bytes", b"available_bytes", "caches_bytes", b"caches_bytes", "device", b"device", "estimated_bytes", b"estimated_bytes", "libraries_bytes", b"libraries_bytes", "loading_bytes", b"loading_bytes", "weights_bytes", b"weights_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations_bytes", b"activations_bytes", "adapter_bytes", b"adapter_bytes", "available_bytes", b"available_bytes", "caches_bytes", b"caches_bytes", "device", b"device", "estimated_bytes", b"estimated_bytes", "libraries_bytes", b"libraries_bytes", "loading_bytes", b"loading_bytes", "processes", b"processes", "weights_bytes", b"weights_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
