@@ -10,6 +10,7 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import NewerDatabase, UnknownModel
 from learner_service.host_servicer import HostServicer
 from learner_service.interactive import Interactive
+from learner_service.job_check import JobCheck
 from learner_service.models import ModelList
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_store import JobStore
@@ -36,13 +37,13 @@ async def run(settings: LearnerSettings) -> None:
     store = JobStore(settings.data_dir / "learner.db")
     models = ModelList(settings.models)
     hosts = Hosts()
-    jobs = Jobs(settings, store, blobs, models, hosts)
+    jobs = Jobs(settings, store, blobs, models, hosts, check=JobCheck(settings).check)
     interactive = Interactive(settings, models, blobs)
 
     def register(server: grpc.aio.Server) -> None:
         add_LearnerServiceServicer_to_server(LearnerServicer(jobs, interactive), server)
         add_HostServiceServicer_to_server(HostServicer(hosts, settings), server)
-        add_BlobServiceServicer_to_server(BlobServicer(blobs), server)
+        add_BlobServiceServicer_to_server(BlobServicer(blobs, settings.blobs), server)
 
     queue: list[asyncio.Task[None]] = []
 

@@ -10,10 +10,15 @@ from learner_service.events import WorkerFailed
 from learner_service.queue.hosts import Host, Hosts, Order, StartRanks
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
+from tally.job.settings import MOST_NAME_CHARACTERS
 from tally.learner.v1 import host_pb2 as pb
 from tally.learner.v1 import host_pb2_grpc
+from tally.rpc.deadlines import limit_time
 from tally.rpc.errors import InvalidArgument
 from tally.rpc.release import installed_release
+
+_MOST_PROCESSES = 1024
+_MOST_MESSAGE_CHARACTERS = 2_000
 
 
 class HostServicer(host_pb2_grpc.HostServiceServicer):
@@ -27,7 +32,9 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
         request_iterator: AsyncIterator[pb.LendHostRequest],
         context: grpc.aio.ServicerContext,
     ) -> AsyncIterator[pb.LendHostResponse]:
-        offer = await _offer(request_iterator)
+        silence = f"no offer came for {self._silence_seconds:g} seconds"
+        async with limit_time(self._silence_seconds, silence):
+            offer = await _offer(request_iterator)
         self._check(offer)
         with self._hosts.lend(offer.host_name, offer.processes) as host:
             listening = asyncio.create_task(self._listen(host, request_iterator))
@@ -60,6 +67,8 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
             host.lose(f"has been silent for {self._silence_seconds:g} seconds")
         except StopAsyncIteration:
             host.lose("has left")
+        except InvalidArgument as error:
+            host.lose(f"said what nobody understands ({error})")
 
     async def _responses(self, host: Host) -> AsyncIterator[pb.LendHostResponse]:
         """What the host is to be told, and signs of life in between."""
@@ -76,12 +85,16 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
 
 
 async def _offer(requests: AsyncIterator[pb.LendHostRequest]) -> pb.HostOffer:
-    async for request in requests:
-        offer = request.offer
-        if offer.host_name and offer.processes:
-            return offer
-        break
-    raise InvalidArgument("the first message must be an offer with host_name and processes")
+    offer = (await anext(requests, pb.LendHostRequest())).offer
+    if not (offer.host_name and offer.processes):
+        raise InvalidArgument("the first message must be an offer with host_name and processes")
+    if len(offer.host_name) > MOST_NAME_CHARACTERS or not offer.host_name.isprintable():
+        raise InvalidArgument(
+            f"offer.host_name: expected at most {MOST_NAME_CHARACTERS} printable characters"
+        )
+    if offer.processes > _MOST_PROCESSES:
+        raise InvalidArgument(f"offer.processes: expected at most {_MOST_PROCESSES}")
+    return offer
 
 
 def _response(order: Order) -> pb.LendHostResponse:
@@ -94,5 +107,6 @@ def _response(order: Order) -> pb.LendHostResponse:
 def _exit_of(message: pb.RanksEnded) -> WorkerExit:
     failure = None
     if message.message:
-        failure = WorkerFailed(message=message.message, retryable=message.retryable)
+        said = message.message[:_MOST_MESSAGE_CHARACTERS]
+        failure = WorkerFailed(message=said, retryable=message.retryable)
     return WorkerExit(code=message.exit_code, failure=failure)

@@ -24,6 +24,20 @@ class Tracker(StrEnum):
     WANDB = "wandb"
 
 
+class BlobSettings(BaseModel):
+    """What one `Put` may be. A caller is told what was wrong with its stream, never cut off."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_bytes: int = Field(8 * 1024**3, ge=1, description="Largest blob that is taken, in bytes.")
+    silence_seconds: float = Field(
+        30.0, gt=0, description="How long a `Put` may send nothing, in seconds."
+    )
+    put_seconds: float = Field(
+        3600.0, gt=0, description="How long a `Put` may take as a whole, in seconds."
+    )
+
+
 class RendezvousSettings(BaseModel):
     """Where the processes of a job that runs on several hosts find each other."""
 
@@ -54,6 +68,7 @@ class LearnerSettings(RpcServiceSettings):
         Path("tally-data/learner"),
         description="Folder of jobs, checkpoints, blobs and the event log.",
     )
+    blobs: BlobSettings = Field(BlobSettings(), description="What the blob store takes.")
     models: list[str] = Field(
         ["Qwen/Qwen2.5-VL-3B-Instruct"],
         min_length=1,

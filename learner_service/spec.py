@@ -1,7 +1,7 @@
 """What a job does, on what, and how: the documented settings with the documented defaults."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any, Literal, Self
@@ -12,6 +12,7 @@ from learner_service.errors import InvalidSpec
 from tally.job.settings import (
     DEFAULT_EVALUATION_SHARE,
     MOST_NAME_CHARACTERS,
+    MOST_REWARDS,
     EvaluationShare,
     LoraConfig,
     RewardWeight,
@@ -121,9 +122,29 @@ class JobSpec(_Part):
 
 
 def validated_spec(fields: dict[str, object]) -> JobSpec:
-    """Builds a spec; raises InvalidSpec that names the first field that is wrong."""
+    """Builds the spec of a new job; raises InvalidSpec that names the first field that is wrong."""
     with _name_faults():
-        return JobSpec.model_validate(fields)
+        spec = JobSpec.model_validate(fields)
+    _check_new(spec)
+    return spec
+
+
+def _check_new(spec: JobSpec) -> None:
+    """What is asked of new jobs alone: one that is written down was taken as it is."""
+    if not spec.job_name.isprintable():
+        raise InvalidSpec("job_name: holds control characters; use printable ones")
+    if isinstance(spec.work, Training):
+        _check_rewards([reward.name for reward in spec.work.rewards])
+
+
+def _check_rewards(names: Sequence[str]) -> None:
+    if len(names) > MOST_REWARDS:
+        raise InvalidSpec(f"train.rewards: {len(names)} of them; expected at most {MOST_REWARDS}")
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise InvalidSpec(
+                f"train.rewards.{number}.name: {name} is there twice; add the weights up"
+            )
 
 
 def validated_limits(fields: dict[str, object]) -> Limits:

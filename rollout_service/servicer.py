@@ -1,8 +1,6 @@
 """rollout.v1 over an engine: checks a request, brings its blobs here, lets the engine sample."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 
 import grpc
 
@@ -19,7 +17,7 @@ from rollout_service.engine import (
 from rollout_service.errors import EngineNotReady, TooManyRequests
 from rollout_service.settings import RolloutSettings
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
-from tally.rpc.errors import DeadlineExceeded
+from tally.rpc.deadlines import limit_time
 
 SERVICE_NAME = rollout_pb2.DESCRIPTOR.services_by_name["RolloutService"].full_name
 # gRPC's retries take a server's word for the pause; balancing makes the next try another replica's.
@@ -45,7 +43,8 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
         check_request(request, self._description(), self._settings)
         try:
             with self._admission.admit(request.num_completions) as was_full:
-                async with _deadline(context, self._settings.request_timeout_seconds):
+                seconds = self._seconds_left(context)
+                async with limit_time(seconds, f"the request took longer than {seconds:.1f} s"):
                     completions = await self._generate(request)
                 return generate_response(completions, full=was_full())
         except TooManyRequests:
@@ -61,6 +60,11 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
         if self._model is None:
             raise EngineNotReady("the model is still loading")
         return self._model
+
+    def _seconds_left(self, context: grpc.aio.ServicerContext) -> float:
+        """Until the caller's deadline or the service's own, whichever comes first."""
+        most, remaining = self._settings.request_timeout_seconds, context.time_remaining()
+        return most if remaining is None else min(most, remaining)
 
     async def _generate(self, request: rollout_pb2.GenerateRequest) -> list[Completion]:
         sampling = request.sampling
@@ -84,17 +88,3 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
             return None
         path = await held.enter_async_context(self._blobs.hold(digest))
         return LocalBlob(digest=digest, path=path)
-
-
-@asynccontextmanager
-async def _deadline(context: grpc.aio.ServicerContext, most_seconds: float) -> AsyncIterator[None]:
-    """Cancels what is within it when the caller's deadline, or the service's own, has passed."""
-    remaining = context.time_remaining()
-    seconds = most_seconds if remaining is None else min(most_seconds, remaining)
-    try:
-        async with asyncio.timeout(seconds) as timer:
-            yield
-    except TimeoutError:
-        if not timer.expired():
-            raise
-        raise DeadlineExceeded(f"the request took longer than {seconds:.1f} s") from None

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from tally.job.settings import (
     DEFAULT_EVALUATION_SHARE,
     MOST_NAME_CHARACTERS,
+    MOST_REWARDS,
     EvaluationShare,
     LoraConfig,
     RewardWeight,
@@ -68,7 +69,7 @@ class TrainRequest(BaseModel):
     )
     rewards: list[RewardWeight] = Field(
         default_factory=list,
-        max_length=16,
+        max_length=MOST_REWARDS,
         description="Rewards to add up, each with its `name` and `weight`; empty: "
         "progressive_count with weight 1.",
     )

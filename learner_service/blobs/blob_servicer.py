@@ -9,15 +9,18 @@ from typing import BinaryIO
 import grpc
 
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.settings import BlobSettings
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 from tally.rpc.blobs import BATCH_CHUNKS, CHUNK_BYTES, MOST_CHUNK_BYTES, keep_freed_buffers
+from tally.rpc.deadlines import limit_time
 from tally.rpc.digests import check_digest
-from tally.rpc.errors import DataLoss, InvalidArgument, OutOfRange
+from tally.rpc.errors import DataLoss, InvalidArgument, OutOfRange, ResourceExhausted
 
 
 class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
-    def __init__(self, store: BlobStore) -> None:
+    def __init__(self, store: BlobStore, settings: BlobSettings | None = None) -> None:
         self._store = store
+        self._settings = settings or BlobSettings()
         keep_freed_buffers()
 
     async def Stat(
@@ -31,15 +34,34 @@ class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
         request_iterator: AsyncIterator[blob_pb2.PutRequest],
         context: grpc.aio.ServicerContext,
     ) -> blob_pb2.PutResponse:
-        header = await _header(request_iterator)
-        if self._store.size_bytes(header.digest) is not None:
-            return blob_pb2.PutResponse(created=False)
-        with self._store.write(header.digest, header.size_bytes) as writer:
-            async for request in request_iterator:
-                chunk = _chunk(request)
-                await asyncio.to_thread(writer.append, chunk.offset, chunk.data)
-            await asyncio.to_thread(writer.commit)
+        seconds = self._settings.put_seconds
+        async with limit_time(seconds, f"the blob was not here after {seconds:g} seconds"):
+            header = self._header(await self._next(request_iterator))
+            if self._store.size_bytes(header.digest) is not None:
+                return blob_pb2.PutResponse(created=False)
+            with self._store.write(header.digest, header.size_bytes) as writer:
+                while part := await self._next(request_iterator):
+                    chunk = _chunk(part)
+                    await asyncio.to_thread(writer.append, chunk.offset, chunk.data)
+                await asyncio.to_thread(writer.commit)
         return blob_pb2.PutResponse(created=True)
+
+    async def _next(self, parts: AsyncIterator[blob_pb2.PutRequest]) -> blob_pb2.PutRequest | None:
+        """None at the stream's end; raises DeadlineExceeded for one that sends nothing."""
+        seconds = self._settings.silence_seconds
+        async with limit_time(seconds, f"nothing came for {seconds:g} seconds; put the blob again"):
+            return await anext(parts, None)
+
+    def _header(self, part: blob_pb2.PutRequest | None) -> blob_pb2.BlobHeader:
+        if part is None or part.WhichOneof("part") != "header":
+            raise InvalidArgument("the first message must be a header")
+        check_digest(part.header.digest, "header.digest")
+        if part.header.size_bytes > self._settings.max_bytes:
+            raise ResourceExhausted(
+                f"header.size_bytes: {part.header.size_bytes:,}; this store takes blobs of at most "
+                f"{self._settings.max_bytes:,} bytes"
+            )
+        return part.header
 
     async def Fetch(
         self, request: blob_pb2.FetchRequest, context: grpc.aio.ServicerContext
@@ -76,18 +98,9 @@ def _read(file: BinaryIO) -> list[bytes]:
     return [data for data in chunks if data]
 
 
-async def _header(requests: AsyncIterator[blob_pb2.PutRequest]) -> blob_pb2.BlobHeader:
-    async for request in requests:
-        if request.WhichOneof("part") != "header":
-            break
-        check_digest(request.header.digest, "header.digest")
-        return request.header
-    raise InvalidArgument("the first message must be a header")
-
-
 def _chunk(request: blob_pb2.PutRequest) -> blob_pb2.BlobChunk:
     if request.WhichOneof("part") != "chunk":
         raise DataLoss("a second header in the middle of a blob")
-    if len(request.chunk.data) > MOST_CHUNK_BYTES:
-        raise InvalidArgument(f"chunk.data: at most {MOST_CHUNK_BYTES} bytes")
+    if not 0 < len(request.chunk.data) <= MOST_CHUNK_BYTES:
+        raise InvalidArgument(f"chunk.data: expected 1 to {MOST_CHUNK_BYTES:,} bytes")
     return request.chunk

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from learner_service.errors import UnknownBlob
 from tally.host.full_disk import full_disk_as
 from tally.rpc.digests import digest_of
 from tally.rpc.errors import DataLoss, ResourceExhausted
+
+_NO_ROOM = "no room on the learner's disk; free some and retry"
 
 
 class BlobStore:
@@ -89,7 +92,12 @@ class BlobStore:
 
     @contextmanager
     def write(self, digest: str, size_bytes: int) -> Iterator["BlobWriter"]:
-        """Takes one blob's bytes in order; without a `commit` nothing of it stays."""
+        """Takes one blob's bytes in order; without a `commit` nothing of it stays.
+
+        Raises ResourceExhausted where the disk has no room for so many.
+        """
+        if size_bytes > shutil.disk_usage(self.root).free:
+            raise ResourceExhausted(_NO_ROOM)
         with self.stage() as path, path.open("xb") as file:
             yield BlobWriter(self, file, digest, size_bytes)
 
@@ -100,9 +108,8 @@ class BlobStore:
         Raises ResourceExhausted when the disk is full.
         """
         path = self._staging / uuid.uuid4().hex
-        full = ResourceExhausted("no room on the learner's disk; free some and retry")
         try:
-            with full_disk_as(full):
+            with full_disk_as(ResourceExhausted(_NO_ROOM)):
                 yield path
         finally:
             path.unlink(missing_ok=True)

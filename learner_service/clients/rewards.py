@@ -1,8 +1,9 @@
 """answers, true counts → rewards: the client of reward.v1."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import grpc
 
@@ -16,6 +17,8 @@ from tally.rpc.errors import Unavailable, translate_errors
 IDEMPOTENT_METHODS = ("tally.reward.v1.RewardService/Score",)
 _MOST_ANSWERS, _MOST_CHARACTERS = 4096, 500_000
 _MAX_ANSWER_CHARACTERS = 100_000
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +64,23 @@ class RewardClient:
             scores += await self._score(reward_pb2.ScoreRequest(answers=batch, rewards=weights))
         return scores
 
+    async def names(self) -> list[str]:
+        """Of the rewards that there are. Raises RewardsUnavailable after the bound."""
+        response = await self._within_bound(self._list)
+        return [reward.name for reward in response.rewards]
+
+    async def _list(self) -> reward_pb2.ListRewardsResponse:
+        async with translate_errors():
+            request = reward_pb2.ListRewardsRequest()
+            response: reward_pb2.ListRewardsResponse = await self._stub.ListRewards(request)
+            return response
+
     async def _score(self, request: reward_pb2.ScoreRequest) -> list[Score]:
+        return await self._within_bound(lambda: self._call(request))
+
+    async def _within_bound(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
-            return await self._retry.call(lambda: self._call(request))
+            return await self._retry.call(call)
         except Unavailable as error:
             message = "the reward service did not answer within the bound"
             raise RewardsUnavailable(message) from error

@@ -1,7 +1,7 @@
 """The queue: jobs are written down, then run one after another."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import InvalidSpec, JobExists, MissingDataset
@@ -14,9 +14,15 @@ from learner_service.queue.job_store import Job, JobStore, LoggedEvent
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec, Training
 from tally.job.metrics import StepMetrics
+from tally.rpc.errors import InvalidArgument
 
 _PAGE = 500
+_MOST_SEQ = 2**63 - 1  # of the database
 _EARLIER_EVENTS = 200
+
+
+async def _accept(spec: JobSpec) -> None:
+    pass
 
 
 class Jobs:
@@ -29,7 +35,11 @@ class Jobs:
         blobs: BlobStore,
         models: ModelList,
         hosts: Hosts,
+        *,
+        check: Callable[[JobSpec], Awaitable[None]] = _accept,
     ) -> None:
+        """`check` raises for a job that is not to be taken, beyond what is checked here."""
+        self._check_elsewhere = check
         self._settings = settings
         self._store = store
         self._blobs = blobs
@@ -51,8 +61,7 @@ class Jobs:
                 if existing.spec != spec:
                     raise JobExists("job_id: there is a job with this id and another spec")
                 return existing
-            # In a thread: a checkpoint that is to be gone on from is read whole.
-            await asyncio.to_thread(self._check, spec)
+            await self._check(spec)
             job = self._store.create(job_id, spec)
             for digest in spec.borrowed_digests():
                 self._blobs.claim(digest, job_id)
@@ -62,7 +71,7 @@ class Jobs:
     async def check_startable(self, spec: JobSpec) -> JobSpec:
         """Returns the spec as it would be started; raises as `start` does."""
         spec = self._name_model(spec)
-        await asyncio.to_thread(self._check, spec)
+        await self._check(spec)
         return spec
 
     def earlier_steps(self, base_model: str) -> list[StepMetrics]:
@@ -78,7 +87,12 @@ class Jobs:
     def _name_model(self, spec: JobSpec) -> JobSpec:
         return spec.model_copy(update={"base_model": spec.base_model or self._models.default})
 
-    def _check(self, spec: JobSpec) -> None:
+    async def _check(self, spec: JobSpec) -> None:
+        # In a thread: a checkpoint that is to be gone on from is read whole.
+        await asyncio.to_thread(self._check_here, spec)
+        await self._check_elsewhere(spec)
+
+    def _check_here(self, spec: JobSpec) -> None:
         self._check_processes(spec)
         self._models.source(spec.base_model)
         self._runner.earlier_jobs.check(spec)
@@ -123,6 +137,8 @@ class Jobs:
     async def watch(self, job_id: str, after_seq: int) -> AsyncIterator[LoggedEvent]:
         """Ends after the event that ends the job, or when the service stops."""
         self._store.get(job_id)
+        if after_seq > _MOST_SEQ:
+            raise InvalidArgument(f"after_seq: expected at most {_MOST_SEQ}")
         while True:
             events = self._store.events(job_id, after_seq, _PAGE)
             for event in events:

@@ -17,6 +17,7 @@ from tally.job.choices import (
 )
 
 MOST_NAME_CHARACTERS = 200
+MOST_REWARDS = 16
 DEFAULT_EVALUATION_SHARE = 0.1
 EvaluationShare = Annotated[
     float,

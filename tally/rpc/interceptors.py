@@ -1,19 +1,24 @@
-"""Domain errors to statuses, on every server."""
+"""On every server: bytes to messages, and domain errors to statuses."""
 
 import asyncio
 import inspect
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, NoReturn
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, NoReturn, Self
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from tally.rpc.errors import TallyError, status_of
+from tally.rpc.errors import InvalidArgument, TallyError, status_of
 
 _log = logging.getLogger(__name__)
 _KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+# A status travels in a header, of which a client takes 8 KiB: up to 12 of them a character.
+_MOST_CHARACTERS = 600
+
+Parse = Callable[[bytes], Any]
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
@@ -27,36 +32,60 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return handler
-        method = handler_call_details.method
         for kind in _KINDS:
-            behaviour = getattr(handler, kind)
-            if behaviour is not None:
-                return _rebuild(handler, kind, _guard(behaviour, method))
+            if getattr(handler, kind) is not None:
+                return _rebuild(handler, kind, handler_call_details.method)
         return handler
 
 
-def _rebuild(handler: Any, kind: str, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
+def _rebuild(handler: Any, kind: str, method: str) -> grpc.RpcMethodHandler:
+    """Given bytes: what parses them within the guard can refuse them."""
+    read = _Messages if kind.startswith("stream") else _read_one
+    behaviour = _guard(getattr(handler, kind), method, read, handler.request_deserializer)
     build = getattr(grpc, f"{kind}_rpc_method_handler")
-    return build(
-        behaviour,
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
-    )
+    return build(behaviour, None, handler.response_serializer)
 
 
-def _guard(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+def _guard(
+    behaviour: Callable[..., Any], method: str, read: Callable[..., Any], parse: Parse
+) -> Callable[..., Any]:
     """The same behaviour, its errors turned into statuses; a generator stays a generator."""
 
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
         async with _errors_as_statuses(context, method):
-            return await behaviour(request, context)
+            return await behaviour(read(request, parse), context)
 
     async def stream(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-        async with _errors_as_statuses(context, method):
-            async for response in behaviour(request, context):
+        async with (
+            _errors_as_statuses(context, method),
+            # What it holds is let go of at once when the caller is gone.
+            aclosing(behaviour(read(request, parse), context)) as responses,
+        ):
+            async for response in responses:
                 yield response
 
     return stream if inspect.isasyncgenfunction(behaviour) else call
+
+
+def _read_one(data: bytes, parse: Parse) -> Any:
+    try:
+        return parse(data)
+    except DecodeError:
+        raise InvalidArgument("the message is none of this method's; see the contract") from None
+
+
+class _Messages:
+    """Those of a stream. No generator: a wait that is given up does not end it."""
+
+    def __init__(self, received: AsyncIterator[bytes], parse: Parse) -> None:
+        self._received = received
+        self._parse = parse
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        return _read_one(await anext(self._received), self._parse)
 
 
 @asynccontextmanager
@@ -73,9 +102,19 @@ async def _errors_as_statuses(
 
 async def _abort(context: grpc.aio.ServicerContext, method: str, error: Exception) -> NoReturn:
     if isinstance(error, TallyError):
-        await context.abort(status_of(error), str(error))
+        await context.abort(status_of(error), _presentable(str(error)))
     error_id = uuid.uuid4().hex[:12]
     _log.error("%s failed, error id %s", method, error_id, exc_info=error)
     message = f"internal error; its id in the log is {error_id}"
     await context.abort(grpc.StatusCode.INTERNAL, message)
     raise AssertionError("abort always raises")
+
+
+def _presentable(text: str) -> str:
+    """What a stranger has named reaches nobody's terminal as anything but text.
+
+    >>> _presentable("no row \\x1b[31m")
+    'no row \\\\x1b[31m'
+    """
+    cut = text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)

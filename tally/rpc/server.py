@@ -47,6 +47,7 @@ class RpcServer:
     ) -> None:
         self._settings = settings
         self._service_names = tuple(service_names)
+        silence_milliseconds = round(1000 * settings.keepalive_seconds)
         self._server = grpc.aio.server(
             interceptors=[*([SecretCheck(secret)] if secret else []), ErrorInterceptor()],
             maximum_concurrent_rpcs=settings.max_concurrent_calls,
@@ -54,6 +55,10 @@ class RpcServer:
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
                 ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.keepalive_time_ms", silence_milliseconds),
+                ("grpc.keepalive_timeout_ms", silence_milliseconds),
+                ("grpc.http2.ping_timeout_ms", silence_milliseconds),
+                ("grpc.http2.max_pings_without_data", 0),
                 # The callers are our own, and pings that are delivered late come in bursts.
                 ("grpc.http2.max_ping_strikes", 0),
                 # Its end makes a client ask the name again, and so find replicas that joined.

@@ -50,6 +50,12 @@ class ServerSettings(BaseModel):
     max_concurrent_calls: int = Field(
         1024, ge=1, description="Calls in progress at once; more get RESOURCE_EXHAUSTED."
     )
+    keepalive_seconds: float = Field(
+        20.0,
+        ge=1,
+        description="Silence after which a caller is asked for a sign of life, and how long that "
+        "may take, in seconds; the calls of one that gives none are over.",
+    )
     drain_seconds: float = Field(
         20.0, ge=0, description="How long calls in progress may go on after SIGTERM, in seconds."
     )

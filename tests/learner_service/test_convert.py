@@ -19,6 +19,10 @@ TRAINING = Training(
 EVALUATION = Evaluation(adapter_digest="c" * 64, max_image_size=224, seed=0)
 
 
+def rewarded(*names: str) -> pb.Training:
+    return pb.Training(rewards=[pb.RewardWeight(name=name, weight=1) for name in names])
+
+
 @pytest.mark.parametrize("work", [Training(), TRAINING, EVALUATION])
 def test_a_spec_comes_back_as_it_was(work: Training | Evaluation):
     spec = JobSpec(job_name="apples", dataset_digest="a" * 64, base_model="small", work=work)
@@ -46,6 +50,13 @@ def test_what_is_unset_takes_its_default():
         ),
         ({"train": pb.Training(evaluation_share=0.6)}, "train.evaluation_share"),
         ({"train": pb.Training(lora=pb.LoraConfig(r=0))}, "train.lora.r"),
+        ({"train": pb.Training(), "job_name": "a\x1b[31mb"}, "job_name: holds control characters"),
+        ({"train": pb.Training(), "job_name": "a\u202eb"}, "job_name: holds control characters"),
+        ({"train": pb.Training(), "job_name": "x" * 201}, "job_name"),
+        ({"train": rewarded(*map("r{}".format, range(17)))}, "train.rewards: 17 of them"),
+        ({"train": rewarded("exact", "exact")}, "train.rewards.1.name: exact is there twice"),
+        ({"train": rewarded("../x")}, "train.rewards.0.name"),
+        ({"train": pb.Training(resume_from_job_id="x" * 201)}, "train.resume_from_job_id"),
         (
             {"train": pb.Training(evaluation_dataset_digest="x")},
             "spec.train.evaluation_dataset_digest",

@@ -99,7 +99,7 @@ class BlobHeader(_message.Message):
     digest: _builtins.str
     """The digest of the whole blob."""
     size_bytes: _builtins.int
-    """Its size in bytes."""
+    """Its size in bytes, at most what the store takes of a blob."""
     def __init__(
         self,
         *,
@@ -123,7 +123,7 @@ class BlobChunk(_message.Message):
     offset: _builtins.int
     """Where in the blob these bytes start."""
     data: _builtins.bytes
-    """The bytes, at most 1 MiB."""
+    """The bytes, at least one and at most 1 MiB."""
     def __init__(
         self,
         *,

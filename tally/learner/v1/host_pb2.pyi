@@ -102,9 +102,9 @@ class HostOffer(_message.Message):
     PROCESSES_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     host_name: _builtins.str
-    """The host's name, for people and for the log."""
+    """The host's name, for people and for the log: at most 200 printable characters."""
     processes: _builtins.int
-    """Processes of one job that it can run at most, from 1."""
+    """Processes of one job that it can run at most, 1 to 1,024."""
     release: _builtins.str
     """The release of Tally that is installed on it; it must be the learner's."""
     def __init__(

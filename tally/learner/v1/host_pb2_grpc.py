@@ -52,7 +52,8 @@ class HostServiceServicer:
         silence_seconds, and takes the other for lost when it was silent that long: the host ends what
         it runs for the learner, the learner goes on without the host.
         FAILED_PRECONDITION: the learner is of another release, its jobs run on one host, or a host of
-        this name is lent already. INVALID_ARGUMENT: the first request is no offer.
+        this name is lent already. INVALID_ARGUMENT: the first request is no offer. DEADLINE_EXCEEDED: none
+        came.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

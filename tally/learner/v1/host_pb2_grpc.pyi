@@ -39,7 +39,8 @@ class HostServiceStub:
     silence_seconds, and takes the other for lost when it was silent that long: the host ends what
     it runs for the learner, the learner goes on without the host.
     FAILED_PRECONDITION: the learner is of another release, its jobs run on one host, or a host of
-    this name is lent already. INVALID_ARGUMENT: the first request is no offer.
+    this name is lent already. INVALID_ARGUMENT: the first request is no offer. DEADLINE_EXCEEDED: none
+    came.
     """
 
 @_typing.type_check_only
@@ -53,7 +54,8 @@ class HostServiceAsyncStub(HostServiceStub):
     silence_seconds, and takes the other for lost when it was silent that long: the host ends what
     it runs for the learner, the learner goes on without the host.
     FAILED_PRECONDITION: the learner is of another release, its jobs run on one host, or a host of
-    this name is lent already. INVALID_ARGUMENT: the first request is no offer.
+    this name is lent already. INVALID_ARGUMENT: the first request is no offer. DEADLINE_EXCEEDED: none
+    came.
     """
 
 class HostServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +72,8 @@ class HostServiceServicer(metaclass=_abc_1.ABCMeta):
         silence_seconds, and takes the other for lost when it was silent that long: the host ends what
         it runs for the learner, the learner goes on without the host.
         FAILED_PRECONDITION: the learner is of another release, its jobs run on one host, or a host of
-        this name is lent already. INVALID_ARGUMENT: the first request is no offer.
+        this name is lent already. INVALID_ARGUMENT: the first request is no offer. DEADLINE_EXCEEDED: none
+        came.
         """
 
 def add_HostServiceServicer_to_server(servicer: HostServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -460,7 +460,7 @@ class WatchJobRequest(_message.Message):
     job_id: _builtins.str
     """The job's id."""
     after_seq: _builtins.int
-    """The last event that the caller has; 0 for all of them."""
+    """The last event that the caller has, below 2^63; 0 for all of them."""
     def __init__(
         self,
         *,
@@ -509,7 +509,9 @@ class JobSpec(_message.Message):
     TRAIN_FIELD_NUMBER: _builtins.int
     EVALUATE_FIELD_NUMBER: _builtins.int
     job_name: _builtins.str
-    """A name for people; not unique, not part of a job's identity when it resumes."""
+    """A name for people, at most 200 printable characters; not unique, not part of a job's identity when
+    it resumes.
+    """
     dataset_digest: _builtins.str
     """The dataset blob: a ZIP with samples.jsonl (one object a line: "row", "image", "question",
     "true_count") and the images it names.
@@ -580,7 +582,7 @@ class Training(_message.Message):
 
     @_builtins.property
     def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___RewardWeight]:
-        """Rewards to add up; empty means progressive_count with weight 1."""
+        """Rewards to add up, at most 16, each once; empty means progressive_count with weight 1."""
 
     def __init__(
         self,
@@ -924,7 +926,7 @@ class RewardWeight(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """A name that the reward service knows."""
+    """A name that the reward service knows; where it does not answer, a job is taken with any."""
     weight: _builtins.float
     """Its factor in the sum, -1,000,000 to 1,000,000."""
     def __init__(

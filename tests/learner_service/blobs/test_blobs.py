@@ -1,7 +1,10 @@
 """The blob store through its real server and the client that everyone uses."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -9,30 +12,46 @@ import pytest
 
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.settings import BlobSettings
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of
-from tally.rpc.errors import DataLoss, InvalidArgument, NotFound, translate_errors
+from tally.rpc.errors import (
+    DataLoss,
+    DeadlineExceeded,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    translate_errors,
+)
 from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
+from tests.waiting import eventually
 
 DATA = bytes(range(256)) * 12_000  # three chunks
 DIGEST = digest_of(DATA)
 
 
-@pytest.fixture
-async def channel(store: BlobStore) -> AsyncIterator[grpc.aio.Channel]:
+@asynccontextmanager
+async def served(store: BlobStore, **limits: float) -> AsyncIterator[grpc.aio.Channel]:
+    servicer = BlobServicer(store, BlobSettings(**limits))
     server = RpcServer(
         ServerSettings(),
         service_names=["tally.blob.v1.BlobService"],
-        register=lambda s: blob_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(store), s),
+        register=lambda s: blob_pb2_grpc.add_BlobServiceServicer_to_server(servicer, s),
     )
     await server.start()
     settings = ClientSettings(target=f"127.0.0.1:{server.port}")
     async with open_channel(settings, idempotent_methods=IDEMPOTENT_METHODS) as channel:
         yield channel
     await server.stop(0)
+
+
+@pytest.fixture
+async def channel(store: BlobStore) -> AsyncIterator[grpc.aio.Channel]:
+    async with served(store) as channel:
+        yield channel
 
 
 def put_requests(*chunks: tuple[int, bytes]) -> Iterator[blob_pb2.PutRequest]:
@@ -42,9 +61,16 @@ def put_requests(*chunks: tuple[int, bytes]) -> Iterator[blob_pb2.PutRequest]:
         yield blob_pb2.PutRequest(chunk=blob_pb2.BlobChunk(offset=offset, data=data))
 
 
-async def put(channel: grpc.aio.Channel, requests: Iterator[blob_pb2.PutRequest]) -> None:
+async def put(
+    channel: grpc.aio.Channel,
+    requests: Iterator[blob_pb2.PutRequest] | AsyncIterator[blob_pb2.PutRequest],
+) -> None:
     async with translate_errors():
         await blob_pb2_grpc.BlobServiceStub(channel).Put(requests)
+
+
+def staged(store: BlobStore) -> list[Path]:
+    return list((store.root / "staging").iterdir())
 
 
 async def test_put_and_fetch_give_the_same_bytes(channel: grpc.aio.Channel, tmp_path: Path):
@@ -157,6 +183,85 @@ async def test_a_flipped_byte_is_data_loss(channel: grpc.aio.Channel, store: Blo
     with pytest.raises(DataLoss, match="not those of"):
         await put(channel, put_requests(*chunks))
     assert store.size_bytes(DIGEST) is None
+
+
+async def test_a_blob_beyond_the_largest_is_refused_by_its_header(store: BlobStore):
+    async with served(store, max_bytes=len(DATA) - 1) as channel:
+        with pytest.raises(ResourceExhausted, match=r"size_bytes: 3,072,000; .* 3,071,999"):
+            await put(channel, put_requests())
+    assert not staged(store)
+
+
+async def test_a_blob_that_the_disk_has_no_room_for_is_refused_by_its_header(
+    channel: grpc.aio.Channel, store: BlobStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: type("Usage", (), {"free": len(DATA) - 1})
+    )
+    with pytest.raises(ResourceExhausted, match="no room on the learner's disk"):
+        await put(channel, put_requests())
+    assert not staged(store)
+
+
+@pytest.mark.parametrize(
+    ("limits", "chunks", "said"),
+    [
+        ({"silence_seconds": 0.2}, [], "nothing came for 0.2 seconds"),
+        ({"silence_seconds": 0.2}, [(0, DATA[:1000])], "nothing came for 0.2 seconds"),
+        ({"put_seconds": 0.3}, [(0, DATA[:1000])], "not here after 0.3 seconds"),
+    ],
+)
+async def test_a_put_that_goes_silent_or_never_ends_is_given_up(
+    store: BlobStore, limits: dict[str, float], chunks: list[tuple[int, bytes]], said: str
+):
+    async def requests() -> AsyncIterator[blob_pb2.PutRequest]:
+        for request in put_requests(*chunks):
+            yield request
+        await asyncio.Event().wait()
+
+    async with served(store, **limits) as channel:
+        with pytest.raises(DeadlineExceeded, match=said):
+            await put(channel, requests())
+        assert not staged(store)
+        store.put_bytes(DATA)
+        assert await BlobClient(channel).exists(DIGEST)
+
+
+async def test_a_put_that_sends_nothing_at_all_is_given_up(store: BlobStore):
+    async def nothing() -> AsyncIterator[blob_pb2.PutRequest]:
+        await asyncio.Event().wait()
+        yield blob_pb2.PutRequest()
+
+    async with served(store, silence_seconds=0.2) as channel:
+        with pytest.raises(DeadlineExceeded, match="nothing came"):
+            await put(channel, nothing())
+
+
+@pytest.mark.parametrize("data", [b"", bytes(1024**2 + 1)])
+async def test_an_empty_chunk_and_one_beyond_the_contract_are_refused(
+    channel: grpc.aio.Channel, store: BlobStore, data: bytes
+):
+    with pytest.raises(InvalidArgument, match=r"chunk\.data: expected 1 to 1,048,576 bytes"):
+        await put(channel, put_requests((0, data)))
+    assert not staged(store)
+
+
+async def test_a_caller_that_vanishes_in_a_put_leaves_nothing(
+    channel: grpc.aio.Channel, store: BlobStore
+):
+    sent = asyncio.Event()
+
+    async def requests() -> AsyncIterator[blob_pb2.PutRequest]:
+        for request in put_requests((0, DATA[:1000])):
+            yield request
+        sent.set()
+        await asyncio.Event().wait()
+
+    call = blob_pb2_grpc.BlobServiceStub(channel).Put(requests())
+    await sent.wait()
+    await eventually(lambda: staged(store))
+    call.cancel()
+    await eventually(lambda: not staged(store))
 
 
 async def test_a_first_message_without_a_header_is_refused(channel: grpc.aio.Channel):

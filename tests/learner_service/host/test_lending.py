@@ -251,6 +251,9 @@ async def test_a_host_kills_what_it_runs_for_a_learner_that_is_gone(
     [
         ({"release": "0.1"}, grpc.StatusCode.FAILED_PRECONDITION, "install the same"),
         ({"processes": 0}, grpc.StatusCode.INVALID_ARGUMENT, "an offer"),
+        ({"processes": 2**32 - 1}, grpc.StatusCode.INVALID_ARGUMENT, "offer.processes"),
+        ({"host_name": "b\x1b[31m"}, grpc.StatusCode.INVALID_ARGUMENT, "offer.host_name"),
+        ({"host_name": "b" * 201}, grpc.StatusCode.INVALID_ARGUMENT, "offer.host_name"),
     ],
 )
 async def test_an_offer_that_does_not_fit_is_refused(
@@ -261,6 +264,18 @@ async def test_an_offer_that_does_not_fit_is_refused(
         with pytest.raises(grpc.aio.AioRpcError, match=words) as caught:
             await anext(aiter(HostServiceStub(channel).LendHost(iter([offer]))))
         assert caught.value.code() is status
+
+
+async def test_a_caller_that_offers_nothing_is_given_up(tmp_path: Path):
+    async def nothing() -> AsyncIterator[pb.LendHostRequest]:
+        await asyncio.Event().wait()
+        yield pb.LendHostRequest()
+
+    settings = learner_settings(tmp_path, host_silence_seconds=0.2)
+    async with Lender(settings).serving() as lender, raw_channel(lender) as channel:
+        with pytest.raises(grpc.aio.AioRpcError, match="no offer came") as caught:
+            await anext(aiter(HostServiceStub(channel).LendHost(nothing())))
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 async def test_a_learner_of_one_host_and_a_name_that_is_taken_refuse(tmp_path: Path):

@@ -1,7 +1,10 @@
 """A real server and a real channel: health, errors, deadlines, balancing, retries, TLS."""
 
 import asyncio
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +18,7 @@ from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 from tally.rpc.channel import open_channel
 from tally.rpc.errors import (
     DeadlineExceeded,
+    InvalidArgument,
     NotFound,
     ResourceExhausted,
     Unavailable,
@@ -23,7 +27,9 @@ from tally.rpc.errors import (
 from tally.rpc.server import RpcServer, serve
 from tally.rpc.settings import ClientSettings, ServerSettings, TlsSettings
 from tests.fakes.name_server import running_name_server
+from tests.waiting import eventually
 
+ROOT = Path(__file__).parents[3]
 NAME = "tally.blob.v1.BlobService"
 STAT = f"{NAME}/Stat"
 
@@ -33,10 +39,13 @@ class Blobs(blob_pb2_grpc.BlobServiceServicer):
 
     def __init__(self) -> None:
         self.calls = 0
+        self.streams = 0
 
     async def Stat(self, request, context):
         self.calls += 1
         match request.digest:
+            case digest if digest.startswith("named"):
+                raise NotFound(f"no {digest}")
             case "missing":
                 raise NotFound("no such blob")
             case "bug":
@@ -53,6 +62,12 @@ class Blobs(blob_pb2_grpc.BlobServiceServicer):
         if request.digest == "slow":
             await asyncio.sleep(60)
         yield blob_pb2.FetchResponse(total_size_bytes=1)
+        if request.digest == "endless":
+            self.streams += 1
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.streams -= 1
         raise NotFound("gone in the middle")
 
 
@@ -104,6 +119,22 @@ async def test_an_unforeseen_error_shows_an_id_and_nothing_else(caplog: pytest.L
     assert error_id in caplog.text
 
 
+async def test_what_a_stranger_named_arrives_as_text_and_cut():
+    async with running(Blobs()) as server, channel_to(server) as channel:
+        with pytest.raises(NotFound) as caught:
+            await stat(channel, "named \x1b[31m\u202e\n" + "數" * 5000)
+    assert str(caught.value).startswith(r"no named \x1b[31m\u202e\n數")
+    assert len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\x0a\x05ab", b"\x0a\x02\xff\xfe"])
+async def test_bytes_that_are_no_message_are_an_invalid_argument(data: bytes):
+    async with running(Blobs()) as server, plain_channel_to(server) as channel:
+        with pytest.raises(InvalidArgument, match="the message is none of this method's"):
+            async with translate_errors():
+                await channel.unary_unary(f"/{STAT}")(data)
+
+
 async def test_an_error_in_the_middle_of_a_stream_arrives():
     async with running(Blobs()) as server, channel_to(server) as channel:
         call = blob_pb2_grpc.BlobServiceStub(channel).Fetch(blob_pb2.FetchRequest())
@@ -125,6 +156,34 @@ async def test_a_stream_without_a_deadline_gets_the_channels_too():
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+VANISHING = """
+import sys, grpc
+from tally.blob.v1 import blob_pb2, blob_pb2_grpc
+stub = blob_pb2_grpc.BlobServiceStub(grpc.insecure_channel(sys.argv[1]))
+calls = [stub.Fetch(blob_pb2.FetchRequest(digest="endless")) for _ in range(20)]
+for call in calls:
+    for _ in call:
+        pass
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGSTOP, signal.SIGKILL])
+async def test_the_streams_of_a_caller_that_vanishes_are_let_go_of(end: signal.Signals):
+    blobs = Blobs()
+    async with running(blobs, keepalive_seconds=1) as server:
+        command = [sys.executable, "-c", VANISHING, f"127.0.0.1:{server.port}"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        caller = await asyncio.create_subprocess_exec(*command, env=environment)
+        try:
+            await eventually(lambda: blobs.streams == 20)
+            caller.send_signal(end)
+            await eventually(lambda: blobs.streams == 0)
+        finally:
+            if caller.returncode is None:
+                caller.kill()
+            await caller.wait()
 
 
 async def test_an_idempotent_call_is_tried_again():

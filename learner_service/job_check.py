@@ -1,0 +1,42 @@
+"""What a new job names, asked of those who have it: its rewards of the reward service."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from learner_service.clients.retry import Retry
+from learner_service.clients.rewards import IDEMPOTENT_METHODS, RewardClient
+from learner_service.errors import InvalidSpec, RewardsUnavailable
+from learner_service.settings import LearnerSettings
+from learner_service.spec import JobSpec, Training
+from tally.job.settings import RewardWeight
+from tally.rpc.channel import open_channel
+
+# A caller waits for the answer; without one the job is taken, and waits for the service itself.
+_WAIT_SECONDS = 3.0
+
+
+class JobCheck:
+    def __init__(self, settings: LearnerSettings) -> None:
+        self._settings = settings
+
+    async def check(self, spec: JobSpec) -> None:
+        """Raises InvalidSpec that names the field."""
+        if isinstance(spec.work, Training) and spec.work.rewards:
+            with suppress(RewardsUnavailable):
+                _check_known(spec.work.rewards, await self._reward_names())
+
+    async def _reward_names(self) -> list[str]:
+        settings = self._settings
+        async with open_channel(
+            settings.reward, idempotent_methods=IDEMPOTENT_METHODS, secret=settings.secret
+        ) as channel:
+            return await RewardClient(channel, Retry(_WAIT_SECONDS, lambda waiting: None)).names()
+
+
+def _check_known(rewards: Sequence[RewardWeight], known: Sequence[str]) -> None:
+    for number, reward in enumerate(rewards):
+        if reward.name not in known:
+            raise InvalidSpec(
+                f"train.rewards.{number}.name: there is no reward {reward.name}; known are "
+                f"{', '.join(known)}"
+            )
