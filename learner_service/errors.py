@@ -14,7 +14,8 @@
     │   ├── UnknownModel           not on the learner's list
     │   ├── HostRefused            a host that cannot be lent to this learner
     │   ├── NotResumable           the job that another is to go on from has nothing for it
-    │   └── NewerDatabase          a later release wrote it
+    │   ├── NewerDatabase          a later release wrote it
+    │   └── Superseded             a later attempt at the job has begun
     └── Unavailable
         ├── RolloutsUnavailable    no replica answered, or had room, in time
         ├── RewardsUnavailable     the reward service did not
@@ -72,6 +73,10 @@ class NotResumable(FailedPrecondition):
 
 
 class NewerDatabase(FailedPrecondition):
+    pass
+
+
+class Superseded(FailedPrecondition):
     pass
 
 

@@ -90,10 +90,13 @@ class JobEnded:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerFailed:
-    """Only from worker to service: why it gives up, and whether another try may help."""
+    """Only from worker to service: why it gives up, and whether another try may help.
+
+    `full_disk`: nothing but room on the disk was missing."""
 
     message: str
     retryable: bool
+    full_disk: bool = False
 
 
 Event = (

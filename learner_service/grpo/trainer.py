@@ -15,7 +15,6 @@ Where several processes share a job, each does all of it with passes of its own;
 publishes, reports and saves. transformers knows of one process.
 """
 
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,7 +26,8 @@ from transformers import PrinterCallback, Trainer, TrainerState
 
 from learner_service.data.dataset import Row
 from learner_service.errors import StopRequested
-from learner_service.events import JobPhase, Notice, Report, SamplesShown, StepDone
+from learner_service.events import JobPhase, Report, SamplesShown, StepDone
+from learner_service.grpo.checkpoint_writer import CheckpointWriter
 from learner_service.grpo.group_wait import GroupWait
 from learner_service.grpo.groups import PromptStage, PublishedAdapter
 from learner_service.grpo.passes import StepPasses
@@ -37,10 +37,11 @@ from learner_service.grpo.start_reporter import StartReporter
 from learner_service.grpo.step import StepLearner
 from learner_service.grpo.step_meter import StepMeter
 from learner_service.grpo.training_arguments import training_arguments
-from learner_service.job_folder.checkpoints import checkpoint_name
+from learner_service.job_folder.fence import Attempt
 from learner_service.job_folder.layout import JobFolder
 from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
+from learner_service.room_wait import RoomWait
 from learner_service.tracking.trackers import Trackers
 from tally.job.metrics import Measured, StepMetrics, flat_figures
 from tally.job.settings import TrainingConfig
@@ -63,7 +64,7 @@ class GRPOTrainer(Trainer):
         ...     report=report,
         ...     phases=phases,
         ...     stop=stop,
-        ...     attempt=1,
+        ...     attempt=folder.attempt(1),
         ... )
         >>> trainer.train().global_step == training.max_steps
         True
@@ -86,15 +87,18 @@ class GRPOTrainer(Trainer):
         report: Report,
         phases: Phases,
         stop: threading.Event,
-        attempt: int,
+        attempt: Attempt,
         trackers: Trackers | None = None,
     ) -> None:
         self._history = folder.history
+        self._attempt = attempt
+        self._checkpoints = CheckpointWriter(folder, attempt, checkpoints_kept, report)
+        self._room = RoomWait(report, stop)
         self._ranks = learner.ranks
         starts = [StartReporter(report, attempt, self._history)] if self._ranks.is_first else []
         super().__init__(
             model=learner.policy.model,
-            args=training_arguments(training, folder.staging, learner.policy.device),
+            args=training_arguments(training, self._checkpoints.staging, learner.policy.device),
             train_dataset=rows,
             data_collator=lambda rows: {"rows": rows},  # which nobody reads
             callbacks=[*starts, *([trackers] if trackers else [])],
@@ -105,9 +109,6 @@ class GRPOTrainer(Trainer):
         self._ahead = ahead
         self._publisher = publisher
         self._training = training
-        self._staging = folder.staging
-        self._checkpoints = folder.checkpoints
-        self._checkpoints_kept = checkpoints_kept
         self._report = report
         self._phases = phases
         self._stop = stop
@@ -156,7 +157,8 @@ class GRPOTrainer(Trainer):
     def _publish(self) -> str:
         """The adapter is the same in every process; the first one makes it known."""
         is_first = self._ranks.is_first
-        digest = self._publisher.publish(self._learner.policy.model) if is_first else ""
+        model = self._learner.policy.model
+        digest = self._room.run(lambda: self._publisher.publish(model)) if is_first else ""
         return self._ranks.broadcast(digest)
 
     def training_step(
@@ -197,9 +199,13 @@ class GRPOTrainer(Trainer):
         entry = self.state.log_history.pop()
         if not self._ranks.is_first:
             return
-        self._history.append(entry)
+        self._room.run(lambda: self._record(entry))
         if is_step:
             self._report_step(measured, entry)
+
+    def _record(self, entry: dict[str, float]) -> None:
+        with self._attempt.write():
+            self._history.append(entry)
 
     def _step_metrics(self) -> dict[str, Measured]:
         return self._meter.metrics(self._whole_step, self._learnt, self.state.global_step - 1)
@@ -226,22 +232,14 @@ class GRPOTrainer(Trainer):
         if not self._ranks.is_first:
             return
         self._phases.enter(JobPhase.SAVING)
-        shutil.rmtree(self._staging, ignore_errors=True)
-        try:
-            super()._save_checkpoint(model, trial)
-            staged = self._staging / checkpoint_name(self.state.global_step)
-            self._checkpoints.commit(staged)
-        except OSError as error:
-            # The earlier checkpoints are whole; training goes on and the next save tries again.
-            self._report(Notice(message=f"checkpoint not written: {error.strerror}"))
-            return
-        self._checkpoints.prune(self._checkpoints_kept)
+        write = super()._save_checkpoint
+        self._checkpoints.save(self.state.global_step, lambda: write(model, trial))
 
     def save_where_it_stands(self) -> None:
         """The first process writes a checkpoint of the last whole step, unless there is one."""
         if not self._ranks.is_first:
             return
-        if self.state.global_step > self._checkpoints.find_last().step:
+        if self.state.global_step > self._checkpoints.last_step:
             self._save_checkpoint(self._learner.policy.model, trial=None)
 
     def _check_stop(self) -> None:

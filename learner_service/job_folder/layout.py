@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learner_service.job_folder.checkpoints import Checkpoints
+from learner_service.job_folder.fence import Attempt, Fence
 from learner_service.job_folder.history import StepHistory
 from learner_service.job_folder.published_adapters import PublishedAdapters
 from learner_service.job_folder.split_record import SplitRecord
@@ -17,7 +18,8 @@ class JobFolder:
     task.json             what the service hands to the worker
     worker.log            what the workers print
     worker.lock           held by the process that runs the job
-    staging/              a checkpoint that is being written
+    attempt               the number of the newest attempt, which alone may write
+    staging/<attempt>/    a checkpoint that is being written
     checkpoints/          those that are whole
     history.jsonl         what was logged of every step
     held_out.json         the rows that training never sees
@@ -45,6 +47,13 @@ class JobFolder:
     @property
     def worker_lock(self) -> Path:
         return self.path / "worker.lock"
+
+    @property
+    def fence(self) -> Fence:
+        return Fence(self.path / "attempt")
+
+    def attempt(self, number: int) -> Attempt:
+        return Attempt(self.fence, number)
 
     @property
     def staging(self) -> Path:
@@ -83,6 +92,20 @@ class JobFolder:
         return self.path / "mlflow_run_id.txt"
 
     @property
+    def _being_prepared(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.staged")
+
+    def sweep(self) -> None:
+        """Removes what was half made when its writer ended; only while nobody writes.
+
+        Half a checkpoint is of no use, and its bytes may be what a full disk lacks.
+        """
+        for path in (self.staging, self._being_prepared):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (self.result_archive, *self.path.glob("*.staged")):
+            path.unlink(missing_ok=True)
+
+    @property
     def is_prepared(self) -> bool:
         return self.checkpoints.path.exists()
 
@@ -91,7 +114,7 @@ class JobFolder:
 
         All of it is there afterwards, or nothing.
         """
-        staged = JobFolder(self.path.with_name(f"{self.path.name}.staged"))
+        staged = JobFolder(self._being_prepared)
         for path in (staged.path, self.path):
             shutil.rmtree(path, ignore_errors=True)
         staged.checkpoints.path.mkdir(parents=True)

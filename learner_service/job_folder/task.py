@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from learner_service.job_folder.fence import Attempt
 from learner_service.job_folder.layout import JobFolder
 from learner_service.settings import LearnerSettings, RendezvousSettings
 from learner_service.spec import JobSpec
@@ -54,6 +55,10 @@ class WorkerTask(BaseModel):
     @property
     def folder(self) -> JobFolder:
         return JobFolder(self.folder_path)
+
+    @property
+    def this_attempt(self) -> Attempt:
+        return self.folder.attempt(self.attempt)
 
     def write(self) -> Path:
         """Returns the file that a worker reads it from."""

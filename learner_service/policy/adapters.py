@@ -2,7 +2,8 @@
 
 import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -67,11 +68,19 @@ class AdapterPublisher:
     published too, as a job does that goes on from it, stays for that job.
     """
 
-    def __init__(self, store: BlobStore, published: PublishedAdapters, kept: int = 2) -> None:
+    def __init__(
+        self,
+        store: BlobStore,
+        published: PublishedAdapters,
+        kept: int = 2,
+        write: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Within `write()` this publisher may change what is published, or is told why not."""
         self._layers: tuple[PeftModel, dict[str, nn.Linear]] | None = None
         self._store = store
         self._published = published
         self._kept = kept
+        self._write = write
 
     def publish(self, model: PeftModel) -> str:
         """Returns the adapter's digest; equal weights give equal bytes.
@@ -82,14 +91,18 @@ class AdapterPublisher:
         with self._store.stage() as path:
             self._save(model, path)
             digest = digest_of_file(path)
-            self._published.add(digest)
-            self._store.claim(digest, self._published.owner)
-            self._store.keep(path, digest)
-        if old := self._published.digests()[: -self._kept]:
-            for one in old:
-                self._store.release(one, self._published.owner)
-            self._published.forget(old)
+            with self._write():
+                self._published.add(digest)
+                self._store.claim(digest, self._published.owner)
+                self._store.keep(path, digest)
+                self._let_go(self._published.digests()[: -self._kept])
         return digest
+
+    def _let_go(self, old: Sequence[str]) -> None:
+        for one in old:
+            self._store.release(one, self._published.owner)
+        if old:
+            self._published.forget(old)
 
     def _save(self, model: PeftModel, path: Path) -> None:
         """Streams the tensors to the file; they are never in memory a second time."""

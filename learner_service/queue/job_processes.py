@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from learner_service.events import Event
 from learner_service.job_folder.task import WorkerTask
@@ -39,7 +40,7 @@ class JobProcesses:
             failure = failure or next((e.failure for e in exits if e.failure), None)
             if own in done or any(exited.code for exited in exits):
                 self.stop()
-        return WorkerExit(code=own.result().code, failure=failure)
+        return replace(own.result(), failure=failure)
 
     def stop(self) -> None:
         """Asks all of them to stop with a checkpoint."""

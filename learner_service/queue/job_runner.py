@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from learner_service.job_folder.state import pack_state
 from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.models import ModelList
 from learner_service.queue.earlier_jobs import EarlierJobs
+from learner_service.queue.ended_jobs import EndedJobs
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_processes import JobProcesses
 from learner_service.queue.job_store import Job, JobStore
@@ -49,12 +49,15 @@ class JobRunner:
         self._placement = Placement(settings, hosts)
         self._log_event = log
         self.earlier_jobs = EarlierJobs(store, self.folder)
+        self.ended_jobs = EndedJobs(blobs, self.folder)
         self._faults: Counter[str] = Counter()
         self._stopping = False
-        self._running: tuple[str, JobProcesses] | None = None
+        self._job_id: str | None = None
+        self._running: JobProcesses | None = None
 
     async def run(self, job: Job) -> None:
         """Neither a bad job nor a fault of the service, such as a full disk, ends the queue."""
+        self._job_id = job.job_id
         try:
             await self._run_workers(job)
         except _REFUSALS as error:
@@ -64,19 +67,22 @@ class JobRunner:
             await self._after_fault(job, error)
             await asyncio.sleep(_PAUSE_SECONDS)
         finally:
-            # Half a checkpoint is of no use, and its bytes may be what a full disk lacks.
-            shutil.rmtree(self.folder(job.job_id).staging, ignore_errors=True)
+            self.folder(job.job_id).sweep()
+            self._job_id = None
 
-    def stop_job(self, job_id: str) -> None:
-        """Asks the job's worker to stop, if it has one now."""
-        if self._running and self._running[0] == job_id:
-            self._running[1].stop()
+    def stop_job(self, job_id: str) -> bool:
+        """Asks the job's worker to stop, if it has one now; False where its turn has not come."""
+        if self._job_id != job_id:
+            return False
+        if self._running:
+            self._running.stop()
+        return True
 
     def stop(self) -> None:
         """Stops the worker with a checkpoint, and starts no other."""
         self._stopping = True
         if self._running:
-            self._running[1].stop()
+            self._running.stop()
 
     def folder(self, job_id: str) -> JobFolder:
         return JobFolder.of_job(self._settings.data_dir.resolve(), job_id)
@@ -84,27 +90,30 @@ class JobRunner:
     async def _run_workers(self, job: Job) -> None:
         """One after another, until the job has ended or too many were lost without progress."""
         folder = await asyncio.to_thread(self._prepare, job)
-        attempt, lost = 0, 0
+        lost = 0
         while not self._is_over(job):
-            attempt += 1
             step_before = await _last_whole_step(folder)
-            exited = await self._run_worker(job, folder, attempt, lost)
+            exited = await self._run_worker(job, folder, lost)
             if self._is_over(job):
                 break
+            if exited.failure and exited.failure.full_disk:
+                raise ResourceExhausted(exited.reason)
             progressed = await _last_whole_step(folder) > step_before
             lost = 1 if progressed else lost + 1
             await self._after_loss(job, exited, lost)
-        if self._store.get(job.job_id).status.ended:
-            await asyncio.to_thread(self._tidy, job, folder)
+        if (ended := self._store.get(job.job_id)).status.ended:
+            await asyncio.to_thread(self.ended_jobs.tidy, ended)
 
     def _is_over(self, job: Job) -> bool:
         return self._stopping or self._store.get(job.job_id).status.ended
 
-    async def _run_worker(self, job: Job, folder: JobFolder, attempt: int, lost: int) -> WorkerExit:
+    async def _run_worker(self, job: Job, folder: JobFolder, lost: int) -> WorkerExit:
         launch, hosts = await self._placement.place(job.spec, lost, lambda: self._is_over(job))
         if self._is_over(job):  # which may have come while hosts were waited for
             return WorkerExit(code=0, failure=None)
         await self._say_if_fewer(job, launch)
+        # In a thread: whoever writes at this moment is waited for.
+        attempt = await asyncio.to_thread(folder.fence.advance)
         task = WorkerTask(
             job_id=job.job_id,
             folder_path=folder.path,
@@ -117,11 +126,24 @@ class JobRunner:
         )
         async with self._packed_state(folder, wanted=bool(hosts)) as state_digest:
             worker = JobProcesses(task, self._settings.worker_stop_seconds, hosts, state_digest)
-            self._running = (job.job_id, worker)
+            self._running = worker
             try:
-                return await worker.run(lambda event: self._log_event(job.job_id, event))
+                return await worker.run(lambda event: self._take(task, event))
             finally:
                 self._running = None
+
+    async def _take(self, task: WorkerTask, event: Event) -> None:
+        """Logs what a worker says, unless a later attempt has begun; waits while the disk is full,
+        and the worker with it."""
+        while True:
+            try:
+                if task.attempt == task.folder.fence.newest:
+                    await self._log_event(task.job_id, event)
+                return
+            except ResourceExhausted:
+                if self._stopping:
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _say_if_fewer(self, job: Job, launch: Launch) -> None:
         asked = self._placement.asked_processes(job.spec)
@@ -188,17 +210,6 @@ class JobRunner:
         else:
             folder.prepare()
         return folder
-
-    def _tidy(self, job: Job, folder: JobFolder) -> None:
-        """Lets every published adapter go but the last, which stays for whoever wants to try it,
-        and the one that was compared."""
-        published = folder.adapters.digests()
-        for digest in [*published[:-1], *job.spec.borrowed_digests()]:
-            self._blobs.release(digest, job.job_id)
-        folder.adapters.forget(published[:-1])
-        for digest in published[-1:]:
-            if self._blobs.size_bytes(digest) is not None:
-                self._blobs.sync(self._blobs.path(digest))
 
 
 async def _last_whole_step(folder: JobFolder) -> int:

@@ -13,8 +13,9 @@ from learner_service.queue.job_runner import JobRunner
 from learner_service.queue.job_store import Job, JobStore, LoggedEvent
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec, Training
+from tally.host.disk_reserve import DiskReserve
 from tally.job.metrics import StepMetrics
-from tally.rpc.errors import InvalidArgument
+from tally.rpc.errors import InvalidArgument, ResourceExhausted
 
 _PAGE = 500
 _MOST_SEQ = 2**63 - 1  # of the database
@@ -47,6 +48,7 @@ class Jobs:
         self._changed = asyncio.Condition()
         self._starting = asyncio.Lock()
         self._stopping = False
+        self._reserve = DiskReserve(settings.data_dir / "reserve")
         self._runner = JobRunner(settings, store, blobs, models, hosts=hosts, log=self._log)
 
     async def start(self, job_id: str, spec: JobSpec) -> Job:
@@ -109,13 +111,18 @@ class Jobs:
             )
 
     def claim_blobs(self) -> None:
-        """Says for every job which adapters it needs, once the store has been swept."""
-        for job in self._store.all():
+        """Says for every job which adapters it needs, once the store has been swept; then tidies up
+        after jobs whose end this service did not live to see to."""
+        jobs = self._store.all()
+        for job in jobs:
             digests = self.folder(job.job_id).adapters.digests()
             if not job.status.ended:
                 digests += job.spec.borrowed_digests()
             for digest in digests:
                 self._blobs.claim(digest, job.job_id)
+        for job in jobs:
+            if job.status.ended:
+                self._runner.ended_jobs.tidy(job)
 
     @property
     def default_model(self) -> str:
@@ -131,7 +138,8 @@ class Jobs:
         """Ends the job at once for everyone who looks; its worker saves, then stops."""
         self._store.get(job_id)
         await self._log(job_id, JobEnded(status=JobStatus.CANCELLED))
-        self._runner.stop_job(job_id)
+        if not self._runner.stop_job(job_id):
+            await asyncio.to_thread(self._runner.ended_jobs.tidy, self._store.get(job_id))
         return self._store.get(job_id)
 
     async def watch(self, job_id: str, after_seq: int) -> AsyncIterator[LoggedEvent]:
@@ -158,6 +166,7 @@ class Jobs:
     async def run(self) -> None:
         """Works through the queue until `stop`."""
         while not self._stopping:
+            await asyncio.to_thread(self._reserve.fill)
             queued = self._store.unfinished()
             if queued:
                 await self._runner.run(queued[0])
@@ -176,8 +185,17 @@ class Jobs:
         return self._runner.folder(job_id)
 
     async def _log(self, job_id: str, event: Event) -> None:
-        if await asyncio.to_thread(self._store.append, job_id, event):
+        if await asyncio.to_thread(self._append, job_id, event):
             await self._notify()
+
+    def _append(self, job_id: str, event: Event) -> bool:
+        """A job's end is what frees room, so it has some on a full disk too."""
+        try:
+            return self._store.append(job_id, event)
+        except ResourceExhausted:
+            if not (isinstance(event, JobEnded) and self._reserve.give_up()):
+                raise
+            return self._store.append(job_id, event)
 
     async def _notify(self) -> None:
         async with self._changed:

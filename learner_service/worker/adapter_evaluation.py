@@ -51,13 +51,14 @@ class AdapterEvaluation:
             held_out = HeldOut(share=held_out_share, rows=[row.number for row in rows])
             result = replace(result, held_out=held_out)
         path = self._parts.task.folder.report_archive
-        write_report(
-            path,
-            result,
-            compared,
-            about=self._about(held_out_share is not None),
-            open_picture=lambda digest: self._parts.store.path(digest).read_bytes(),
-        )
+        with self._parts.task.this_attempt.write():
+            write_report(
+                path,
+                result,
+                compared,
+                about=self._about(held_out_share is not None),
+                open_picture=lambda digest: self._parts.store.path(digest).read_bytes(),
+            )
         self._parts.report(self._store_report(result, path))
         return path
 

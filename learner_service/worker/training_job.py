@@ -11,6 +11,7 @@ from learner_service.grpo.step import StepLearner
 from learner_service.grpo.trainer import GRPOTrainer
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy
+from learner_service.room_wait import RoomWait
 from learner_service.spec import Training
 from learner_service.tracking.trackers import trackers_of
 from learner_service.worker.adapter_evaluation import AdapterEvaluation
@@ -42,7 +43,10 @@ class TrainingJob:
         staged = self._stage(policy, self._task.spec.dataset_digest)
         rows, held_out = self._split(staged)
         publisher = AdapterPublisher(
-            self._parts.store, self._folder.adapters, kept=2 + self._config.staleness
+            self._parts.store,
+            self._folder.adapters,
+            kept=2 + self._config.staleness,
+            write=self._task.this_attempt.write,
         )
         learner = StepLearner(
             policy,
@@ -58,10 +62,11 @@ class TrainingJob:
             return
         self._parts.phases.enter(JobPhase.SAVING)
         trainer.save_where_it_stands()
-        adapter_digest = publisher.publish(policy.model)
+        room = RoomWait(self._parts.report, self._parts.stop)
+        adapter_digest = room.run(lambda: publisher.publish(policy.model))
         page = self._compare(policy, stage, held_out, adapter_digest)
         self._parts.phases.enter(JobPhase.SAVING)
-        digest = self._store_result(policy, trainer, page)
+        digest = room.run(lambda: self._store_result(policy, trainer, page))
         self._parts.report(JobEnded(status=JobStatus.COMPLETED, result_digest=digest))
 
     def _agree_on_tokens(self, policy: Policy, stage: PromptStage) -> bool:
@@ -93,7 +98,8 @@ class TrainingJob:
         """What the job trains on, and what it holds out; the first process writes that down."""
         numbers: set[int] = set()
         if self._ranks.is_first:
-            _, held_out = split_rows(self._folder.split, staged, self._training)
+            with self._task.this_attempt.write():
+                _, held_out = split_rows(self._folder.split, staged, self._training)
             numbers = {row.number for row in held_out}
         numbers = self._ranks.broadcast(numbers)
         seen = [row for row in staged if row.number not in numbers]
@@ -129,7 +135,7 @@ class TrainingJob:
             report=self._parts.report,
             phases=self._parts.phases,
             stop=self._parts.stop,
-            attempt=self._task.attempt,
+            attempt=self._task.this_attempt,
             trackers=trackers_of(self._task, self._parts.report) if self._ranks.is_first else None,
         )
 
@@ -161,8 +167,9 @@ class TrainingJob:
         )
 
     def _store_result(self, policy: Policy, trainer: GRPOTrainer, page: bytes | None) -> str:
-        folder = self._folder.output
-        write_output(folder, policy, self._task.spec, self._training, trainer.state_with_history())
-        if page is not None:
-            (folder / PAGE_NAME).write_bytes(page)
-        return store_output(folder, self._folder.result_archive, self._parts.store)
+        folder, state = self._folder.output, trainer.state_with_history()
+        with self._task.this_attempt.write():
+            write_output(folder, policy, self._task.spec, self._training, state)
+            if page is not None:
+                (folder / PAGE_NAME).write_bytes(page)
+            return store_output(folder, self._folder.result_archive, self._parts.store)

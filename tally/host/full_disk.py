@@ -4,8 +4,15 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Databases and safetensors hand on the words alone.
-_WORDS = ("no space left on device", "quota exceeded", "disk is full", "could not extend file")
+# Databases and safetensors hand on the words alone, and torch only that a write came short.
+_WORDS = (
+    "no space left on device",
+    "quota exceeded",
+    "disk is full",
+    "could not extend file",
+    "unexpected pos",
+    "pytorchstreamwriter failed writing",
+)
 
 
 def is_full_disk(error: BaseException) -> bool:

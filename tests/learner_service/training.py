@@ -99,6 +99,7 @@ def training(
     ranks: Ranks | None = None,
     lora_dropout: float = 0.0,
     report_to: Sequence[Tracker] = (),
+    on_event: Callable[[Event], None] = lambda event: None,
     **changes: object,
 ) -> Iterator[Training]:
     """Everything but the worker process around it."""
@@ -129,6 +130,11 @@ def training(
         ranks=ranks,
     )
     events: list[Event] = []
+
+    def report(event: Event) -> None:
+        events.append(event)
+        on_event(event)
+
     learner = StepLearner(policy, stage.features, chosen, corrected=corrected, ranks=ranks)
     parts = {
         "learner": learner,
@@ -138,14 +144,14 @@ def training(
         "rows": rows,
         "training": chosen,
         "folder": JobFolder(folder),
-        "report": events.append,
-        "phases": Phases(events.append),
+        "report": report,
+        "phases": Phases(report),
         "stop": stop,
     }
     trainer = GRPOTrainer(
         **parts,
         checkpoints_kept=2,
-        attempt=1,
+        attempt=JobFolder(folder).attempt(1),
         trackers=trackers(report_to, folder, events, chosen),
     )
     try:

@@ -50,6 +50,9 @@ class ScriptedWorkers:
             raise RuntimeError("broken")
         if act in ("saves", "waits"):
             save_checkpoint(folder, folder.checkpoints.find_last().step + 1)
+        if act == "lacks room":
+            failure = WorkerFailed(message="no room", retryable=True, full_disk=True)
+            return WorkerExit(code=1, failure=failure)
         if act == "gives up":
             failure = WorkerFailed(message="the data is no data", retryable=False)
             return WorkerExit(code=1, failure=failure)
@@ -234,6 +237,55 @@ async def test_a_fault_of_the_learner_that_stays_fails_the_job_alone(
     assert job.status is JobStatus.COMPLETED
 
 
+async def test_what_a_superseded_worker_says_is_not_logged(jobs, workers, spec, monkeypatch):
+    async def run(on_event) -> WorkerExit:
+        workers.tasks[-1].folder.fence.advance()  # as another service would
+        await on_event(COMPLETED)
+        return KILLED
+
+    monkeypatch.setattr(workers, "run", run)
+    job, _ = await run_job(jobs, spec)
+    assert job.status is JobStatus.FAILED
+    assert [task.attempt for task in workers.tasks] == [1, 3]
+
+
+async def test_a_worker_on_a_full_disk_is_no_lost_worker(jobs, workers, spec, monkeypatch):
+    monkeypatch.setattr(job_runner, "_PAUSE_SECONDS", 0)
+    workers.script = ["lacks room"] * 4 + ["completes"]
+    job, _ = await run_job(jobs, spec)
+    assert job.status is JobStatus.COMPLETED
+    assert len(workers.tasks) == 5
+
+
+async def test_an_end_that_the_service_did_not_live_to_see_to_is_tidied_up_at_its_start(
+    jobs, workers, spec, store
+):
+    workers.script = ["saves", "completes"]
+    job, _ = await run_job(jobs, spec)
+    folder = jobs.folder(job.job_id)
+    save_checkpoint(folder, 7)
+    (folder.staging / "1").mkdir()
+    for path in (folder.result_archive, folder.path / "published.txt.staged"):
+        path.touch()
+    old, last = store.put_bytes(b"old"), store.put_bytes(b"last")
+    for digest in (old, last):
+        folder.adapters.add(digest)
+    store.sweep()
+    jobs.claim_blobs()
+    assert {path.name for path in folder.path.iterdir()} == {
+        "attempt", "checkpoints", "published.txt",
+    }  # fmt: skip
+    assert list(folder.checkpoints.path.iterdir()) == []
+    assert (store.size_bytes(old), store.size_bytes(last)) == (None, 4)
+
+
+async def test_a_job_that_may_be_gone_on_from_keeps_its_checkpoint(jobs, workers, spec):
+    job = await cancelled_at(jobs, workers, spec, 5)
+    await jobs.stop()
+    jobs.claim_blobs()
+    assert jobs.folder(job.job_id).checkpoints.find_last().step == 5
+
+
 async def test_an_adapter_stays_for_the_job_that_published_it_too(jobs, workers, spec, store):
     adapter = store.put_bytes(b"adapter")
     first = await cancelled_at(jobs, workers, spec, 5)
@@ -245,7 +297,7 @@ async def test_an_adapter_stays_for_the_job_that_published_it_too(jobs, workers,
     for digest in (adapter, store.put_bytes(b"later")):
         jobs.folder(later.job_id).adapters.add(digest)
         store.claim(digest, later.job_id)
-    jobs._runner._tidy(later, jobs.folder(later.job_id))
+    jobs._runner.ended_jobs.tidy(later)
     assert store.size_bytes(adapter) is not None
     assert jobs.folder(later.job_id).adapters.digests() == [store.put_bytes(b"later")]
 

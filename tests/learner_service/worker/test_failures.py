@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 import torch
 
@@ -26,6 +28,19 @@ def test_what_a_person_is_told(error: Exception, retryable: bool, said: str):
     assert failure.retryable is retryable
     assert said in failure.message
     assert "/secret" not in failure.message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0"),
+    ],
+)
+def test_a_full_disk_is_told_apart_from_what_the_job_is_to_blame_for(error: Exception):
+    failure = describe_failure(error)
+    assert (failure.retryable, failure.full_disk) == (True, True)
+    assert failure.message == "no room on the learner's disk; free some"
 
 
 def test_a_killed_worker_most_likely_ran_out_of_memory():

@@ -16,6 +16,7 @@ from tally.host.full_disk import full_disk_as, is_full_disk
         OSError(errno.EDQUOT, "Disk quota exceeded"),
         SafetensorError("I/O error: No space left on device (os error 28)"),
         sqlite3.OperationalError("database or disk is full"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"),
     ],
 )
 def test_a_full_disk_is_known_from_numbers_and_words(error: Exception):

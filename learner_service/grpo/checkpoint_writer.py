@@ -1,0 +1,61 @@
+"""Checkpoints of a trainer: each appears whole or not at all, and costs the job nothing else."""
+
+import logging
+import shutil
+from collections.abc import Callable
+
+import torch
+from safetensors import SafetensorError
+
+from learner_service.events import Notice, Report
+from learner_service.job_folder.checkpoints import checkpoint_name
+from learner_service.job_folder.fence import Attempt
+from learner_service.job_folder.layout import JobFolder
+from tally.host.full_disk import is_full_disk
+
+_log = logging.getLogger(__name__)
+
+
+class CheckpointWriter:
+    """Takes over what is written below `staging`, a folder of this attempt alone."""
+
+    def __init__(self, folder: JobFolder, attempt: Attempt, kept: int, report: Report) -> None:
+        self.staging = folder.staging / str(attempt.number)
+        self._checkpoints = folder.checkpoints
+        self._attempt = attempt
+        self._kept = kept
+        self._report = report
+
+    @property
+    def last_step(self) -> int:
+        """That of the last whole one; 0 where there is none."""
+        return self._checkpoints.find_last().step
+
+    def save(self, step: int, write: Callable[[], None]) -> None:
+        """`write` leaves the step's folder in `staging`.
+
+        Where that fails the earlier checkpoints are whole, training goes on, and the next save
+        tries again; half a checkpoint goes at once, since its bytes may be what a full disk lacks.
+        """
+        shutil.rmtree(self.staging, ignore_errors=True)
+        try:
+            write()
+            with self._attempt.write():
+                self._checkpoints.commit(self.staging / checkpoint_name(step))
+                self._checkpoints.prune(self._kept)
+        except torch.OutOfMemoryError:
+            raise
+        except (OSError, RuntimeError, SafetensorError) as error:
+            _log.warning("the checkpoint of step %d", step, exc_info=error)
+            why = _describe(error)
+            self._report(Notice(message=f"the checkpoint of step {step} was not written: {why}"))
+        finally:
+            shutil.rmtree(self.staging, ignore_errors=True)
+
+
+def _describe(error: Exception) -> str:
+    if is_full_disk(error):
+        return "there is no room on the learner's disk; the next save tries again"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}; worker.log says more"

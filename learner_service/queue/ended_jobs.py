@@ -1,0 +1,35 @@
+"""What is kept of an ended job: its result, its last adapter, and what a later one needs."""
+
+from collections.abc import Callable
+
+from learner_service.blobs.blob_store import BlobStore
+from learner_service.events import JobStatus
+from learner_service.job_folder.layout import JobFolder
+from learner_service.queue.job_store import Job
+
+
+class EndedJobs:
+    """Tidies up after them, as often as one likes; `folder` gives a job's folder by its id."""
+
+    def __init__(self, blobs: BlobStore, folder: Callable[[str], JobFolder]) -> None:
+        self._blobs = blobs
+        self._folder = folder
+
+    def tidy(self, job: Job) -> None:
+        """Leaves the last published adapter, for whoever wants to try it, and of a job that may be
+        gone on from its checkpoints."""
+        folder = self._folder(job.job_id)
+        self._release_adapters(job, folder)
+        folder.sweep()
+        if job.status is JobStatus.COMPLETED:
+            folder.checkpoints.prune(keep=0)
+
+    def _release_adapters(self, job: Job, folder: JobFolder) -> None:
+        published = folder.adapters.digests()
+        for digest in [*published[:-1], *job.spec.borrowed_digests()]:
+            self._blobs.release(digest, job.job_id)
+        if published[:-1]:
+            folder.adapters.forget(published[:-1])
+        for digest in published[-1:]:
+            if self._blobs.size_bytes(digest) is not None:
+                self._blobs.sync(self._blobs.path(digest))
