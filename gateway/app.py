@@ -11,6 +11,8 @@ from gateway.http.bodies import BodyLimits
 from gateway.http.guard import Guard
 from gateway.http.http_errors import add_error_handlers
 from gateway.http.origins import OriginGate
+from gateway.http.request_limits import RequestLimits
+from gateway.http.unread_bodies import UnreadBodies
 from gateway.page.page_route import PREFIX as PAGE_PREFIX
 from gateway.page.page_route import page_router
 from gateway.routes import evaluations, events, files, info, jobs, predict, results
@@ -58,10 +60,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         app.include_router(router)
     app.state.endpoints = list_endpoints(routers)
     add_error_handlers(app)
+    app.add_middleware(RequestLimits, settings=settings)
     app.add_middleware(TokenGate, settings=settings, open_prefix=PAGE_PREFIX)
     app.add_middleware(OriginGate, host_names=settings.host_names)
     app.add_middleware(BodyLimits, settings=settings)
     app.add_middleware(Guard)
+    app.add_middleware(UnreadBodies, seconds=settings.unread_body_seconds)
     return app
 
 

@@ -45,9 +45,16 @@ class GatewaySettings(DatabaseSettings):
         "everything.",
     )
     max_failed_attempts: int = Field(
-        20, ge=1, description="Wrong tokens of an address within a period; more get 429."
+        20, ge=1, description="Wrong tokens that an address may send at once; more get 429."
     )
-    failed_attempts_seconds: float = Field(60.0, gt=0, description="That period.")
+    failed_attempt_seconds: float = Field(
+        5.0, gt=0, description="Time after which one of them is forgiven."
+    )
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="Addresses or networks of proxies whose X-Forwarded-For says where a request "
+        "came from; else each proxy is one sender.",
+    )
     host_names: list[str] = Field(
         default_factory=list,
         description="Public names under which browsers reach a gateway without a token; addresses "
@@ -103,7 +110,25 @@ class GatewaySettings(DatabaseSettings):
     min_body_rate: float = Field(
         1_000.0, gt=0, description="Slowest average speed of a request body, in bytes per second."
     )
-    max_connections: int = Field(2_000, ge=1, description="Connections at once; more get 503.")
+    unread_body_seconds: float = Field(
+        10.0, gt=0, description="How long a body that no route reads may come before it is cut off."
+    )
+    send_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="A connection that takes nothing of its answer for longer is closed.",
+    )
+    max_connections: int = Field(
+        2_000,
+        ge=1,
+        description="Connections at once; beyond, those that no request was let in on give way.",
+    )
+    max_requests: int = Field(
+        1_000, ge=1, description="Requests in progress at once, event streams too; more get 503."
+    )
+    max_requests_per_second: int = Field(
+        500, ge=1, description="Requests of a token at an address, on average; more get 429."
+    )
 
     max_event_streams: int = Field(500, ge=1, description="Event streams at once; more get 503.")
     heartbeat_seconds: float = Field(

@@ -11,6 +11,8 @@ import pytest
 
 # Each object with the fixture that gives the names which its example takes as given.
 EXAMPLES = {
+    "gateway.access.callers:Caller": "nothing",
+    "gateway.access.rate:Rate": "nothing",
     "learner_service.grpo.losses.bnpo:Bnpo": "nothing",
     "learner_service.grpo.losses.dapo:Dapo": "nothing",
     "learner_service.grpo.losses.dr_grpo:DrGrpo": "nothing",

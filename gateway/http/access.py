@@ -6,9 +6,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.access.access import Access
 from gateway.access.callers import OPERATOR, Caller
-from gateway.access.failed_attempts import FailedAttempts
+from gateway.access.rate import Rate
 from gateway.errors import ApiError, Forbidden, TooMany, Unauthorized
-from gateway.http.bodies import turn_away
+from gateway.http.bodies import send_error
 from gateway.settings import GatewaySettings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -27,9 +27,7 @@ class TokenGate:
     def __init__(self, app: ASGIApp, settings: GatewaySettings, open_prefix: str) -> None:
         self._app = app
         self._open_prefix = open_prefix
-        self._failed = FailedAttempts(
-            settings.max_failed_attempts, settings.failed_attempts_seconds
-        )
+        self._failures = Rate(settings.max_failed_attempts, settings.failed_attempt_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._is_open(scope["path"]):
@@ -38,7 +36,7 @@ class TokenGate:
         try:
             scope["state"]["caller"] = self._caller(scope)
         except ApiError as refusal:
-            await turn_away(receive, send, refusal)
+            await send_error(send, refusal)
             return
         await self._app(scope, receive, send)
 
@@ -64,7 +62,7 @@ class TokenGate:
 
     def _refusal(self, scope: Scope) -> ApiError:
         address = scope["client"][0] if scope["client"] else "unknown"
-        wait_seconds = self._failed.add(address)
+        wait_seconds = self._failures.seconds_to_wait(address)
         if wait_seconds:
             message = f"too many wrong tokens came from here; try again in {wait_seconds} s"
             return TooMany(message, headers={"Retry-After": str(wait_seconds)})

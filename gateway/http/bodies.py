@@ -12,8 +12,6 @@ MAX_PREDICT_IMAGE_BYTES = 16 * MIB
 _FILE_PATHS = ("/upload-data", "/evaluations")
 _PREDICT_PATH = "/predict"
 _FORM_OVERHEAD_BYTES = 64 * 1024
-_MOST_DISCARDED_BYTES = 256 * MIB
-_MOST_REFUSED_BYTES = 16 * MIB
 
 
 class BodyLimits:
@@ -31,7 +29,6 @@ class BodyLimits:
         try:
             body.check_declared(scope)
         except ApiError as refusal:
-            await body.discard()
             await send_error(send, refusal)
             return
         await self._app(scope, body.receive, send)
@@ -62,21 +59,11 @@ class _Body:
     async def receive(self) -> Message:
         message = await self._next()
         if self._received_bytes > self._limit_bytes:
-            await self.discard()
             raise self._too_large()
         return message
 
-    async def discard(self) -> None:
-        """Reads on for a while: a client that is cut off while it sends never reads the answer."""
-        try:
-            while not self._ended and self._received_bytes < _MOST_DISCARDED_BYTES:
-                await self._next()
-        except TooSlow:
-            return
-
     def _too_large(self) -> TooLarge:
-        close = {"Connection": "close"}
-        return TooLarge.at("body", f"is larger than {self._limit_bytes:,} bytes", close)
+        return TooLarge.at("body", f"is larger than {self._limit_bytes:,} bytes")
 
     async def _next(self) -> Message:
         if self._ended:
@@ -101,25 +88,6 @@ class _Body:
         """
         earned = self._received_bytes / self._settings.min_body_rate
         return max(0.0, self._settings.body_grace_seconds + earned - self._waited_seconds)
-
-
-async def turn_away(receive: Receive, send: Send, error: ApiError) -> None:
-    """Answers a request with `error`, whatever its body; a moderate one is read, so that its sender
-    gets to read the answer."""
-    await _discard(receive)
-    await send_error(send, error)
-
-
-async def _discard(receive: Receive) -> None:
-    received_bytes = 0
-    try:
-        while received_bytes < _MOST_REFUSED_BYTES:
-            message = await receive()
-            received_bytes += len(message.get("body", b""))
-            if not message.get("more_body", False):
-                return
-    except ApiError:
-        return
 
 
 async def send_error(send: Send, error: ApiError) -> None:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.access.access import Access
 from gateway.errors import Foreign
 from gateway.http.access import SAFE_METHODS
-from gateway.http.bodies import turn_away
+from gateway.http.bodies import send_error
 
 _OWN_SITES = frozenset({"same-origin", "none"})  # `none`: typed by hand, or a bookmark
 # No stranger can register a name that ends in one of these (RFC 6761, 6762; ICANN 2024).
@@ -37,7 +37,7 @@ class OriginGate:
         if refusal is None:
             await self._app(scope, receive, send)
             return
-        await turn_away(receive, send, refusal)
+        await send_error(send, refusal)
 
     def _refusal(self, scope: Scope) -> Foreign | None:
         headers = {name: value.decode("latin-1").lower() for name, value in scope["headers"]}

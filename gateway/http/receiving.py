@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
-from starlette.requests import ClientDisconnect
 
-from gateway.errors import ApiError, TooLarge, Unprocessable
+from gateway.errors import TooLarge, Unprocessable
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -56,12 +55,8 @@ async def receive_form(incoming: IncomingForm, folder: Path, shape: FormShape) -
         try:
             await _feed(MultipartParser(boundary, form.callbacks()), form, incoming.blocks)
         except (FormParserError, UnicodeDecodeError):
-            await _drain(incoming.blocks)
             message = "is not one whole multipart/form-data form; send it again"
             raise Unprocessable.at("body", message) from None
-        except ApiError:
-            await _drain(incoming.blocks)
-            raise
     if form.filename is None:
         raise _missing_file(shape)
     texts = {name: value.decode("utf-8", "replace") for name, value in form.texts.items()}
@@ -88,15 +83,6 @@ async def _feed(parser: MultipartParser, form: "_Form", stream: AsyncIterator[by
     parser.finalize()
     if not form.closed:
         raise FormParserError("the closing boundary is missing")
-
-
-async def _drain(stream: AsyncIterator[bytes]) -> None:
-    """Reads the rest, within the body's limits, so that the client can read the refusal."""
-    try:
-        async for _ in stream:
-            pass
-    except (ApiError, ClientDisconnect, RuntimeError):
-        return
 
 
 class _Form:

@@ -149,6 +149,7 @@ def settings(tmp_path, learner, reward_port) -> GatewaySettings:
         poll_seconds=0.1,
         drain_seconds=2,
         database_timeout_seconds=2,
+        failed_attempt_seconds=3600,
     )
 
 

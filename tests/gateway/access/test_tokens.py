@@ -101,7 +101,7 @@ async def test_wrong_tokens_are_logged_without_themselves_and_limited(gateway, c
         tried = [await status(gateway, f"guess-{n}", "/jobs/%1b[31m") for n in range(most + 3)]
     assert tried == [401] * most + [429] * 3
     refused = await gateway.client.get("/jobs", headers={"Authorization": "Bearer guess"})
-    assert 0 < int(refused.headers["Retry-After"]) <= gateway.settings.failed_attempts_seconds
+    assert 0 < int(refused.headers["Retry-After"]) <= gateway.settings.failed_attempt_seconds
     assert caplog.text.count("a wrong token from 127.0.0.1 for 'GET /jobs/\\x1b[31m'") == most
     assert "guess" not in caplog.text
     assert (await gateway.client.get("/jobs", headers=good)).status_code == 200

@@ -1,0 +1,48 @@
+"""How many requests, as ASGI middleware: at once (503), and of one sender in a while (429)."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.access.callers import Caller
+from gateway.access.rate import Rate
+from gateway.errors import ApiError, Busy, TooMany
+from gateway.http.bodies import send_error
+from gateway.http.connections import Slot
+from gateway.settings import GatewaySettings
+
+# So many seconds' worth may come at once.
+_BURST_SECONDS = 5
+
+
+class RequestLimits:
+    """A sender is a token at an address. Event streams count while they last; the page, which needs
+    no token, does not."""
+
+    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
+        self._app = app
+        per_second = settings.max_requests_per_second
+        self._rate = Rate(_BURST_SECONDS * per_second, 1 / per_second)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check(scope)
+        except ApiError as refusal:
+            await send_error(send, refusal)
+            return
+        await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        """Raises Busy or TooMany."""
+        caller: Caller | None = scope["state"].get("caller")
+        address = scope["client"][0] if scope["client"] else ""
+        sender = f"{caller.token if caller else ''} {address}"
+        if wait_seconds := self._rate.seconds_to_wait(sender):
+            raise TooMany(
+                f"too many requests came from here; try again in {wait_seconds} s",
+                headers={"Retry-After": str(wait_seconds)},
+            )
+        slot: Slot = scope["state"]["slot"]
+        if caller is not None and not slot.take():
+            raise Busy("too many requests are in progress; try again", headers={"Retry-After": "2"})
