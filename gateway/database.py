@@ -6,5 +6,4 @@ from tally.database.database import Database
 
 
 def open_database(settings: GatewaySettings) -> Database:
-    url = settings.url(settings.data_dir / "gateway.sqlite3")
-    return Database(url, settings.database_timeout_seconds, versions.__name__)
+    return Database(settings, settings.data_dir / "gateway.sqlite3", versions.__name__)

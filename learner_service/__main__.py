@@ -7,17 +7,19 @@ import grpc
 
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import NewerDatabase, UnknownModel
+from learner_service.errors import UnknownModel
 from learner_service.host_servicer import HostServicer
 from learner_service.interactive import Interactive
 from learner_service.job_check import JobCheck
 from learner_service.models import ModelList
+from learner_service.queue.database import open_database
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_store import JobStore
 from learner_service.queue.jobs import Jobs
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
 from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
+from tally.database.errors import NewerDatabase
 from tally.host.locks import hold_or_exit
 from tally.learner.v1.host_pb2_grpc import add_HostServiceServicer_to_server
 from tally.learner.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
@@ -34,7 +36,7 @@ SERVICE_NAMES = (
 async def run(settings: LearnerSettings) -> None:
     blobs = BlobStore(settings.data_dir / "blobs")
     blobs.sweep()
-    store = JobStore(settings.data_dir / "learner.db")
+    store = JobStore(open_database(settings))
     models = ModelList(settings.models)
     hosts = Hosts()
     jobs = Jobs(settings, store, blobs, models, hosts, check=JobCheck(settings).check)

@@ -14,9 +14,9 @@
     │   ├── UnknownModel           not on the learner's list
     │   ├── HostRefused            a host that cannot be lent to this learner
     │   ├── NotResumable           the job that another is to go on from has nothing for it
-    │   ├── NewerDatabase          a later release wrote it
     │   └── Superseded             a later attempt at the job has begun
     └── Unavailable
+        ├── StoreUnavailable       the learner's database is locked, stopped or away
         ├── RolloutsUnavailable    no replica answered, or had room, in time
         ├── RewardsUnavailable     the reward service did not
         └── RankLost               another process of the job has ended, or does not answer
@@ -72,7 +72,7 @@ class NotResumable(FailedPrecondition):
     pass
 
 
-class NewerDatabase(FailedPrecondition):
+class StoreUnavailable(Unavailable):
     pass
 
 

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from tally.database.settings import DatabaseSettings
 from tally.rpc.settings import ClientSettings, RpcServiceSettings, ServerSettings
 
 _PREFIX = "TALLY_LEARNER_"
@@ -56,7 +57,7 @@ class RendezvousSettings(BaseModel):
     )
 
 
-class LearnerSettings(RpcServiceSettings):
+class LearnerSettings(RpcServiceSettings, DatabaseSettings):
     """Holds the policy, runs GRPO in a worker process per job, keeps blobs and checkpoints."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, cli_prog_name="python -m learner_service")

@@ -1,11 +1,14 @@
-"""Jobs and their event logs in SQLite: written down before anyone is told."""
+"""Jobs and their event logs: written down before anyone is told."""
 
-import sqlite3
-import threading
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Any, TypeVar, TypeVarTuple
+
+from sqlalchemy import ColumnElement, RowMapping, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
 
 from learner_service.errors import UnknownJob
 from learner_service.events import (
@@ -13,17 +16,17 @@ from learner_service.events import (
     JobEnded,
     JobPhase,
     JobStatus,
-    PhaseChanged,
-    SamplesShown,
-    StepDone,
-    WorkerStarted,
     from_json,
-    to_json,
 )
-from learner_service.queue.database import open_database, transaction
+from learner_service.queue.database import store_errors
+from learner_service.queue.event_log import is_logged, read_standing, write_event
+from learner_service.queue.job_rows import EventRow, JobRow
 from learner_service.spec import JobSpec, stored_spec
-from tally.job.kept_answers import STEPS_KEPT, is_milestone
+from tally.database.database import Database
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+_JOBS: Any = JobRow.__table__  # type: ignore[attr-defined]
 # Stands for the settings of a job whose own can't be read.
 UNREADABLE = JobSpec(dataset_digest="", base_model="")
 _UNREADABLE_MESSAGE = (
@@ -58,26 +61,51 @@ class LoggedEvent:
 
 
 class JobStore:
-    """The only writer of the learner's database; every change is on disk when a call returns."""
+    """The only writer of the learner's database; every change is on disk when a call returns.
 
-    def __init__(self, path: Path) -> None:
-        """Raises NewerDatabase."""
-        self._lock = threading.Lock()
-        self._connection = open_database(path)
+    Sync; to be called through `run`. Raises StoreUnavailable where the database is away, and
+    ResourceExhausted on a full disk.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Of `database`, which is up to date."""
+        self._database = database
+        self._renew_fingerprints()
         self._fail_unreadable()
 
+    async def run(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """What `call` returns, given up in time; then what was asked may still be done."""
+        with store_errors():
+            return await self._database.run(call, *arguments)
+
     def close(self) -> None:
-        self._connection.close()
+        self._database.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with store_errors(), self._database.reading() as session:
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with store_errors(), self._database.writing() as session:
+            yield session
 
     def create(self, job_id: str, spec: JobSpec) -> Job:
-        """Writes a new job down, queued; the caller has looked that the id is free."""
-        row = (job_id, spec.fingerprint(), spec.model_dump_json(), _now().isoformat())
-        with self._lock, self._transaction():
-            self._connection.execute(
-                "INSERT INTO jobs (job_id, fingerprint, spec, created_at, status, phase)"
-                " VALUES (?, ?, ?, ?, 'training', 'queued')",
-                row,
-            )
+        """Writes a new job down, queued; returns the earlier one where the id is taken."""
+        row = JobRow(
+            job_id=job_id,
+            fingerprint=spec.fingerprint(),
+            spec=spec.model_dump_json(),
+            created_at=_now().isoformat(),
+            status=JobStatus.TRAINING,
+            phase=JobPhase.QUEUED,
+        )
+        try:
+            with self._writing() as session:
+                session.add(row)
+        except IntegrityError:
+            pass
         return self.get(job_id)
 
     def get(self, job_id: str) -> Job:
@@ -88,69 +116,66 @@ class JobStore:
         return job
 
     def find(self, job_id: str) -> Job | None:
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT * FROM jobs WHERE job_id = ?", (job_id,)
-            ).fetchone()
-        return _job(row) if row else None
+        if "\0" in job_id:  # which PostgreSQL takes in no text
+            return None
+        return next(iter(self._select(col(JobRow.job_id) == job_id)), None)
 
     def all(self) -> list[Job]:
         """Newest first."""
-        return self._select("SELECT * FROM jobs ORDER BY number DESC")
+        return self._select(newest_first=True)
 
     def unfinished(self) -> list[Job]:
         """In the order in which they were started."""
-        return self._select("SELECT * FROM jobs WHERE status = 'training' ORDER BY number")
+        return self._select(col(JobRow.status) == JobStatus.TRAINING)
 
     def equals(self, job: Job) -> list[Job]:
         """The jobs before this one that do the same and did not come to its end, newest first."""
         return self._select(
-            "SELECT * FROM jobs WHERE fingerprint = ? AND number < ?"
-            " AND status IN ('cancelled', 'failed') ORDER BY number DESC",
-            (job.spec.fingerprint(), job.number),
+            col(JobRow.fingerprint) == job.spec.fingerprint(),
+            col(JobRow.number) < job.number,
+            col(JobRow.status).in_((JobStatus.CANCELLED, JobStatus.FAILED)),
+            newest_first=True,
         )
 
     def set_resumed_from(self, job_id: str, earlier_job_id: str) -> None:
-        with self._lock, self._transaction():
-            self._connection.execute(
-                "UPDATE jobs SET resumed_from_job_id = ? WHERE job_id = ?",
-                (earlier_job_id, job_id),
-            )
+        with self._writing() as session:
+            _change(session, job_id, resumed_from_job_id=earlier_job_id)
 
-    def append(self, job_id: str, event: Event) -> bool:
+    def append(
+        self, job_id: str, event: Event, *, at: datetime | None = None, again: bool = False
+    ) -> bool:
         """Logs the event and what it changes about the job, in one transaction.
 
-        Returns False, with nothing written, for an event of a job that has ended and for a step
-        that is in the log already (a resumed worker does the last steps again).
+        Returns False, with nothing written, for an event that the job does not take any more.
+        `again`: the same call was given up before, and what it may have done, told by the moment
+        `at` of the event, is not done twice.
         """
-        with self._lock:
-            job = _job(self._one(job_id))
-            done = isinstance(event, StepDone | SamplesShown) and event.step <= job.current_step
-            if job.status.ended or done:
+        time = (at or _now()).isoformat()
+        with store_errors(), self._database.transaction() as connection:
+            standing = read_standing(connection, job_id)
+            if again and is_logged(connection, job_id, standing, event, time):
+                return True
+            if not standing.takes(event):
                 return False
-            changed = _after(job, event)
-            with self._transaction():
-                self._insert_event(changed, event)
-                self._update(changed)
-                if isinstance(event, SamplesShown):
-                    self._drop_shown_groups(changed)
+            write_event(connection, job_id, standing.after(event), event, time)
         return True
 
     def events(self, job_id: str, after_seq: int, limit: int = 1000) -> list[LoggedEvent]:
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT seq, time, event FROM events WHERE job_id = ? AND seq > ?"
-                " ORDER BY seq LIMIT ?",
-                (job_id, after_seq, limit),
-            ).fetchall()
+        columns = select(EventRow.seq, EventRow.time, EventRow.event)
+        query = columns.where(EventRow.job_id == job_id, EventRow.seq > after_seq)
+        with self._reading() as session:
+            rows = session.exec(query.order_by(col(EventRow.seq)).limit(limit)).all()
         return [
-            LoggedEvent(
-                seq=row["seq"],
-                time=datetime.fromisoformat(row["time"]),
-                event=from_json(row["event"]),
-            )
-            for row in rows
+            LoggedEvent(seq=seq, time=datetime.fromisoformat(time), event=from_json(event))
+            for seq, time, event in rows
         ]
+
+    def _select(self, *wanted: ColumnElement[bool], newest_first: bool = False) -> list[Job]:
+        number = _JOBS.c.number
+        query = _JOBS.select().where(*wanted)
+        ordered = query.order_by(number.desc() if newest_first else number)
+        with self._reading() as session:
+            return [_job(row) for row in session.connection().execute(ordered).mappings()]
 
     def _fail_unreadable(self) -> None:
         """One job that can't be read must not hold up those behind it in the queue."""
@@ -159,86 +184,27 @@ class JobStore:
                 failed = JobEnded(status=JobStatus.FAILED, error_message=_UNREADABLE_MESSAGE)
                 self.append(job.job_id, failed)
 
-    def _transaction(self) -> AbstractContextManager[None]:
-        return transaction(self._connection)
-
-    def _one(self, job_id: str) -> sqlite3.Row:
-        row: sqlite3.Row = self._connection.execute(
-            "SELECT * FROM jobs WHERE job_id = ?", (job_id,)
-        ).fetchone()
-        return row
-
-    def _select(self, query: str, values: tuple[object, ...] = ()) -> list[Job]:
-        with self._lock:
-            return [_job(row) for row in self._connection.execute(query, values).fetchall()]
-
-    def _insert_event(self, job: Job, event: Event) -> None:
-        self._connection.execute(
-            "INSERT INTO events (job_id, seq, time, event) VALUES (?, ?, ?, ?)",
-            (job.job_id, job.last_seq, _now().isoformat(), to_json(event)),
-        )
-
-    def _drop_shown_groups(self, job: Job) -> None:
-        """Empties the event that leaves the last STEPS_KEPT, unless it is to stay for good."""
-        row = self._connection.execute(
-            "SELECT seq, event FROM events WHERE job_id = ? AND event LIKE ?"
-            " ORDER BY seq DESC LIMIT 1 OFFSET ?",
-            (job.job_id, '{"type": "SamplesShown"%', STEPS_KEPT),
-        ).fetchone()
-        if row is None:
-            return
-        leaving = from_json(row["event"])
-        if isinstance(leaving, SamplesShown) and not is_milestone(leaving.step, job.total_steps):
-            self._connection.execute(
-                "UPDATE events SET event = ? WHERE job_id = ? AND seq = ?",
-                (to_json(replace(leaving, groups=[])), job.job_id, row["seq"]),
-            )
-
-    def _update(self, job: Job) -> None:
-        self._connection.execute(
-            "UPDATE jobs SET status = ?, phase = ?, current_step = ?, total_steps = ?, loss = ?,"
-            " error_message = ?, result_digest = ?, last_seq = ? WHERE job_id = ?",
-            (
-                job.status,
-                job.phase,
-                job.current_step,
-                job.total_steps,
-                job.loss,
-                job.error_message,
-                job.result_digest,
-                job.last_seq,
-                job.job_id,
-            ),
-        )
+    def _renew_fingerprints(self) -> None:
+        """Settings that were added or removed since change them, and a job that goes on from an
+        earlier one is found by them."""
+        with self._writing() as session:
+            columns = select(JobRow.job_id, JobRow.fingerprint, JobRow.spec)
+            for job_id, fingerprint, text in session.exec(columns).all():
+                spec = stored_spec(text)
+                if spec and spec.fingerprint() != fingerprint:
+                    _change(session, job_id, fingerprint=spec.fingerprint())
 
 
-def _after(job: Job, event: Event) -> Job:
-    """The job as the event leaves it."""
-    job = replace(job, last_seq=job.last_seq + 1)
-    match event:
-        case PhaseChanged(phase=phase):
-            return replace(job, phase=phase)
-        case WorkerStarted(resumed_from_step=step, total_steps=total):
-            return replace(job, current_step=max(job.current_step, step), total_steps=total)
-        case StepDone(step=step, total_steps=total, metrics=metrics):
-            return replace(job, current_step=step, total_steps=total, loss=metrics.loss)
-        case JobEnded(status=status, error_message=message, result_digest=digest):
-            return replace(
-                job,
-                status=status,
-                phase=JobPhase.NONE,
-                error_message=message,
-                result_digest=digest,
-            )
-    return job
+def _change(session: Session, job_id: str, **values: str) -> None:
+    session.exec(update(JobRow).where(col(JobRow.job_id) == job_id).values(**values))
 
 
-def _job(row: sqlite3.Row) -> Job:
-    fields = {key: row[key] for key in row.keys() if key != "fingerprint"}  # noqa: SIM118
-    fields["spec"] = stored_spec(fields["spec"]) or UNREADABLE
-    fields["created_at"] = datetime.fromisoformat(fields["created_at"])
-    fields["status"] = JobStatus(fields["status"])
-    fields["phase"] = JobPhase(fields["phase"])
+def _job(row: RowMapping) -> Job:
+    fields = {name: value for name, value in row.items() if name != "fingerprint"}
+    fields["spec"] = stored_spec(row["spec"]) or UNREADABLE
+    fields["created_at"] = datetime.fromisoformat(row["created_at"])
+    fields["status"] = JobStatus(row["status"])
+    fields["phase"] = JobPhase(row["phase"])
     return Job(**fields)
 
 

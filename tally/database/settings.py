@@ -1,9 +1,6 @@
 """What an operator can set of a service's own database."""
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr
-from sqlalchemy import URL, make_url
 
 from tally.rpc.settings import ServiceSettings
 
@@ -23,12 +20,3 @@ class DatabaseSettings(ServiceSettings):
         description="How long a call waits for a database that is locked, stopped or away, before "
         "it is refused as one to try again.",
     )
-
-    def url(self, sqlite_file: Path) -> URL:
-        """The database's address; that of `sqlite_file` where none is set."""
-        if self.database_url is None:
-            return URL.create("sqlite", database=str(sqlite_file))
-        url = make_url(self.database_url.get_secret_value())
-        if url.drivername in ("postgres", "postgresql"):
-            return url.set(drivername="postgresql+psycopg")
-        return url

@@ -27,6 +27,14 @@ def store(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path / "blobs")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_address(request: pytest.FixtureRequest) -> dict[str, object]:
+    """The setting that puts the job store into SQLite, then into PostgreSQL."""
+    if request.param == "sqlite":
+        return {}
+    return {"database_url": request.getfixturevalue("postgres").create()}
+
+
 @pytest.fixture
 def rollouts(random_policy_path: Path) -> NotingRollouts:
     return NotingRollouts(random_policy_path)

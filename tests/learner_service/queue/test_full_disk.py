@@ -3,11 +3,18 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from learner_service.events import Notice
 from learner_service.queue.job_store import JobStore
 from learner_service.spec import JobSpec
 from tally.rpc.errors import ResourceExhausted
+from tests.learner_service.queue.stores import open_store
+
+
+def set_most_pages(store: JobStore, number: int) -> None:
+    with store._database.reading() as session:
+        session.execute(text(f"PRAGMA max_page_count = {number}"))
 
 
 def fill(store: JobStore) -> None:
@@ -16,13 +23,13 @@ def fill(store: JobStore) -> None:
 
 
 def test_a_full_database_says_so_and_keeps_what_it_acknowledged(tmp_path: Path):
-    store = JobStore(tmp_path / "learner.db")
+    store = open_store(tmp_path)
     store.create("one", JobSpec(dataset_digest="a" * 64, base_model="small"))
-    store._connection.execute("PRAGMA max_page_count = 40")  # SQLite's own "disk is full"
+    set_most_pages(store, 40)  # SQLite's own "disk is full"
     with pytest.raises(ResourceExhausted, match="no room"):
         fill(store)
     written = len(store.events("one", 0))
     assert written == store.get("one").last_seq > 0
-    store._connection.execute("PRAGMA max_page_count = 4000")
+    set_most_pages(store, 4000)
     assert store.append("one", Notice(message="room again"))
     store.close()

@@ -1,8 +1,11 @@
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 
 from learner_service.errors import InvalidSpec, UnknownJob
 from learner_service.events import (
@@ -21,11 +24,13 @@ from learner_service.events import (
     from_json,
     to_json,
 )
+from learner_service.queue.job_rows import JobRow
 from learner_service.queue.job_store import JobStore
 from learner_service.spec import JobSpec, Training, validated_spec
 from tally.job.answers import ShownAnswer, ShownGroup
 from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
+from tests.learner_service.queue.stores import open_store
 
 SPEC = JobSpec(job_name="apples", dataset_digest="a" * 64, base_model="small")
 
@@ -64,8 +69,8 @@ def test_a_line_of_another_version_is_read():
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[JobStore]:
-    store = JobStore(tmp_path / "learner.db")
+def store(tmp_path: Path, store_address: dict[str, object]) -> Iterator[JobStore]:
+    store = open_store(tmp_path, **store_address)
     yield store
     store.close()
 
@@ -75,10 +80,12 @@ def test_an_event_is_the_same_after_json(event: Event):
     assert from_json(to_json(event)) == event
 
 
-def test_a_new_job_is_queued_and_survives_a_restart(store: JobStore, tmp_path: Path):
+def test_a_new_job_is_queued_and_survives_a_restart(
+    store: JobStore, tmp_path: Path, store_address: dict[str, object]
+):
     created = store.create("one", SPEC)
     store.close()
-    with closing(JobStore(tmp_path / "learner.db")) as reopened:
+    with closing(open_store(tmp_path, **store_address)) as reopened:
         job = reopened.get("one")
     assert job == created
     assert (job.status, job.phase, job.spec) == (JobStatus.TRAINING, JobPhase.QUEUED, SPEC)
@@ -140,8 +147,47 @@ def test_equal_jobs_are_those_that_do_the_same_and_were_left_open(store: JobStor
 
 
 def test_unknown_job(store: JobStore):
+    for job_id in ("nothing", "no\0thing"):
+        with pytest.raises(UnknownJob):
+            store.get(job_id)
     with pytest.raises(UnknownJob):
-        store.get("nothing")
+        store.append("nothing", Notice(message="to nobody"))
+
+
+def test_an_id_that_is_taken_gives_the_earlier_job(store: JobStore):
+    job = store.create("one", SPEC)
+    assert store.create("one", SPEC.model_copy(update={"job_name": "another"})) == job
+
+
+def test_a_message_with_a_nul_ends_the_job(store: JobStore):
+    store.create("one", SPEC)
+    assert store.append("one", JobEnded(status=JobStatus.FAILED, error_message="a\0b"))
+    assert store.get("one").error_message == "ab"
+
+
+def test_what_was_given_up_and_done_after_all_is_not_done_twice(store: JobStore):
+    store.create("one", SPEC)
+    moment, notice = datetime.now(UTC), Notice(message="once")
+    assert store.append("one", notice, at=moment)
+    assert store.append("one", notice, at=moment, again=True)
+    assert store.append("one", JobEnded(status=JobStatus.CANCELLED))
+    assert store.append("one", notice, at=moment, again=True)
+    assert [logged.seq for logged in store.events("one", 0)] == [1, 2]
+    assert store.events("one", 0)[0].time == moment
+
+
+def test_what_was_given_up_and_not_done_is_done(store: JobStore):
+    store.create("one", SPEC)
+    notice = Notice(message="once")
+    assert store.append("one", notice, at=datetime.now(UTC))
+    assert store.append("one", notice, at=datetime.now(UTC), again=True)
+    assert [logged.event for logged in store.events("one", 0)] == [notice, notice]
+
+
+def test_the_migrations_make_the_tables_of_the_rows(store: JobStore):
+    with store._database.reading() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        assert compare_metadata(context, JobRow.metadata) == []
 
 
 @pytest.mark.parametrize(

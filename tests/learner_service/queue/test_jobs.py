@@ -15,12 +15,13 @@ from learner_service.job_folder.task import WorkerTask
 from learner_service.models import ModelList
 from learner_service.queue import job_processes, job_runner
 from learner_service.queue.hosts import Host, Hosts
-from learner_service.queue.job_store import Job, JobStore
+from learner_service.queue.job_store import Job
 from learner_service.queue.jobs import Jobs
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings, RendezvousSettings
 from learner_service.spec import Evaluation, JobSpec, Training
 from tally.job.settings import LoraConfig, TrainingConfig
+from tests.learner_service.queue.stores import open_store
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 COMPLETED = JobEnded(status=JobStatus.COMPLETED, result_digest="d" * 64)
@@ -82,7 +83,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> ScriptedWorkers:
 @pytest.fixture
 async def jobs(tmp_path: Path, store: BlobStore, workers: ScriptedWorkers) -> AsyncIterator[Jobs]:
     settings = LearnerSettings(data_dir=tmp_path, max_attempts=2)
-    job_store = JobStore(tmp_path / "learner.db")
+    job_store = open_store(tmp_path)
     jobs = Jobs(settings, job_store, store, ModelList(["small"]), Hosts())
     running = asyncio.create_task(jobs.run())
     yield jobs
@@ -355,7 +356,7 @@ async def test_a_job_that_ends_while_hosts_are_waited_for_starts_no_worker(
         rendezvous=RendezvousSettings(address="192.0.2.1"),
         host_wait_seconds=PATIENCE_SECONDS,
     )
-    job_store, hosts = JobStore(tmp_path / "learner.db"), WaitedForHosts()
+    job_store, hosts = open_store(tmp_path), WaitedForHosts()
     jobs = Jobs(settings, job_store, store, ModelList(["small"]), hosts)
     running = asyncio.create_task(jobs.run())
     job = await jobs.start(str(uuid.uuid4()), spec)

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from learner_service.queue.job_store import JobStore
 from learner_service.spec import JobSpec
 from tests.learner_service.kills import PAUSES_SECONDS, kill_writer
+from tests.learner_service.queue.stores import open_store
 
 WRITE_EVENTS = """
 import sys
 from pathlib import Path
 from learner_service.events import StepDone
-from learner_service.queue.job_store import JobStore
 from tally.job.metrics import StepMetrics
-store = JobStore(Path(sys.argv[1]) / "learner.db")
+from tests.learner_service.queue.stores import open_store
+store = open_store(Path(sys.argv[1]))
 step = int(sys.argv[2])
 while True:
     step += 1
@@ -23,13 +23,13 @@ while True:
 
 def test_a_killed_writer_leaves_every_acknowledged_event(tmp_path: Path):
     spec = JobSpec(dataset_digest="a" * 64, base_model="small")
-    store = JobStore(tmp_path / "learner.db")
+    store = open_store(tmp_path)
     store.create("one", spec)
     store.close()
     step = 0
     for pause in PAUSES_SECONDS:
         acknowledged = kill_writer(WRITE_EVENTS, tmp_path, step, pause)
-        store = JobStore(tmp_path / "learner.db")
+        store = open_store(tmp_path)
         job = store.get("one")
         assert job.current_step >= acknowledged > step
         events = store.events("one", 0, limit=10**6)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from learner_service.errors import NewerDatabase
 from learner_service.events import EvaluationDone, JobEnded, JobStatus
 from learner_service.queue.job_store import JobStore
 from learner_service.spec import Evaluation, JobSpec, Training
+from tally.database.errors import NewerDatabase
 from tally.job.choices import LearningRateSchedule, LossType
 from tally.job.settings import LoraConfig, RewardWeight, TrainingConfig
+from tests.learner_service.queue.stores import open_store
 
 OLD = Path(__file__).parent / "learner-0cc4d30.db"
 FINISHED, CANCELLED, UNFINISHED, COMPARISON = (
@@ -48,7 +49,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path):
-    store = JobStore(path)
+    store = open_store(path.parent)
     yield store
     store.close()
 
@@ -92,7 +93,7 @@ def test_a_job_that_was_interrupted_by_the_upgrade_is_found_again(store: JobStor
 
 def test_opening_it_again_changes_nothing(path: Path):
     def rows() -> list[tuple]:
-        store = JobStore(path)
+        store = open_store(path.parent)
         store.close()
         with closing(sqlite3.connect(path)) as connection:
             return connection.execute("SELECT * FROM jobs").fetchall()
@@ -101,7 +102,7 @@ def test_opening_it_again_changes_nothing(path: Path):
 
 
 def test_a_setting_that_is_renamed_or_new_costs_no_job(path: Path):
-    JobStore(path).close()
+    open_store(path.parent).close()
 
     def change(spec: dict) -> None:
         if spec["work"]["kind"] == "train":
@@ -109,7 +110,7 @@ def test_a_setting_that_is_renamed_or_new_costs_no_job(path: Path):
         spec["later"] = 1
 
     rewrite(path, change)
-    store = JobStore(path)
+    store = open_store(path.parent)
     assert store.get(FINISHED).spec == spec_of(APPLES)
     assert store.get(FINISHED).spec.fingerprint() == spec_of(APPLES).fingerprint()
     assert [job.job_id for job in store.equals(store.get(UNFINISHED))] == [CANCELLED]
@@ -117,11 +118,11 @@ def test_a_setting_that_is_renamed_or_new_costs_no_job(path: Path):
 
 
 def test_a_job_that_cannot_be_read_fails_alone(path: Path):
-    JobStore(path).close()
+    open_store(path.parent).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE jobs SET spec = '[]' WHERE job_id = ?", (UNFINISHED,))
         connection.commit()
-    store = JobStore(path)
+    store = open_store(path.parent)
     job = store.get(UNFINISHED)
     assert job.status is JobStatus.FAILED
     assert "written by another version" in job.error_message
@@ -131,20 +132,36 @@ def test_a_job_that_cannot_be_read_fails_alone(path: Path):
     store.close()
 
 
-def test_a_newer_database_is_refused_and_stays_as_it_is(path: Path):
-    JobStore(path).close()
+@pytest.mark.parametrize(
+    ("change", "version"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "9999"),
+        ("DROP TABLE alembic_version", "2"),
+    ],
+)
+def test_a_newer_database_is_refused_and_stays_as_it_is(path: Path, change: str, version: str):
+    open_store(path.parent).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(NewerDatabase, match="version 99"):
-        JobStore(path)
+        connection.execute(change)
+        connection.commit()
+        before = list(connection.iterdump())
+    with pytest.raises(NewerDatabase, match=f"version {version} .* start the release that wrote"):
+        open_store(path.parent)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (99,)
+        assert list(connection.iterdump()) == before
+
+
+def test_releases_that_count_for_themselves_refuse_what_they_do_not_know(path: Path):
+    """They know 1, and refuse what is higher."""
+    open_store(path.parent).close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
 
 
 def test_a_migration_that_fails_leaves_the_older_database(path: Path):
     rewrite(path, lambda spec: spec.pop("lora") if spec["job_name"] == "apples again" else None)
     with pytest.raises(KeyError):
-        JobStore(path)
+        open_store(path.parent)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (0,)
         specs = [json.loads(text) for (text,) in connection.execute("SELECT spec FROM jobs")]

@@ -21,20 +21,20 @@ class Settings(DatabaseSettings):
     pass
 
 
-def open_database(url, timeout_seconds: float = 1.0) -> Database:
-    return Database(url, timeout_seconds, versions.__name__)
+def open_database(file: Path, **settings: object) -> Database:
+    return Database(Settings(database_timeout_seconds=1, **settings), file, versions.__name__)
 
 
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(Settings().url(tmp_path / "one.db"))
+    database = open_database(tmp_path / "one.db")
     yield database
     database.close()
 
 
 @pytest.fixture
 def on_postgres(postgres) -> Iterator[Database]:
-    database = open_database(Settings(database_url=postgres.create()).url(Path("unused")))
+    database = open_database(Path("unused"), database_url=postgres.create())
     yield database
     database.close()
 
@@ -44,10 +44,12 @@ def ask(database: Database, question: str) -> object:
         return session.execute(text(question)).scalar()
 
 
-def test_an_address_is_that_of_the_file_or_the_one_that_is_set():
-    assert str(Settings().url(Path("/data/one.db"))) == "sqlite:////data/one.db"
-    for given in ("postgres://u@h/n", "postgresql://u@h/n", "postgresql+psycopg://u@h/n"):
-        assert str(Settings(database_url=given).url(Path("x"))) == "postgresql+psycopg://u@h/n"
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_way_to_write_an_address_is_understood(postgres, scheme: str):
+    _, _, rest = postgres.create().get_secret_value().partition("://")
+    database = open_database(Path("unused"), database_url=f"{scheme}://{rest}")
+    assert str(ask(database, "SELECT version()")).startswith("PostgreSQL")
+    database.close()
 
 
 def test_sqlite_writes_every_commit_to_the_disk(sqlite: Database):

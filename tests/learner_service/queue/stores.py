@@ -1,0 +1,12 @@
+"""Job stores of a folder, for tests."""
+
+from pathlib import Path
+
+from learner_service.queue.database import open_database
+from learner_service.queue.job_store import JobStore
+from learner_service.settings import LearnerSettings
+
+
+def open_store(data_dir: Path, **settings: object) -> JobStore:
+    """Of `learner.db` in the folder, or at the `database_url` that is given."""
+    return JobStore(open_database(LearnerSettings(data_dir=data_dir, **settings)))
