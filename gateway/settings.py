@@ -100,7 +100,7 @@ class GatewaySettings(DatabaseSettings):
         2.0, ge=0, description="CPU time that each MiB of an upload adds to validation_seconds."
     )
 
-    max_json_bytes: int = Field(MIB, ge=1, description="Largest body of any other request.")
+    max_json_bytes: int = Field(256 * 1024, ge=1, description="Largest body of any other request.")
     header_seconds: float = Field(
         20.0, gt=0, description="A connection whose request line and headers take longer is closed."
     )

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.access.callers import Caller
 from gateway.errors import Missing, Unprocessable
 from gateway.evaluations.adapter_archive import write_adapter
-from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings
+from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings, validate
 from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.jobs.job_models import EVALUATION, Job
 from gateway.jobs.job_store import JobStore
@@ -105,9 +105,9 @@ class Evaluations:
 def _request(name: str, texts: dict[str, str]) -> TrainRequest:
     """The settings of a form as those of a job; raises Unprocessable that names a field."""
     given = form_settings(texts)
-    return TrainRequest(
-        job_name=name,
-        data_file_id=texts["file_id"],
-        model=given.pop("model", None),
-        training_config=TrainingConfig(**given),
-    )
+    request = {
+        "job_name": name,
+        "data_file_id": texts["file_id"],
+        "model": given.pop("model", None),
+    }
+    return validate(TrainRequest, {**request, "training_config": TrainingConfig(**given)})

@@ -1,8 +1,8 @@
 """The settings that a multipart form may have beside its file."""
 
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from gateway.errors import Problem, refuse
 from gateway.jobs.train_models import model_name
@@ -10,7 +10,17 @@ from tally.job.settings import TrainingConfig
 
 # The most bytes of each.
 SETTING_TEXTS = {"model": 200, "max_image_size": 20, "max_new_tokens": 20}
+Model = TypeVar("Model", bound=BaseModel)
 _NUMBERS = ("max_image_size", "max_new_tokens")
+
+
+def validate(model: type[Model], given: dict[str, Any]) -> Model:
+    """The model of what a form gave; raises Unprocessable that names a field."""
+    try:
+        return model(**given)
+    except ValidationError as error:
+        refuse([Problem(str(item["loc"][-1]), item["msg"]) for item in error.errors()])
+        raise
 
 
 def form_settings(texts: dict[str, str]) -> dict[str, Any]:
@@ -24,10 +34,7 @@ def form_settings(texts: dict[str, str]) -> dict[str, Any]:
         elif name in texts:
             given[name] = int(text)
     refuse(problems)
-    try:
-        TrainingConfig(**given)
-    except ValidationError as error:
-        refuse([Problem(str(item["loc"][-1]), item["msg"]) for item in error.errors()])
+    validate(TrainingConfig, given)
     if "model" in texts:
         try:
             given["model"] = model_name(texts["model"])

@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from gateway.errors import ApiError, Problem, error_body
+from gateway.errors import MAX_PROBLEMS, ApiError, Problem, error_body
 from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import TallyError, status_of
 
@@ -80,7 +80,7 @@ def _problem(item: dict[str, Any]) -> Problem:
 
 
 def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
-    problems = [_problem(item) for item in error.errors()]
+    problems = [_problem(item) for item in error.errors()[:MAX_PROBLEMS]]
     detail = f"{problems[0].where}: {problems[0].message}"
     return JSONResponse(error_body(detail, problems), 422)
 

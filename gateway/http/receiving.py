@@ -59,8 +59,17 @@ async def receive_form(incoming: IncomingForm, folder: Path, shape: FormShape) -
             raise Unprocessable.at("body", message) from None
     if form.filename is None:
         raise _missing_file(shape)
-    texts = {name: value.decode("utf-8", "replace") for name, value in form.texts.items()}
+    texts = {name: _decode(name, value) for name, value in form.texts.items()}
     return ReceivedForm(path, form.filename, form.hasher.hexdigest(), texts)
+
+
+def _decode(name: str, value: bytes) -> str:
+    if b"\0" in value:
+        raise Unprocessable.at(name, "holds a NUL byte; leave it out")
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Unprocessable.at(name, "is not text in UTF-8") from None
 
 
 def _missing_file(shape: FormShape) -> Unprocessable:

@@ -45,6 +45,7 @@ class Checker:
         had_seconds = 0.0
         while had_seconds <= most_seconds:
             async with self._turns.take(had_seconds):
+                self._refuse_when_stopping()
                 turn = await loop.run_in_executor(self._threads, self._take_turn, check)
             if turn.returned:
                 return turn.returned[0]
@@ -64,10 +65,13 @@ class Checker:
     def _take_turn(self, check: Check[T]) -> _Turn[T]:
         started = self._clock()
         while (seconds := self._clock() - started) < _TURN_SECONDS:
-            if self._stopping.is_set():
-                raise Busy("this server is stopping; send it again")
+            self._refuse_when_stopping()
             try:
                 next(check)
             except StopIteration as end:
                 return _Turn(self._clock() - started, (end.value,))
         return _Turn(seconds)
+
+    def _refuse_when_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise Busy("this server is stopping; send it again")

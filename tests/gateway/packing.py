@@ -85,6 +85,18 @@ def patched_directory(data: bytes, name: str, field_offset: int, layout: str, va
     return bytes(raw)
 
 
+def as_zip64(data: bytes) -> bytes:
+    """The same ZIP with a ZIP64 end of its directory."""
+    at = data.rindex(b"PK\x05\x06")
+    _, _, _, _, entries, size, offset, _ = struct.unpack("<4s4H2LH", data[at:])
+    record = struct.pack(
+        "<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, entries, entries, size, offset
+    )
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, *[0xFFFF] * 2, *[0xFFFFFFFF] * 2, 0)
+    return data[:at] + record + locator + end
+
+
 def with_image(data: bytes) -> bytes:
     """A ZIP whose only row names images/x.png, which holds these bytes."""
     row = "x.png,How many apples?,A photo of 3 apples\n"
