@@ -13,6 +13,7 @@ from gateway.http.http_errors import add_error_handlers
 from gateway.http.origins import OriginGate
 from gateway.http.request_limits import RequestLimits
 from gateway.http.unread_bodies import UnreadBodies
+from gateway.page.docs_route import docs_router
 from gateway.page.page_route import PREFIX as PAGE_PREFIX
 from gateway.page.page_route import page_router
 from gateway.routes import evaluations, events, files, info, jobs, predict, results
@@ -53,9 +54,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         lifespan=_lifespan(settings),
         responses=_REFUSALS,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     api = (info, files, jobs, results, evaluations, predict, events)
-    routers = [*(routes.router for routes in api), page_router()]
+    routers = [*(routes.router for routes in api), page_router(), docs_router()]
     for router in routers:
         app.include_router(router)
     app.state.endpoints = list_endpoints(routers)

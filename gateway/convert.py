@@ -54,6 +54,7 @@ def to_spec(
     dataset_digest: str,
     evaluation_digest: str | None = None,
     adapter_digest: str | None = None,
+    owner: str = "",
 ) -> pb.JobSpec:
     """The job of a validated POST /train; `settings` is TrainRequest.settings().
 
@@ -63,6 +64,7 @@ def to_spec(
         job_name=settings["job_name"],
         dataset_digest=dataset_digest,
         base_model=settings["model"] or "",
+        owner=owner,
     )
     if adapter_digest:
         limits = {name: settings["training_config"][name] for name in _EVALUATION_SETTINGS}

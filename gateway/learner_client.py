@@ -43,8 +43,10 @@ class LearnerClient:
         dataset_digest: str,
         evaluation_digest: str | None,
         adapter_digest: str | None,
+        *,
+        owner: str,
     ) -> LearnerState:
-        spec = to_spec(settings, dataset_digest, evaluation_digest, adapter_digest)
+        spec = to_spec(settings, dataset_digest, evaluation_digest, adapter_digest, owner)
         request = learner_pb2.StartJobRequest(job_id=job_id, spec=spec)
         async with translate_errors():
             return to_state((await self._stub.StartJob(request)).job)

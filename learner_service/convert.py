@@ -60,6 +60,7 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
             "job_name": message.job_name,
             "dataset_digest": message.dataset_digest,
             "base_model": message.base_model,
+            "owner": message.owner,
             "work": _work_fields(message),
         }
     )
@@ -81,9 +82,7 @@ def _work_fields(message: pb.JobSpec) -> dict[str, Any]:
 
 
 def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
-    message = pb.JobSpec(
-        job_name=spec.job_name, dataset_digest=spec.dataset_digest, base_model=spec.base_model
-    )
+    message = pb.JobSpec(**spec.model_dump(exclude={"work"}))
     if isinstance(spec.work, Training):
         message.train.CopyFrom(_training_to_proto(spec.work))
     else:

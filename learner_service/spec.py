@@ -89,6 +89,7 @@ class JobSpec(_Part):
     job_name: str = Field("", max_length=MOST_NAME_CHARACTERS)
     dataset_digest: str
     base_model: str
+    owner: str = Field("", max_length=64)
     work: Training | Evaluation = Field(Training(), discriminator="kind")
 
     def digests(self) -> dict[str, str]:

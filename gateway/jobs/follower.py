@@ -108,6 +108,7 @@ class Follower:
                 job.dataset_digest,
                 job.evaluation_dataset_digest,
                 job.adapter_digest,
+                owner=job.owner,
             )
         except _REFUSALS as refusal:
             if not await self._learner.has(self._blobs_of(job)):

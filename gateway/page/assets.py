@@ -36,6 +36,11 @@ def load_assets(charts_folder: Path = charts.FOLDER) -> dict[str, Asset]:
     return {name: _asset(name, content) for name, content in contents.items()}
 
 
+def load_asset(path: Path) -> Asset:
+    """A file from elsewhere."""
+    return _asset(path.name, path.read_bytes())
+
+
 def _without_charts(index: bytes) -> bytes:
     """The page asks for no library that isn't there; where a curve would be, it says so."""
     return b"".join(line for line in index.splitlines(True) if b"/ui/uplot." not in line)

@@ -19,8 +19,8 @@ _HEADERS = {
     "Cache-Control": "no-cache",
     "Vary": "Accept-Encoding",
 }
-_Tags = Annotated[str | None, Header(alias="If-None-Match")]
-_Encodings = Annotated[str, Header(alias="Accept-Encoding")]
+Tags = Annotated[str | None, Header(alias="If-None-Match")]
+Encodings = Annotated[str, Header(alias="Accept-Encoding")]
 
 
 def page_router() -> APIRouter:
@@ -30,12 +30,12 @@ def page_router() -> APIRouter:
 
     @router.get(PREFIX, summary="The page for a browser")
     @router.get(PREFIX + "/")
-    async def index(tags: _Tags = None, encodings: _Encodings = "") -> Response:
-        return _answer(assets[INDEX], tags, encodings)
+    async def index(tags: Tags = None, encodings: Encodings = "") -> Response:
+        return send_asset(assets[INDEX], _HEADERS, tags, encodings)
 
     @router.get(PREFIX + "/{name}")
-    async def asset(name: str, tags: _Tags = None, encodings: _Encodings = "") -> Response:
-        return _answer(_find(assets, name), tags, encodings)
+    async def asset(name: str, tags: Tags = None, encodings: Encodings = "") -> Response:
+        return send_asset(_find(assets, name), _HEADERS, tags, encodings)
 
     return router
 
@@ -46,8 +46,11 @@ def _find(assets: Mapping[str, Asset], name: str) -> Asset:
     return assets[name]
 
 
-def _answer(asset: Asset, tags: str | None, encodings: str) -> Response:
-    headers = {**_HEADERS, "ETag": asset.etag}
+def send_asset(
+    asset: Asset, headers: Mapping[str, str], tags: str | None, encodings: str
+) -> Response:
+    """A file with its tag, packed where the browser takes it so; 304 where it has it."""
+    headers = {**headers, "ETag": asset.etag}
     if tags is not None and asset.etag in tags:
         return Response(status_code=304, headers=headers)
     if "gzip" in encodings:

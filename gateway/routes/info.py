@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from gateway.images.reading import FORMATS
-from gateway.routes.dependencies import ServicesDep
+from gateway.routes.dependencies import CallerDep, ServicesDep
 from gateway.settings import GatewaySettings
 from gateway.uploads.csv_table import COLUMNS
 from gateway.uploads.text_encoding import ENCODINGS
@@ -34,14 +34,15 @@ _COLUMNS = {
 
 
 @router.get("/", summary="About this service")
-async def about(request: Request, services: ServicesDep) -> dict[str, Any]:
-    """The name and the endpoints of this service."""
+async def about(request: Request, services: ServicesDep, caller: CallerDep) -> dict[str, Any]:
+    """The name and the endpoints of this service, and whom it takes you for."""
     return {
         "name": "Tally",
         "description": "GRPO training of vision-language models for counting objects.",
         "status": "running",
         "docs": "/docs",
         "authentication": "bearer token" if services.access.is_required else "none",
+        "caller": {"token": caller.token, "owner": caller.owner, "role": caller.role},
         "endpoints": request.app.state.endpoints,
     }
 

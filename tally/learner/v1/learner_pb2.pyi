@@ -506,6 +506,7 @@ class JobSpec(_message.Message):
     JOB_NAME_FIELD_NUMBER: _builtins.int
     DATASET_DIGEST_FIELD_NUMBER: _builtins.int
     BASE_MODEL_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     TRAIN_FIELD_NUMBER: _builtins.int
     EVALUATE_FIELD_NUMBER: _builtins.int
     job_name: _builtins.str
@@ -518,6 +519,10 @@ class JobSpec(_message.Message):
     """
     base_model: _builtins.str
     """The base model, one of the learner's list; empty means the first of it."""
+    owner: _builtins.str
+    """Whose job it is, at most 64 characters: it goes on from jobs of the same owner alone. Empty means
+    nobody's in particular.
+    """
     @_builtins.property
     def train(self) -> Global___Training:
         """Trains an adapter on the dataset; the job's result is the output folder."""
@@ -534,12 +539,13 @@ class JobSpec(_message.Message):
         job_name: _builtins.str = ...,
         dataset_digest: _builtins.str = ...,
         base_model: _builtins.str = ...,
+        owner: _builtins.str = ...,
         train: Global___Training | None = ...,
         evaluate: Global___Evaluation | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evaluate", b"evaluate", "train", b"train", "work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluate", b"evaluate", "job_name", b"job_name", "train", b"train", "work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluate", b"evaluate", "job_name", b"job_name", "owner", b"owner", "train", b"train", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_work: _TypeAlias = _typing.Literal["train", "evaluate"]  # noqa: Y015
     _WhichOneofArgType_work: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015

@@ -57,6 +57,17 @@ async def test_a_job_of_another_owner_is_not_gone_on_from(gateway, learner):
     assert len((await gateway.client.get("/jobs", headers=bob)).json()) == 0
 
 
+async def test_the_learner_is_told_whose_a_job_is(gateway, learner):
+    alice = await gateway.new_token("alice", "writer")
+    operator = await gateway.new_token("ops", "operator")
+    file_id = await upload_as(gateway, alice)
+    jobs = [
+        (await train_as(gateway, headers, file_id)).json()["job_id"]
+        for headers in (alice, operator)
+    ]
+    assert [learner.jobs[job_id].spec.owner for job_id in jobs] == ["alice", "ops"]
+
+
 async def test_what_is_older_than_tokens_is_the_operators_to_see(gateway):
     job_id = await gateway.start_job()
     alice = await gateway.new_token("alice", "writer")

@@ -71,3 +71,4 @@ async def test_every_answer_has_the_headers_that_keep_it_to_itself(gateway, path
     assert headers.get_list("X-Content-Type-Options") == ["nosniff"]
     assert headers.get_list("Cross-Origin-Resource-Policy") == ["same-origin"]
     assert headers.get_list("X-Frame-Options") == ["DENY"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]

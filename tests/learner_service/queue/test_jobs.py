@@ -168,6 +168,16 @@ async def test_a_job_goes_on_from_the_furthest_of_its_equals(jobs, workers, spec
     assert jobs.folder(job.job_id).checkpoints.find_last().step == 28
 
 
+async def test_a_job_of_another_owner_is_never_gone_on_from(jobs, workers, spec):
+    alices = await cancelled_at(jobs, workers, spec.model_copy(update={"owner": "alice"}), 5)
+    workers.script = ["completes"]
+    bobs, _ = await run_job(jobs, spec.model_copy(update={"owner": "bob"}))
+    nobodys, _ = await run_job(jobs, spec)
+    assert (bobs.resumed_from_job_id, nobodys.resumed_from_job_id) == ("", "")
+    with pytest.raises(NotResumable, match="another owner"):
+        await jobs.start(str(uuid.uuid4()), resuming(spec, alices))
+
+
 async def test_the_job_that_is_named_is_the_one_that_is_resumed(jobs, workers, spec):
     named = await cancelled_at(jobs, workers, fresh(spec), 5)
     await cancelled_at(jobs, workers, fresh(spec), 28)
