@@ -39,7 +39,7 @@ async def run(settings: LearnerSettings) -> None:
     store = JobStore(open_database(settings))
     models = ModelList(settings.models)
     hosts = Hosts()
-    jobs = Jobs(settings, store, blobs, models, hosts, check=JobCheck(settings).check)
+    jobs = Jobs(settings, store, blobs, models, hosts, check=JobCheck(settings, blobs).check)
     interactive = Interactive(settings, models, blobs)
 
     def register(server: grpc.aio.Server) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from learner_service.prediction.predictor import Predictor
     from learner_service.preflight.preflight import Preflight, Preflights
 
+_AT_ONCE = 4
+
 
 class Interactive:
     def __init__(self, settings: LearnerSettings, models: ModelList, blobs: BlobStore) -> None:
@@ -27,11 +29,14 @@ class Interactive:
         self._blobs = blobs
         self._parts: tuple[Predictor, Preflights] | None = None
         self._lock = asyncio.Lock()
+        # Each may hold a dataset's rows and an image of the largest size: so many of them, no more.
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def answer(self, question: Question) -> list[ModelAnswer]:
         """As `Predictor.answer`."""
         predictor, _ = await self._load()
-        return await predictor.answer(question)
+        async with self._room:
+            return await predictor.answer(question)
 
     async def preflight(
         self, spec: JobSpec, training: Training, earlier_steps: Sequence[StepMetrics]
@@ -39,7 +44,8 @@ class Interactive:
         """As `Preflights.run`."""
         _, preflights = await self._load()
         source = self._models.source(spec.base_model)
-        return await preflights.run(spec, training, source, earlier_steps)
+        async with self._room:
+            return await preflights.run(spec, training, source, earlier_steps)
 
     async def _load(self) -> "tuple[Predictor, Preflights]":
         async with self._lock:
@@ -55,6 +61,6 @@ class Interactive:
         settings = self._settings
         models = ServedModels(settings, self._models)
         return (
-            Predictor(models, self._blobs),
+            Predictor(models, self._blobs, settings.dataset),
             Preflights(models, self._blobs, settings),
         )

@@ -1,11 +1,17 @@
-"""What a new job names, asked of those who have it: its rewards of the reward service."""
+"""What a new job names, asked of those who have it: its rewards, and its data.
 
+Data is read here as far as its rows go. Its images are decoded in a job's own process.
+"""
+
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.retry import Retry
 from learner_service.clients.rewards import IDEMPOTENT_METHODS, RewardClient
-from learner_service.errors import InvalidSpec, RewardsUnavailable
+from learner_service.data.dataset_archive import check_dataset
+from learner_service.errors import InvalidDataset, InvalidSpec, RewardsUnavailable
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec, Training
 from tally.job.settings import RewardWeight
@@ -16,14 +22,26 @@ _WAIT_SECONDS = 3.0
 
 
 class JobCheck:
-    def __init__(self, settings: LearnerSettings) -> None:
+    def __init__(self, settings: LearnerSettings, blobs: BlobStore) -> None:
         self._settings = settings
+        self._blobs = blobs
+        # What reading takes of memory it takes once.
+        self._reading = asyncio.Lock()
 
     async def check(self, spec: JobSpec) -> None:
-        """Raises InvalidSpec that names the field."""
+        """Raises InvalidSpec or InvalidDataset that names the field."""
+        for field, digest in spec.dataset_digests().items():
+            async with self._reading:
+                await asyncio.to_thread(self._check_data, field, digest)
         if isinstance(spec.work, Training) and spec.work.rewards:
             with suppress(RewardsUnavailable):
                 _check_known(spec.work.rewards, await self._reward_names())
+
+    def _check_data(self, field: str, digest: str) -> None:
+        try:
+            check_dataset(self._blobs.path(digest), self._settings.dataset)
+        except InvalidDataset as error:
+            raise InvalidDataset(f"{field}: {error}") from error
 
     async def _reward_names(self) -> list[str]:
         settings = self._settings

@@ -39,6 +39,22 @@ class BlobSettings(BaseModel):
     )
 
 
+class DatasetSettings(BaseModel):
+    """What a dataset may hold: at least what the gateway lets an upload hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_entries: int = Field(100_000, ge=1, description="Most entries of a dataset's ZIP.")
+    max_rows: int = Field(100_000, ge=1, description="Most rows of a dataset.")
+    max_rows_bytes: int = Field(
+        128 * 1024**2, ge=1, description="Largest tally.samples.jsonl, inflated, in bytes."
+    )
+    max_question_characters: int = Field(10_000, ge=1, description="Longest question.")
+    max_image_bytes: int = Field(32 * 1024**2, ge=1, description="Largest image file, in bytes.")
+    max_image_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image.")
+    max_image_side: int = Field(16_384, ge=1, description="Longest side of an image, in pixels.")
+
+
 class RendezvousSettings(BaseModel):
     """Where the processes of a job that runs on several hosts find each other."""
 
@@ -70,6 +86,7 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
         description="Folder of jobs, checkpoints, blobs and the event log.",
     )
     blobs: BlobSettings = Field(BlobSettings(), description="What the blob store takes.")
+    dataset: DatasetSettings = Field(DatasetSettings(), description="What a dataset may hold.")
     models: list[str] = Field(
         ["Qwen/Qwen2.5-VL-3B-Instruct"],
         min_length=1,

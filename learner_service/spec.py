@@ -94,10 +94,15 @@ class JobSpec(_Part):
 
     def digests(self) -> dict[str, str]:
         """The blobs that the job needs, by the fields of learner.proto that name them."""
-        named = {"dataset_digest": self.dataset_digest}
+        named = self.dataset_digests()
         if isinstance(self.work, Evaluation):
             named["evaluate.adapter_digest"] = self.work.adapter_digest
-        elif self.work.evaluation_dataset_digest:
+        return named
+
+    def dataset_digests(self) -> dict[str, str]:
+        """Of those the ones that are datasets."""
+        named = {"dataset_digest": self.dataset_digest}
+        if isinstance(self.work, Training) and self.work.evaluation_dataset_digest:
             named["train.evaluation_dataset_digest"] = self.work.evaluation_dataset_digest
         return named
 

@@ -1,20 +1,18 @@
 """A dataset blob to its rows; every image becomes a blob of its own, ready for every replica."""
 
-import json
-import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.data.dataset_archive import Line, open_dataset
 from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.errors import InvalidDataset
+from learner_service.settings import DatasetSettings
 from tally.families.grid import ImageGrid
-
-ROWS_ENTRY = "tally.samples.jsonl"
+from tally.rpc.errors import presentable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +30,13 @@ class Row:
     height: int
 
 
-class _Line(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    row: int
-    image: str
-    question: str = Field(min_length=1)
-    true_count: int = Field(ge=0)
-
-
 def stage_dataset(
     path: Path,
     store: BlobStore,
     grid: ImageGrid,
     max_side_pixels: int,
+    *,
+    limits: DatasetSettings,
     only_numbers: Collection[int] | None = None,
 ) -> list[Row]:
     """Reads the ZIP, puts every image into the store once, resized, and returns the rows.
@@ -56,58 +47,35 @@ def stage_dataset(
     """
     staged: dict[str, tuple[str, int, int]] = {}
     rows = []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for line in _lines(archive):
-                if only_numbers is not None and line.row not in only_numbers:
-                    continue
-                if line.image not in staged:
-                    image = decode(_entry(archive, line.image), line.image)
-                    staged[line.image] = _stage(image, store, grid, max_side_pixels)
-                digest, width, height = staged[line.image]
-                rows.append(_row(line, digest, width, height))
-    except zipfile.BadZipFile as error:
-        raise InvalidDataset("the dataset is not a ZIP file") from error
-    if not rows:
-        raise InvalidDataset(f"{ROWS_ENTRY} holds no row")
+    with open_dataset(path, limits) as archive:
+        for line in archive.lines():
+            if only_numbers is not None and line.row not in only_numbers:
+                continue
+            if line.image not in staged:
+                image = decode(archive.image(line.image), line.image, limits)
+                fitted = _fit(image, line.image, grid, max_side_pixels)
+                staged[line.image] = store.put_bytes(to_png(fitted)), fitted.width, fitted.height
+            rows.append(_row(line, *staged[line.image]))
     return rows
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, limits: DatasetSettings) -> list[Row]:
     """The rows without their images: `image_digest` is the entry's name, and no size is known.
 
     Raises InvalidDataset that names the line that is wrong.
     """
-    with zipfile.ZipFile(path) as archive:
-        rows = [_row(line, line.image, 0, 0) for line in _lines(archive)]
-    if not rows:
-        raise InvalidDataset(f"{ROWS_ENTRY} holds no row")
-    return rows
+    with open_dataset(path, limits) as archive:
+        return [_row(line, line.image, 0, 0) for line in archive.lines()]
 
 
-def _lines(archive: zipfile.ZipFile) -> Iterator[_Line]:
-    for number, text in enumerate(_entry(archive, ROWS_ENTRY).splitlines(), start=1):
-        try:
-            yield _Line.model_validate(json.loads(text))
-        except (ValueError, ValidationError) as error:
-            raise InvalidDataset(f"{ROWS_ENTRY}, line {number}: not a row") from error
-
-
-def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
+def _fit(image: Image.Image, name: str, grid: ImageGrid, max_side_pixels: int) -> Image.Image:
     try:
-        return archive.read(name)
-    except (KeyError, zipfile.BadZipFile, OSError) as error:
-        raise InvalidDataset(f"{name}: missing from the dataset, or damaged") from error
+        return fit_to_grid(image, grid, max_side_pixels)
+    except ValueError as error:
+        raise InvalidDataset(f"{presentable(name)}: {error}") from error
 
 
-def _stage(
-    image: Image.Image, store: BlobStore, grid: ImageGrid, max_side_pixels: int
-) -> tuple[str, int, int]:
-    fitted = fit_to_grid(image, grid, max_side_pixels)
-    return store.put_bytes(to_png(fitted)), fitted.width, fitted.height
-
-
-def _row(line: _Line, digest: str, width: int, height: int) -> Row:
+def _row(line: Line, digest: str, width: int, height: int) -> Row:
     return Row(
         number=line.row,
         question=line.question,

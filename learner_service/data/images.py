@@ -1,30 +1,59 @@
 """Any decodable image to the one picture that learner and engine both see. Pure."""
 
 import io
-import warnings
 
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from learner_service.errors import InvalidDataset
+from learner_service.settings import DatasetSettings
 from tally.families.grid import ImageGrid
+from tally.rpc.errors import presentable
 
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _SIXTEEN_BIT_MODES = {"I", "I;16", "I;16B", "I;16L"}
 
 
-def decode(data: bytes, name: str) -> Image.Image:
+def decode(data: bytes, name: str, limits: DatasetSettings) -> Image.Image:
     """Decodes the first frame, applies its EXIF orientation and returns it as 8-bit RGB.
 
     Raises InvalidDataset that names `name`.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-            image.load()
-            return _rgb(ImageOps.exif_transpose(image))
-    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
-        raise InvalidDataset(f"{name}: not an image that can be decoded") from error
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        _check_size(image, name, limits)
+        image.load()
+        return _rgb(_upright(image))
+    except InvalidDataset:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(name, limits) from error
+    except Exception as error:  # decoders raise whatever their C code met
+        formats = ", ".join(_FORMATS)
+        message = f"{presentable(name)}: not an image that can be decoded; expected {formats}"
+        raise InvalidDataset(message) from error
+
+
+def _check_size(image: Image.Image, name: str, limits: DatasetSettings) -> None:
+    """Before the pixels: a small file may declare an enormous picture."""
+    width, height = image.size
+    if width * height > limits.max_image_pixels or max(width, height) > limits.max_image_side:
+        raise _too_many_pixels(name, limits)
+
+
+def _too_many_pixels(name: str, limits: DatasetSettings) -> InvalidDataset:
+    return InvalidDataset(
+        f"{presentable(name)}: expected at most {limits.max_image_pixels:,} pixels, and "
+        f"{limits.max_image_side:,} a side"
+    )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As its EXIF says; as it is where that is broken."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # tags may be of any type
+        return image
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -13,17 +13,19 @@ from learner_service.clients.rollouts import Prompt, Sampling
 from learner_service.data.dataset import Row
 from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.data.prompts import Prompter
-from learner_service.errors import InvalidDataset
 from learner_service.prediction.question import ModelAnswer, Question
 from learner_service.served_models import ServedModels
+from learner_service.settings import DatasetSettings
 from tally.families.grid import ImageGrid
 from tally.rpc.errors import InvalidArgument
 
 
 class Predictor:
-    def __init__(self, models: ServedModels, blobs: BlobStore) -> None:
+    def __init__(self, models: ServedModels, blobs: BlobStore, limits: DatasetSettings) -> None:
+        """`limits` are those of an image."""
         self._models = models
         self._blobs = blobs
+        self._limits = limits
 
     async def answer(self, question: Question) -> list[ModelAnswer]:
         """The base model's answer and, where there is an adapter, the adapter's."""
@@ -53,7 +55,7 @@ class Predictor:
     @asynccontextmanager
     async def _stage(self, question: Question, grid: ImageGrid) -> AsyncIterator[Row]:
         """The image as a blob that is gone afterwards."""
-        image = await asyncio.to_thread(_fit, question, grid)
+        image = await asyncio.to_thread(_fit, question, grid, self._limits)
         digest = await asyncio.to_thread(self._blobs.put_bytes, _unique_png(image))
         try:
             yield Row(
@@ -68,12 +70,12 @@ class Predictor:
             self._blobs.delete(digest)
 
 
-def _fit(question: Question, grid: ImageGrid) -> Image.Image:
+def _fit(question: Question, grid: ImageGrid, limits: DatasetSettings) -> Image.Image:
+    image = decode(question.image, "image", limits)
     try:
-        image = decode(question.image, "image")
-    except InvalidDataset as error:
-        raise InvalidArgument(str(error)) from error
-    return fit_to_grid(image, grid, question.max_image_size)
+        return fit_to_grid(image, grid, question.max_image_size)
+    except ValueError as error:
+        raise InvalidArgument(f"image: {error}") from error
 
 
 def _unique_png(image: Image.Image) -> bytes:

@@ -90,7 +90,8 @@ class Preflights:
         `earlier_steps`: metrics of steps of an earlier job with the same base model.
         """
         config = training.config
-        rows = await asyncio.to_thread(read_rows, self._blobs.path(spec.dataset_digest))
+        path, limits = self._blobs.path(spec.dataset_digest), self._settings.dataset
+        rows = await asyncio.to_thread(read_rows, path, limits)
         held_out = set(held_out_numbers(rows, training.held_out_share, config.seed))
         training_rows = [row for row in rows if row.number not in held_out]
         counts = Counter(row.true_count for row in rows)
@@ -142,6 +143,7 @@ class Preflights:
             self._blobs,
             prompter.grid,
             config.max_image_size,
+            limits=self._settings.dataset,
             only_numbers={row.number for row in chosen},
         )
         lengths = [len(prompter.prompt(row, seed=config.seed).token_ids) for row in rows]

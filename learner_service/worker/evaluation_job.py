@@ -21,6 +21,7 @@ def run_evaluation_job(parts: JobParts, evaluation: Evaluation) -> None:
         parts.store,
         prompter.grid,
         evaluation.max_image_size,
+        limits=task.settings.dataset,
     )
     evaluated = AdapterEvaluation(
         parts, max_new_tokens=evaluation.max_new_tokens, seed=evaluation.seed

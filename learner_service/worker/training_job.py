@@ -91,7 +91,11 @@ class TrainingJob:
     def _stage(self, policy: Policy, digest: str) -> list[Row]:
         path = self._parts.store.path(digest)
         return stage_dataset(
-            path, self._parts.store, policy.image_grid, self._config.max_image_size
+            path,
+            self._parts.store,
+            policy.image_grid,
+            self._config.max_image_size,
+            limits=self._task.settings.dataset,
         )
 
     def _split(self, staged: list[Row]) -> tuple[list[Row], list[Row]]:

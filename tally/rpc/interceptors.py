@@ -11,12 +11,10 @@ from typing import Any, NoReturn, Self
 import grpc
 from google.protobuf.message import DecodeError
 
-from tally.rpc.errors import InvalidArgument, TallyError, status_of
+from tally.rpc.errors import InvalidArgument, TallyError, presentable, status_of
 
 _log = logging.getLogger(__name__)
 _KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
-# A status travels in a header, of which a client takes 8 KiB: up to 12 of them a character.
-_MOST_CHARACTERS = 600
 
 Parse = Callable[[bytes], Any]
 
@@ -102,19 +100,9 @@ async def _errors_as_statuses(
 
 async def _abort(context: grpc.aio.ServicerContext, method: str, error: Exception) -> NoReturn:
     if isinstance(error, TallyError):
-        await context.abort(status_of(error), _presentable(str(error)))
+        await context.abort(status_of(error), presentable(str(error)))
     error_id = uuid.uuid4().hex[:12]
     _log.error("%s failed, error id %s", method, error_id, exc_info=error)
     message = f"internal error; its id in the log is {error_id}"
     await context.abort(grpc.StatusCode.INTERNAL, message)
     raise AssertionError("abort always raises")
-
-
-def _presentable(text: str) -> str:
-    """What a stranger has named reaches nobody's terminal as anything but text.
-
-    >>> _presentable("no row \\x1b[31m")
-    'no row \\\\x1b[31m'
-    """
-    cut = text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)

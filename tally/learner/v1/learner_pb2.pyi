@@ -514,8 +514,9 @@ class JobSpec(_message.Message):
     it resumes.
     """
     dataset_digest: _builtins.str
-    """The dataset blob: a ZIP with samples.jsonl (one object a line: "row", "image", "question",
-    "true_count") and the images it names.
+    """The dataset blob: a ZIP, stored or deflated, with tally.samples.jsonl (one object a line: "row",
+    a number of its own from 0, "image", "question", "true_count" up to 1,000,000,000) and the images
+    it names, within the learner's bounds.
     """
     base_model: _builtins.str
     """The base model, one of the learner's list; empty means the first of it."""

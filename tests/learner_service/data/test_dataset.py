@@ -11,8 +11,10 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.dataset import Row, stage_dataset
 from learner_service.data.images import decode, fit_to_grid
 from learner_service.errors import InvalidDataset
+from learner_service.settings import DatasetSettings
 from tally.families.grid import PatchGrid
 
+LIMITS = DatasetSettings()
 GRID = PatchGrid(patch_pixels=14, merge_size=2, min_pixels=56 * 56, max_pixels=1024 * 1024)
 
 
@@ -36,7 +38,9 @@ def line(image: str, **changed: object) -> dict[str, object]:
 
 def stage(tmp_path: Path, entries: dict[str, bytes], lines: list[dict[str, object]]) -> list[Row]:
     store = BlobStore(tmp_path / "blobs")
-    return stage_dataset(write_zip(tmp_path / "d.zip", entries, lines), store, GRID, 512)
+    return stage_dataset(
+        write_zip(tmp_path / "d.zip", entries, lines), store, GRID, 512, limits=LIMITS
+    )
 
 
 def test_a_shared_image_becomes_one_blob_on_the_grid(tmp_path: Path):
@@ -70,7 +74,7 @@ def test_exif_orientation_is_applied_once():
     image = Image.new("RGB", (40, 20))
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert decode(encoded(image, "JPEG", exif=exif), "a.jpg").size == (20, 40)
+    assert decode(encoded(image, "JPEG", exif=exif), "a.jpg", LIMITS).size == (20, 40)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK", "RGBA", "LA", "I;16"])
@@ -79,26 +83,26 @@ def test_every_mode_becomes_rgb_in_the_right_range(mode: str):
         image = Image.fromarray(np.full((30, 30), 65535, dtype=np.uint16))
     else:
         image = Image.new("RGB", (30, 30), "white").convert(mode)
-    decoded = decode(encoded(image, "TIFF"), "a.tif")
+    decoded = decode(encoded(image, "TIFF"), "a.tif", LIMITS)
     assert decoded.mode == "RGB"
     assert decoded.getpixel((5, 5)) == (255, 255, 255)
 
 
 def test_a_transparent_ground_becomes_white():
     image = Image.new("RGBA", (30, 30), (0, 0, 0, 0))
-    assert decode(encoded(image), "a.png").getpixel((5, 5)) == (255, 255, 255)
+    assert decode(encoded(image), "a.png", LIMITS).getpixel((5, 5)) == (255, 255, 255)
 
 
 def test_an_animation_gives_its_first_frame():
     frames = [Image.new("RGB", (30, 30), colour) for colour in ("red", "blue")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert decode(data, "a.gif").getpixel((5, 5)) == (255, 0, 0)
+    assert decode(data, "a.gif", LIMITS).getpixel((5, 5)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize("data", [b"", b"<svg/>", encoded(Image.new("RGB", (90, 90)))[:-40]])
 def test_what_cannot_be_decoded_is_named(data: bytes):
     with pytest.raises(InvalidDataset, match=r"broken\.png"):
-        decode(data, "broken.png")
+        decode(data, "broken.png", LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -120,4 +124,4 @@ def test_a_bad_line_is_named(tmp_path: Path, lines: list[dict[str, object]], mes
 def test_not_a_zip(tmp_path: Path):
     (tmp_path / "d.zip").write_bytes(b"no")
     with pytest.raises(InvalidDataset, match="ZIP"):
-        stage_dataset(tmp_path / "d.zip", BlobStore(tmp_path / "blobs"), GRID, 512)
+        stage_dataset(tmp_path / "d.zip", BlobStore(tmp_path / "blobs"), GRID, 512, limits=LIMITS)

@@ -11,7 +11,7 @@ from learner_service.models import ModelList
 from learner_service.prediction.predictor import Predictor
 from learner_service.prediction.question import Question, last_adapter
 from learner_service.served_models import ServedModels
-from learner_service.settings import LearnerSettings
+from learner_service.settings import DatasetSettings, LearnerSettings
 from tally.rpc.errors import FailedPrecondition, InvalidArgument
 from tests.fakes.worker_services import NotingRollouts, WorkerServices
 from tests.learner_service.data.test_dataset import encoded
@@ -22,7 +22,8 @@ PICTURE = encoded(Image.new("RGB", (90, 60), "red"), "JPEG")
 @pytest.fixture
 def predictor(services: WorkerServices, store: BlobStore, random_policy_path: Path) -> Predictor:
     settings = LearnerSettings(rollout=services.rollout, reward=services.reward)
-    return Predictor(ServedModels(settings, ModelList([str(random_policy_path)])), store)
+    models = ServedModels(settings, ModelList([str(random_policy_path)]))
+    return Predictor(models, store, DatasetSettings())
 
 
 def question(path: Path, **changed) -> Question:
