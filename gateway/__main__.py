@@ -3,6 +3,8 @@
 import sys
 from contextlib import closing
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from gateway.access.open_gateway import OpenGateway, refuse_an_open_gateway
 from gateway.app import create_app
 from gateway.database import open_database
@@ -14,10 +16,10 @@ from tally.rpc.logs import configure_logging
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT, then exits with 0; with 2 where a setting is wrong, and with
-    1 and a sentence where a later release wrote the data."""
+    1 and a sentence where a later release wrote the data, or the database is away."""
     settings = GatewaySettings.read()
     configure_logging("gateway", settings.log_level)
-    _refuse_newer(settings)
+    _migrate(settings)
     try:
         refuse_an_open_gateway(settings)
     except OpenGateway as error:
@@ -26,13 +28,15 @@ def main() -> None:
     GatewayServer(create_app(settings), settings).run()
 
 
-def _refuse_newer(settings: GatewaySettings) -> None:
+def _migrate(settings: GatewaySettings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with closing(open_database(settings)) as database:
         try:
             database.migrate()
         except NewerDatabase as error:
             sys.exit(str(error))
+        except SQLAlchemyError as error:
+            sys.exit(f"the database is busy or away ({type(error).__name__}); try again")
 
 
 if __name__ == "__main__":

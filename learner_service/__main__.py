@@ -7,7 +7,7 @@ import grpc
 
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import UnknownModel
+from learner_service.errors import StoreUnavailable, UnknownModel
 from learner_service.host_servicer import HostServicer
 from learner_service.interactive import Interactive
 from learner_service.job_check import JobCheck
@@ -79,7 +79,7 @@ def main() -> None:
     with hold_or_exit(settings.data_dir, in_use):
         try:
             asyncio.run(run(settings))
-        except (NewerDatabase, UnknownModel) as error:
+        except (NewerDatabase, StoreUnavailable, UnknownModel) as error:
             sys.exit(str(error))
 
 

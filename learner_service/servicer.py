@@ -38,12 +38,12 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     async def GetJob(
         self, request: pb.GetJobRequest, context: grpc.aio.ServicerContext
     ) -> pb.GetJobResponse:
-        return pb.GetJobResponse(job=self._message(self._jobs.get(request.job_id)))
+        return pb.GetJobResponse(job=self._message(await self._jobs.get(request.job_id)))
 
     async def ListJobs(
         self, request: pb.ListJobsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListJobsResponse:
-        return pb.ListJobsResponse(jobs=[self._message(job) for job in self._jobs.all()])
+        return pb.ListJobsResponse(jobs=[self._message(job) for job in await self._jobs.all()])
 
     async def CancelJob(
         self, request: pb.CancelJobRequest, context: grpc.aio.ServicerContext
@@ -59,7 +59,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     async def Answer(
         self, request: pb.AnswerRequest, context: grpc.aio.ServicerContext
     ) -> pb.AnswerResponse:
-        answers = await self._interactive.answer(self._question(request))
+        answers = await self._interactive.answer(await self._question(request))
         return answer_response(answers)
 
     async def Preflight(
@@ -68,13 +68,13 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
         spec = await self._jobs.check_startable(spec_from_proto(request.spec))
         if not isinstance(spec.work, Training):
             raise InvalidArgument("spec: only a job that trains has a preflight; expected train")
-        earlier_steps = self._jobs.earlier_steps(spec.base_model)
+        earlier_steps = await self._jobs.earlier_steps(spec.base_model)
         result = await self._interactive.preflight(spec, spec.work, earlier_steps)
         return preflight_response(result)
 
-    def _question(self, request: pb.AnswerRequest) -> Question:
+    async def _question(self, request: pb.AnswerRequest) -> Question:
         """The request with what it leaves out: the job's settings, or the defaults."""
-        job = self._jobs.get(request.job_id) if request.job_id else None
+        job = await self._jobs.get(request.job_id) if request.job_id else None
         base_model = job.spec.base_model if job else self._jobs.default_model
         if job and request.base_model not in ("", base_model):
             raise InvalidArgument(f"base_model: the job's is {base_model}; leave it out")

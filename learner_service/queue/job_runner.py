@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.errors import StoreUnavailable
 from learner_service.events import Event, JobEnded, JobStatus, Notice
 from learner_service.job_folder.layout import JobFolder
 from learner_service.job_folder.state import pack_state
@@ -53,11 +54,12 @@ class JobRunner:
         self._faults: Counter[str] = Counter()
         self._stopping = False
         self._job_id: str | None = None
+        self._has_ended = False
         self._running: JobProcesses | None = None
 
     async def run(self, job: Job) -> None:
         """Neither a bad job nor a fault of the service, such as a full disk, ends the queue."""
-        self._job_id = job.job_id
+        self._job_id, self._has_ended = job.job_id, False
         try:
             await self._run_workers(job)
         except _REFUSALS as error:
@@ -69,6 +71,11 @@ class JobRunner:
         finally:
             self.folder(job.job_id).sweep()
             self._job_id = None
+
+    def note_end(self, job_id: str) -> None:
+        """The job's end is written down."""
+        if self._job_id == job_id:
+            self._has_ended = True
 
     def stop_job(self, job_id: str) -> bool:
         """Asks the job's worker to stop, if it has one now; False where its turn has not come."""
@@ -89,27 +96,32 @@ class JobRunner:
 
     async def _run_workers(self, job: Job) -> None:
         """One after another, until the job has ended or too many were lost without progress."""
+        # It may have ended before it was known here that this is the job whose end counts.
+        if (await self._store.run(self._store.get, job.job_id)).status.ended:
+            return
         folder = await asyncio.to_thread(self._prepare, job)
         lost = 0
-        while not self._is_over(job):
+        while not self._is_over:
             step_before = await _last_whole_step(folder)
             exited = await self._run_worker(job, folder, lost)
-            if self._is_over(job):
+            if self._is_over:
                 break
             if exited.failure and exited.failure.full_disk:
                 raise ResourceExhausted(exited.reason)
             progressed = await _last_whole_step(folder) > step_before
             lost = 1 if progressed else lost + 1
             await self._after_loss(job, exited, lost)
-        if (ended := self._store.get(job.job_id)).status.ended:
+        if self._has_ended:
+            ended = await self._store.run(self._store.get, job.job_id)
             await asyncio.to_thread(self.ended_jobs.tidy, ended)
 
-    def _is_over(self, job: Job) -> bool:
-        return self._stopping or self._store.get(job.job_id).status.ended
+    @property
+    def _is_over(self) -> bool:
+        return self._stopping or self._has_ended
 
     async def _run_worker(self, job: Job, folder: JobFolder, lost: int) -> WorkerExit:
-        launch, hosts = await self._placement.place(job.spec, lost, lambda: self._is_over(job))
-        if self._is_over(job):  # which may have come while hosts were waited for
+        launch, hosts = await self._placement.place(job.spec, lost, lambda: self._is_over)
+        if self._is_over:  # which may have come while hosts were waited for
             return WorkerExit(code=0, failure=None)
         await self._say_if_fewer(job, launch)
         # In a thread: whoever writes at this moment is waited for.
@@ -180,9 +192,9 @@ class JobRunner:
             await self._log_event(job.job_id, Notice(message=message))
 
     async def _after_fault(self, job: Job, error: Exception) -> None:
-        """A full disk may be emptied; another fault of the service, seen again and again, is the
-        job's, and what stands behind it in the queue must not wait for ever."""
-        if isinstance(error, ResourceExhausted) or is_full_disk(error):
+        """A full disk may be emptied, and a database come back; another fault of the service, seen
+        again and again, is the job's, and what stands behind it must not wait for ever."""
+        if isinstance(error, ResourceExhausted | StoreUnavailable) or is_full_disk(error):
             return
         self._faults[job.job_id] += 1
         if self._faults[job.job_id] >= self._settings.max_attempts:

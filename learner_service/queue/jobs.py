@@ -1,10 +1,12 @@
 """The queue: jobs are written down, then run one after another."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import InvalidSpec, JobExists, MissingDataset
+from learner_service.errors import InvalidSpec, JobExists, MissingDataset, StoreUnavailable
 from learner_service.events import Event, JobEnded, JobStatus, StepDone
 from learner_service.job_folder.layout import JobFolder
 from learner_service.models import ModelList
@@ -17,7 +19,9 @@ from tally.host.disk_reserve import DiskReserve
 from tally.job.metrics import StepMetrics
 from tally.rpc.errors import InvalidArgument, ResourceExhausted
 
+_log = logging.getLogger(__name__)
 _PAGE = 500
+_PAUSE_SECONDS = 1.0
 _MOST_SEQ = 2**63 - 1  # of the database
 _EARLIER_EVENTS = 200
 
@@ -46,10 +50,13 @@ class Jobs:
         self._blobs = blobs
         self._models = models
         self._changed = asyncio.Condition()
+        self._changes = 0
         self._starting = asyncio.Lock()
         self._stopping = False
         self._reserve = DiskReserve(settings.data_dir / "reserve")
-        self._runner = JobRunner(settings, store, blobs, models, hosts=hosts, log=self._log)
+        self._runner = JobRunner(
+            settings, store, blobs, models, hosts=hosts, log=self._log_patiently
+        )
 
     async def start(self, job_id: str, spec: JobSpec) -> Job:
         """Idempotent by id and spec.
@@ -58,15 +65,15 @@ class Jobs:
         """
         spec = self._name_model(spec)
         async with self._starting:
-            existing = self._store.find(job_id)
-            if existing:
-                if existing.spec != spec:
-                    raise JobExists("job_id: there is a job with this id and another spec")
-                return existing
-            await self._check(spec)
-            job = self._store.create(job_id, spec)
-            for digest in spec.borrowed_digests():
-                self._blobs.claim(digest, job_id)
+            job = await self._store.run(self._store.find, job_id)
+            if job is None:
+                await self._check(spec)
+                job = await self._store.run(self._store.create, job_id, spec)
+            if job.spec != spec:
+                raise JobExists("job_id: there is a job with this id and another spec")
+            if not job.status.ended:
+                for digest in spec.borrowed_digests():
+                    self._blobs.claim(digest, job_id)
         await self._notify()
         return job
 
@@ -76,8 +83,11 @@ class Jobs:
         await self._check(spec)
         return spec
 
-    def earlier_steps(self, base_model: str) -> list[StepMetrics]:
+    async def earlier_steps(self, base_model: str) -> list[StepMetrics]:
         """Metrics of the last steps of the newest job that trained this model."""
+        return await self._store.run(self._earlier_steps, base_model)
+
+    def _earlier_steps(self, base_model: str) -> list[StepMetrics]:
         for job in self._store.all():
             if job.spec.base_model == base_model and job.current_step:
                 events = self._store.events(job.job_id, max(0, job.last_seq - _EARLIER_EVENTS))
@@ -128,27 +138,29 @@ class Jobs:
     def default_model(self) -> str:
         return self._models.default
 
-    def get(self, job_id: str) -> Job:
-        return self._store.get(job_id)
+    async def get(self, job_id: str) -> Job:
+        """Raises UnknownJob."""
+        return await self._store.run(self._store.get, job_id)
 
-    def all(self) -> list[Job]:
-        return self._store.all()
+    async def all(self) -> list[Job]:
+        return await self._store.run(self._store.all)
 
     async def cancel(self, job_id: str) -> Job:
         """Ends the job at once for everyone who looks; its worker saves, then stops."""
-        self._store.get(job_id)
         await self._log(job_id, JobEnded(status=JobStatus.CANCELLED))
+        job = await self.get(job_id)
         if not self._runner.stop_job(job_id):
-            await asyncio.to_thread(self._runner.ended_jobs.tidy, self._store.get(job_id))
-        return self._store.get(job_id)
+            await asyncio.to_thread(self._runner.ended_jobs.tidy, job)
+        return job
 
     async def watch(self, job_id: str, after_seq: int) -> AsyncIterator[LoggedEvent]:
         """Ends after the event that ends the job, or when the service stops."""
-        self._store.get(job_id)
+        await self.get(job_id)
         if after_seq > _MOST_SEQ:
             raise InvalidArgument(f"after_seq: expected at most {_MOST_SEQ}")
         while True:
-            events = self._store.events(job_id, after_seq, _PAGE)
+            changes = self._changes
+            events = await self._store.run(self._store.events, job_id, after_seq, _PAGE)
             for event in events:
                 yield event
                 after_seq = event.seq
@@ -156,24 +168,29 @@ class Jobs:
                 if isinstance(events[-1].event, JobEnded):
                     return
                 continue
-            async with self._changed:
-                job = self._store.get(job_id)
-                if self._stopping or (job.status.ended and job.last_seq <= after_seq):
-                    return
-                if job.last_seq <= after_seq:
-                    await self._changed.wait()
+            job = await self.get(job_id)
+            if self._stopping or (job.status.ended and job.last_seq <= after_seq):
+                return
+            if job.last_seq <= after_seq:
+                await self._wait_for_change(changes)
 
     async def run(self) -> None:
-        """Works through the queue until `stop`."""
+        """Works through the queue until `stop`; a database that is away is waited for."""
         while not self._stopping:
-            await asyncio.to_thread(self._reserve.fill)
-            queued = self._store.unfinished()
-            if queued:
-                await self._runner.run(queued[0])
-                continue
-            async with self._changed:
-                if not self._stopping and not self._store.unfinished():
-                    await self._changed.wait()
+            try:
+                await self._run_next()
+            except StoreUnavailable as error:
+                _log.warning("the queue waits: %s", error)
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _run_next(self) -> None:
+        await asyncio.to_thread(self._reserve.fill)
+        changes = self._changes
+        queued = await self._store.run(self._store.unfinished)
+        if queued:
+            await self._runner.run(queued[0])
+        elif not self._stopping:
+            await self._wait_for_change(changes)
 
     async def stop(self) -> None:
         """Stops the worker with a checkpoint; its job goes on when the service is back."""
@@ -184,19 +201,42 @@ class Jobs:
     def folder(self, job_id: str) -> JobFolder:
         return self._runner.folder(job_id)
 
-    async def _log(self, job_id: str, event: Event) -> None:
-        if await asyncio.to_thread(self._append, job_id, event):
-            await self._notify()
+    async def _log(
+        self, job_id: str, event: Event, at: datetime | None = None, again: bool = False
+    ) -> None:
+        """Writes it down, as `JobStore.append`, and tells those who watch."""
+        await self._store.run(self._append, job_id, event, at, again)
+        if isinstance(event, JobEnded):
+            self._runner.note_end(job_id)
+        await self._notify()
 
-    def _append(self, job_id: str, event: Event) -> bool:
+    async def _log_patiently(self, job_id: str, event: Event) -> None:
+        """As `_log`; waits for a database that is away, unless this service is to stop."""
+        at, again = datetime.now(UTC), False
+        while True:
+            try:
+                return await self._log(job_id, event, at, again)
+            except StoreUnavailable:
+                if self._stopping:
+                    raise
+                again = True
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _append(self, job_id: str, event: Event, at: datetime | None, again: bool) -> None:
         """A job's end is what frees room, so it has some on a full disk too."""
         try:
-            return self._store.append(job_id, event)
+            self._store.append(job_id, event, at=at, again=again)
         except ResourceExhausted:
             if not (isinstance(event, JobEnded) and self._reserve.give_up()):
                 raise
-            return self._store.append(job_id, event)
+            self._store.append(job_id, event, at=at, again=again)
+
+    async def _wait_for_change(self, changes: int) -> None:
+        """Until there were more than `changes`, which was read before the database was asked."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._changes > changes)
 
     async def _notify(self) -> None:
         async with self._changed:
+            self._changes += 1
             self._changed.notify_all()

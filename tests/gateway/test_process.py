@@ -136,6 +136,16 @@ async def test_a_database_of_a_later_release_is_refused_in_a_sentence(tmp_path):
     assert "Traceback" not in said
 
 
+async def test_a_database_that_is_away_ends_the_start_with_a_sentence(tmp_path):
+    nobody = "postgresql://nobody:hidden@127.0.0.1:1/none"
+    flags = ("--port", "0", "--data-dir", str(tmp_path), "--database-url", nobody)
+    code, said = await run("gateway", *flags)
+    assert code == 1
+    assert "the database is busy or away (OperationalError); try again" in said
+    assert "Traceback" not in said
+    assert "hidden" not in said
+
+
 def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("TALLY_GATEWAY_REWARD__TIMEOUT_SECONDS", "3")
     monkeypatch.setenv("TALLY_GATEWAY_MAX_ROWS", "7")

@@ -24,9 +24,11 @@ from tests.waiting import PATIENCE_SECONDS
 ROOT = Path(__file__).parents[3]
 
 
-def start_learner(data_dir: Path, model: str = "Qwen/Qwen2.5-VL-3B") -> subprocess.Popen[str]:
+def start_learner(
+    data_dir: Path, model: str = "Qwen/Qwen2.5-VL-3B", *options: str
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "learner_service", "--server.port", "0"]
-    command += ["--data-dir", str(data_dir), "--models", json.dumps([model])]
+    command += ["--data-dir", str(data_dir), "--models", json.dumps([model]), *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -108,6 +110,15 @@ def test_a_database_of_a_later_release_is_refused_in_a_sentence(tmp_path: Path):
     _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 1
     assert "start the release that wrote it" in said
+    assert "Traceback" not in said
+
+
+def test_a_database_that_is_away_ends_the_start_with_a_sentence(tmp_path: Path):
+    nobody = "postgresql://nobody@127.0.0.1:1/none"
+    process = start_learner(tmp_path, "Qwen/Qwen2.5-VL-3B", "--database-url", nobody)
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert said.splitlines()[-1] == "the learner's database is busy or away; try again"
     assert "Traceback" not in said
 
 
