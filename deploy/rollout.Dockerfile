@@ -24,7 +24,7 @@ RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info rollout_service \
        tally/__init__.py tally/py.typed \
        tally/blob tally/families tally/host tally/learner tally/reward tally/rollout \
-       tally/rpc tally/torch_compat tally/weights \
+       tally/rpc tally/text tally/torch_compat tally/weights \
        /app
 
 FROM python:3.11.14-slim-bookworm

@@ -14,19 +14,21 @@ SERVICES = {"reward_service", "rollout_service", "learner_service", "gateway"}
 MODEL_CODE = {"tally.families", "tally.torch_compat", "tally.weights"}
 CONTRACTS = {"tally.blob", "tally.learner", "tally.reward", "tally.rollout"}
 MAY_IMPORT = {
-    "tally.rpc": CONTRACTS,
-    "tally.cli": {"tally.host", "tally.samples"},
+    "tally.rpc": {"tally.text", *CONTRACTS},
+    "tally.cli": {"tally.host", "tally.samples", "tally.text"},
     "tally.database": {"tally.rpc"},
     "tally.host": set(),
+    "tally.text": set(),
     "tally.samples": {"tally.families", "tally.torch_compat"},
     "tally.torch_compat": set(),
     "tally.families": set(),
     "tally.weights": {"tally.families", "tally.host", "tally.torch_compat"},
     "tally.job": set(),
-    "reward_service": {"tally.rpc", *CONTRACTS},
+    "reward_service": {"tally.rpc", "tally.text", *CONTRACTS},
     "rollout_service": {
         "tally.host",
         "tally.rpc",
+        "tally.text",
         "tally.torch_compat",
         "tally.families",
         "tally.weights",
@@ -37,12 +39,13 @@ MAY_IMPORT = {
         "tally.host",
         "tally.rpc",
         "tally.job",
+        "tally.text",
         "tally.torch_compat",
         "tally.families",
         "tally.weights",
         *CONTRACTS,
     },
-    "gateway": {"tally.database", "tally.host", "tally.rpc", "tally.job", *CONTRACTS},
+    "gateway": {"tally.database", "tally.host", "tally.rpc", "tally.job", "tally.text", *CONTRACTS},
 }
 # Longer than 250 lines for a reason: the step of an algorithm reads best in one place.
 REASONED = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
 from learner_service.evaluation.report_page import render
 from tally.job.comparison import Comparison
+from tally.text.sinks import to_cell
 
 JSON_NAME = "evaluation.json"
 CSV_NAME = "evaluation.csv"
@@ -25,7 +26,6 @@ CSV_COLUMNS = (
     "difference",
     "reward",
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write_report(
@@ -62,16 +62,11 @@ def _lines(one: RowAnswers) -> Iterator[tuple[object, ...]]:
         score = answered.score
         yield (
             one.row.number,
-            _harmless(one.row.question),
+            to_cell(one.row.question),
             one.row.true_count,
             model,
-            _harmless(answered.text),
+            to_cell(answered.text),
             score.count,
             score.difference,
             score.reward,
         )
-
-
-def _harmless(text: str) -> str:
-    """What a spreadsheet would take for a formula gets an apostrophe before it."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text

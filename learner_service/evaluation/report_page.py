@@ -10,6 +10,7 @@ from PIL import Image
 
 from learner_service.evaluation.comparison import SCORES
 from tally.job.comparison import Comparison, IntervalScores, Matrix
+from tally.text.sinks import to_page
 
 _PICTURE_PIXELS = 240
 _LABELS = {
@@ -30,6 +31,8 @@ def render(comparison: Comparison, about: dict[str, str], pictures: Sequence[byt
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        # Not what macros made, which is HTML already.
+        finalize=lambda value: to_page(value) if type(value) is str else value,
     )
     environment.filters["percent"] = _percent
     template = environment.get_template("report.html.j2")

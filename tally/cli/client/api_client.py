@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from tally.cli.errors import GatewayUnreachable, RequestRefused
+from tally.text.sinks import to_line
 
 Json = dict[str, Any]
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -222,8 +223,8 @@ def _refusal(response: httpx.Response) -> str:
     """The server's `detail` and one line for each of its `errors`."""
     try:
         answer = response.json()
-        detail = str(answer["detail"])
-        faults = [f"{e['where']}: {e['message']}" for e in answer.get("errors") or []]
+        detail = to_line(str(answer["detail"]))
+        faults = [to_line(f"{e['where']}: {e['message']}") for e in answer.get("errors") or []]
     except (ValueError, KeyError, TypeError):
         return f"The gateway answered {response.status_code} {response.reason_phrase}."
     return "\n".join([detail, *(f"  {fault}" for fault in faults if fault != detail)])

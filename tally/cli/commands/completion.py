@@ -7,6 +7,7 @@ import typer
 from tally.cli.client.api_client import DEFAULT_URL, ApiClient
 from tally.cli.client.settings_schema import describe, settings_of
 from tally.cli.errors import CliError
+from tally.text.sinks import to_line
 
 # Someone waits at a prompt.
 _TIMEOUT_SECONDS = 2.0
@@ -41,7 +42,8 @@ def _ask_for_offers(
     url, token = options.get("url") or DEFAULT_URL, options.get("token")
     try:
         with ApiClient(url, token, timeout_seconds=_TIMEOUT_SECONDS) as client:
-            return [offer for offer in ask(client) if offer[0].startswith(incomplete)]
+            offers = [(to_line(name), to_line(what)) for name, what in ask(client)]
+            return [offer for offer in offers if offer[0].startswith(incomplete)]
     except CliError:
         return []
 

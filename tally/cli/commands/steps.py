@@ -9,7 +9,8 @@ from tally.cli.client.api_client import Json
 from tally.cli.commands.context import AsJson, JobId, open_client
 from tally.cli.errors import CliError
 from tally.cli.files import make_folder
-from tally.cli.show.output import one_line, print_json, print_table, say
+from tally.cli.show.output import print_json, print_table, say
+from tally.text.sinks import to_line
 
 _COLUMNS = {
     "step": "step",
@@ -81,12 +82,12 @@ def _parts(steps: list[Json]) -> list[tuple[str, str]]:
 
 
 def _say_group(group: Json) -> None:
-    asked = one_line(group["question"])
+    asked = to_line(group["question"])
     say(f"  row {group['row']}: {asked} (true count {group['true_count']})")
     for given in group["answers"]:
         count = "–" if given["count"] is None else given["count"]
         reward = _figure(given["reward"]) or "–"
-        say(f"    {count:>5}  reward {reward:>6}  {one_line(given['text'])}")
+        say(f"    {count:>5}  reward {reward:>6}  {to_line(given['text'])}")
 
 
 def _draw(steps: list[Json], path: Path, job_id: str) -> None:

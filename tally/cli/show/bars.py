@@ -18,6 +18,7 @@ from rich.text import Text
 from tally.cli.client.api_client import ApiClient
 from tally.cli.client.download import download
 from tally.cli.show.output import error_console
+from tally.text.sinks import to_line
 
 
 @contextmanager
@@ -51,7 +52,7 @@ class _Sending(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         doing = "Checking" if task.finished else "Sending"
-        return Text(f"{doing} {task.description}")
+        return Text(to_line(f"{doing} {task.description}"))
 
 
 def _bar(*columns: ProgressColumn) -> Progress:

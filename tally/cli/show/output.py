@@ -1,6 +1,5 @@
 """How commands print: tables for people, JSON for programs, errors on standard error."""
 
-import json
 from typing import Any
 
 import typer
@@ -8,13 +7,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tally.text.sinks import to_json, to_line, to_terminal
+
 console = Console(highlight=False)
 error_console = Console(stderr=True, highlight=False)
 
 
 def say(text: str, shown_on: Console = console) -> None:
-    """One line as it is: no markup, no wrapping."""
-    shown_on.print(text, markup=False, soft_wrap=True)
+    """Lines as they are: no markup, no wrapping, and nothing that a terminal would obey."""
+    shown_on.print(to_terminal(text), markup=False, soft_wrap=True)
 
 
 def say_error(text: str) -> None:
@@ -22,12 +23,13 @@ def say_error(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    typer.echo(to_json(value))
 
 
 def print_table(columns: list[str], rows: list[list[Any]]) -> None:
     """A table; None is an empty cell. Standard output that is no terminal gets plain columns."""
-    cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
+    columns = [to_line(column) for column in columns]
+    cells = [["" if cell is None else to_line(str(cell)) for cell in row] for row in rows]
     if not console.is_terminal:
         for line in [columns, *cells]:
             typer.echo("\t".join(line))
@@ -39,9 +41,3 @@ def print_table(columns: list[str], rows: list[list[Any]]) -> None:
     for row in cells:
         table.add_row(*map(Text, row))
     console.print(table)
-
-
-def one_line(text: str) -> str:
-    """What a model or a stranger wrote, without line breaks and terminal codes."""
-    words = "".join(mark if mark.isprintable() else " " for mark in text).split()
-    return " ".join(words)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tally.cli.client.job_state import JobState
 from tally.cli.show.output import console, say
+from tally.text.sinks import to_line
 
 _LINE_EVERY_SECONDS = 10.0
 
@@ -34,7 +35,7 @@ class _BarAndFigures(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield self.make_tasks_table(self.tasks)
-        yield Text(self.figures)
+        yield Text(to_line(self.figures))
 
 
 class LiveDisplay:
@@ -60,7 +61,7 @@ class LiveDisplay:
         self._progress.update(self._task, completed=done, total=total or None)
 
     def remark(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, soft_wrap=True)
+        say(text, self._progress.console)
 
 
 class PlainDisplay:

@@ -68,7 +68,7 @@ def test_a_line_has_the_answer_and_how_it_was_scored():
     ]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " ="])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " =", "＝", "\u200b＠"])
 def test_a_formula_is_made_harmless(start: str):
     from dataclasses import replace
 
