@@ -5,9 +5,8 @@ linear layers of the language model come out of here.
 """
 
 import json
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,8 @@ from tally.families.family import Family
 _CONFIG_KEY = "adapter_config"
 _KEY = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<side>[AB])\.weight")
 _DTYPES = ("F32", "F16", "BF16")
+_NOT_WHOLE = "adapter: not a whole safetensors file"
+_MOST_HEADER_BYTES = 16 * 1024**2
 _LARGEST_ALPHA = 65_536
 _LARGEST_WEIGHT = 1e6
 _LARGEST_CHANGE = 1e4
@@ -77,10 +78,12 @@ def adaptable_layers(model: nn.Module, family: Family) -> dict[str, nn.Linear]:
 def read_adapter(path: Path, layers: Mapping[str, nn.Linear], max_rank: int) -> LoraWeights:
     """Weights of the adapter in `path` for `layers`; raises BadAdapter, saying what is wrong."""
     try:
+        _check_header_size(path)
         with safe_open(path, framework="pt") as file:
             config = _config((file.metadata() or {}).get(_CONFIG_KEY), max_rank)
             modules = _modules(file.keys(), layers)
-            _check_targets(config["target_modules"], config.get("exclude_modules"), modules, layers)
+            targets, excluded = config.get("target_modules"), config.get("exclude_modules")
+            _check_targets(targets, excluded, modules, layers)
             for side in "AB":
                 _check_shapes(file, modules, layers, side, config["r"])
             structure = LoraStructure(
@@ -92,7 +95,14 @@ def read_adapter(path: Path, layers: Mapping[str, nn.Linear], max_rank: int) -> 
                 b_by_module={module: _weight(file, module, "B") for module in modules},
             )
     except (SafetensorError, OSError) as error:
-        raise BadAdapter("adapter: not a whole safetensors file") from error
+        raise BadAdapter(_NOT_WHOLE) from error
+
+
+def _check_header_size(path: Path) -> None:
+    """Before the header is parsed, which takes many times its bytes."""
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > _MOST_HEADER_BYTES:
+            raise BadAdapter(f"{_NOT_WHOLE} with a header of at most {_MOST_HEADER_BYTES:,} bytes")
 
 
 def check_magnitude(weights: LoraWeights) -> None:
@@ -143,7 +153,7 @@ def _require(holds: bool, field: str, expected: str) -> None:
 
 
 def _between(value: Any, above: float, below: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and above < value < below
+    return type(value) in (int, float) and above < value < below  # NaN is neither
 
 
 def _is_hub_name(name: Any) -> bool:
@@ -175,8 +185,8 @@ def _check_targets(
     for ever: with one, a projection that is adapted must be adapted in every layer.
     """
     if isinstance(targets, list) and all(isinstance(one, str) for one in targets):
-        names = tuple(targets)
-        expected = {m for m in layers if m in names or m.endswith(tuple(f".{n}" for n in names))}
+        names = set(targets)
+        expected = {layer for layer in layers if not names.isdisjoint(_endings(layer))}
     elif isinstance(targets, str):
         kinds = tuple({f".{module.rpartition('.')[2]}" for module in modules})
         expected = {module for module in layers if module.endswith(kinds)}
@@ -187,6 +197,13 @@ def _check_targets(
         raise BadAdapter(f"adapter: missing key {_key(min(missing), 'A')!r}")
     if extra := set(modules) - expected:
         raise BadAdapter(f"adapter: {min(extra)!r} is not among its target_modules")
+
+
+def _endings(layer: str) -> Iterator[str]:
+    """The layer's name, and what is left of it behind each dot."""
+    while layer:
+        yield layer
+        layer = layer.partition(".")[2]
 
 
 def _check_shapes(

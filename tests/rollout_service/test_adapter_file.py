@@ -1,7 +1,9 @@
 """An adapter file of a stranger: whole and plain it is read, a hostile one is refused."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -37,6 +39,7 @@ def read(data: bytes, reference: Reference, folder: Path) -> None:
         b"",
         b"\xff" * 64,
         (2**62).to_bytes(8, "little") + b"{}",
+        (17 * 2**20).to_bytes(8, "little") + b"{}".ljust(17 * 2**20),
         (2).to_bytes(8, "little") + b"[]",
         (80).to_bytes(8, "little")
         + b'{"a":{"dtype":"F32","shape":[9223372036854775807,9],"data_offsets":[0,4]}}'.ljust(80),
@@ -102,6 +105,9 @@ def test_hostile_weights(reference, tensors, tmp_path, change, message):
         ({"r": "4"}, "r"),
         ({"lora_alpha": float("nan")}, "lora_alpha"),
         ({"lora_alpha": -1}, "lora_alpha"),
+        ({"lora_alpha": 10**400}, "lora_alpha"),
+        ({"lora_alpha": float("inf")}, "lora_alpha"),
+        ({"lora_dropout": -(10**400)}, "lora_dropout"),
         ({"lora_dropout": 2}, "lora_dropout"),
         ({"base_model_name_or_path": "/etc/passwd"}, "base_model_name_or_path"),
         ({"base_model_name_or_path": "../policy"}, "base_model_name_or_path"),
@@ -114,6 +120,7 @@ def test_hostile_weights(reference, tensors, tmp_path, change, message):
         ({"target_modules": None}, "target_modules"),
         ({"target_modules": ["q_proj"]}, "target_modules"),
         ({"target_modules": [1]}, "target_modules"),
+        ({"target_modules": [f"no_{n}" for n in range(200_000)]}, "target_modules"),
     ],
 )
 def test_a_hostile_configuration(reference, tensors, tmp_path, changes, field):
@@ -150,3 +157,49 @@ def test_peft_s_own_configuration_is_accepted(reference, tmp_path):
     }
     config = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
     read(adapter_bytes(adapter_tensors(adapted), config), reference, tmp_path)
+
+
+HOSTILE_VALUES = [
+    None, True, 0, -1, 2**63, 10**400, 1e308, float("nan"), float("inf"), "", "x" * 10_000,
+    "\x00", "\x1b[31m", "\ud800", [], [[]], [None], {}, {"": {}}, {"a": [{}]},
+]  # fmt: skip
+
+
+def _mutated(value: Any, random: Random) -> Any:
+    """The JSON value with something in it replaced, left out, or added."""
+    if isinstance(value, dict) and value and random.random() < 0.8:
+        key = random.choice(sorted(value))
+        changed = {k: v for k, v in value.items() if k != key}
+        match random.randrange(4):
+            case 0:
+                return changed
+            case 1:
+                return changed | {random.choice(["", "x" * 5000, "__metadata__"]): value[key]}
+        return changed | {key: _mutated(value[key], random)}
+    if isinstance(value, list) and value and random.random() < 0.6:
+        place = random.randrange(len(value))
+        return [*value[:place], _mutated(value[place], random), *value[place + 1 :]]
+    return random.choice(HOSTILE_VALUES)
+
+
+@pytest.mark.parametrize("part", ["header", "configuration"])
+def test_whatever_is_changed_it_is_read_or_refused(reference, tensors, tmp_path, part):
+    """Seeded: 300 changes of the header and of the configuration."""
+    random, refused = Random(f"adapter {part}"), 0
+    whole = adapter_bytes(tensors, adapter_config())
+    header_bytes = int.from_bytes(whole[:8], "little")
+    for _ in range(300):
+        header = json.loads(whole[8 : 8 + header_bytes])
+        if part == "header":
+            header = _mutated(header, random)
+        else:
+            metadata = header["__metadata__"]
+            config = _mutated(json.loads(metadata["adapter_config"]), random)
+            metadata["adapter_config"] = json.dumps(config)
+        text = json.dumps(header).encode()
+        data = len(text).to_bytes(8, "little") + text + whole[8 + header_bytes :]
+        try:
+            read(data, reference, tmp_path)
+        except BadAdapter:
+            refused += 1
+    assert refused > 150
