@@ -73,7 +73,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             wake=wakeups.wake,
         )
         stack.push_async_callback(followers.close)
-        for work in (followers.adopt(), wakeups.poll(), access.watch()):
+        for work in (followers.adopt(), wakeups.poll(), access.watch(), storage.keep_reserve()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         checker = Checker(settings)
         stack.callback(checker.close)

@@ -1,5 +1,6 @@
 """The data folder: staging (swept at start), datasets and reports by digest, the rest by id."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -8,8 +9,11 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tally.host.disk_reserve import DiskReserve
 from tally.host.locks import share, try_lock
 from tally.rpc.digests import digest_of_file
+
+_RESERVE_SECONDS = 60.0
 
 
 class NamedFiles(NamedTuple):
@@ -35,6 +39,7 @@ class Storage:
             self.reports_dir, self.adapters_dir,
         ):  # fmt: skip
             folder.mkdir(parents=True, exist_ok=True)
+        self.reserve = DiskReserve(data_dir / "reserve")
         self._lock = (data_dir / "gateways.lock").open("a")
 
     def sweep(self, find_named: Callable[[], NamedFiles]) -> None:
@@ -58,6 +63,12 @@ class Storage:
             for path in folder.iterdir():
                 if path.stem not in known:
                     _remove(path)
+
+    async def keep_reserve(self) -> None:
+        """Runs on: keeps some room for when the disk is full, as soon as there is enough again."""
+        while True:
+            await asyncio.to_thread(self.reserve.fill)
+            await asyncio.sleep(_RESERVE_SECONDS)
 
     def close(self) -> None:
         self._lock.close()
