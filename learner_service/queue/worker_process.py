@@ -3,16 +3,14 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from learner_service.errors import LESS_MEMORY
 from learner_service.events import Event, WorkerFailed, from_json
 from learner_service.job_folder.task import WorkerTask
+from learner_service.process_end import MemoryWatch, describe_end
 from learner_service.settings import SECRET_VARIABLE
-from tally.host.memory import memory_kills
 from tally.host.torchrun import ADDRESS_VARIABLES, RANK_VARIABLES
 
 _log = logging.getLogger(__name__)
@@ -32,12 +30,7 @@ class WorkerExit:
     def reason(self) -> str:
         if self.failure:
             return self.failure.message
-        if self.code != -signal.SIGKILL:
-            return f"the worker ended unexpectedly (exit code {self.code})"
-        if self.memory_ran_out is False:
-            return "the worker was killed from outside (signal 9)"
-        why = "because" if self.memory_ran_out else "most likely because"
-        return f"the worker was killed, {why} memory ran out; {LESS_MEMORY}"
+        return f"the worker {describe_end(self.code, self.memory_ran_out)}"
 
 
 def _environment(task: WorkerTask) -> dict[str, str]:
@@ -64,7 +57,7 @@ class WorkerProcess:
 
     async def run(self, on_event: Callable[[Event], Awaitable[None]]) -> WorkerExit:
         """Starts the process, hands on its events in order, and waits for its end."""
-        task_file, kills_before = self._task.write(), memory_kills()
+        task_file, memory = self._task.write(), MemoryWatch()
         read_descriptor, write_descriptor = os.pipe()
         try:
             with self._task.folder.worker_log.open("ab") as log:
@@ -94,8 +87,7 @@ class WorkerProcess:
                 self._process.kill()
             if self._stopping:
                 self._stopping.cancel()
-        ran_out = None if kills_before is None else memory_kills() != kills_before
-        return WorkerExit(code=code, failure=failure, memory_ran_out=ran_out)
+        return WorkerExit(code=code, failure=failure, memory_ran_out=memory.ran_out)
 
     async def _listen(
         self, descriptor: int, on_event: Callable[[Event], Awaitable[None]]

@@ -1,7 +1,6 @@
 """What a worker that gives up tells the service."""
 
 import os
-import signal
 
 import torch
 
@@ -27,15 +26,3 @@ def describe_failure(error: Exception) -> WorkerFailed:
         return WorkerFailed(message=str(error), retryable=False)
     message = f"the worker failed with {type(error).__name__}; its log says more"
     return WorkerFailed(message=message, retryable=True)
-
-
-def describe_exit(code: int) -> str:
-    """How a process ended that said nothing itself, by its exit code; a signal is negative.
-
-    Example:
-        >>> describe_exit(-11)
-        'ended (signal 11)'
-    """
-    if code == -signal.SIGKILL:
-        return f"ended (signal 9), most likely because memory ran out; {LESS_MEMORY}"
-    return f"ended (signal {-code})" if code < 0 else f"ended (exit code {code})"

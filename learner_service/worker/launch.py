@@ -18,7 +18,8 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from learner_service.events import WorkerFailed, to_json
 from learner_service.job_folder.task import Launch, WorkerTask
-from learner_service.worker.failures import LOST_OTHERS, describe_exit
+from learner_service.process_end import MemoryWatch, describe_end
+from learner_service.worker.failures import LOST_OTHERS
 from learner_service.worker.rank_failure import read_failure
 from tally.rpc.logs import configure_logging
 
@@ -44,13 +45,14 @@ def main(task_file: Path, events: str) -> None:
 
 def _run(config: LaunchConfig, command: list[str], launch: Launch, descriptor: int) -> int:
     """Runs the ranks of this host; the exit code. Says what went wrong, if it knows."""
+    memory = MemoryWatch()
     try:
         elastic_launch(config, sys.executable)(*command)
         return 0
     except SignalException:
         return 0  # the ranks were stopped, as was asked
     except ChildFailedError as error:
-        failure = _first_failure(error.failures.items(), launch)
+        failure = _first_failure(error.failures.items(), launch, memory)
     except Exception:
         _log.exception("the processes of the job did not meet")
         failure = WorkerFailed(message=_DID_NOT_MEET, retryable=True)
@@ -102,13 +104,14 @@ def _prepare_environment(task: WorkerTask, processes: int) -> None:
 
 
 def _first_failure(
-    failures: Iterable[tuple[int, ProcessFailure]], launch: Launch
+    failures: Iterable[tuple[int, ProcessFailure]], launch: Launch, memory: MemoryWatch
 ) -> WorkerFailed | None:
     """Of the ranks here the first that ended, but for those that only lost others."""
     for rank, failure in failures:
         if failure.exitcode != LOST_OTHERS:
             who = f"rank {rank} of {launch.processes} on {socket.gethostname()}"
+            end = describe_end(failure.exitcode, memory.ran_out)
             return read_failure(failure.error_file) or WorkerFailed(
-                message=f"{who} {describe_exit(failure.exitcode)}", retryable=True
+                message=f"{who} {end}", retryable=True
             )
     return None

@@ -1,5 +1,6 @@
 """A worker as a process, from the service's side."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 
 from learner_service.job_folder.task import WorkerTask
 from learner_service.queue import worker_process
+from learner_service.queue.job_processes import JobProcesses
 from learner_service.queue.worker_process import WorkerProcess
 from tests.learner_service.made_up_task import made_up_task
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,6 +32,17 @@ async def test_a_stop_that_comes_before_there_is_a_process_is_kept(
     # Before there is a handler the signal ends it; afterwards it leaves by itself.
     assert exited.code in (-signal.SIGTERM, 0)
     assert exited.failure is None
+
+
+async def test_a_worker_that_is_killed_from_outside_is_not_said_to_lack_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    processes = JobProcesses(made_up_task(tmp_path), PATIENCE_SECONDS)
+    running = asyncio.create_task(processes.run(ignore))
+    await eventually(lambda: processes._own._process)
+    processes._own._process.kill()
+    assert (await running).reason == "the worker was killed from outside (signal 9)"
 
 
 async def test_what_a_torchrun_above_says_is_not_handed_on(

@@ -46,7 +46,7 @@ def test_a_full_disk_is_told_apart_from_what_the_job_is_to_blame_for(error: Exce
 def test_a_killed_worker_most_likely_ran_out_of_memory():
     assert "most likely because memory ran out" in WorkerExit(code=-9, failure=None).reason
     ran_out = WorkerExit(code=-9, failure=None, memory_ran_out=True)
-    assert "killed, because memory ran out; reduce batch_size" in ran_out.reason
+    assert "killed (signal 9), because memory ran out; reduce batch_size" in ran_out.reason
     killed = WorkerExit(code=-9, failure=None, memory_ran_out=False)
     assert killed.reason == "the worker was killed from outside (signal 9)"
     assert "exit code 3" in WorkerExit(code=3, failure=None).reason

@@ -86,7 +86,7 @@ def test_a_rank_that_is_killed_ends_the_others_and_is_named(launched: Launched):
     assert launched.wait() == 1
     (failure,) = launched.failures()
     assert failure.message.startswith("rank 1 of 2 on ")
-    assert "ended (signal 9), most likely because memory ran out" in failure.message
+    assert "was killed from outside (signal 9)" in failure.message
     assert failure.retryable
     assert has_ended(first)
 
