@@ -1,0 +1,84 @@
+"""Four services as processes that are started again whenever they end."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tally.cli.stack.services import DEFAULT_MODEL, free_ports, plan_services
+from tally.cli.stack.stack_secret import write_secret
+from tally.cli.stack.supervisor import Supervisor
+
+# Random blows are no reason to give a job up: what ends badly is then a fault of the stack.
+_PATIENT = {
+    "TALLY_LEARNER_MAX_ATTEMPTS": "1000",
+    "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": "3600",
+    "TALLY_LEARNER_TORCH_THREADS": "1",
+}
+
+
+class RunningStack:
+    """Where it answers and writes; the supervisor has a thread of its own, which starts
+    everything, since Linux ends services with the thread that started them."""
+
+    def __init__(self, data_dir: Path) -> None:
+        [port] = free_ports(1)
+        self.data_dir = data_dir
+        self.url = f"http://127.0.0.1:{port}"
+        self._over = threading.Event()
+        self._ready = threading.Event()
+        write_secret(data_dir)
+        planned = plan_services(
+            data_dir=data_dir,
+            model=DEFAULT_MODEL,
+            host="127.0.0.1",
+            port=port,
+            engine="transformers",
+            use_4bit=False,
+        )
+        self._supervisor = Supervisor(
+            [replace(one, environment={**one.environment, **_PATIENT}) for one in planned],
+            data_dir / "logs",
+            stopped=self._over.is_set,
+            report=lambda text: None,
+            restarts=10**9,
+        )
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    def pid(self, service: str) -> int:
+        [process] = [one for one in self._supervisor.processes if one.service.name == service]
+        return process.pid or 0
+
+    def is_healthy(self) -> bool:
+        return all(one.service.is_healthy() for one in self._supervisor.processes)
+
+    def _run(self) -> None:
+        try:
+            self._supervisor.start()
+            self._ready.set()
+            self._supervisor.run()
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+        finally:
+            self._supervisor.stop()
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """All services are healthy when the context begins, and have ended when it has."""
+        self._thread.start()
+        try:
+            self._ready.wait()
+            if self._error:
+                raise self._error
+            yield
+        finally:
+            self._over.set()
+            self._thread.join()
+
+    def wait_until_healthy(self) -> None:
+        while not self.is_healthy():
+            time.sleep(0.1)

@@ -1,0 +1,56 @@
+"""What was acknowledged against what is there."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from bench.faults.acknowledged import Acknowledged, JobRecord
+from bench.faults.user import STEPS, User
+
+_FIRST_ROW = 2
+
+
+def judge(user: User, acknowledged: Acknowledged, reference: dict[int, str]) -> dict[str, int]:
+    """How often each promise was broken; `reference` has adapters of undisturbed jobs."""
+    listed = user.ask("GET", "/jobs").json()
+    ids = [job["job_id"] for job in listed]
+    records = acknowledged.jobs
+    return {
+        "jobs_lost": sum(record.job_id not in ids for record in records),
+        "jobs_doubled": len(ids) - len({job["job_name"] for job in listed}),
+        "jobs_failed": sum(record.ended == "failed" for record in records),
+        "cancels_lost": sum(r.cancelled and r.ended == "failed" for r in records),
+        "events_missing": sum(record.events_missing for record in records),
+        "events_twice": sum(record.events_seen_twice for record in records),
+        "steps_out_of_order": sum(not _is_in_order(record) for record in records),
+        "other_adapters": sum(_has_other_adapter(record, reference) for record in records),
+        "uploads_lost": sum(not _is_there(user, *one) for one in acknowledged.uploads.items()),
+        "comparisons_lost": len(list(_lost_comparisons(user, acknowledged))),
+        "answers_500": acknowledged.answers[500],
+    }
+
+
+def _is_in_order(record: JobRecord) -> bool:
+    """Each step once, to the last one where the job is completed."""
+    steps = record.steps
+    gapless = steps == list(range(steps[0], steps[0] + len(steps))) if steps else True
+    return gapless and (record.ended != "completed" or steps[-1:] == [STEPS])
+
+
+def _has_other_adapter(record: JobRecord, reference: dict[int, str]) -> bool:
+    return record.ended == "completed" and record.adapter_digest != reference[record.variant]
+
+
+def _is_there(user: User, file_id: str, picture_digest: str) -> bool:
+    answer = user.ask("GET", f"/files/{file_id}/images/{_FIRST_ROW}")
+    return hashlib.sha256(answer.content).hexdigest() == picture_digest
+
+
+def _lost_comparisons(user: User, acknowledged: Acknowledged) -> Iterator[str]:
+    for evaluation_id in acknowledged.comparisons:
+        answer: httpx.Response = user.ask("GET", f"/evaluations/{evaluation_id}")
+        found: dict[str, Any] = answer.json()
+        if found.get("status") != "completed":
+            yield evaluation_id
