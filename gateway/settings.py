@@ -127,7 +127,7 @@ class GatewaySettings(DatabaseSettings):
         1_000, ge=1, description="Requests in progress at once, event streams too; more get 503."
     )
     max_requests_per_second: int = Field(
-        500, ge=1, description="Requests of a token at an address, on average; more get 429."
+        1_000, ge=1, description="Requests of a token at an address, on average; more get 429."
     )
 
     max_event_streams: int = Field(500, ge=1, description="Event streams at once; more get 503.")

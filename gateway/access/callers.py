@@ -47,3 +47,5 @@ class Caller(NamedTuple):
 
 
 OPERATOR = Caller("operator", NOBODY, Role.OPERATOR)
+# Where no token is needed, everybody is an operator.
+ANYONE = Caller("", NOBODY, Role.OPERATOR)

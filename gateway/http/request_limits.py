@@ -1,8 +1,8 @@
 """How many requests, as ASGI middleware: at once (503), and of one sender in a while (429)."""
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.access.callers import Caller
+from gateway.access.callers import ANYONE, Caller
 from gateway.access.rate import Rate
 from gateway.errors import ApiError, Busy, TooMany
 from gateway.http.bodies import send_error
@@ -31,6 +31,8 @@ class RequestLimits:
         except ApiError as refusal:
             await send_error(send, refusal)
             return
+        if scope["state"].get("caller") == ANYONE:
+            receive = _give_way(scope["state"]["slot"], receive)
         await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
@@ -46,3 +48,22 @@ class RequestLimits:
         slot: Slot = scope["state"]["slot"]
         if caller is not None and not slot.take():
             raise Busy("too many requests are in progress; try again", headers={"Retry-After": "2"})
+
+
+def _give_way(slot: Slot, receive: Receive) -> Receive:
+    """While the body of one without a token is awaited, their connection gives way to others."""
+    ended = False
+
+    async def receive_giving_way() -> Message:
+        nonlocal ended
+        if ended:
+            return await receive()
+        slot.leave()
+        try:
+            message = await receive()
+        finally:
+            slot.take()
+        ended = not message.get("more_body", False)
+        return message
+
+    return receive_giving_way

@@ -154,6 +154,31 @@ async def test_a_token_is_asked_for_and_opens_everything(
         await expect(picture).not_to_have_js_property("naturalWidth", 0)
 
 
+async def test_a_readers_token_shows_all_and_says_why_it_starts_and_ends_nothing(
+    browser: Browser, data: Path, tmp_path: Path
+):
+    learner = FakeLearner()
+    learner.hold.clear()
+    async with (
+        running_gateway(tmp_path / "data", learner) as gateway,
+        visitor(browser, f"http://127.0.0.1:{gateway.port}") as visit,
+    ):
+        gateway.client.headers.update(await gateway.new_token("alice", "writer"))
+        reader = await gateway.new_token("alice-looks", "reader", owner="alice")
+        job_id = await gateway.start_job()
+        await visit.page.goto(f"{visit.url}/ui#/jobs/{job_id}")
+        await visit.page.locator("dialog input").fill(reader["Authorization"].split()[1])
+        await visit.press(WORDS("token.ok"))
+        why = "Authorization: this token reads only; use one with the role writer"
+        await visit.press(WORDS("job.cancel"))
+        await expect(visit.by_text(why)).to_be_visible()
+        assert (await gateway.job(job_id))["status"] == "training"
+        await visit.open("/")
+        await visit.drop(data / "training_data.zip")
+        await expect(visit.page.get_by_role("alert")).to_have_text(why)
+        learner.hold.set()
+
+
 async def test_without_the_chart_library_the_page_says_so_and_goes_on(
     browser: Browser, data: Path, tmp_path: Path, monkeypatch
 ):

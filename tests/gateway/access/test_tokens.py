@@ -107,6 +107,20 @@ async def test_wrong_tokens_are_logged_without_themselves_and_limited(gateway, c
     assert (await gateway.client.get("/jobs", headers=good)).status_code == 200
 
 
+@pytest.mark.parametrize(("trusted", "held_up"), [([], True), (["127.0.0.0/8"], False)])
+async def test_only_a_trusted_proxy_says_whom_it_speaks_for(
+    start_gateway, settings, trusted, held_up
+):
+    async with start_gateway(settings.model_copy(update={"trusted_proxies": trusted})) as gateway:
+        await gateway.new_token("alice", "writer")
+        wrong = {"Authorization": "Bearer guess"}
+        for sender in ("192.0.2.1", "192.0.2.2"):
+            headers = wrong | {"X-Forwarded-For": sender}
+            asked = range(gateway.settings.max_failed_attempts)
+            answers = [await gateway.client.get("/jobs", headers=headers) for _ in asked]
+        assert (answers[-1].status_code == 429) == held_up
+
+
 @pytest.mark.parametrize(
     "given", ["", "Bearer", "Basic YTpi", "bearer\ttoken", "tally_x", "Bearer \xff"]
 )

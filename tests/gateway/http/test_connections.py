@@ -107,13 +107,14 @@ async def hold(port: int, number: int, data: bytes, stack: contextlib.AsyncExitS
         (head("POST /upload-data", LENGTH) + b"x", "s3cret"),
         (head("GET /ui/", LENGTH), "s3cret"),
         (head("POST /nowhere", LENGTH), None),
+        (head("POST /train", LENGTH) + b"{", None),
     ],
 )
 async def test_thousands_without_a_token_shut_nobody_out(
     start_gateway, guarded, data, token, number
 ):
-    changed = {"unread_body_seconds": PATIENCE_SECONDS, "token": token and SecretStr(token)}
-    patient = guarded.model_copy(update=changed)
+    waits = dict.fromkeys(("unread_body_seconds", "body_grace_seconds"), PATIENCE_SECONDS)
+    patient = guarded.model_copy(update={**waits, "token": token and SecretStr(token)})
     async with start_gateway(patient) as gateway, contextlib.AsyncExitStack() as stack:
         assert gateway.settings.max_requests < 1_500 < gateway.settings.max_connections < 2_200
         await hold(gateway.port, number, data, stack)
