@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,10 +15,17 @@ from gateway.learner_client import LearnerClient
 from gateway.results.results import Results
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
+from gateway.times import now
 from tally.rpc.errors import TallyError
 
 _log = logging.getLogger(__name__)
-_ADOPT_SECONDS = 15.0
+_ADOPT_SECONDS = 5.0
+_MARGIN_SECONDS = 1.0
+
+
+def submission_time(settings: GatewaySettings) -> timedelta:
+    """How long after it was written down a job may wait for who wrote it to submit it."""
+    return timedelta(seconds=settings.submit_wait_seconds + _MARGIN_SECONDS)
 
 
 class Followers:
@@ -41,6 +49,7 @@ class Followers:
             results=results,
             wake=wake,
         )
+        self._settings = settings
         self._store = store
         self._tasks: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
         self._closed = False
@@ -84,10 +93,14 @@ class Followers:
             self.start(job_id)
 
     async def adopt(self) -> None:
-        """Runs on: follows what is unfinished at start, then what a lost gateway left."""
+        """Runs on: follows what is unfinished at start, then what a lost gateway left.
+
+        A job that another gateway is just submitting is left to it: a refusal is for its caller.
+        """
         while True:
+            handed_over_by = now() - submission_time(self._settings)
             try:
-                for job_id in await self._store.run(self._store.ids_to_follow):
+                for job_id in await self._store.run(self._store.ids_to_follow, handed_over_by):
                     self.start(job_id)
             except SQLAlchemyError as error:
                 _log.warning("cannot look for unfinished jobs: %s", type(error).__name__)

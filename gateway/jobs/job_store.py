@@ -1,11 +1,12 @@
 """Rows of jobs and of their events: every change of a job is one transaction here."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, and_, col, func, select
+from sqlmodel import Session, and_, col, func, or_, select
 
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.jobs.job_models import EVALUATION, SAMPLES, Job, JobEvent
@@ -26,17 +27,16 @@ class JobStore:
         self._database = database
         self.run = database.run
 
-    def add(self, job: Job) -> Job:
-        """Writes the job down; returns the earlier one where its idempotency key is taken."""
+    def add(self, job: Job) -> bool:
+        """Writes the job down; False where another has its idempotency key."""
         try:
             with self._database.writing() as session:
                 session.add(job)
-            return job
         except IntegrityError:
-            earlier = self.with_key(job.owner, job.idempotency_key)
-            if earlier is None:
+            if job.idempotency_key is None:
                 raise
-            return earlier
+            return False
+        return True
 
     def with_key(self, owner: str, key: str | None) -> Job | None:
         if key is None:
@@ -78,9 +78,12 @@ class JobStore:
         steps = {payload["step"]: payload for payload in payloads}
         return [steps[step] for step in sorted(steps)]
 
-    def ids_to_follow(self) -> Sequence[str]:
-        """Jobs whose log is not complete."""
+    def ids_to_follow(self, handed_over_by: datetime | None = None) -> Sequence[str]:
+        """Jobs whose log is not complete; without those that were written down after
+        `handed_over_by` and that somebody may just be handing to the learner."""
         query = select(Job.job_id).where(col(Job.log_complete).is_(False))
+        if handed_over_by is not None:
+            query = query.where(or_(Job.accepted, col(Job.created_at) <= handed_over_by))
         with self._database.reading() as session:
             return session.exec(query).all()
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from gateway.access.callers import Caller
 from gateway.errors import Conflict, Missing, Unprocessable
 from gateway.ids import is_uuid
-from gateway.jobs.followers import Followers
+from gateway.jobs.followers import Followers, submission_time
 from gateway.jobs.job_models import TRAINING, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.preflight_models import Preflight
@@ -24,6 +24,8 @@ from gateway.times import now
 from gateway.uploads.file_store import FileStore
 from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import TallyError
+
+_LOOK_SECONDS = 0.1
 
 
 class Jobs:
@@ -65,15 +67,24 @@ class Jobs:
             return await self._create(request, key, caller)
 
     async def _create(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
-        earlier = await self._store.run(self._store.with_key, caller.owner, key)
-        if earlier is not None:
-            return _check_same(earlier, request)
-        await self.check_choices(request)
-        job = await self._new_job(request, key, caller)
-        stored = await self._store.run(self._store.add, job)
-        if stored.job_id != job.job_id:
-            return _check_same(stored, request)
-        return await self.submit(job)
+        while True:
+            earlier = await self._store.run(self._store.with_key, caller.owner, key)
+            if earlier is None:
+                await self.check_choices(request)
+                job = await self._new_job(request, key, caller)
+                if await self._store.run(self._store.add, job):
+                    return await self.submit(job)
+            elif stays := await self._after_submission(_check_same(earlier, request)):
+                return stays
+
+    async def _after_submission(self, job: Job) -> Job | None:
+        """The job once no other gateway is submitting it; None where the learner refused it."""
+        until = job.created_at + submission_time(self._settings)
+        current: Job | None = job
+        while current and not (current.accepted or current.ended) and now() < until:
+            await asyncio.sleep(_LOOK_SECONDS)
+            current = await self.find(job.job_id)
+        return current
 
     async def preflight(self, request: TrainRequest, caller: Caller) -> Preflight:
         """What the job would do; writes nothing. Raises as `create` does, and TallyError."""

@@ -8,7 +8,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
+from gateway.access.callers import OPERATOR
 from gateway.database import open_database
+from gateway.jobs.train_models import TrainRequest
+from tally.rpc.errors import FailedPrecondition
 from tests.gateway.event_text import parse_events
 from tests.gateway.packing import good_zip
 from tests.waiting import eventually
@@ -54,6 +57,42 @@ async def test_two_gateways_share_a_database(start_gateway, on_database, learner
         assert seqs == list(range(1, 7))
         await two.until(job_id, "completed")
         assert (await two.client.get(f"/jobs/{job_id}/download")).status_code == 200
+
+
+async def test_a_key_whose_job_is_refused_leaves_no_ghost_at_another_gateway(
+    start_gateway, on_database, learner
+):
+    async with start_gateway(on_database) as one, start_gateway(on_database) as two:
+        file_id = (await one.upload(good_zip())).json()["file_id"]
+        for key in "abc":
+            learner.faults["StartJob"] = [FailedPrecondition("it has no such model")] * 100
+            headers = {"Idempotency-Key": key}
+            asked = [gateway.train(file_id, headers=headers) for gateway in [one, two] * 3]
+            answers = await asyncio.gather(*asked)
+            assert {answer.status_code for answer in answers} == {422}
+            assert (await one.client.get("/jobs")).json() == []
+        learner.faults["StartJob"] = []
+        asked = [gateway.train(file_id, headers=headers) for gateway in [one, two] * 3]
+        answers = await asyncio.gather(*asked)
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.json()["job_id"] for answer in answers}) == 1
+
+
+async def test_a_job_that_a_lost_gateway_never_submitted_is_submitted(
+    start_gateway, on_database, learner
+):
+    """It was killed after the commit, before StartJob."""
+    async with start_gateway(on_database) as gateway:
+        file_id = (await gateway.upload(good_zip())).json()["file_id"]
+        request = TrainRequest(job_name="apples", data_file_id=file_id)
+        jobs = gateway.services.jobs
+        job = await jobs._new_job(request, "a", OPERATOR)
+        assert await jobs._store.run(jobs._store.add, job)
+    async with start_gateway(on_database) as gateway:
+        again = await gateway.train(file_id, headers={"Idempotency-Key": "a"})
+        assert again.json()["job_id"] == job.job_id
+        await gateway.until(job.job_id, "completed")
+        assert list(learner.jobs) == [job.job_id]
 
 
 async def test_a_locked_sqlite_is_a_bounded_503(start_gateway, settings):
