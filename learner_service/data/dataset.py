@@ -12,7 +12,7 @@ from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.errors import InvalidDataset
 from learner_service.settings import DatasetSettings
 from tally.families.grid import ImageGrid
-from tally.rpc.errors import presentable
+from tally.text.sinks import to_status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def _fit(image: Image.Image, name: str, grid: ImageGrid, max_side_pixels: int) -
     try:
         return fit_to_grid(image, grid, max_side_pixels)
     except ValueError as error:
-        raise InvalidDataset(f"{presentable(name)}: {error}") from error
+        raise InvalidDataset(f"{to_status(name)}: {error}") from error
 
 
 def _row(line: Line, digest: str, width: int, height: int) -> Row:

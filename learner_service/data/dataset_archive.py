@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from learner_service.errors import InvalidDataset
 from learner_service.settings import DatasetSettings
-from tally.rpc.errors import presentable
+from tally.text.sinks import to_status
 
 ROWS_ENTRY = "tally.samples.jsonl"
 _MOST_LINE_BYTES = 1024**2
@@ -63,7 +63,7 @@ class DatasetArchive:
                 most = self._limits.max_question_characters
                 raise InvalidDataset(f"{where}: question: at most {most:,} characters")
             if line.image not in self._names:
-                raise InvalidDataset(f"{where}: {presentable(line.image)} is not in the dataset")
+                raise InvalidDataset(f"{where}: {to_status(line.image)} is not in the dataset")
             numbers.add(line.row)
             yield line
         if not numbers:
@@ -89,13 +89,13 @@ class DatasetArchive:
     @contextmanager
     def _open(self, name: str, most_bytes: int) -> Iterator[IO[bytes]]:
         if name not in self._names:
-            raise InvalidDataset(f"{presentable(name)} is not in the dataset")
+            raise InvalidDataset(f"{to_status(name)} is not in the dataset")
         entry = self._archive.getinfo(name)
         if entry.flag_bits & _ENCRYPTED or entry.compress_type not in _COMPRESSIONS:
-            raise InvalidDataset(f"{presentable(name)}: expected an entry stored or deflated")
+            raise InvalidDataset(f"{to_status(name)}: expected an entry stored or deflated")
         if entry.file_size > most_bytes:
             raise _too_large(name, most_bytes)
-        with _damage_as(f"{presentable(name)}: is damaged"), self._archive.open(entry) as file:
+        with _damage_as(f"{to_status(name)}: is damaged"), self._archive.open(entry) as file:
             yield file
 
 
@@ -150,9 +150,9 @@ def _line(data: bytes, where: str) -> Line:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"]))
-        said = ": ".join(filter(None, [where, presentable(field), presentable(first["msg"])]))
+        said = ": ".join(filter(None, [where, to_status(field), to_status(first["msg"])]))
         raise InvalidDataset(said) from error
 
 
 def _too_large(name: str, most_bytes: int) -> InvalidDataset:
-    return InvalidDataset(f"{presentable(name)}: at most {most_bytes:,} bytes")
+    return InvalidDataset(f"{to_status(name)}: at most {most_bytes:,} bytes")

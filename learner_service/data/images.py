@@ -8,7 +8,7 @@ from PIL.PngImagePlugin import PngInfo
 from learner_service.errors import InvalidDataset
 from learner_service.settings import DatasetSettings
 from tally.families.grid import ImageGrid
-from tally.rpc.errors import presentable
+from tally.text.sinks import to_status
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _SIXTEEN_BIT_MODES = {"I", "I;16", "I;16B", "I;16L"}
@@ -30,7 +30,7 @@ def decode(data: bytes, name: str, limits: DatasetSettings) -> Image.Image:
         raise _too_many_pixels(name, limits) from error
     except Exception as error:  # decoders raise whatever their C code met
         formats = ", ".join(_FORMATS)
-        message = f"{presentable(name)}: not an image that can be decoded; expected {formats}"
+        message = f"{to_status(name)}: not an image that can be decoded; expected {formats}"
         raise InvalidDataset(message) from error
 
 
@@ -43,7 +43,7 @@ def _check_size(image: Image.Image, name: str, limits: DatasetSettings) -> None:
 
 def _too_many_pixels(name: str, limits: DatasetSettings) -> InvalidDataset:
     return InvalidDataset(
-        f"{presentable(name)}: expected at most {limits.max_image_pixels:,} pixels, and "
+        f"{to_status(name)}: expected at most {limits.max_image_pixels:,} pixels, and "
         f"{limits.max_image_side:,} a side"
     )
 

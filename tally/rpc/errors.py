@@ -21,9 +21,6 @@ from contextlib import asynccontextmanager
 
 import grpc
 
-# A status travels in a header, of which a client takes 8 KiB: up to 12 of them a character.
-_MOST_CHARACTERS = 600
-
 
 class TallyError(Exception):
     """An error with a message that may be shown to the caller: no path, address or traceback."""
@@ -87,16 +84,6 @@ STATUS_BY_ERROR: dict[type[TallyError], grpc.StatusCode] = {
     Internal: grpc.StatusCode.INTERNAL,
 }
 _ERROR_BY_STATUS = {status: error for error, status in STATUS_BY_ERROR.items()}
-
-
-def presentable(text: str) -> str:
-    """What a stranger has named, so that it reaches nobody's terminal as anything but text; cut.
-
-    >>> presentable("no row \x1b[31m")
-    'no row \\x1b[31m'
-    """
-    cut = text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 def status_of(error: TallyError) -> grpc.StatusCode:

@@ -12,6 +12,8 @@ from typing import Any
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _FORMULA_STARTS = frozenset("=+-@\N{MINUS SIGN}")
 _CELL_BREAKS = ("\t", "\r", "\n")
+# A client takes 8 KiB of headers, and a character is up to 16 bytes of one.
+_MOST_STATUS_CHARACTERS = 500
 # Letters and a symbol that are shown as nothing.
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -40,6 +42,16 @@ def to_json(value: Any, indent: int | None = None) -> str:
 def to_log(text: str) -> str:
     """A log's line: nothing in it begins another one."""
     return "".join(mark if mark.isprintable() else _escape(mark) for mark in text)
+
+
+def to_status(text: str) -> str:
+    """What a gRPC status says: as to_log, and cut to what a header holds.
+
+    >>> to_status("there is no row\n\x1b[31m")
+    'there is no row\\n\\u001b[31m'
+    """
+    cut = text if len(text) <= _MOST_STATUS_CHARACTERS else f"{text[:_MOST_STATUS_CHARACTERS]}…"
+    return to_log(cut)
 
 
 def to_page(text: str) -> str:

@@ -146,7 +146,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "an image outside": (lambda: rows(line("../../etc/passwd")), "passwd is not in the dataset"),
     "control characters": (
         lambda: rows(line("\x1b[31m\u202e")),
-        r"\x1b[31m\u202e is not in the dataset",
+        r"\u001b[31m\u202e is not in the dataset",
     ),
 }
 # What is wrong with an image: said when it is decoded.

@@ -2,12 +2,13 @@
 
 import json
 import unicodedata
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tally.text.sinks import to_cell, to_json, to_line, to_log, to_page, to_terminal
+from tally.text.sinks import to_cell, to_json, to_line, to_log, to_page, to_status, to_terminal
 
 HOSTILE = [
     "\x1b[2J\x1b]0;title\x07", "\x9b31m", "\x7f", "a\rb", "\u202egnp.exe", "\u2066x\u2069", "\0",
@@ -20,6 +21,13 @@ texts = st.one_of(st.text(), st.sampled_from(HOSTILE), st.text(MARKS, min_size=1
 def is_seen(text: str) -> bool:
     """Whether there is no control, direction, surrogate, private or unassigned character."""
     return not any(unicodedata.category(mark)[0] == "C" for mark in text)
+
+
+@given(texts)
+def test_a_status_is_a_line_that_fits_into_a_header(text: str) -> None:
+    for shown in (to_status(text), to_status(1000 * text)):
+        assert shown.isprintable()
+        assert len(quote(shown)) < 8 * 1024
 
 
 @given(texts)
