@@ -21,7 +21,7 @@ class Postgres:
         bindir = subprocess.run(
             ["pg_config", "--bindir"], check=True, capture_output=True, text=True
         )
-        self._bin = Path(bindir.stdout.strip())
+        self.programs = Path(bindir.stdout.strip())
         self._folder = Path(tempfile.mkdtemp(prefix="tally-postgres-", dir="/tmp"))
         self._user: list[str] = []
         if os.geteuid() == 0:
@@ -35,7 +35,7 @@ class Postgres:
         self._run("initdb", "-U", "tally", "-A", "trust", "--no-sync")
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._user, str(self._bin / program), "-D", str(self._folder / "data")]
+        command = [*self._user, str(self.programs / program), "-D", str(self._folder / "data")]
         subprocess.run(
             [*command, *arguments], check=True, cwd="/", stdout=subprocess.DEVNULL, timeout=120
         )
@@ -68,7 +68,7 @@ class Postgres:
         """A new database; returns its URL."""
         name = f"t{os.urandom(4).hex()}"
         address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "tally"]
-        subprocess.run([str(self._bin / "createdb"), *address, name], check=True, timeout=60)
+        subprocess.run([str(self.programs / "createdb"), *address, name], check=True, timeout=60)
         return SecretStr(f"postgresql://tally@127.0.0.1:{self.port}/{name}")
 
 
