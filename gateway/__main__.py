@@ -6,6 +6,7 @@ from contextlib import closing
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.access.open_gateway import OpenGateway, refuse_an_open_gateway
+from gateway.access.token_store import TokenStore
 from gateway.app import create_app
 from gateway.database import open_database
 from gateway.http.server import GatewayServer
@@ -19,20 +20,19 @@ def main() -> None:
     1 and a sentence where a later release wrote the data, or the database is away."""
     settings = GatewaySettings.read()
     configure_logging("gateway", settings.log_level)
-    _migrate(settings)
-    try:
-        refuse_an_open_gateway(settings)
-    except OpenGateway as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)
+    _prepare_database(settings)
     GatewayServer(create_app(settings), settings).run()
 
 
-def _migrate(settings: GatewaySettings) -> None:
+def _prepare_database(settings: GatewaySettings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with closing(open_database(settings)) as database:
         try:
             database.migrate()
+            refuse_an_open_gateway(settings, TokenStore(database))
+        except OpenGateway as error:
+            sys.stderr.write(f"{error}\n")
+            sys.exit(2)
         except NewerDatabase as error:
             sys.exit(str(error))
         except SQLAlchemyError as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.access.callers import OPERATOR, Caller
+from gateway.access.callers import ANYONE, OPERATOR, Caller
 from gateway.access.token_models import AccessToken
 from gateway.access.token_store import TokenStore, token_digest
 
@@ -45,6 +45,12 @@ class Access:
             if hmac.compare_digest(known, digest):
                 found = caller
         return found
+
+    def is_good(self, caller: Caller) -> bool:
+        """Whether a caller who was let in would be now."""
+        if caller == ANYONE:
+            return not self._is_required
+        return any(known == caller for _, known in self._callers)
 
     async def load(self) -> None:
         """Reads the tokens; raises SQLAlchemyError where the database is away."""

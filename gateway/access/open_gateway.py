@@ -1,7 +1,6 @@
 """Whether a gateway that other machines reach asks them for a token."""
 
 from gateway.access.token_store import TokenStore
-from gateway.database import open_database
 from gateway.settings import GatewaySettings
 from tally.rpc.settings import is_loopback
 
@@ -10,23 +9,13 @@ class OpenGateway(Exception):
     """Whoever reaches the gateway might do anything; the message says what to do."""
 
 
-def refuse_an_open_gateway(settings: GatewaySettings) -> None:
+def refuse_an_open_gateway(settings: GatewaySettings, tokens: TokenStore) -> None:
     """Raises OpenGateway off loopback without any token, unless the settings want it so."""
     if settings.token or settings.open_to_anyone or is_loopback(settings.host):
         return
-    if not _has_tokens(settings):
+    if not tokens.all():
         raise OpenGateway(
             f"host {settings.host} is reached from other machines: make a token with `python -m "
             "gateway.tokens create NAME`, or set TALLY_GATEWAY_TOKEN, or, to let anyone in who "
             "reaches the port, open_to_anyone"
         )
-
-
-def _has_tokens(settings: GatewaySettings) -> bool:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = open_database(settings)
-    try:
-        database.migrate()
-        return bool(TokenStore(database).all())
-    finally:
-        database.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,11 +38,14 @@ class EventStreams:
         finally:
             self.in_use -= 1
 
-    async def lines(self, job_id: str, after_seq: int) -> AsyncIterator[str]:
-        """Every event after `after_seq` as text, until the job's log is complete."""
+    async def lines(
+        self, job_id: str, after_seq: int, may_read: Callable[[], bool]
+    ) -> AsyncIterator[str]:
+        """Every event after `after_seq` as text, until the job's log is complete, or the reader may
+        read no more."""
         with self._wakeups.listen(job_id) as waiter:
             yield "retry: 2000\n\n"
-            while not self._wakeups.stopped:
+            while not self._wakeups.stopped and may_read():
                 waiter.clear()
                 events = await self._page(job_id, after_seq)
                 for event in events:

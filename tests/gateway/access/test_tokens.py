@@ -46,6 +46,19 @@ async def test_a_token_is_good_from_its_making_until_it_is_revoked(of_the_gatewa
     assert (await gateway.client.get("/jobs")).status_code == 401
 
 
+async def test_an_open_event_stream_ends_with_its_token(of_the_gateway, learner, capsys):
+    gateway = of_the_gateway
+    learner.hold.clear()
+    gateway.client.headers.update(await gateway.new_token("alice", "writer"))
+    job_id = await gateway.start_job()
+    async with gateway.client.stream("GET", f"/jobs/{job_id}/events") as stream:
+        await asyncio.to_thread(run, capsys, "revoke", "alice")
+        await eventually(lambda: answers(gateway, gateway.client.headers["Authorization"][7:], 401))
+        learner.hold.set()
+        text = "".join([part async for part in stream.aiter_text()])
+    assert "event: ended" not in text
+
+
 async def test_the_list_tells_names_and_no_token(of_the_gateway, capsys):
     made = [
         (await asyncio.to_thread(run, capsys, "create", *words)).strip()
