@@ -105,6 +105,7 @@ class Preflights:
         )
         served = await self._find_served(prompter, spec.base_model)
         base, of_base = await self._ask_base(served, training, prompter, sample)
+        kinds = await asyncio.to_thread(kinds_of, [row.question for row in rows])
         found = [
             *findings.of_data(counts, len(training_rows), len(held_out), training),
             *findings.of_steps(config, plan, len(training_rows)),
@@ -115,7 +116,7 @@ class Preflights:
         return Preflight(
             findings=sorted(found, key=lambda finding: _ORDER[finding.severity]),
             counts=dict(sorted(counts.items())),
-            kinds=dict(Counter(kinds_of([row.question for row in rows])).most_common()),
+            kinds=dict(Counter(kinds).most_common()),
             rows=len(rows),
             images=_count_images(rows),
             held_out_rows=len(held_out),

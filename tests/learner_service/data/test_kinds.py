@@ -44,3 +44,8 @@ def test_beyond_thirty_kinds_the_rest_is_other():
 @given(st.text(max_size=300))
 def test_any_text_has_a_kind(text: str):
     assert 0 < len(kind_of(text)) <= 40
+
+
+def test_what_stands_far_behind_the_beginning_is_not_read():
+    assert kind_of("How many? " + " " * 480 + "apples") == "apples"
+    assert kind_of("How many? " + " " * 500 + "apples") == OTHER
