@@ -13,7 +13,7 @@ from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.jobs.job_models import EVALUATION, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.jobs import Jobs
-from gateway.jobs.train_models import TrainRequest
+from gateway.jobs.train_models import TrainRequest, stored_request
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
@@ -45,7 +45,7 @@ class Evaluations:
 
     async def evaluate_job(self, job: Job, file_id: str, result: Path, caller: Caller) -> Job:
         """Compares the adapter in the job's result on another upload."""
-        request = TrainRequest(**job.spec).model_copy(update={"data_file_id": file_id})
+        request = stored_request(job.spec).model_copy(update={"data_file_id": file_id})
         return await self._create(request, result, caller, parent_job_id=job.job_id)
 
     async def evaluate_upload(self, incoming: IncomingForm, caller: Caller) -> Job:

@@ -22,7 +22,7 @@ class Reports:
         """The last evaluation of the job; raises Conflict where there is none."""
         path = await self._path(job)
         text = await asyncio.to_thread(_entry, path, "evaluation.json")
-        file_id = job.spec["evaluation_file_id"] or job.spec["data_file_id"]
+        file_id = job.evaluation_file_id or job.data_file_id
         return Evaluation(**json.loads(text), file_id=file_id)
 
     async def file(self, job: Job, name: str) -> bytes:

@@ -8,9 +8,11 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.convert import LearnerEvent
+from gateway.errors import Conflict
 from gateway.jobs.batching import batches
 from gateway.jobs.job_models import Job
 from gateway.jobs.job_store import JobStore
+from gateway.jobs.train_models import stored_request
 from gateway.learner_client import LearnerClient
 from gateway.results.results import Results
 from gateway.settings import GatewaySettings
@@ -95,6 +97,11 @@ class Follower:
         if job.cancel_requested:
             await self._cancel(job)
             return False
+        try:
+            settings = stored_request(job.spec).settings()
+        except Conflict as error:
+            await self._end("failed", error.detail)
+            return True
         missing = await self._put_blobs(job)
         if missing:
             await self._end("failed", "its upload is no longer here; upload it again")
@@ -104,7 +111,7 @@ class Follower:
         try:
             state = await self._learner.start(
                 job.job_id,
-                job.spec,
+                settings,
                 job.dataset_digest,
                 job.evaluation_dataset_digest,
                 job.adapter_digest,

@@ -129,6 +129,19 @@ class Job(JobBase, table=True):
     def ended(self) -> bool:
         return self.status != "training"
 
+    @property
+    def data_file_id(self) -> str:
+        """Empty where the stored settings can't be read."""
+        return self._stored("data_file_id") or ""
+
+    @property
+    def evaluation_file_id(self) -> str | None:
+        return self._stored("evaluation_file_id")
+
+    def _stored(self, name: str) -> str | None:
+        value = self.spec.get(name) if isinstance(self.spec, dict) else None
+        return value if isinstance(value, str) else None
+
 
 class JobEvent(SQLModel, table=True):
     __tablename__ = "job_events"
@@ -149,7 +162,7 @@ def to_public(job: Job) -> JobPublic:
     elif job.cancel_requested:
         fields["phase"] = CANCELLING
     for name in ("data_file_id", "evaluation_file_id"):
-        fields[name] = job.spec[name]
+        fields[name] = getattr(job, name)
     return JobPublic(**fields, progress=progress_percent(job))
 
 

@@ -15,7 +15,7 @@ from gateway.jobs.followers import Followers, submission_time
 from gateway.jobs.job_models import TRAINING, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.preflight_models import Preflight
-from gateway.jobs.train_models import TrainRequest
+from gateway.jobs.train_models import TrainRequest, stored_request
 from gateway.learner_client import LearnerClient
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
@@ -218,7 +218,7 @@ def check_completed(job: Job) -> None:
 
 def _check_same(earlier: Job, request: TrainRequest) -> Job:
     # What was added to the settings since then has its default in both.
-    if TrainRequest(**earlier.spec) != request:
+    if stored_request(earlier.spec) != request:
         message = "this key came with another body before; use a new key for a new job"
         raise Unprocessable.at("Idempotency-Key", message)
     return earlier

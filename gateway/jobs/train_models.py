@@ -3,8 +3,16 @@
 import re
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from gateway.errors import Conflict
 from tally.job.settings import (
     DEFAULT_EVALUATION_SHARE,
     MOST_NAME_CHARACTERS,
@@ -98,3 +106,14 @@ class TrainRequest(BaseModel):
     def settings(self) -> dict[str, Any]:
         """What the job is, as plain JSON."""
         return self.model_dump(mode="json")
+
+
+def stored_request(spec: object) -> TrainRequest:
+    """What a job was asked for, maybe under another version: settings that are not known here are
+    left out, and new ones have their defaults. Raises Conflict where it means nothing here."""
+    try:
+        return TrainRequest.model_validate(spec, extra="ignore")
+    except ValidationError as error:
+        raise Conflict(
+            "the job's settings were written by another version and can't be read; start it anew"
+        ) from error

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from gateway.jobs.job_models import JobPublic, to_public
 from gateway.jobs.preflight_models import Preflight
-from gateway.jobs.train_models import TrainRequest
+from gateway.jobs.train_models import TrainRequest, stored_request
 from gateway.routes.dependencies import CallerDep, JobDep, ServicesDep
 from gateway.routes.responses import refusal
 
@@ -77,10 +77,14 @@ async def get_job(job: JobDep) -> JobPublic:
     return to_public(job)
 
 
-@router.get("/jobs/{job_id}/settings", summary="Settings of a job", responses=NO_SUCH_JOB)
+@router.get(
+    "/jobs/{job_id}/settings",
+    summary="Settings of a job",
+    responses={**NO_SUCH_JOB, **refusal(409, "They can't be read any more.")},
+)
 async def get_settings(job: JobDep) -> TrainRequest:
     """What POST /train was sent, every default filled in; it can be sent again."""
-    return TrainRequest(**job.spec)
+    return stored_request(job.spec)
 
 
 @router.delete("/jobs/{job_id}", summary="Cancel a job", responses=NO_SUCH_JOB)

@@ -50,7 +50,7 @@ async def get_samples(
 ) -> ShownAnswers:
     """What the model said, of some groups of the latest steps and of steps before."""
     shown = await services.jobs.shown_steps(job.job_id, steps)
-    return ShownAnswers(job_id=job.job_id, file_id=job.spec["data_file_id"], steps=shown)
+    return ShownAnswers(job_id=job.job_id, file_id=job.data_file_id, steps=shown)
 
 
 @router.get(
