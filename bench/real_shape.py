@@ -9,16 +9,13 @@ as they are stored), and the most of both together. With 4bit what is not quanti
 """
 
 import argparse
-import csv
-import io
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,16 +23,14 @@ from pathlib import Path
 from bench.process_memory import ProcessMemory
 from bench.real_shape_folder import write_real_shape
 from bench.report import options, print_json, print_table
-from bench.scenes import Example, examples
-from learner_service.data.images import to_png
+from bench.scenes import examples
+from bench.upload import write_upload
 from tally.cli.client.api_client import ApiClient, Json, flat_step
 from tally.cli.client.events import follow
 from tally.cli.stack.services import free_ports
-from tally.samples.dataset import COLUMNS
 
 _GIB = 1024**3
-# Random weights answer nothing that any reward tells apart. With a reference, whose pass is in the
-# seconds too, groups of equal rewards are learnt from nevertheless.
+# With a reference, groups are learnt from though random weights earn equal rewards.
 _BETA = 0.001
 _LOADING, _STEPS = "loading", "steps"
 # What preflight calls the estimate of the process that runs a module.
@@ -159,19 +154,6 @@ def _run_job(client: ApiClient, request: Json, memory: ProcessMemory, figures: R
             case "ended" if event.data["status"] != "completed":
                 raise RuntimeError(event.data["error_message"])
     figures.seconds["job"] = time.perf_counter() - entered
-
-
-def write_upload(path: Path, examples: Sequence[Example]) -> Path:
-    """The ZIP that a user uploads."""
-    table = io.StringIO()
-    rows = csv.writer(table)
-    rows.writerow(COLUMNS)
-    with zipfile.ZipFile(path, "w") as archive:
-        for number, example in enumerate(examples):
-            archive.writestr(f"images/{number}.png", to_png(example.image))
-            rows.writerow((f"{number}.png", example.question, example.true_count))
-        archive.writestr("main.csv", table.getvalue())
-    return path
 
 
 def print_figures(shape: RealShape, figures: RunFigures, memory: ProcessMemory) -> None:

@@ -15,7 +15,7 @@ from tally.job.settings import LoraConfig, TrainingConfig
 
 # The interpreter with what a worker or a replica imports; on a card, CUDA's context and its
 # libraries' working space. Measured by bench.memory, files that are mapped included.
-WORKER_LIBRARIES_BYTES = {"cpu": 640 * 1024**2, "cuda": 1024**3}
+WORKER_LIBRARIES_BYTES = {"cpu": 704 * 1024**2, "cuda": 1024**3}
 # Weight, gradient, and two moments of AdamW, in float32.
 _ADAPTER_BYTES = 16
 _FLOAT32 = 4

@@ -24,6 +24,7 @@ from rollout_service.torch_engine.adapters import ResidentAdapters
 from rollout_service.torch_engine.decoding import Decoder, Prefilled, Prompt
 from rollout_service.torch_engine.language_model import LanguageModel
 from rollout_service.torch_engine.vision_features import VisionCache
+from tally.host.allocator import large_blocks_apart
 from tally.rpc.errors import TallyError
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,9 @@ class TorchEngine:
     async def load(self) -> ModelDescription:
         loop = asyncio.get_running_loop()
         self._sampler = await loop.run_in_executor(self._torch_thread, _load, self._settings)
-        await self.generate(warm_up_request(self._sampler.loaded))
+        # On a CPU, bitsandbytes lays out its weights anew when they are first used.
+        with large_blocks_apart():
+            await self.generate(warm_up_request(self._sampler.loaded))
         return self._sampler.description
 
     async def generate(self, request: GenerationRequest) -> list[Completion]:

@@ -14,6 +14,7 @@ from transformers import AutoConfig, GenerationConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from tally.families.family import Family
+from tally.host.allocator import large_blocks_apart
 from tally.weights.checkpoint import Checkpoint, find_checkpoint
 from tally.weights.kept_bases import KeptBases
 from tally.weights.safetensors_file import StoredTensor
@@ -44,6 +45,10 @@ class BaseLoading:
         OSError where there are no files.
         """
         checkpoint = find_checkpoint(self.source)
+        with large_blocks_apart():
+            return self._load(checkpoint, family)
+
+    def _load(self, checkpoint: Checkpoint, family: Family) -> Any:
         if not self.use_4bit:
             return self._build(checkpoint.tensors())
         # Here, since it brings bitsandbytes.
