@@ -8,6 +8,7 @@ from gateway.access.access import Access
 from gateway.access.callers import ANYONE, Caller
 from gateway.access.rate import Rate
 from gateway.errors import ApiError, Forbidden, TooMany, Unauthorized
+from gateway.http.addresses import sender_address
 from gateway.http.bodies import send_error
 from gateway.settings import GatewaySettings
 
@@ -61,7 +62,7 @@ class TokenGate:
         return caller
 
     def _refusal(self, scope: Scope) -> ApiError:
-        address = scope["client"][0] if scope["client"] else "unknown"
+        address = sender_address(scope)
         wait_seconds = self._failures.seconds_to_wait(address)
         if wait_seconds:
             message = f"too many wrong tokens came from here; try again in {wait_seconds} s"

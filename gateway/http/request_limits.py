@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.access.callers import ANYONE, Caller
 from gateway.access.rate import Rate
 from gateway.errors import ApiError, Busy, TooMany
+from gateway.http.addresses import sender_address
 from gateway.http.bodies import send_error
 from gateway.http.connections import Slot
 from gateway.settings import GatewaySettings
@@ -38,8 +39,7 @@ class RequestLimits:
     def _check(self, scope: Scope) -> None:
         """Raises Busy or TooMany."""
         caller: Caller | None = scope["state"].get("caller")
-        address = scope["client"][0] if scope["client"] else ""
-        sender = f"{caller.token if caller else ''} {address}"
+        sender = f"{caller.token if caller else ''} {sender_address(scope)}"
         if wait_seconds := self._rate.seconds_to_wait(sender):
             raise TooMany(
                 f"too many requests came from here; try again in {wait_seconds} s",

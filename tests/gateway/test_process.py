@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import os
 import re
+import resource
 import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -24,7 +26,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextlib.asynccontextmanager
-async def process(data_dir: Path, settings: GatewaySettings, *others: str) -> AsyncIterator[tuple]:
+async def process(
+    data_dir: Path, settings: GatewaySettings, *others: str, **options: Any
+) -> AsyncIterator[tuple]:
     """A gateway process and the address it listens on."""
     environment = {
         **os.environ,
@@ -34,7 +38,7 @@ async def process(data_dir: Path, settings: GatewaySettings, *others: str) -> As
     }
     flags = ["-m", "gateway", "--port", "0", "--data-dir", str(data_dir), *others]
     running = await asyncio.create_subprocess_exec(
-        sys.executable, *flags, env=environment, stderr=asyncio.subprocess.PIPE
+        sys.executable, *flags, env=environment, stderr=asyncio.subprocess.PIPE, **options
     )
     try:
         async with asyncio.timeout(60):
@@ -88,6 +92,17 @@ async def test_kill_in_the_middle_of_an_upload_leaves_nothing(tmp_path, settings
             assert (await client.get("/files")).json() == []
         assert list((data_dir / "staging").iterdir()) == []
         assert list((data_dir / "datasets").iterdir()) == []
+
+
+async def test_it_may_have_as_many_files_open_as_connections(tmp_path, settings):
+    def allow_few_files():
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+
+    few = {"preexec_fn": allow_few_files}
+    async with process(tmp_path / "data", settings, **few) as (running, _):
+        most, _ = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
+        assert most > settings.max_connections
 
 
 async def run(module: str, *flags: str, **environment: str) -> tuple[int, str]:
