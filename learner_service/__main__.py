@@ -19,7 +19,7 @@ from learner_service.queue.jobs import Jobs
 from learner_service.servicer import LearnerServicer
 from learner_service.settings import LearnerSettings
 from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
-from tally.database.errors import NewerDatabase
+from tally.database.errors import DatabaseInUse, NewerDatabase
 from tally.host.locks import hold_or_exit
 from tally.learner.v1.host_pb2_grpc import add_HostServiceServicer_to_server
 from tally.learner.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
@@ -79,6 +79,8 @@ def main() -> None:
     with hold_or_exit(settings.data_dir, in_use):
         try:
             asyncio.run(run(settings))
+        except DatabaseInUse:
+            sys.exit("another learner uses this database; choose another database_url")
         except (NewerDatabase, StoreUnavailable, UnknownModel) as error:
             sys.exit(str(error))
 

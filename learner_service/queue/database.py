@@ -23,12 +23,13 @@ _AWAY = (
 def open_database(settings: LearnerSettings) -> Database:
     """Makes it where there is none; an older one is brought up to date.
 
-    Raises NewerDatabase, and as `store_errors` does.
+    Raises NewerDatabase, DatabaseInUse where another learner has it, and as `store_errors` does.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings, settings.data_dir / "learner.db", versions.__name__)
     try:
         with store_errors():
+            database.hold()
             database.migrate()
     except BaseException:
         database.close()

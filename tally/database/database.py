@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from tally.database.engines import AnswerTimeout, begin_writing, open_engine
 from tally.database.errors import DatabaseTimeout
+from tally.database.hold import Hold
 from tally.database.migrations import migrating, upgrade
 from tally.database.settings import DatabaseSettings
 
@@ -44,6 +45,7 @@ class Database:
         self._check_engine = open_engine(url, self._check_seconds, 1)
         self._check_thread = ThreadPoolExecutor(1, "database check")
         self._check: Future[None] | None = None
+        self._hold: Hold | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -78,6 +80,10 @@ class Database:
         """What Alembic's commands take, on one transaction in which nobody else changes tables."""
         return migrating(self._writing, self._versions)
 
+    def hold(self) -> None:
+        """Has it alone among those that hold it, until it is closed. Raises DatabaseInUse."""
+        self._hold = Hold(self._engine, self._timeout_seconds)
+
     async def check(self) -> None:
         """Raises SQLAlchemyError where the database does not answer, within two seconds."""
         if self._check is None or self._check.done():
@@ -91,6 +97,8 @@ class Database:
     def close(self) -> None:
         for threads in (self._threads, self._check_thread):
             threads.shutdown(wait=False, cancel_futures=True)
+        if self._hold is not None:
+            self._hold.release()
         self._engine.dispose()
         self._check_engine.dispose()
 

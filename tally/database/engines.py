@@ -81,12 +81,19 @@ def _open_postgres(url: URL, timeout_seconds: float, connections: int) -> Engine
 
 
 def _postgres_arguments(timeout_seconds: float) -> dict[str, Any]:
-    """Bounds the waits for a server that is away, or holds a lock."""
+    """Bounds the waits for a server that is away, or holds a lock; and the server's for a client
+    whose machine has died, which may hold one."""
     milliseconds = round(1000 * timeout_seconds)
+    options = {
+        "lock_timeout": milliseconds,
+        "tcp_keepalives_idle": 30,
+        "tcp_keepalives_interval": 10,
+        "tcp_keepalives_count": 3,
+    }
     return {
         "connect_timeout": max(2, round(timeout_seconds)),
         "tcp_user_timeout": milliseconds,
-        "options": f"-c lock_timeout={milliseconds}",
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
     }
 
 

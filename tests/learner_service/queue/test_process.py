@@ -19,6 +19,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
+from tests.learner_service.queue.stores import open_store
+from tests.postgres import Postgres
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
@@ -111,6 +113,19 @@ def test_a_database_of_a_later_release_is_refused_in_a_sentence(tmp_path: Path):
     assert process.returncode == 1
     assert "start the release that wrote it" in said
     assert "Traceback" not in said
+
+
+def test_a_second_learner_on_a_database_ends_with_a_sentence(tmp_path: Path, postgres: Postgres):
+    address = {"database_url": postgres.create(), "database_timeout_seconds": 0.5}
+    url = address["database_url"].get_secret_value()
+    options = ("--database-url", url, "--database-timeout-seconds", "0.5")
+    with closing(open_store(tmp_path / "one", **address)):
+        process = start_learner(tmp_path / "two", "Qwen/Qwen2.5-VL-3B", *options)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert said.splitlines()[-1].startswith("another learner uses this database; choose another")
+    assert "Traceback" not in said
+    open_store(tmp_path / "two", **address).close()  # now that the first has ended
 
 
 def test_a_database_that_is_away_ends_the_start_with_a_sentence(tmp_path: Path):
