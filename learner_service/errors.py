@@ -3,7 +3,8 @@
     TallyError
     ├── InvalidArgument
     │   ├── InvalidSpec            a setting is out of range
-    │   └── InvalidDataset         the dataset blob is not what JobSpec describes
+    │   ├── InvalidDataset         the dataset blob is not what JobSpec describes
+    │   └── InvalidAdapter         the adapter blob is none
     ├── NotFound
     │   ├── UnknownJob
     │   └── UnknownBlob
@@ -41,6 +42,10 @@ class InvalidSpec(InvalidArgument):
 
 
 class InvalidDataset(InvalidArgument):
+    pass
+
+
+class InvalidAdapter(InvalidArgument):
     pass
 
 

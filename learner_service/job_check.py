@@ -1,4 +1,4 @@
-"""What a new job names, asked of those who have it: its rewards, and its data.
+"""What a new job names, asked of those who have it: its rewards, its data, its adapter.
 
 Data is read here as far as its rows go. Its images are decoded in a job's own process.
 """
@@ -7,13 +7,19 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from learner_service.adapter_check import check_adapter
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.retry import Retry
 from learner_service.clients.rewards import IDEMPOTENT_METHODS, RewardClient
 from learner_service.data.dataset_archive import check_dataset
-from learner_service.errors import InvalidDataset, InvalidSpec, RewardsUnavailable
+from learner_service.errors import (
+    InvalidAdapter,
+    InvalidDataset,
+    InvalidSpec,
+    RewardsUnavailable,
+)
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec, Training
+from learner_service.spec import Evaluation, JobSpec
 from tally.job.settings import RewardWeight
 from tally.rpc.channel import open_channel
 
@@ -29,11 +35,13 @@ class JobCheck:
         self._reading = asyncio.Lock()
 
     async def check(self, spec: JobSpec) -> None:
-        """Raises InvalidSpec or InvalidDataset that names the field."""
+        """Raises InvalidSpec, InvalidDataset or InvalidAdapter that names the field."""
         for field, digest in spec.dataset_digests().items():
             async with self._reading:
                 await asyncio.to_thread(self._check_data, field, digest)
-        if isinstance(spec.work, Training) and spec.work.rewards:
+        if isinstance(spec.work, Evaluation):
+            await asyncio.to_thread(self._check_adapter, spec.work.adapter_digest)
+        elif spec.work.rewards:
             with suppress(RewardsUnavailable):
                 _check_known(spec.work.rewards, await self._reward_names())
 
@@ -42,6 +50,12 @@ class JobCheck:
             check_dataset(self._blobs.path(digest), self._settings.dataset)
         except InvalidDataset as error:
             raise InvalidDataset(f"{field}: {error}") from error
+
+    def _check_adapter(self, digest: str) -> None:
+        try:
+            check_adapter(self._blobs.path(digest))
+        except InvalidAdapter as error:
+            raise InvalidAdapter(f"evaluate.adapter_digest: {error}") from error
 
     async def _reward_names(self) -> list[str]:
         settings = self._settings

@@ -1,12 +1,14 @@
 """What a new job names is asked of those who have it."""
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import InvalidSpec
+from learner_service.errors import InvalidAdapter, InvalidSpec
 from learner_service.job_check import JobCheck
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec, Training
+from learner_service.spec import Evaluation, JobSpec, Training
 from reward_service.servicer import SERVICE_NAME, RewardServicer
 from tally.job.settings import RewardWeight
 from tally.reward.v1.reward_pb2_grpc import add_RewardServiceServicer_to_server
@@ -43,3 +45,40 @@ async def test_without_the_service_a_job_is_taken(store: BlobStore):
     check = check_with(store, "127.0.0.1:1")
     await check.check(rewarded(store, "exact2"))
     await check.check(rewarded(store))
+
+
+def adapter(metadata: dict[str, str] | None) -> bytes:
+    return save({"weight": np.zeros(4, dtype=np.float32)}, metadata)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "expected one whole safetensors file"),
+        (b"\x80\x04pickle", "expected one whole safetensors file"),
+        ((2**40).to_bytes(8, "little") + b"{}", "a header of at most 16,777,216 bytes"),
+        ((17 * 2**20).to_bytes(8, "little") + b"{}".ljust(17 * 2**20), "a header of at most"),
+        (adapter(None)[:-1], "expected one whole safetensors file"),
+        (adapter(None), "PEFT's configuration as JSON"),
+        (adapter({"adapter_config": "[" * 100_000}), "PEFT's configuration as JSON"),
+        (adapter({"adapter_config": "9" * 10_000}), "PEFT's configuration as JSON"),
+        (adapter({"adapter_config": "[]"}), "with peft_type LORA"),
+        (adapter({"adapter_config": '{"peft_type": "IA3"}'}), "with peft_type LORA"),
+    ],
+)
+async def test_an_adapter_that_is_none_is_refused(store: BlobStore, data: bytes, said: str):
+    check = check_with(store, "127.0.0.1:1")
+    with pytest.raises(InvalidAdapter, match=r"^evaluate\.adapter_digest: .*") as caught:
+        await check.check(compared(store, data))
+    assert said in str(caught.value)
+
+
+async def test_an_adapter_is_taken_whose_configuration_is_that_of_a_lora(store: BlobStore):
+    data = adapter({"adapter_config": '{"peft_type": "LORA"}'})
+    await check_with(store, "127.0.0.1:1").check(compared(store, data))
+
+
+def compared(store: BlobStore, data: bytes) -> JobSpec:
+    digest = store.put_bytes(rows(line("a.png")))
+    work = Evaluation(adapter_digest=store.put_bytes(data))
+    return JobSpec(dataset_digest=digest, base_model="small", work=work)

@@ -80,9 +80,10 @@ class LearnerServiceServicer:
         """Writes the job down, then says yes; it starts when its turn comes. Idempotent by job_id: a
         second call with the same id and spec returns the job as it is. A job whose settings and data
         equal those of an earlier cancelled or failed one goes on from its last checkpoint.
-        INVALID_ARGUMENT: a spec out of range, or without work, or a dataset whose rows can't be read.
-        ALREADY_EXISTS: the id with another spec. FAILED_PRECONDITION: a blob that it names is not here, or
-        the base model is not on this learner's list.
+        INVALID_ARGUMENT: a spec out of range, or without work, a dataset whose rows can't be read, an
+        adapter that is no safetensors file of a LoRA. ALREADY_EXISTS: the id with another spec.
+        FAILED_PRECONDITION: a blob that it names is not here, or the base model is not on this learner's
+        list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,9 +37,10 @@ class LearnerServiceStub:
     """Writes the job down, then says yes; it starts when its turn comes. Idempotent by job_id: a
     second call with the same id and spec returns the job as it is. A job whose settings and data
     equal those of an earlier cancelled or failed one goes on from its last checkpoint.
-    INVALID_ARGUMENT: a spec out of range, or without work, or a dataset whose rows can't be read.
-    ALREADY_EXISTS: the id with another spec. FAILED_PRECONDITION: a blob that it names is not here, or
-    the base model is not on this learner's list.
+    INVALID_ARGUMENT: a spec out of range, or without work, a dataset whose rows can't be read, an
+    adapter that is no safetensors file of a LoRA. ALREADY_EXISTS: the id with another spec.
+    FAILED_PRECONDITION: a blob that it names is not here, or the base model is not on this learner's
+    list.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_learner_pb2.GetJobRequest, _learner_pb2.GetJobResponse]
     """One job as it stands. NOT_FOUND: no such job."""
@@ -73,9 +74,10 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     """Writes the job down, then says yes; it starts when its turn comes. Idempotent by job_id: a
     second call with the same id and spec returns the job as it is. A job whose settings and data
     equal those of an earlier cancelled or failed one goes on from its last checkpoint.
-    INVALID_ARGUMENT: a spec out of range, or without work, or a dataset whose rows can't be read.
-    ALREADY_EXISTS: the id with another spec. FAILED_PRECONDITION: a blob that it names is not here, or
-    the base model is not on this learner's list.
+    INVALID_ARGUMENT: a spec out of range, or without work, a dataset whose rows can't be read, an
+    adapter that is no safetensors file of a LoRA. ALREADY_EXISTS: the id with another spec.
+    FAILED_PRECONDITION: a blob that it names is not here, or the base model is not on this learner's
+    list.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_learner_pb2.GetJobRequest, _learner_pb2.GetJobResponse]  # type: ignore[assignment]
     """One job as it stands. NOT_FOUND: no such job."""
@@ -112,9 +114,10 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Writes the job down, then says yes; it starts when its turn comes. Idempotent by job_id: a
         second call with the same id and spec returns the job as it is. A job whose settings and data
         equal those of an earlier cancelled or failed one goes on from its last checkpoint.
-        INVALID_ARGUMENT: a spec out of range, or without work, or a dataset whose rows can't be read.
-        ALREADY_EXISTS: the id with another spec. FAILED_PRECONDITION: a blob that it names is not here, or
-        the base model is not on this learner's list.
+        INVALID_ARGUMENT: a spec out of range, or without work, a dataset whose rows can't be read, an
+        adapter that is no safetensors file of a LoRA. ALREADY_EXISTS: the id with another spec.
+        FAILED_PRECONDITION: a blob that it names is not here, or the base model is not on this learner's
+        list.
         """
 
     @_abc_1.abstractmethod
