@@ -116,12 +116,18 @@ def _call(call: Callable[[*Ts], T], *arguments: *Ts) -> T:
     """Once more where a connection broke before anything was committed on it."""
     try:
         return call(*arguments)
-    except DBAPIError as error:
-        # A commit has no statement: whether it was done cannot be known.
-        was_dropped = error.connection_invalidated and error.statement is not None
-        if not was_dropped or isinstance(error.orig, AnswerTimeout):
+    except Exception as error:
+        # A store may have put it into words of its own.
+        if not (_broke_before_commit(error) or _broke_before_commit(error.__cause__)):
             raise
     return call(*arguments)
+
+
+def _broke_before_commit(error: BaseException | None) -> bool:
+    """Not at a commit, which has no statement: whether that was done cannot be known."""
+    if not isinstance(error, DBAPIError) or isinstance(error.orig, AnswerTimeout):
+        return False
+    return error.connection_invalidated and error.statement is not None
 
 
 async def _in_time(future: Future[T], timeout_seconds: float) -> T:

@@ -114,18 +114,60 @@ async def test_a_frozen_postgres_is_given_up_and_no_connection_stays(
     await on_postgres.check()
 
 
-async def test_what_is_asked_of_a_dropped_connection_is_asked_once_more(on_postgres: Database):
+DROP = "SELECT pg_terminate_backend(pg_backend_pid())"
+
+
+class InOwnWords(Exception):
+    pass
+
+
+@pytest.mark.parametrize("own_words", [False, True])
+async def test_what_is_asked_of_a_dropped_connection_is_asked_once_more(
+    on_postgres: Database, own_words: bool
+):
     asked = []
 
     def drop_the_first() -> object:
         asked.append(1)
-        if len(asked) == 1:
-            return ask(on_postgres, "SELECT pg_terminate_backend(pg_backend_pid())")
-        return ask(on_postgres, "SELECT 7")
+        try:
+            return ask(on_postgres, DROP if len(asked) == 1 else "SELECT 7")
+        except OperationalError as error:
+            if own_words:
+                raise InOwnWords from error
+            raise
 
     assert await on_postgres.run(drop_the_first) == 7
+    assert len(asked) == 2
     with pytest.raises(OperationalError):
-        await on_postgres.run(ask, on_postgres, "SELECT pg_terminate_backend(pg_backend_pid())")
+        await on_postgres.run(ask, on_postgres, DROP)
+
+
+async def test_a_commit_whose_answer_was_lost_is_not_done_again(on_postgres: Database):
+    """A trigger that runs at the commit ends the connection: nobody knows whether it was done."""
+    with on_postgres.writing() as session:
+        session.execute(text("CREATE TABLE numbers (number integer)"))
+        session.execute(
+            text(
+                "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$"
+            )
+        )
+        session.execute(
+            text(
+                "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON numbers "
+                "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die()"
+            )
+        )
+    tried = []
+
+    def write() -> None:
+        tried.append(1)
+        with on_postgres.writing() as session:
+            session.execute(text("INSERT INTO numbers VALUES (1)"))
+
+    with pytest.raises(OperationalError):
+        await on_postgres.run(write)
+    assert len(tried) == 1
 
 
 @pytest.mark.parametrize("database", ["sqlite", "on_postgres"])
