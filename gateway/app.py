@@ -17,7 +17,7 @@ from gateway.page.docs_route import docs_router
 from gateway.page.page_route import PREFIX as PAGE_PREFIX
 from gateway.page.page_route import page_router
 from gateway.routes import evaluations, events, files, info, jobs, predict, results
-from gateway.routes.endpoints import list_endpoints
+from gateway.routes.endpoints import list_endpoints, list_routes
 from gateway.routes.responses import Responses, refusal
 from gateway.services import open_services
 from gateway.settings import GatewaySettings
@@ -61,7 +61,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     routers = [*(routes.router for routes in api), page_router(), docs_router()]
     for router in routers:
         app.include_router(router)
-    app.state.endpoints = list_endpoints(routers)
+    app.state.routes = list_routes(routers)
+    app.state.endpoints = list_endpoints(app.state.routes)
     add_error_handlers(app)
     app.add_middleware(RequestLimits, settings=settings)
     app.add_middleware(TokenGate, settings=settings, open_prefix=PAGE_PREFIX)

@@ -96,7 +96,16 @@ def _on_http_error(request: Request, error: HTTPException) -> JSONResponse:
         problem = Problem("body", "cannot be read; send JSON in UTF-8")
         return JSONResponse(error_body(f"body: {problem.message}", [problem]), 422)
     detail = _DETAIL_BY_STATUS.get(error.status_code, str(error.detail))
-    return JSONResponse(error_body(detail), error.status_code, error.headers)
+    headers = _allowed_methods(request) if error.status_code == 405 else error.headers
+    return JSONResponse(error_body(detail), error.status_code, headers)
+
+
+def _allowed_methods(request: Request) -> dict[str, str]:
+    """Of every route of this address; Starlette names those of the first."""
+    path = request.scope["path"]
+    routes = (route for route in request.app.state.routes if route.path_regex.match(path))
+    methods = {method for route in routes for method in route.methods}
+    return {"Allow": ", ".join(sorted(methods or {"GET"}))}
 
 
 def _on_service_error(_request: Request, error: TallyError) -> JSONResponse:

@@ -12,6 +12,14 @@ from gateway.routes.jobs import NO_SUCH_JOB
 router = APIRouter(tags=["training"])
 _MOST = 2**63 - 1
 
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The event's number."},
+        "event": {"type": "string", "description": "What happened."},
+        "data": {"type": "string", "description": "JSON with what there is to know of it."},
+    },
+}
 _EXAMPLE = """id: 5
 event: step
 data: {"seq": 5, "time": "2025-01-20T10:30:00.125", "step": 1, "total_steps": 200, "loss": 0.125}
@@ -27,7 +35,7 @@ data: {"seq": 5, "time": "2025-01-20T10:30:00.125", "step": 1, "total_steps": 20
         200: {
             "description": "Server-sent events: worker, phase, step, notice, evaluation_progress, "
             "evaluation, ended. `id` is the event's number. Ends after `ended`.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+            "content": {"text/event-stream": {"schema": _EVENT, "example": _EXAMPLE}},
         },
         **NO_SUCH_JOB,
     },

@@ -17,13 +17,13 @@ _SIXTEEN_BIT_MODES = {"I", "I;16", "I;16B", "I;16L"}
 def decode(data: bytes, name: str, limits: DatasetSettings) -> Image.Image:
     """Decodes the first frame, applies its EXIF orientation and returns it as 8-bit RGB.
 
-    Raises InvalidDataset that names `name`.
+    Nothing that was told with it stays. Raises InvalidDataset that names `name`.
     """
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         _check_size(image, name, limits)
         image.load()
-        return _rgb(_upright(image))
+        picture = _rgb(_upright(image))
     except InvalidDataset:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -32,6 +32,8 @@ def decode(data: bytes, name: str, limits: DatasetSettings) -> Image.Image:
         formats = ", ".join(_FORMATS)
         message = f"{to_status(name)}: not an image that can be decoded; expected {formats}"
         raise InvalidDataset(message) from error
+    picture.info = {}
+    return picture
 
 
 def _check_size(image: Image.Image, name: str, limits: DatasetSettings) -> None:

@@ -1,0 +1,40 @@
+"""The OpenAPI document against the gateway: every check of Schemathesis, on every operation.
+
+Bounded here; `make fuzz` looks for longer.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.gateway.packing import good_zip
+from tests.hostile.oracle import Refused, Target, judge, upload
+from tests.waiting import wait_until
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+EXAMPLES = os.environ.get("TALLY_FUZZ_EXAMPLES", "10")
+SEED = os.environ.get("TALLY_FUZZ_SEED", "1")
+
+
+def known_ids(target: Target) -> dict[str, str]:
+    """Of a file and of jobs that are there, so that more than 404 is looked at."""
+    post = target.client.post
+    file_id = upload(good_zip())(target.client).json()["file_id"]
+    job_id = post("/train", json={"job_name": "a", "data_file_id": file_id}).json()["job_id"]
+    evaluated = f"/jobs/{job_id}"
+    wait_until(lambda: target.client.get(evaluated).json()["status"] == "completed")
+    evaluation = post(f"{evaluated}/evaluate", json={"file_id": file_id}).json()
+    return {"file_id": file_id, "job_id": job_id, "evaluation_id": evaluation["evaluation_id"]}
+
+
+def test_every_operation_does_as_it_says(target: Target, tmp_path: Path) -> None:
+    ids = "\n".join(f'"path.{name}" = "{value}"' for name, value in known_ids(target).items())
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(f"[parameters]\n{ids}\n\n{CONFIG.read_text()}")
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
+    command += [f"{target.client.base_url}/openapi.json", "--checks", "all", "--no-color"]
+    command += ["--continue-on-failure", "--seed", SEED, "--max-examples", EXAMPLES]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    judge(target, upload(b""), Refused(where="file"))
