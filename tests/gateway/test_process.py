@@ -105,6 +105,32 @@ async def test_it_may_have_as_many_files_open_as_connections(tmp_path, settings)
         assert most > settings.max_connections
 
 
+async def test_kill_after_the_rename_and_before_the_commit_leaves_nothing(tmp_path, settings):
+    data_dir = tmp_path / "data"
+    async with process(data_dir, settings) as (running, port):
+        # The commit waits for this one; by then the files lie where they are to stay.
+        locker = sqlite3.connect(data_dir / "gateway.sqlite3", isolation_level=None)
+        locker.execute("BEGIN IMMEDIATE")
+        head, body = form(good_zip())
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + body)
+        await writer.drain()
+        await eventually(lambda: list((data_dir / "rows").iterdir()))
+        running.kill()
+        await running.wait()
+        writer.close()
+        locker.execute("ROLLBACK")
+        locker.close()
+    assert len(list((data_dir / "datasets").iterdir())) == 1
+    async with process(data_dir, settings) as (_, port):
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS
+        ) as client:
+            assert (await client.get("/files")).json() == []
+        for folder in ("staging", "datasets", "rows"):
+            assert list((data_dir / folder).iterdir()) == []
+
+
 async def run(module: str, *flags: str, **environment: str) -> tuple[int, str]:
     """The exit code of a module that ends by itself, and what it says."""
     running = await asyncio.create_subprocess_exec(

@@ -60,6 +60,24 @@ def test_no_other_gateway_takes_anything_in_while_one_sweeps(folder: Path):
     other.close()
 
 
+def test_what_no_row_names_goes_and_the_rest_stays(folder: Path):
+    storage = Storage(folder)
+    for name in ("named", "orphan"):
+        for path in (
+            storage.dataset_path(name), storage.rows_path(name), storage.adapter_path(name),
+        ):  # fmt: skip
+            path.write_bytes(b"whole")
+    with storage.staging() as staged:
+        (staged / "half").write_bytes(b"ha")
+        storage.sweep(lambda: NamedFiles(["named"], ["named"], ["named"]))
+        assert not staged.exists()
+    left = [
+        path.stem for path in folder.rglob("*") if path.suffix in (".zip", ".jsonl", ".safetensors")
+    ]
+    assert left == ["named"] * 3
+    storage.close()
+
+
 def test_a_second_gateway_on_the_folder_removes_nothing(folder: Path):
     first, second = Storage(folder), Storage(folder)
     first.sweep(lambda: NOTHING)
