@@ -2,13 +2,15 @@
 
 import asyncio
 
+from tests.waiting import PATIENCE_SECONDS
+
 
 async def send_raw(port: int, data: bytes) -> bytes:
     """Sends bytes and reads until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     try:
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
     finally:
         writer.close()
 

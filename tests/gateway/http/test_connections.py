@@ -26,17 +26,23 @@ async def drip(port: int, data: bytes) -> bytes:
     """Sends `data`, then a byte now and then, until the server closes; → what it answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
-    answer = asyncio.create_task(reader.read())
+    answer = bytearray()
+    reading = asyncio.create_task(read_into(answer, reader))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not answer.done():
-            await asyncio.wait([answer], timeout=0.05)
+        while not reading.done():
+            await asyncio.wait([reading], timeout=0.05)
             with contextlib.suppress(ConnectionError):
                 writer.write(b"x")
                 await writer.drain()
     writer.close()
+    return bytes(answer)
+
+
+async def read_into(answer: bytearray, reader: asyncio.StreamReader) -> None:
+    """Reads until the end: a connection that is reset keeps what came before."""
     with contextlib.suppress(ConnectionError):
-        return answer.result()
-    return b""
+        while block := await reader.read(2**16):
+            answer += block
 
 
 LENGTH = "Content-Length: 100000"
