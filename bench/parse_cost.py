@@ -7,12 +7,11 @@ those that cost most CPU a character. What it ends with is measured at several l
 of this process, so that what else the machine does hardly matters.
 """
 
-import random
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from bench import slowest
 from bench.report import options, print_json, print_table
+from bench.slowest import Candidate, cpu_seconds
 from reward_service.parse import parse_count
 from reward_service.phrases import split
 from reward_service.rewards import REWARDS
@@ -20,7 +19,6 @@ from reward_service.score import Answer, WeightedReward, score_answer
 
 LENGTHS = (300, 1_000, 10_000, 100_000)
 _ALL_REWARDS = [WeightedReward(reward=reward, weight=1.0) for reward in REWARDS.values()]
-_KEPT, _MOST_FRAGMENTS = 24, 40
 _SIGNS = "0123456789 .,:;-–~/+=*_<>()[]{}|#$%'\"!?\n\t①½é😀\u200b\u3000５Ａ。、"
 _CHARACTERS = "零一二三十百千萬億兩半多個顆隻張打對雙倆第共約無沒到或和的是幾數"
 # A phrase each, with a blank at its end where it has letters.
@@ -57,67 +55,31 @@ ORDINARY = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """Fragments that make a text when repeated, and its cost in seconds of CPU a character."""
-
-    fragments: tuple[str, ...]
-    cost: float
-
-
 def text_of(fragments: Sequence[str], characters: int) -> str:
     """The fragments one after another, again and again, cut to a length."""
     piece = "".join(fragments) or " "
     return (piece * (characters // len(piece) + 1))[:characters]
 
 
-def cpu_seconds(action: Callable[[], object], repeats: int = 3) -> float:
-    """The least CPU time of several goes."""
-    times = []
-    for _ in range(repeats):
-        started = time.process_time()
-        action()
-        times.append(time.process_time() - started)
-    return min(times)
-
-
-def search(seed: int, minutes: float, characters: int) -> list[Candidate]:
+def search(seed: int, minutes: float, characters: int) -> list[Candidate[str]]:
     """The slowest candidates that are found within the minutes, the slowest first."""
-    chance = random.Random(seed)
-    kept = [_measure((fragment,), characters) for fragment in FRAGMENTS]
-    ends = time.monotonic() + minutes * 60
-    while time.monotonic() < ends:
-        kept = sorted(kept, key=lambda candidate: -candidate.cost)[:_KEPT]
-        parent, other = chance.choice(kept).fragments, chance.choice(kept).fragments
-        child = _mutate(chance, parent, other)
-        kept.append(_measure(child, characters))
-    best = [_measure(candidate.fragments, characters, repeats=7) for candidate in kept]
+
+    def cost_of(fragments: Sequence[str]) -> float:
+        return measure(fragments, characters)
+
+    kept = slowest.search(FRAGMENTS, cost_of, seed=seed, minutes=minutes)
+    best = [
+        Candidate(fragments=one.fragments, cost=measure(one.fragments, characters, repeats=7))
+        for one in kept
+    ]
     return sorted(best, key=lambda candidate: -candidate.cost)
 
 
-def _mutate(
-    chance: random.Random, parent: tuple[str, ...], other: tuple[str, ...]
-) -> tuple[str, ...]:
-    fragments = list(parent)
-    for _ in range(chance.randint(1, 4)):
-        place = chance.randrange(len(fragments) + 1)
-        change = chance.random()
-        if change < 0.4:
-            fragments.insert(place, chance.choice(FRAGMENTS))
-        elif change < 0.6 and len(fragments) > 1:
-            del fragments[place % len(fragments)]
-        elif change < 0.8:
-            fragments[place % len(fragments)] = chance.choice(FRAGMENTS)
-        else:
-            fragments[place:] = other[chance.randrange(len(other)) :]
-    return tuple(fragments[:_MOST_FRAGMENTS]) or parent
-
-
-def _measure(fragments: tuple[str, ...], characters: int, repeats: int = 2) -> Candidate:
-    """What reading a text and all its rewards cost: no call of the service does more with it."""
+def measure(fragments: Sequence[str], characters: int, repeats: int = 2) -> float:
+    """Seconds a character of reading a text and all its rewards: no call of the service does more
+    with it."""
     answer = Answer(text=text_of(fragments, characters), true_count=3)
-    cost = cpu_seconds(lambda: score_answer(answer, _ALL_REWARDS), repeats)
-    return Candidate(fragments=fragments, cost=cost / characters)
+    return cpu_seconds(lambda: score_answer(answer, _ALL_REWARDS), repeats) / characters
 
 
 def main() -> None:
@@ -130,13 +92,13 @@ def main() -> None:
     found = search(chosen.seed, minutes, chosen.characters)
     ordinary = {text: 1e6 * _ordinary_seconds(text) for text in ORDINARY}
     print_table(["ordinary answer", "µs"], [[text, cost] for text, cost in ordinary.items()])
-    slowest = {}
+    by_length = {}
     for length in LENGTHS:
-        costs = [_measure(one.fragments, length, repeats=15).cost for one in found[:8]]
-        slowest[length] = 1e6 * max(costs)
-    print_table(["characters", "slowest, µs a character"], [[n, c] for n, c in slowest.items()])
+        costs = [measure(one.fragments, length, repeats=15) for one in found[:8]]
+        by_length[length] = 1e6 * max(costs)
+    print_table(["characters", "slowest, µs a character"], [[n, c] for n, c in by_length.items()])
     settings = {"seed": chosen.seed, "minutes": minutes, "characters": chosen.characters}
-    figures = {"ordinary": ordinary, "slowest": slowest, "text": "".join(found[0].fragments)}
+    figures = {"ordinary": ordinary, "slowest": by_length, "text": "".join(found[0].fragments)}
     print_json("parse_cost", settings, figures)
 
 
