@@ -14,7 +14,7 @@ from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 from tally.rpc.blobs import BATCH_CHUNKS, CHUNK_BYTES, MOST_CHUNK_BYTES, keep_freed_buffers
 from tally.rpc.deadlines import limit_time
 from tally.rpc.digests import check_digest
-from tally.rpc.errors import DataLoss, InvalidArgument, OutOfRange, ResourceExhausted
+from tally.rpc.errors import DataLoss, InvalidArgument, OutOfRange
 
 
 class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
@@ -57,7 +57,7 @@ class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
             raise InvalidArgument("the first message must be a header")
         check_digest(part.header.digest, "header.digest")
         if part.header.size_bytes > self._settings.max_bytes:
-            raise ResourceExhausted(
+            raise InvalidArgument(
                 f"header.size_bytes: {part.header.size_bytes:,}; this store takes blobs of at most "
                 f"{self._settings.max_bytes:,} bytes"
             )
@@ -100,7 +100,7 @@ def _read(file: BinaryIO) -> list[bytes]:
 
 def _chunk(request: blob_pb2.PutRequest) -> blob_pb2.BlobChunk:
     if request.WhichOneof("part") != "chunk":
-        raise DataLoss("a second header in the middle of a blob")
+        raise DataLoss("expected a chunk after the header")
     if not 0 < len(request.chunk.data) <= MOST_CHUNK_BYTES:
         raise InvalidArgument(f"chunk.data: expected 1 to {MOST_CHUNK_BYTES:,} bytes")
     return request.chunk

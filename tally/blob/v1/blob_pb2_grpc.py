@@ -73,11 +73,11 @@ class BlobServiceServicer:
 
     def Put(self, request_iterator, context):
         """Stores a blob; storing one that is here already is a success. INVALID_ARGUMENT: a malformed
-        digest, a first message without a header, an empty chunk or one above 1 MiB. DATA_LOSS: a chunk at
-        the wrong offset, too few or too many bytes, or another digest than the header's; nothing is kept.
-        RESOURCE_EXHAUSTED: no room for it, or more bytes than the store takes of a blob (8 GiB unless it
-        is set otherwise). DEADLINE_EXCEEDED: nothing was sent for 30 seconds, or the whole took an hour,
-        unless set otherwise.
+        digest, a first message without a header, more bytes than the store takes of a blob (8 GiB unless
+        set otherwise), an empty chunk or one above 1 MiB. DATA_LOSS: a chunk at the wrong offset, too few
+        or too many bytes, or another digest than the header's; nothing is kept. RESOURCE_EXHAUSTED: no
+        room for it. DEADLINE_EXCEEDED: nothing was sent for 30 seconds, or the whole took an hour, unless
+        set otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,11 +42,11 @@ class BlobServiceStub:
     """Whether a blob is here, and its size. INVALID_ARGUMENT: a malformed digest."""
     Put: _grpc.StreamUnaryMultiCallable[_blob_pb2.PutRequest, _blob_pb2.PutResponse]
     """Stores a blob; storing one that is here already is a success. INVALID_ARGUMENT: a malformed
-    digest, a first message without a header, an empty chunk or one above 1 MiB. DATA_LOSS: a chunk at
-    the wrong offset, too few or too many bytes, or another digest than the header's; nothing is kept.
-    RESOURCE_EXHAUSTED: no room for it, or more bytes than the store takes of a blob (8 GiB unless it
-    is set otherwise). DEADLINE_EXCEEDED: nothing was sent for 30 seconds, or the whole took an hour,
-    unless set otherwise.
+    digest, a first message without a header, more bytes than the store takes of a blob (8 GiB unless
+    set otherwise), an empty chunk or one above 1 MiB. DATA_LOSS: a chunk at the wrong offset, too few
+    or too many bytes, or another digest than the header's; nothing is kept. RESOURCE_EXHAUSTED: no
+    room for it. DEADLINE_EXCEEDED: nothing was sent for 30 seconds, or the whole took an hour, unless
+    set otherwise.
     """
     Fetch: _grpc.UnaryStreamMultiCallable[_blob_pb2.FetchRequest, _blob_pb2.FetchResponse]
     """Streams a blob from an offset on. INVALID_ARGUMENT: a malformed digest. NOT_FOUND: not here.
@@ -67,11 +67,11 @@ class BlobServiceAsyncStub(BlobServiceStub):
     """Whether a blob is here, and its size. INVALID_ARGUMENT: a malformed digest."""
     Put: _aio.StreamUnaryMultiCallable[_blob_pb2.PutRequest, _blob_pb2.PutResponse]  # type: ignore[assignment]
     """Stores a blob; storing one that is here already is a success. INVALID_ARGUMENT: a malformed
-    digest, a first message without a header, an empty chunk or one above 1 MiB. DATA_LOSS: a chunk at
-    the wrong offset, too few or too many bytes, or another digest than the header's; nothing is kept.
-    RESOURCE_EXHAUSTED: no room for it, or more bytes than the store takes of a blob (8 GiB unless it
-    is set otherwise). DEADLINE_EXCEEDED: nothing was sent for 30 seconds, or the whole took an hour,
-    unless set otherwise.
+    digest, a first message without a header, more bytes than the store takes of a blob (8 GiB unless
+    set otherwise), an empty chunk or one above 1 MiB. DATA_LOSS: a chunk at the wrong offset, too few
+    or too many bytes, or another digest than the header's; nothing is kept. RESOURCE_EXHAUSTED: no
+    room for it. DEADLINE_EXCEEDED: nothing was sent for 30 seconds, or the whole took an hour, unless
+    set otherwise.
     """
     Fetch: _aio.UnaryStreamMultiCallable[_blob_pb2.FetchRequest, _blob_pb2.FetchResponse]  # type: ignore[assignment]
     """Streams a blob from an offset on. INVALID_ARGUMENT: a malformed digest. NOT_FOUND: not here.
@@ -101,11 +101,11 @@ class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_blob_pb2.PutResponse, _abc.Awaitable[_blob_pb2.PutResponse]]:
         """Stores a blob; storing one that is here already is a success. INVALID_ARGUMENT: a malformed
-        digest, a first message without a header, an empty chunk or one above 1 MiB. DATA_LOSS: a chunk at
-        the wrong offset, too few or too many bytes, or another digest than the header's; nothing is kept.
-        RESOURCE_EXHAUSTED: no room for it, or more bytes than the store takes of a blob (8 GiB unless it
-        is set otherwise). DEADLINE_EXCEEDED: nothing was sent for 30 seconds, or the whole took an hour,
-        unless set otherwise.
+        digest, a first message without a header, more bytes than the store takes of a blob (8 GiB unless
+        set otherwise), an empty chunk or one above 1 MiB. DATA_LOSS: a chunk at the wrong offset, too few
+        or too many bytes, or another digest than the header's; nothing is kept. RESOURCE_EXHAUSTED: no
+        room for it. DEADLINE_EXCEEDED: nothing was sent for 30 seconds, or the whole took an hour, unless
+        set otherwise.
         """
 
     @_abc_1.abstractmethod

@@ -187,7 +187,7 @@ async def test_a_flipped_byte_is_data_loss(channel: grpc.aio.Channel, store: Blo
 
 async def test_a_blob_beyond_the_largest_is_refused_by_its_header(store: BlobStore):
     async with served(store, max_bytes=len(DATA) - 1) as channel:
-        with pytest.raises(ResourceExhausted, match=r"size_bytes: 3,072,000; .* 3,071,999"):
+        with pytest.raises(InvalidArgument, match=r"size_bytes: 3,072,000; .* 3,071,999"):
             await put(channel, put_requests())
     assert not staged(store)
 
