@@ -10,6 +10,7 @@ from gateway.errors import Missing, Unprocessable
 from gateway.evaluations.adapter_archive import write_adapter
 from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings, validate
 from gateway.http.receiving import FormShape, IncomingForm, receive_form
+from gateway.ids import is_uuid
 from gateway.jobs.job_models import EVALUATION, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.jobs import Jobs
@@ -90,6 +91,8 @@ class Evaluations:
 
     async def newest_first(self, owner: str | None, job_id: str | None) -> Sequence[Job]:
         """An owner's, or everybody's; where `job_id` is given, those of its adapter."""
+        if job_id is not None and not is_uuid(job_id):
+            return []
         return await self._store.run(self._store.newest_first, EVALUATION, owner, job_id)
 
     async def get_for(self, caller: Caller, evaluation_id: str) -> Job:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.gateway.packing import good_zip, image_bytes
 from tests.gateway.raw_http import form
-from tests.hostile.oracle import Refused, Send, Target, judge, upload
+from tests.hostile.oracle import Refused, Send, Taken, Target, judge, upload
 from tests.waiting import wait_until
 
 ODD_IDS = ["../x", "%2e%2e%2f", "..%2f..%2fetc%2fpasswd", "%00", "x" * 10_000, "%ff", "a%0d%0ab"]
@@ -121,6 +121,12 @@ def test_an_odd_id_is_not_found(target: Target, method: str, path: str, odd: str
 )  # fmt: skip
 def test_an_odd_query_is_refused(target: Target, query: str) -> None:
     judge(target, lambda client: client.get(query), Refused())
+
+
+@pytest.mark.parametrize("job_id", ["%00", "../x", "%ff", "x' OR 1=1 --"])
+def test_an_odd_job_has_no_evaluations(target: Target, job_id: str) -> None:
+    answer = judge(target, lambda client: client.get(f"/evaluations?job_id={job_id}"), Taken())
+    assert answer.json() == []
 
 
 @pytest.mark.parametrize("value", ["-1", "x", "9" * 30, "1.5", "0x1"])
