@@ -95,8 +95,9 @@ class Database:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
+        """Waits for the calls that have begun, whose connections would be left open otherwise."""
         for threads in (self._threads, self._check_thread):
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown(cancel_futures=True)
         if self._hold is not None:
             self._hold.release()
         self._engine.dispose()

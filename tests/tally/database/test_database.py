@@ -75,6 +75,26 @@ async def test_calls_beyond_the_threads_are_given_up_and_never_done(sqlite: Data
     assert len(done) == 24
 
 
+@pytest.mark.parametrize("database", ["sqlite", "on_postgres"])
+async def test_what_was_given_up_leaves_no_connection_open_at_the_end(database: str, request):
+    closing: Database = request.getfixturevalue(database)
+    begun, release = threading.Event(), threading.Event()
+
+    def hold_a_connection() -> None:
+        with closing.reading() as session:
+            session.execute(text("SELECT 1"))
+            begun.set()
+            release.wait()
+
+    given_up = asyncio.create_task(closing.run(hold_a_connection))
+    await asyncio.to_thread(begun.wait)
+    given_up.cancel()
+    pool = closing._engine.pool
+    threading.Timer(0.1, release.set).start()
+    closing.close()
+    assert pool.checkedout() == 0
+
+
 async def test_a_locked_sqlite_is_given_up_by_writers_alone(sqlite: Database, tmp_path: Path):
     sqlite.migrate()
     locker = sqlite3.connect(tmp_path / "one.db", isolation_level=None)
