@@ -132,13 +132,13 @@ class Job(JobBase, table=True):
     @property
     def data_file_id(self) -> str:
         """Empty where the stored settings can't be read."""
-        return self._stored("data_file_id") or ""
+        return self._read_stored("data_file_id") or ""
 
     @property
     def evaluation_file_id(self) -> str | None:
-        return self._stored("evaluation_file_id")
+        return self._read_stored("evaluation_file_id")
 
-    def _stored(self, name: str) -> str | None:
+    def _read_stored(self, name: str) -> str | None:
         value = self.spec.get(name) if isinstance(self.spec, dict) else None
         return value if isinstance(value, str) else None
 
