@@ -93,7 +93,7 @@ class GatewaySettings(DatabaseSettings):
     validation_seconds: float = Field(
         20.0,
         gt=0,
-        description="Most CPU time that validating an upload may take,"
+        description="Most CPU time that validating an upload's table may take, and its images,"
         " beside validation_seconds_per_mib.",
     )
     validation_seconds_per_mib: float = Field(

@@ -58,7 +58,9 @@ def clean_image(data: bytes, settings: GatewaySettings) -> CleanImage:
         with Image.open(io.BytesIO(stripped.data), formats=(name,)) as image:
             _check_size(image.width, image.height, settings)
             image.load()
-            return _write(image, stripped, name)
+            clean = _write(image, stripped, name)
+            _check_bytes(clean, settings)
+            return clean
     except BadImage:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -140,6 +142,13 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _too_many_pixels(settings: GatewaySettings) -> BadImage:
     return BadImage(f"has more than {settings.max_image_pixels:,} pixels; shrink it")
+
+
+def _check_bytes(clean: CleanImage, settings: GatewaySettings) -> None:
+    """One that is written anew may have grown."""
+    if len(clean.data) > settings.max_image_bytes:
+        most = f"{settings.max_image_bytes:,} bytes"
+        raise BadImage(f"is larger than {most} as {clean.suffix}; export it as JPEG, upright")
 
 
 def _check_size(width: int, height: int, settings: GatewaySettings) -> None:

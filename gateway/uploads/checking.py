@@ -50,6 +50,7 @@ class Checker:
             if turn.returned:
                 return turn.returned[0]
             had_seconds += turn.seconds
+        check.close()
         raise TooLarge.at(
             "file", f"takes more than {most_seconds:.0f} s of computing to check; split it"
         )

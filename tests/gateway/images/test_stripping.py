@@ -118,6 +118,11 @@ async def test_nothing_of_an_upload_tells_where_it_was_taken(gateway, learner):
     assert opened(served).size == opened(asked).size == (40, 60)
 
 
+def test_what_grows_beyond_the_bound_when_it_is_written_anew_is_refused():
+    with pytest.raises(BadImage, match="larger than 100 bytes as png"):
+        clean_image(photograph("TIFF"), GatewaySettings(max_image_bytes=100))
+
+
 FLOODS = {
     "chunks": image_bytes("PNG")[:33] + png_chunk(b"tEXt", b"a\0b") * MOST_PARTS,
     "segments": image_bytes("JPEG")[:2] + b"\xff\xfe\0\2" * MOST_PARTS + image_bytes("JPEG")[2:],
