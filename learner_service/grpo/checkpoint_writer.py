@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -31,6 +32,10 @@ class CheckpointWriter:
         """That of the last whole one; 0 where there is none."""
         return self._checkpoints.find_last().step
 
+    def staging_of(self, step: int) -> Path:
+        """Where the step's folder is written before it appears."""
+        return self.staging / checkpoint_name(step)
+
     def save(self, step: int, write: Callable[[], None]) -> None:
         """`write` leaves the step's folder in `staging`.
 
@@ -41,7 +46,7 @@ class CheckpointWriter:
         try:
             write()
             with self._attempt.write():
-                self._checkpoints.commit(self.staging / checkpoint_name(step))
+                self._checkpoints.commit(self.staging_of(step))
                 self._checkpoints.prune(self._kept)
         except torch.OutOfMemoryError:
             raise

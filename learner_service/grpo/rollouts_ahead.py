@@ -91,6 +91,7 @@ class RolloutsAhead:
             seed=training.seed,
         )
         self._next_step: int | None = None
+        self._earlier: dict[int, PublishedAdapter] = {}
         self._pending: deque[StepRollouts] = deque()
         self._taken: StepRollouts | None = None
 
@@ -98,10 +99,18 @@ class RolloutsAhead:
         """Whether `ask` would ask for anything, so that an adapter is needed."""
         return self._first_unasked(step) <= self._last_wanted(step, end)
 
+    def go_on_with(self, earlier: Sequence[PublishedAdapter]) -> None:
+        """Says which adapters before the first one that is asked with there have been."""
+        self._earlier = {adapter.step: adapter for adapter in earlier}
+
     def ask(self, step: int, end: int, adapter: PublishedAdapter) -> None:
-        """Asks for what may be sampled at `step` of a job of `end` steps."""
+        """Asks for what may be sampled at `step` of a job of `end` steps.
+
+        What a job that goes on has asked for before is asked for with the adapters of then.
+        """
         for number in range(self._first_unasked(step), self._last_wanted(step, end) + 1):
-            self._pending.append(self._start(number, adapter))
+            of_then = self._earlier.get(number - self._staleness, adapter)
+            self._pending.append(self._start(number, of_then))
             self._next_step = number + 1
 
     def take(self) -> StepRollouts:

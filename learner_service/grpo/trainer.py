@@ -18,6 +18,7 @@ publishes, reports and saves. transformers knows of one process.
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,8 +30,9 @@ from learner_service.errors import StopRequested
 from learner_service.events import JobPhase, Report, SamplesShown, StepDone
 from learner_service.grpo.checkpoint_writer import CheckpointWriter
 from learner_service.grpo.group_wait import GroupWait
-from learner_service.grpo.groups import PromptStage, PublishedAdapter
+from learner_service.grpo.groups import PromptStage
 from learner_service.grpo.passes import StepPasses
+from learner_service.grpo.recent_adapters import RecentAdapters
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
 from learner_service.grpo.shown_groups import shown_groups
 from learner_service.grpo.start_reporter import StartReporter
@@ -107,7 +109,7 @@ class GRPOTrainer(Trainer):
         self._learner = learner
         self._stage = stage
         self._ahead = ahead
-        self._publisher = publisher
+        self._adapters = RecentAdapters(publisher, training.staleness, self._ranks, self._room)
         self._training = training
         self._report = report
         self._phases = phases
@@ -115,11 +117,13 @@ class GRPOTrainer(Trainer):
         self._trackers = trackers
         self._meter = StepMeter()
 
-    def train(self, *args: Any, **kwargs: Any) -> Any:
+    def train(self, resume_from_checkpoint: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As transformers', and closes the trackers however it ends."""
+        checkpoint = Path(resume_from_checkpoint) if resume_from_checkpoint else None
+        self._ahead.go_on_with(self._adapters.load(checkpoint))
         finished = False
         try:
-            output = super().train(*args, **kwargs)
+            output = super().train(resume_from_checkpoint, *args, **kwargs)
             finished = True
         finally:
             if self._trackers:
@@ -137,7 +141,7 @@ class GRPOTrainer(Trainer):
         self._meter = StepMeter()
         step, end = self.state.global_step, self.state.max_steps
         if self._ahead.has_more_to_ask(step, end):
-            self._ahead.ask(step, end, PublishedAdapter(digest=self._publish(), step=step))
+            self._ahead.ask(step, end, self._adapters.publish(self._learner.policy.model, step))
         rollouts = self._ahead.take()
         wait = GroupWait(rollouts, self._stage, self._phases, self._check_stop)
         self._meter.begin_learning()
@@ -153,13 +157,6 @@ class GRPOTrainer(Trainer):
             raise StopRequested
         if len(set(steps)) > 1:
             raise DataLoss("the processes of the job go on from checkpoints of different steps")
-
-    def _publish(self) -> str:
-        """The adapter is the same in every process; the first one makes it known."""
-        is_first = self._ranks.is_first
-        model = self._learner.policy.model
-        digest = self._room.run(lambda: self._publisher.publish(model)) if is_first else ""
-        return self._ranks.broadcast(digest)
 
     def training_step(
         self,
@@ -232,8 +229,13 @@ class GRPOTrainer(Trainer):
         if not self._ranks.is_first:
             return
         self._phases.enter(JobPhase.SAVING)
-        write = super()._save_checkpoint
-        self._checkpoints.save(self.state.global_step, lambda: write(model, trial))
+        write, step = super()._save_checkpoint, self.state.global_step
+
+        def write_all() -> None:
+            write(model, trial)
+            self._adapters.save(self._checkpoints.staging_of(step))
+
+        self._checkpoints.save(step, write_all)
 
     def save_where_it_stands(self) -> None:
         """The first process writes a checkpoint of the last whole step, unless there is one."""

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -90,12 +91,25 @@ class AdapterPublisher:
         """
         with self._store.stage() as path:
             self._save(model, path)
-            digest = digest_of_file(path)
-            with self._write():
-                self._published.add(digest)
-                self._store.claim(digest, self._published.owner)
-                self._store.keep(path, digest)
-                self._let_go(self._published.digests()[: -self._kept])
+            return self._make_known(path)
+
+    def publish_file(self, saved: Path) -> str:
+        """As `publish`, of an adapter that was published before and saved since."""
+        with self._store.stage() as path:
+            shutil.copyfile(saved, path)
+            return self._make_known(path)
+
+    def path(self, digest: str) -> Path:
+        """The file of one that stays; raises UnknownBlob."""
+        return self._store.path(digest)
+
+    def _make_known(self, staged: Path) -> str:
+        digest = digest_of_file(staged)
+        with self._write():
+            self._published.add(digest)
+            self._store.claim(digest, self._published.owner)
+            self._store.keep(staged, digest)
+            self._let_go(self._published.digests()[: -self._kept])
         return digest
 
     def _let_go(self, old: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ class Disk:
 
         monkeypatch.setattr(os, "fsync", fsync)
         monkeypatch.setattr(os, "replace", replace)
-        monkeypatch.setattr(Path, "replace", lambda path, place: replace(path, place))
+        monkeypatch.setattr(Path, "replace", replace)
 
 
 @pytest.fixture

@@ -279,6 +279,7 @@ async def test_an_end_that_the_service_did_not_live_to_see_to_is_tidied_up_at_it
 ):
     workers.script = ["saves", "completes"]
     job, _ = await run_job(jobs, spec)
+    await eventually(lambda: jobs._runner._job_id is None)
     folder = jobs.folder(job.job_id)
     save_checkpoint(folder, 7)
     (folder.staging / "1").mkdir()
