@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tally.host.disk_reserve import DiskReserve
-from tally.host.locks import share, try_lock
+from tally.host.locks import lock_folder, share, try_lock
 from tally.rpc.digests import digest_of_file
 
 _RESERVE_SECONDS = 60.0
@@ -43,17 +43,16 @@ class Storage:
         self._lock = (data_dir / "gateways.lock").open("a")
 
     def sweep(self, find_named: Callable[[], NamedFiles]) -> None:
-        """Removes what a killed gateway left behind, unless another one is using the folder.
+        """Removes what a killed gateway left behind; what others may just have taken in stays.
 
         Only once no other gateway can take an upload in is `find_named` asked what is kept.
         """
+        self._sweep_staging()
         if try_lock(self._lock):
             self._remove_unnamed(find_named())
         share(self._lock)
 
     def _remove_unnamed(self, named: NamedFiles) -> None:
-        for leftover in self.staging_dir.iterdir():
-            _remove(leftover)
         owners = (
             (self.datasets_dir, named.datasets),
             (self.rows_dir, named.uploads),
@@ -63,6 +62,14 @@ class Storage:
             for path in folder.iterdir():
                 if path.stem not in known:
                     _remove(path)
+
+    def _sweep_staging(self) -> None:
+        """What somebody still works in is locked."""
+        for leftover in self.staging_dir.iterdir():
+            descriptor = lock_folder(leftover)
+            if descriptor is not None:
+                _remove(leftover)
+                os.close(descriptor)
 
     async def keep_reserve(self) -> None:
         """Runs on: keeps some room for when the disk is full, as soon as there is enough again."""
@@ -75,12 +82,16 @@ class Storage:
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
-        """A folder of one's own that is gone after the block."""
-        folder = Path(tempfile.mkdtemp(dir=self.staging_dir))
+        """A folder of one's own that is gone after the block, or when another gateway starts."""
+        descriptor = None
+        while descriptor is None:  # unless one that starts just now has taken it for a leftover
+            folder = Path(tempfile.mkdtemp(dir=self.staging_dir))
+            descriptor = lock_folder(folder)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
 
     def dataset_path(self, digest: str) -> Path:
         return self.datasets_dir / f"{digest}.zip"

@@ -65,6 +65,8 @@ class Follower:
             while True:
                 try:
                     if await self._advance():
+                        # What was to be compared, whether it came to that or not.
+                        self._storage.adapter_path(self._job_id).unlink(missing_ok=True)
                         return
                     wait_seconds = self._settings.retry_seconds
                 except (TallyError, SQLAlchemyError, OSError) as error:
@@ -187,8 +189,6 @@ class Follower:
             await self._append(batch[:-1], seq_offset)
             batch = [await self._with_result(batch[-1])]
         await self._append(batch, seq_offset)
-        if batch[-1].kind == "ended":
-            self._storage.adapter_path(self._job_id).unlink(missing_ok=True)
         if any(event.kind == "worker" for event in batch):
             await self._refresh()
 

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from gateway.jobs.train_models import TrainRequest
 from tests.fakes.gateway_answers import EVALUATION, PREDICTION, PREFLIGHT, SAMPLES
 
+NO_FILE = "00000000-0000-0000-0000-000000000000"
 RESULT = b"PK" + bytes(range(256)) * 400
 TRAINING = {"status": "training", "phase": "learning", "loss": None, "error_message": None}
 
@@ -57,6 +58,7 @@ class FakeGateway:
     uploads: list[tuple[str, bytes]] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
     trained: list[dict[str, Any]] = field(default_factory=list)
+    refuses_settings: str = ""
     dry_runs: list[dict[str, Any]] = field(default_factory=list)
     evaluated: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -112,11 +114,16 @@ def _app(fake: FakeGateway) -> FastAPI:
         return [{"file_id": "file-1", "filename": "a.zip", "csv_rows": 9, "valid_images": 9}]
 
     @app.post("/train")
-    async def train(request: Request, dry_run: bool = False) -> dict[str, Any]:
+    async def train(request: Request, dry_run: bool = False) -> Any:
+        body = await request.json()
+        if fake.refuses_settings:
+            return JSONResponse({"detail": fake.refuses_settings, "errors": []}, 422)
+        if body["data_file_id"] == NO_FILE:
+            return JSONResponse({"detail": "no such file", "errors": []}, 404)
         if dry_run:
-            fake.dry_runs.append(await request.json())
+            fake.dry_runs.append(body)
             return fake.preflight
-        fake.trained.append(await request.json())
+        fake.trained.append(body)
         return {"job_id": "job-1", "status": "training"}
 
     @app.get("/jobs")

@@ -67,10 +67,11 @@ def test_what_no_row_names_goes_and_the_rest_stays(folder: Path):
             storage.dataset_path(name), storage.rows_path(name), storage.adapter_path(name),
         ):  # fmt: skip
             path.write_bytes(b"whole")
-    with storage.staging() as staged:
-        (staged / "half").write_bytes(b"ha")
-        storage.sweep(lambda: NamedFiles(["named"], ["named"], ["named"]))
-        assert not staged.exists()
+    staged = storage.staging_dir / "of a killed one"
+    staged.mkdir()
+    (staged / "half").write_bytes(b"ha")
+    storage.sweep(lambda: NamedFiles(["named"], ["named"], ["named"]))
+    assert not staged.exists()
     left = [
         path.stem for path in folder.rglob("*") if path.suffix in (".zip", ".jsonl", ".safetensors")
     ]
@@ -98,3 +99,17 @@ async def test_an_upload_outlives_a_second_gateway_that_comes_and_goes(start_gat
     async with start_gateway(settings) as later:
         rows = await later.client.get(f"/files/{file_id}/rows")
         assert rows.status_code == 200
+
+
+def test_a_start_beside_another_gateway_sweeps_what_a_killed_one_left(folder: Path):
+    running, starting = Storage(folder), Storage(folder)
+    running.sweep(lambda: NOTHING)
+    (folder / "staging" / "left").mkdir()
+    with running.staging() as staged:
+        (staged / "upload").touch()
+        starting.sweep(lambda: NOTHING)
+        assert list((folder / "staging").iterdir()) == [staged]
+        assert (staged / "upload").exists()
+    assert list((folder / "staging").iterdir()) == []
+    running.close()
+    starting.close()

@@ -18,6 +18,7 @@ _TIMEOUT_SECONDS = 30.0
 _UPLOAD_TIMEOUT_SECONDS = 1800.0
 # The base model answers a sample, and may have to be loaded first.
 _ANSWER_TIMEOUT_SECONDS = 600.0
+_NO_FILE = "00000000-0000-0000-0000-000000000000"
 _NEEDS_TOKEN = "give it with --token or TALLY_TOKEN, before the command"
 
 
@@ -76,6 +77,14 @@ class ApiClient:
         asked = {"dry_run": "true"}
         timeout = _ANSWER_TIMEOUT_SECONDS
         return self._call("POST", "/train", json=request, params=asked, timeout=timeout)
+
+    def check_settings(self, request: Json) -> None:
+        """Raises RequestRefused for a request that would be refused whatever its data is."""
+        try:
+            self.preflight({**request, "data_file_id": _NO_FILE, "evaluation_file_id": None})
+        except RequestRefused as refusal:
+            if refusal.status != httpx.codes.NOT_FOUND:
+                raise
 
     def jobs(self, limit: int | None = None) -> list[Json]:
         """The newest first."""

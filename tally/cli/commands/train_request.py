@@ -9,7 +9,7 @@ import typer
 from tally.cli.client.api_client import ApiClient, Json
 from tally.cli.client.settings_schema import full_name, settings_of
 from tally.cli.commands.completion import complete_file_id, complete_preset, complete_setting
-from tally.cli.commands.data import file_id_of
+from tally.cli.commands.data import existing_file, file_id_of
 from tally.cli.errors import CliError, RequestRefused
 
 Data = Annotated[
@@ -67,6 +67,9 @@ def build_request(
         request["job_name"] = name
     if not (data or request.get("data_file_id")):
         raise CliError("What is it to train on? Name it: --data FILE_ID or --data training.zip.")
+    if any(map(existing_file, filter(None, (data, evaluate)))):
+        # An upload whose training is then refused would stay for nothing.
+        client.check_settings(request)
     if data:
         request["data_file_id"] = file_id_of(client, data)
     if evaluate:

@@ -26,6 +26,15 @@ def test_a_preset_lies_below_the_file_and_the_options(
     ]
 
 
+def test_settings_that_are_refused_cost_no_upload(
+    tally: Tally, gateway: FakeGateway, data_zip: Path
+) -> None:
+    gateway.refuses_settings = "training_config.seed: is too large"
+    ended = tally("train", "--data", data_zip, "--set", "seed=99999999999")
+    assert (ended.exit_code, gateway.uploads, gateway.trained) == (1, [], [])
+    assert "training_config.seed: is too large" in ended.stderr
+
+
 def test_a_gateway_without_presets_says_so(tally: Tally, gateway: FakeGateway) -> None:
     gateway.has_page = False
     ended = tally("train", "--data", "file-1", "--preset", "quick")
