@@ -75,13 +75,15 @@ class User:
             self._acknowledged.uploads[file_id] = hashlib.sha256(picture).hexdigest()
         return file_id
 
-    def train(self, file_id: str, key: str, variant: int, resume: str = "") -> JobRecord:
-        """Asks twice with one key: it is one job."""
+    def train(
+        self, file_id: str, key: str, variant: int, resume: str = "", **settings: Any
+    ) -> JobRecord:
+        """Asks twice with one key: it is one job. `settings` go before the variant's."""
         body: dict[str, Any] = {
             "job_name": key,
             "data_file_id": file_id,
             "evaluation_share": 0.0,
-            "training_config": _COMMON | VARIANTS[variant],
+            "training_config": _COMMON | VARIANTS[variant] | settings,
             "lora_config": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1},
         }
         body |= {"resume_from_job_id": resume} if resume else {"fresh": True}
