@@ -1,4 +1,4 @@
-"""The OpenAPI document against the gateway: every check of Schemathesis, on every operation.
+"""The OpenAPI document against the gateway: the checks of Schemathesis, on every operation.
 
 Bounded here; `make fuzz` looks for longer.
 """
@@ -34,6 +34,8 @@ def test_every_operation_does_as_it_says(target: Target, tmp_path: Path) -> None
     config.write_text(f"[parameters]\n{ids}\n\n{CONFIG.read_text()}")
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
     command += [f"{target.client.base_url}/openapi.json", "--checks", "all", "--no-color"]
+    # DELETE asks a job to stop; it stays where it is listed.
+    command += ["--exclude-checks", "use_after_free"]
     command += ["--continue-on-failure", "--seed", SEED, "--max-examples", EXAMPLES]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
