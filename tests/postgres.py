@@ -29,9 +29,7 @@ class Postgres:
             os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
             ids = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
             self._user = ["setpriv", *ids]
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = 0
         self._run("initdb", "-U", "tally", "-A", "trust", "--no-sync")
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -39,6 +37,19 @@ class Postgres:
         subprocess.run(
             [*command, *arguments], check=True, cwd="/", stdout=subprocess.DEVNULL, timeout=120
         )
+
+    def start_anywhere(self) -> None:
+        """At a port that is free; another process may take it first, and another is tried."""
+        for attempts_left in reversed(range(5)):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
+            try:
+                self.start()
+                break
+            except subprocess.CalledProcessError:
+                if not attempts_left:
+                    raise
 
     def start(self) -> None:
         options = f"-p {self.port} -k {self._folder} -h 127.0.0.1 -c fsync=off"
@@ -75,9 +86,11 @@ class Postgres:
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     server = Postgres()
-    server.start()
     try:
-        yield server
+        server.start_anywhere()
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
-        server.stop()
         server.remove()

@@ -22,7 +22,7 @@ class Settings(DatabaseSettings):
 
 
 def open_database(file: Path, **settings: object) -> Database:
-    return Database(Settings(database_timeout_seconds=1, **settings), file, versions.__name__)
+    return Database(Settings(database_timeout_seconds=2, **settings), file, versions.__name__)
 
 
 @pytest.fixture
