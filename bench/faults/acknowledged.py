@@ -15,6 +15,7 @@ class JobRecord:
     last_seq: int = 0
     events_seen_twice: int = 0
     events_missing: int = 0
+    samples_of_another_adapter: int = 0
     steps: list[int] = field(default_factory=list)
     cancelled: bool = False
     ended: str = ""

@@ -122,6 +122,8 @@ class User:
             for event in parse_events(response.iter_lines()):
                 if not job.see(event.seq):
                     continue
+                if event.kind == "notice" and "another adapter" in event.data["message"]:
+                    job.samples_of_another_adapter += 1
                 if event.kind == "step":
                     job.steps.append(event.data["step"])
                 if event.kind == "ended":

@@ -12,8 +12,8 @@ from bench.faults.user import STEPS, User
 _FIRST_ROW = 2
 
 
-def judge(user: User, acknowledged: Acknowledged, reference: dict[int, str]) -> dict[str, int]:
-    """How often each promise was broken; `reference` has adapters of undisturbed jobs."""
+def judge(user: User, acknowledged: Acknowledged) -> dict[str, int]:
+    """How often each promise was broken."""
     listed = user.ask("GET", "/jobs").json()
     ids = [job["job_id"] for job in listed]
     records = acknowledged.jobs
@@ -25,7 +25,7 @@ def judge(user: User, acknowledged: Acknowledged, reference: dict[int, str]) -> 
         "events_missing": sum(record.events_missing for record in records),
         "events_twice": sum(record.events_seen_twice for record in records),
         "steps_out_of_order": sum(not _is_in_order(record) for record in records),
-        "other_adapters": sum(_has_other_adapter(record, reference) for record in records),
+        "samples_of_another_adapter": sum(r.samples_of_another_adapter for r in records),
         "uploads_lost": sum(not _is_there(user, *one) for one in acknowledged.uploads.items()),
         "comparisons_lost": len(list(_lost_comparisons(user, acknowledged))),
         "answers_500": acknowledged.answers[500],
@@ -39,8 +39,12 @@ def _is_in_order(record: JobRecord) -> bool:
     return gapless and (record.ended != "completed" or steps[-1:] == [STEPS])
 
 
-def _has_other_adapter(record: JobRecord, reference: dict[int, str]) -> bool:
-    return record.ended == "completed" and record.adapter_digest != reference[record.variant]
+def count_differing(records: list[JobRecord], reference: dict[int, str]) -> int:
+    """Completed jobs whose adapter is not byte for byte the undisturbed one of `reference`: an
+    engine that batches groups as they arrive rounds otherwise, so this is told and breaks nothing.
+    """
+    completed = [record for record in records if record.ended == "completed"]
+    return sum(record.adapter_digest != reference[record.variant] for record in completed)
 
 
 def _is_there(user: User, file_id: str, picture_digest: str) -> bool:
