@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tally.cli.stack.stack_secret import secret_path
 from tally.samples.dataset import write_dataset
 from tests.stack import ROOT, free_port
 from tests.waiting import wait_until
@@ -35,6 +36,7 @@ def url(stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "TALLY_GATEWAY_DATA_DIR": str(tmp_path_factory.mktemp("gateway")),
         "TALLY_GATEWAY_LEARNER__TARGET": stack.target("learner"),
         "TALLY_GATEWAY_REWARD__TARGET": stack.target("reward"),
+        "TALLY_GATEWAY_SERVICES_SECRET_PATH": str(secret_path(stack.data_dir)),
     }
     process = subprocess.Popen([sys.executable, "-m", "gateway"], env=environment)
     try:
