@@ -2,17 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import Busy
+from gateway.events.shared_reads import SharedReads
 from gateway.events.wakeups import Wakeups
 from gateway.jobs.job_models import JobEvent
 from gateway.jobs.job_store import JobStore
 from gateway.settings import GatewaySettings
 from gateway.times import to_milliseconds
+
+_BLOCK_CHARACTERS = 16 * 1024
 
 
 class EventStreams:
@@ -22,6 +26,7 @@ class EventStreams:
         self._settings = settings
         self._store = store
         self._wakeups = wakeups
+        self._reads: SharedReads[_Page] = SharedReads()
         self.in_use = 0
 
     def check_room(self) -> None:
@@ -47,30 +52,33 @@ class EventStreams:
             yield "retry: 2000\n\n"
             while not self._wakeups.stopped and may_read():
                 waiter.clear()
-                events = await self._page(job_id, after_seq)
-                for event in events:
-                    yield format_event(event)
-                    after_seq = event.seq
-                if events and events[-1].kind != "ended":
-                    continue
-                if await self._is_over(job_id, after_seq):
+                page = await self._look(job_id, after_seq)
+                for block in page.blocks:
+                    yield block
+                after_seq = page.last_seq
+                if page.is_last:
                     return
-                if not await self._wait_for_news(waiter):
+                if not page.blocks and not await self._wait_for_news(waiter):
                     yield ":\n\n"
 
-    async def _page(self, job_id: str, after_seq: int) -> list[JobEvent]:
+    async def _look(self, job_id: str, after_seq: int) -> "_Page":
+        """Shared by the streams that look for the same. What began before the last wake-up is not:
+        it may lack what they were woken for."""
+        key = self._wakeups.woken, job_id, after_seq
         try:
-            return list(await self._store.run(self._store.events, job_id, after_seq))
+            return await self._reads.read(
+                key, lambda: self._store.run(self._read, job_id, after_seq)
+            )
         except SQLAlchemyError:  # a stream outlives a database that is away for a while
             await asyncio.sleep(self._settings.poll_seconds)
-            return []
+            return _Page([], after_seq)
 
-    async def _is_over(self, job_id: str, after_seq: int) -> bool:
-        try:
-            job = await self._store.run(self._store.get, job_id)
-        except SQLAlchemyError:
-            return False
-        return job is None or (job.log_complete and after_seq >= job.last_seq)
+    def _read(self, job_id: str, after_seq: int) -> "_Page":
+        events = self._store.events(job_id, after_seq)
+        last_seq = events[-1].seq if events else after_seq
+        job = self._store.get(job_id)
+        is_last = job is None or (job.log_complete and last_seq >= job.last_seq)
+        return _Page(list(_join(map(format_event, events))), last_seq, is_last)
 
     async def _wait_for_news(self, waiter: asyncio.Event) -> bool:
         """Waits for news; False where it is time for a comment first."""
@@ -79,6 +87,27 @@ class EventStreams:
                 return await waiter.wait()
         except TimeoutError:
             return False
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Text of events in blocks, up to `last_seq`; after the last page there will be no more."""
+
+    blocks: list[str]
+    last_seq: int
+    is_last: bool = False
+
+
+def _join(texts: Iterable[str]) -> Iterator[str]:
+    """Each block costs a write, and lies in memory while its reader is slow."""
+    block = ""
+    for text in texts:
+        block += text
+        if len(block) >= _BLOCK_CHARACTERS:
+            yield block
+            block = ""
+    if block:
+        yield block
 
 
 def format_event(event: JobEvent) -> str:

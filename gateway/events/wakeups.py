@@ -13,13 +13,17 @@ _log = logging.getLogger(__name__)
 
 
 class Wakeups:
-    """Wakes the streams of a job: at once for this gateway's events, by polling for others'."""
+    """Wakes the streams of a job: at once for this gateway's events, by polling for others'.
+
+    `woken` counts how often that was.
+    """
 
     def __init__(self, store: JobStore, poll_seconds: float) -> None:
         self._store = store
         self._poll_seconds = poll_seconds
         self._waiters: dict[str, set[asyncio.Event]] = {}
         self.stopped = False
+        self.woken = 0
 
     @contextmanager
     def listen(self, job_id: str) -> Iterator[asyncio.Event]:
@@ -34,6 +38,7 @@ class Wakeups:
                 del self._waiters[job_id]
 
     def wake(self, job_id: str) -> None:
+        self.woken += 1
         for waiter in self._waiters.get(job_id, ()):
             waiter.set()
 
