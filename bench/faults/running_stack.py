@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,8 @@ class RunningStack:
     """Where it answers and writes; the supervisor has a thread of its own, which starts
     everything, since Linux ends services with the thread that started them."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] = {}) -> None:
+        """`settings` are variables of the services' environment."""
         [port] = free_ports(1)
         self.data_dir = data_dir
         self.url = f"http://127.0.0.1:{port}"
@@ -39,7 +40,10 @@ class RunningStack:
             use_4bit=False,
         )
         self._supervisor = Supervisor(
-            [replace(one, environment={**one.environment, **_PATIENT}) for one in planned],
+            [
+                replace(one, environment={**one.environment, **_PATIENT, **settings})
+                for one in planned
+            ],
             data_dir / "logs",
             stopped=self._over.is_set,
             report=lambda text: None,

@@ -1,0 +1,82 @@
+"""Uploads of pictures that are random noise: nothing of them packs, and all of it is decoded."""
+
+import csv
+import io
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import httpx
+from PIL import Image
+
+from gateway.settings import GatewaySettings
+from gateway.uploads.archive import Archive
+from gateway.uploads.checking import Check
+from gateway.uploads.csv_table import read_rows
+from gateway.uploads.dataset import write_dataset
+from gateway.uploads.entries import CSV_NAME
+from tally.samples.dataset import COLUMNS
+
+_SIDE_PIXELS = 504
+_TIMEOUT_SECONDS = 3_600.0
+
+
+def write_uploads(folder: Path, number: int, size_bytes: int) -> list[Path]:
+    """ZIPs of the same pictures, each with questions of its own: no two are one dataset."""
+    pictures = _draw(size_bytes)
+    paths = [folder / f"noise-{one}.zip" for one in range(number)]
+    for one, path in enumerate(paths):
+        table = io.StringIO()
+        rows = csv.writer(table)
+        rows.writerow(COLUMNS)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for row, picture in enumerate(pictures):
+                archive.writestr(f"images/{row}.png", picture)
+                rows.writerow((f"{row}.png", f"How many dots of kind {one}?", "3"))
+            archive.writestr(CSV_NAME, table.getvalue())
+    return paths
+
+
+def _draw(size_bytes: int) -> list[bytes]:
+    """Different PNGs of `size_bytes` together, or a little more."""
+    pictures: list[bytes] = []
+    left = size_bytes
+    while left > 0:
+        noise = os.urandom(3 * _SIDE_PIXELS**2)
+        buffer = io.BytesIO()
+        image = Image.frombytes("RGB", (_SIDE_PIXELS, _SIDE_PIXELS), noise)
+        image.save(buffer, "PNG", compress_level=1)
+        pictures.append(buffer.getvalue())
+        left -= len(pictures[-1])
+    return pictures
+
+
+def upload(url: str, path: Path) -> int:
+    """Sends it from the disk, block by block; returns the status, 0 where the connection failed."""
+    with path.open("rb") as file:
+        try:
+            answer = httpx.post(
+                f"{url}/upload-data",
+                files={"file": (path.name, file, "application/zip")},
+                timeout=_TIMEOUT_SECONDS,
+                trust_env=False,
+            )
+        except httpx.TransportError:
+            return 0
+    return answer.status_code
+
+
+def judging_cpu_seconds(path: Path, staged: Path) -> float:
+    """What reading an upload's table and pictures takes, in this process; `staged` is written."""
+    started = time.thread_time()
+    for _ in _judge(path, staged, GatewaySettings()):
+        pass
+    return time.thread_time() - started
+
+
+def _judge(path: Path, staged: Path, settings: GatewaySettings) -> Check[None]:
+    archive = Archive(path, settings)
+    table = archive.read(CSV_NAME, settings.max_csv_bytes).decode()
+    rows = yield from read_rows(table, settings)
+    yield from write_dataset(archive, rows, [1] * len(rows), staged, settings)

@@ -1,0 +1,60 @@
+"""What a gateway and a job did over a stretch of time (Linux)."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import cpu_seconds, memory_sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """The gateway's memory in bytes at the start, at most, and at the end; its CPU time."""
+
+    seconds: float
+    steps: int
+    cpu_seconds: float
+    rest_bytes: int
+    peak_bytes: int
+    end_bytes: int
+
+    @property
+    def steps_per_second(self) -> float:
+        return self.steps / self.seconds
+
+    @property
+    def growth_bytes(self) -> int:
+        return max(0, self.peak_bytes - self.rest_bytes)
+
+
+class Phases:
+    """By name, each once."""
+
+    def __init__(
+        self, gateway_pid: int, steps: Callable[[], int], tell: Callable[[str], None]
+    ) -> None:
+        self._pid = gateway_pid
+        self._steps = steps
+        self._tell = tell
+        self.by_name: dict[str, Phase] = {}
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Over the block. Raises OSError where the gateway has ended."""
+        self._tell(name)
+        steps, cpu, started = self._steps(), cpu_seconds(self._pid), time.monotonic()
+        rest = memory_sizes(self._pid)["VmRSS"]
+        Path(f"/proc/{self._pid}/clear_refs").write_text("5")  # the peak starts anew
+        yield
+        sizes = memory_sizes(self._pid)
+        seconds, done = time.monotonic() - started, self._steps()
+        self.by_name[name] = Phase(
+            seconds=seconds,
+            steps=done - steps,
+            cpu_seconds=cpu_seconds(self._pid) - cpu,
+            rest_bytes=rest,
+            peak_bytes=sizes["VmHWM"],
+            end_bytes=sizes["VmRSS"],
+        )

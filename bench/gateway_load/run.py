@@ -1,0 +1,84 @@
+"""A stack, a job that trains, and one load after another on the gateway."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from bench.faults.running_stack import RunningStack
+from bench.gateway_load.jobs import Jobs
+from bench.gateway_load.noise import judging_cpu_seconds, upload, write_uploads
+from bench.gateway_load.phases import Phase, Phases
+from bench.gateway_load.plan import Plan
+from bench.gateway_load.reads import Answer, read_evenly, reading_paths
+from bench.gateway_load.watchers import Round, watch_and_vanish
+
+_QUIET, _QUIET_AGAIN = "quiet", "quiet again"
+# Of the job that trains, as the page asks; and a picture that has to be made smaller.
+_PAGE_READS = (
+    "GET /jobs/{job_id}",
+    "GET /jobs/{job_id}/metrics?max_points=1000",
+    "GET /jobs/{job_id}/samples",
+    "GET /files/{file_id}/images/{row}?max_side=256",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """`phases` by their names; the statuses of the uploads; the CPU time of judging one of them."""
+
+    phases: dict[str, Phase]
+    answers: list[Answer]
+    uploads: list[int]
+    judging_cpu_seconds: float
+    rounds: list[Round]
+
+    def pace(self, phase: str) -> float:
+        """Steps per second over those of the stretches without any load."""
+        quiet = fmean(self.phases[name].steps_per_second for name in (_QUIET, _QUIET_AGAIN))
+        return self.phases[phase].steps_per_second / quiet if quiet else 0.0
+
+
+def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Outcome:
+    """All loads of `plan` on a stack in `folder`, the reads between two stretches without any."""
+    data_dir = folder / "stack"
+    data_dir.mkdir()
+    # A slot more than there are watchers would hide one that isn't freed.
+    stack = RunningStack(data_dir, {"TALLY_GATEWAY_MAX_EVENT_STREAMS": str(plan.watchers)})
+    tell("what is read and sent is made")
+    uploads = write_uploads(folder, plan.uploads, plan.upload_bytes)
+    judging = judging_cpu_seconds(uploads[0], folder / "judged.zip")
+    with stack.run(), closing(Jobs(stack.url)) as jobs:
+        names = jobs.prepare(folder)
+        job_id = jobs.train_on(names["file_id"])
+        paths = reading_paths(jobs.endpoints(), names)
+        paths += reading_paths(_PAGE_READS, names | {"job_id": job_id})
+        phases = Phases(stack.pid("gateway"), lambda: jobs.steps(job_id), tell)
+        with phases.measure(_QUIET):
+            time.sleep(plan.quiet_seconds)
+        with phases.measure("reads"):
+            answers = read_evenly(stack.url, paths, plan.reads_per_second, plan.reading_seconds)
+        with phases.measure(_QUIET_AGAIN):
+            time.sleep(plan.quiet_seconds)
+        with phases.measure("uploads"):
+            statuses = _upload_at_once(stack.url, uploads)
+        rounds = []
+        for number in range(1, plan.rounds + 1):
+            with phases.measure(f"watchers {number}"):
+                rounds.append(watch_and_vanish(stack.url, job_id, plan.watchers))
+        jobs.cancel(job_id)
+    return Outcome(
+        phases=phases.by_name,
+        answers=answers,
+        uploads=statuses,
+        judging_cpu_seconds=judging,
+        rounds=rounds,
+    )
+
+
+def _upload_at_once(url: str, paths: Sequence[Path]) -> list[int]:
+    with ThreadPoolExecutor(len(paths)) as senders:
+        return list(senders.map(lambda path: upload(url, path), paths))
