@@ -3,6 +3,7 @@ PYTHON :=
 VERSIONS := 3.11 3.12 3.13
 # vLLM's CPU build asks for a torch that is not at hand for every Python.
 TEST_VERSION := 3.11
+STACK_TESTS := $(addprefix tests/,bench deploy e2e faults hostile rollout_service ui)
 LIGHT_TESTS := tests/reward_service tests/gateway tests/tally/rpc tests/tally/cli
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,10 +37,13 @@ echo "or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python"; \
 exit 1
 endef
 
+# Most tests wait for processes that they have started.
+TWO_AT_ONCE = $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line
+
 # What the tests run beside Python's packages; Debian's packages have the same names.
 PROGRAMS := chromium docker-compose npm
 
-.PHONY: help demo test test-pythons programs fuzz charts lint docs protos release-protos locks screenshots clean
+.PHONY: help demo test test-stack test-parts test-pythons programs fuzz charts lint docs protos release-protos locks screenshots clean
 
 help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,12 +53,16 @@ demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to e
 
 test: programs $(VENV)/dev.stamp ## Sets everything up and runs every check and test.
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	$(TWO_AT_ONCE) test-stack test-parts
+
+test-stack: $(VENV)/dev.stamp ## Runs the tests that start a stack, an engine or a browser.
+	$(BIN)/python -m pytest $(STACK_TESTS)
+
+test-parts: $(VENV)/dev.stamp ## Runs all other tests.
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(STACK_TESTS)) tests
 
 test-pythons: ## Runs the tests that need no torch on Python 3.12 and 3.13, where these are there.
-	@for version in $(filter-out $(TEST_VERSION),$(VERSIONS)); do \
-	    $(MAKE) --no-print-directory test-python-$$version || exit; \
-	done
+	$(TWO_AT_ONCE) $(addprefix test-python-,$(filter-out $(TEST_VERSION),$(VERSIONS)))
 
 test-python-%:
 	@for python in $(call pythons,$*); do \
