@@ -1,5 +1,6 @@
 """What a job yields: metrics, the evaluation, the adapter."""
 
+import asyncio
 import re
 from typing import Annotated
 from urllib.parse import quote
@@ -38,7 +39,7 @@ _NOT_YET = refusal(409, "There is none, or none yet.")
 async def get_metrics(job: JobDep, services: ServicesDep, max_points: MaxPoints = None) -> Metrics:
     """What each optimizer step measured so far, or a curve of `max_points` through it."""
     steps = await services.jobs.steps(job.job_id)
-    shown = steps if max_points is None else thin(steps, max_points)
+    shown = steps if max_points is None else await asyncio.to_thread(thin, steps, max_points)
     return Metrics(job_id=job.job_id, last_seq=job.last_seq, steps=shown)
 
 
