@@ -15,6 +15,11 @@ from tests.test_house import MAY_IMPORT
 from tests.waiting import wait_until
 
 PORT = {"reward": "TALLY_REWARD_SERVER__PORT", "gateway": "TALLY_GATEWAY_PORT"}
+# Without these they don't start: an image listens on every interface.
+SECRETS = {
+    "reward": {"TALLY_REWARD_SERVICES_SECRET": "a secret of the services, long enough"},
+    "gateway": {"TALLY_GATEWAY_TOKEN": "an operator's token"},
+}
 BARRED = {
     "reward": {"torch", "fastapi", "transformers"},
     "gateway": {"torch", "transformers", "peft"},
@@ -38,12 +43,13 @@ def test_it_starts_is_healthy_and_ends_on_sigterm(service: str, tmp_path: Path):
     built.build_dependencies()
     built.build_code()
     assert not installed(built) & (BARRED[service] | {"pip", "setuptools"})
-    environment = built.environment(**{PORT[service]: str(free_port())})
+    environment = built.environment(**{PORT[service]: str(free_port())}, **SECRETS[service])
     process = subprocess.Popen(
         built.command(image(service).entrypoint), cwd=tmp_path, env=environment
     )
     try:
-        wait_until(lambda: is_healthy(built, service, environment))
+        wait_until(lambda: process.poll() is not None or is_healthy(built, service, environment))
+        assert process.poll() is None, "it ended by itself"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
         assert not is_healthy(built, service, environment)
