@@ -10,7 +10,6 @@ from tally.cli.commands.completion import complete_job_id
 from tally.cli.commands.context import AsJson, MaxImageSize, MaxNewTokens, Model, open_client
 from tally.cli.show.bars import show_waiting
 from tally.cli.show.output import print_json, print_table
-from tally.text.sinks import to_line
 
 
 def predict(
@@ -50,5 +49,5 @@ def predict(
 
 def _cells(answer: Json) -> list[object]:
     if answer["count"] is None:
-        return ["–", f"{to_line(answer['text'])} ({answer['explanation']})"]
-    return [answer["count"], to_line(answer["text"])]
+        return ["–", f"{answer['text']} ({answer['explanation']})"]
+    return [answer["count"], answer["text"]]

@@ -2,7 +2,6 @@
 
 from tally.cli.client.api_client import Json
 from tally.cli.show.output import print_table, say
-from tally.text.sinks import to_line
 
 _FIGURES = {
     "exact rate": "exact_rate",
@@ -70,7 +69,7 @@ def _print_parts(heading: str, parts: list[Json]) -> None:
 def _worst(sample: Json) -> list[object]:
     counts = (sample[model]["count"] for model in ("base", "adapter"))
     shown = [_NONE if count is None else count for count in counts]
-    question, answer = (to_line(text) for text in (sample["question"], sample["adapter"]["text"]))
+    question, answer = sample["question"], sample["adapter"]["text"]
     return [sample["row"], sample["true_count"], *shown, question, answer]
 
 
