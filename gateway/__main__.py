@@ -1,17 +1,13 @@
 """`python -m gateway`: settings from the environment and from flags."""
 
 import sys
-from contextlib import closing
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.access.open_gateway import OpenGateway, refuse_an_open_gateway
 from gateway.access.token_store import TokenStore
 from gateway.app import create_app
-from gateway.database import open_database
+from gateway.database import database_or_exit
 from gateway.http.server import GatewayServer
 from gateway.settings import GatewaySettings
-from tally.database.errors import NewerDatabase
 from tally.rpc.logs import configure_logging
 
 
@@ -25,18 +21,12 @@ def main() -> None:
 
 
 def _prepare_database(settings: GatewaySettings) -> None:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with closing(open_database(settings)) as database:
+    with database_or_exit(settings) as database:
         try:
-            database.migrate()
             refuse_an_open_gateway(settings, TokenStore(database))
         except OpenGateway as error:
             sys.stderr.write(f"{error}\n")
             sys.exit(2)
-        except NewerDatabase as error:
-            sys.exit(str(error))
-        except SQLAlchemyError as error:
-            sys.exit(f"the database is busy or away ({type(error).__name__}); try again")
 
 
 if __name__ == "__main__":

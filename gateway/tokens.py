@@ -8,14 +8,11 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from gateway.access.callers import Role
 from gateway.access.token_store import TokenStore
-from gateway.database import open_database
+from gateway.database import database_or_exit
 from gateway.errors import ApiError
 from gateway.settings import GatewaySettings
-from tally.database.errors import NewerDatabase
 
 _ROLES = [role.value for role in Role]
 
@@ -24,20 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Exits with 1 and a sentence where it can't be done."""
     options = _parser().parse_args(arguments)
     settings = GatewaySettings.read([])
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = open_database(settings)
-    try:
-        database.migrate()
-        work: Callable[[TokenStore, argparse.Namespace], str] = options.work
-        sys.stdout.write(work(TokenStore(database), options))
-    except ApiError as error:
-        sys.exit(error.detail)
-    except NewerDatabase as error:
-        sys.exit(str(error))
-    except SQLAlchemyError as error:
-        sys.exit(f"the database is busy or away ({type(error).__name__}); try again")
-    finally:
-        database.close()
+    work: Callable[[TokenStore, argparse.Namespace], str] = options.work
+    with database_or_exit(settings) as database:
+        try:
+            sys.stdout.write(work(TokenStore(database), options))
+        except ApiError as error:
+            sys.exit(error.detail)
 
 
 def _parser() -> argparse.ArgumentParser:
