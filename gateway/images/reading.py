@@ -58,7 +58,7 @@ def clean_image(data: bytes, settings: GatewaySettings) -> CleanImage:
         with Image.open(io.BytesIO(stripped.data), formats=(name,)) as image:
             _check_size(image.width, image.height, settings)
             image.load()
-            clean = _write(image, stripped, name)
+            clean = _as_stripped(stripped, name) or _write_anew(image, stripped, name)
             _check_bytes(clean, settings)
             return clean
     except BadImage:
@@ -75,11 +75,11 @@ def show_image(data: bytes) -> CleanImage:
     """As clean_image, of a picture that it has judged, or that an older version has."""
     name = _format_of(data)
     stripped = _STRIP[name](data)
-    if name in _SUFFIXES and stripped.orientation == UPRIGHT:
-        return CleanImage(stripped.data, _SUFFIXES[name])
+    if clean := _as_stripped(stripped, name):
+        return clean
     with Image.open(io.BytesIO(stripped.data), formats=(name,)) as image:
         image.load()
-        return _write(image, stripped, name)
+        return _write_anew(image, stripped, name)
 
 
 def thumbnail(data: bytes, max_side: int) -> bytes:
@@ -105,9 +105,14 @@ def _unknown_format() -> BadImage:
     return BadImage(f"is not an image in one of the formats {', '.join(FORMATS)}")
 
 
-def _write(image: Image.Image, stripped: Stripped, name: str) -> CleanImage:
+def _as_stripped(stripped: Stripped, name: str) -> CleanImage | None:
+    """The picture whose bytes may stay as they are."""
     if name in _SUFFIXES and stripped.orientation == UPRIGHT:
         return CleanImage(stripped.data, _SUFFIXES[name])
+    return None
+
+
+def _write_anew(image: Image.Image, stripped: Stripped, name: str) -> CleanImage:
     upright = _turn(image, stripped.orientation)
     if name == "JPEG" and upright.mode in _JPEG_MODES:
         return CleanImage(_encode(upright, "JPEG", quality=_KEPT_QUALITY, subsampling=0), "jpg")
