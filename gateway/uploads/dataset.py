@@ -15,6 +15,7 @@ from gateway.uploads.csv_table import Row, shorten
 from gateway.uploads.entries import CSV_NAME, IMAGES_FOLDER
 from tally.rpc.digests import digest_of
 
+ROWS_ENTRY = "tally.samples.jsonl"
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -30,7 +31,7 @@ def write_dataset(
     staged: Path,
     settings: GatewaySettings,
 ) -> Check[Dataset]:
-    """Writes samples.jsonl and the images to `staged`, every image decoded once on the way.
+    """Writes the rows and the images to `staged`, every image decoded once on the way.
 
     Raises Unprocessable or TooLarge.
     """
@@ -46,7 +47,7 @@ def write_dataset(
                 problems.append(Problem(source, str(problem)))
             yield
         refuse(problems)
-        target.writestr(_zip_info("tally.samples.jsonl"), _row_lines(rows, counts, stored))
+        target.writestr(_zip_info(ROWS_ENTRY), _row_lines(rows, counts, stored))
     yield from archive.verify_rest({*sources, CSV_NAME})
     return Dataset(len(sources), _unused_warnings(archive, sources))
 

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar, TypeVarTuple
 from gateway.errors import Missing
 from gateway.images.reading import show_image, thumbnail
 from gateway.storage import Storage
+from gateway.uploads.dataset import ROWS_ENTRY
 from gateway.uploads.file_models import RowPublic, StoredFile
 from gateway.uploads.file_store import FileStore
 
@@ -90,7 +91,7 @@ def _read_index(dataset: Path, rows_path: Path) -> _Index:
     """Neither file ever changes; reading them again for each picture would take long."""
     names = [json.loads(line) for line in rows_path.read_text("utf-8").splitlines()]
     with zipfile.ZipFile(dataset) as archive:
-        rows = [json.loads(line) for line in archive.read("tally.samples.jsonl").splitlines()]
+        rows = [json.loads(line) for line in archive.read(ROWS_ENTRY).splitlines()]
         places = {
             info.filename: (info.header_offset, info.file_size) for info in archive.infolist()
         }
