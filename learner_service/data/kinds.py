@@ -20,7 +20,6 @@ provide provided respond say scene see seen show showing shown shows single stat
 their them there these this those to total type visible want was we were what which will with within
 would write you your
 """
-# Words that questions are made of; what is left names the objects.
 _COMMON_WORDS = frozenset(_QUESTION_WORDS.split())
 _CHINESE = re.compile(
     r"(?:幾|几|多少|[數数]量|[總总][數数]|[數数]一?[數数]|[計计][數数]|[計计]算)"
