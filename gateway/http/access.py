@@ -9,7 +9,6 @@ from gateway.access.callers import ANYONE, Caller
 from gateway.access.rate import Rate
 from gateway.errors import ApiError, Forbidden, TooMany, Unauthorized
 from gateway.http.addresses import sender_address
-from gateway.http.bodies import send_error
 from gateway.settings import GatewaySettings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -19,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class TokenGate:
-    """Lets a request in with `state.caller`, or answers 401, 403 or 429.
+    """Lets a request in with `state.caller`, or raises Unauthorized, Forbidden or TooMany.
 
     What lies under `open_prefix` needs no token: the page, which then asks for one. A right token
     is never held up by the wrong ones that others send from its address.
@@ -34,11 +33,7 @@ class TokenGate:
         if scope["type"] != "http" or self._is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
-        try:
-            scope["state"]["caller"] = self._caller(scope)
-        except ApiError as refusal:
-            await send_error(send, refusal)
-            return
+        scope["state"]["caller"] = self._caller(scope)
         await self._app(scope, receive, send)
 
     def _is_open(self, path: str) -> bool:

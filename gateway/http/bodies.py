@@ -2,10 +2,9 @@
 
 import asyncio
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import ApiError, TooLarge, TooSlow, error_body
+from gateway.errors import TooLarge, TooSlow
 from gateway.settings import MIB, GatewaySettings
 
 MAX_PREDICT_IMAGE_BYTES = 16 * MIB
@@ -26,11 +25,7 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         body = _Body(receive, self._limit(scope), self._settings)
-        try:
-            body.check_declared(scope)
-        except ApiError as refusal:
-            await send_error(send, refusal)
-            return
+        body.check_declared(scope)
         await self._app(scope, body.receive, send)
 
     def _limit(self, scope: Scope) -> int:
@@ -88,14 +83,3 @@ class _Body:
         """
         earned = self._received_bytes / self._settings.min_body_rate
         return max(0.0, self._settings.body_grace_seconds + earned - self._waited_seconds)
-
-
-async def send_error(send: Send, error: ApiError) -> None:
-    """Answers where no FastAPI handler will: outside of the application."""
-    body = error_body(error.detail, error.problems)
-    response = JSONResponse(body, error.status, error.headers)
-    await response({"type": "http"}, _nothing, send)
-
-
-async def _nothing() -> Message:
-    return {"type": "http.disconnect"}

@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import ApiError
-from gateway.http.http_errors import unexpected_failure
+from gateway.http.http_errors import refusal_response, unexpected_failure
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -21,7 +21,8 @@ _log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Turns an unforeseen exception into a 500 whose id is in the log beside the traceback."""
+    """Answers what is refused before any handler; an unforeseen exception is a 500 whose id is in
+    the log beside the traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -44,7 +45,10 @@ class Guard:
         except ClientDisconnect:
             _log.info("a client left before its request was complete")
         except ApiError as error:
-            _log.info("a request was cut off: %s", error.detail)
+            if started:
+                _log.info("a request was cut off: %s", error.detail)
+            else:
+                await refusal_response(error)(scope, receive, noting_send)
         except Exception as error:
             response = unexpected_failure(error)
             if not started:

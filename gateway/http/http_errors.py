@@ -49,6 +49,10 @@ def add_error_handlers(app: FastAPI) -> None:
     app.exception_handler(OSError)(_on_os_error)
 
 
+def refusal_response(error: ApiError) -> JSONResponse:
+    return JSONResponse(error_body(error.detail, error.problems), error.status, error.headers)
+
+
 def failure(status: int, what: str, error: BaseException) -> JSONResponse:
     """A 5xx whose id is in the log beside the error, and nothing of the error itself."""
     error_id = uuid.uuid4().hex[:12]
@@ -86,12 +90,12 @@ def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSO
 
 
 def _on_refusal(_request: Request, error: ApiError) -> JSONResponse:
-    return JSONResponse(error_body(error.detail, error.problems), error.status, error.headers)
+    return refusal_response(error)
 
 
 def _on_http_error(request: Request, error: HTTPException) -> JSONResponse:
     if isinstance(error.__cause__, ApiError):  # FastAPI wraps what it meets in a body
-        return _on_refusal(request, error.__cause__)
+        return refusal_response(error.__cause__)
     if error.status_code == 400:  # FastAPI's own: a body that is not JSON at all
         problem = Problem("body", "cannot be read; send JSON in UTF-8")
         return JSONResponse(error_body(f"body: {problem.message}", [problem]), 422)

@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.access.access import Access
 from gateway.errors import Foreign
 from gateway.http.access import SAFE_METHODS
-from gateway.http.bodies import send_error
 
 _OWN_SITES = frozenset({"same-origin", "none"})  # `none`: typed by hand, or a bookmark
 # No stranger can register a name that ends in one of these (RFC 6761, 6762; ICANN 2024).
@@ -23,7 +22,7 @@ _PORT = re.compile(r":\d*\Z")
 
 
 class OriginGate:
-    """Answers 403 to what another site's page asks for.
+    """Raises Foreign for what another site's page asks for.
 
     `host_names` are public names of this server; behind a token every name is safe.
     """
@@ -33,25 +32,22 @@ class OriginGate:
         self._host_names = {name.lower() for name in host_names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        if refusal is None:
-            await self._app(scope, receive, send)
-            return
-        await send_error(send, refusal)
+        if scope["type"] == "http":
+            self._check(scope)
+        await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Foreign | None:
+    def _check(self, scope: Scope) -> None:
         headers = {name: value.decode("latin-1").lower() for name, value in scope["headers"]}
         host = headers.get(b"host", "")
         access: Access = scope["app"].state.services.access
         if not access.is_required and not self._is_own_name(host):
-            return Foreign.at(
+            raise Foreign.at(
                 "Host",
                 "is a name that this server was not told of; ask by its address, or list the name "
                 "in TALLY_GATEWAY_HOST_NAMES",
             )
         if scope["method"] not in SAFE_METHODS and not _is_own_page(headers, host):
-            return Foreign.at("Origin", "is another site; send this from here, or from a program")
-        return None
+            raise Foreign.at("Origin", "is another site; send this from here, or from a program")
 
     def _is_own_name(self, host: str) -> bool:
         name = _PORT.sub("", host).rstrip(".")

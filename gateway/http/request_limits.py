@@ -4,9 +4,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.callers import ANYONE, Caller
 from gateway.access.rate import Rate
-from gateway.errors import ApiError, Busy, TooMany
+from gateway.errors import Busy, TooMany
 from gateway.http.addresses import sender_address
-from gateway.http.bodies import send_error
 from gateway.http.connections import Slot
 from gateway.settings import GatewaySettings
 
@@ -27,11 +26,7 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        try:
-            self._check(scope)
-        except ApiError as refusal:
-            await send_error(send, refusal)
-            return
+        self._check(scope)
         if scope["state"].get("caller") == ANYONE:
             receive = _give_way(scope["state"]["slot"], receive)
         await self._app(scope, receive, send)
