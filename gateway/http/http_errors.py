@@ -8,11 +8,10 @@ import grpc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from gateway.errors import MAX_PROBLEMS, ApiError, Problem, error_body
+from tally.database.errors import AWAY
 from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import TallyError, status_of
 
@@ -44,7 +43,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.exception_handler(ApiError)(_on_refusal)
     app.exception_handler(HTTPException)(_on_http_error)
     app.exception_handler(TallyError)(_on_service_error)
-    for kind in (OperationalError, InterfaceError, PoolTimeout):
+    for kind in AWAY:
         app.exception_handler(kind)(_on_database_error)
     app.exception_handler(OSError)(_on_os_error)
 

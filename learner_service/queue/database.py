@@ -9,15 +9,9 @@ from learner_service.errors import StoreUnavailable
 from learner_service.queue.migrations import versions
 from learner_service.settings import LearnerSettings
 from tally.database.database import Database
+from tally.database.errors import AWAY
 from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import ResourceExhausted
-
-# A lock, a stopped server, a connection that broke, no answer in time.
-_AWAY = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-)
 
 
 def open_database(settings: LearnerSettings) -> Database:
@@ -46,7 +40,7 @@ def store_errors() -> Iterator[None]:
         if is_full_disk(error):
             message = "no room on the learner's disk; free some and retry"
             raise ResourceExhausted(message) from error
-        if isinstance(error, _AWAY):
+        if isinstance(error, AWAY):
             message = "the learner's database is busy or away; try again"
             raise StoreUnavailable(message) from error
         raise

@@ -1,6 +1,13 @@
-"""What a database refuses beside SQLAlchemy's own errors."""
+"""What a database refuses, and which of SQLAlchemy's own errors say that it is away."""
 
 import sqlalchemy.exc
+
+# A lock, a stopped server, a connection that broke, no answer in time.
+AWAY = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+)
 
 
 class NewerDatabase(Exception):
