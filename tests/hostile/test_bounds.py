@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-from PIL import Image
 
 from tests.gateway.images.photographs import png_chunk
-from tests.gateway.packing import HEADER, good_zip, pack, with_csv
+from tests.gateway.packing import HEADER, good_zip, image_bytes, pack, with_csv
 from tests.hostile.conftest import running_target
 from tests.hostile.oracle import Refused, Target, judge, upload
 from tests.waiting import wait_until
@@ -20,9 +19,7 @@ from tests.waiting import wait_until
 
 def slow_pictures(number: int, side: int) -> bytes:
     """A small ZIP of large pictures, each of its own bytes."""
-    buffer = io.BytesIO()
-    Image.new("1", (side, side)).save(buffer, "PNG")
-    picture = buffer.getvalue()
+    picture = image_bytes("PNG", (side, side), "1")
     files = {
         f"images/{n}.png": picture[:-12] + png_chunk(b"tEXt", b"n\0%d" % n) + picture[-12:]
         for n in range(number)

@@ -1,9 +1,7 @@
 """HTTP: forms, addresses, ranges, keys, other origins."""
 
 import asyncio
-import hashlib
 import itertools
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -168,7 +166,7 @@ def test_an_upload_that_is_aborted_leaves_no_trace(target: Target, tenth: int) -
 
 def test_fifty_equal_uploads_at_once_are_one_dataset(target: Target) -> None:
     before = set((target.data_dir / "datasets").iterdir())
-    data = good_zip() + b""
+    data = good_zip()
     with ThreadPoolExecutor(50) as threads:
         answers = list(threads.map(lambda _: upload(data)(target.client), range(50)))
     assert {answer.status_code for answer in answers} == {200}
@@ -186,12 +184,11 @@ def test_a_download_comes_in_ranges(target: Target) -> None:
         answer = target.client.get(path, headers={"Range": header})
         assert (answer.status_code, answer.content) == (206, expected)
     for header in ("bytes=99999999-", "bytes=5-1", "lines=1-2", "bytes=-", f"bytes={'9' * 999}-"):
-        send = _get(path, Range=header)
-        judge(target, send, Refused(416, "Range"))
-    assert hashlib.sha256(target.client.get(path).content).digest()
+        judge(target, _get(path, Range=header), Refused(416, "Range"))
+    assert target.client.get(path).content == whole
 
 
-def _get(path: str, **headers: str) -> Callable[[httpx.Client], httpx.Response]:
+def _get(path: str, **headers: str) -> Send:
     return lambda client: client.get(path, headers=headers)
 
 

@@ -105,5 +105,5 @@ def test_of_an_animation_the_first_frame_is_kept(target: Target, name: str) -> N
     assert max(green, blue) < 60
 
 
-def test_an_image_without_a_name_that_says_so_is_taken(target: Target) -> None:
+def test_a_question_to_no_model_is_refused(target: Target) -> None:
     judge(target, predict(image_bytes("JPEG"), model=""), Refused(where="model"))
