@@ -1,13 +1,12 @@
 """Images: refused with the entry's name, or taken though they are odd."""
 
 import io
-import struct
-import zlib
 
 import pytest
 from PIL import Image
 
-from tests.gateway.images.photographs import exif_entry, photograph, png_chunk, with_raw_exif
+from tests.gateway.images.bombs import FLOODS, png_of_declared_size
+from tests.gateway.images.photographs import exif_entry, photograph, with_raw_exif
 from tests.gateway.packing import image_bytes, with_image
 from tests.hostile.oracle import Refused, Taken, Target, judge, predict, upload
 
@@ -17,13 +16,6 @@ def animated(image_format: str) -> bytes:
     frames = [Image.new("RGB", (64, 48), colour) for colour in ("red", "green", "blue")]
     frames[0].save(buffer, image_format, save_all=True, append_images=frames[1:])
     return buffer.getvalue()
-
-
-def png_of_declared_size(width: int, height: int, data_bytes: int = 100) -> bytes:
-    """A PNG whose header promises this many pixels, and whose data are so many bytes unpacked."""
-    header = png_chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0))
-    data = png_chunk(b"IDAT", zlib.compress(bytes(data_bytes)))
-    return b"\x89PNG\r\n\x1a\n" + header + data + png_chunk(b"IEND", b"")
 
 
 TAKEN = {
@@ -71,11 +63,7 @@ REFUSED = {
     "empty": b"",
     "a signature alone": b"\x89PNG\r\n\x1a\n",
     "JPEG of markers": b"\xff\xd8\xff" + b"\xff\xe0\0\2" * 250_000,
-    "JPEG of scans": image_bytes("JPEG")[:-2] + b"\xff\xda\0\2" * 40 + b"\xff\xd9",
-    "PNG of chunks": image_bytes("PNG")[:33] + png_chunk(b"tEXt", b"a\0b") * 250_000,
-    "GIF of blocks": b"GIF89a\1\0\1\0\0\0\0!\xfe" + b"\1x" * 250_000,
-    "BMP of runs": b"BM" + bytes(12) + b"\x28" + bytes(15) + b"\1" + bytes(40),
-    "TIFF of strips": b"II*\0\x08\0\0\0\1\0\x11\1\4\0\xa1\x86\1\0\0\0\0\0" + bytes(500_000),
+    **FLOODS,
 }
 
 

@@ -16,10 +16,10 @@ from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of_file
 from tally.rpc.settings import ClientSettings
 from tests.fakes.worker_services import NotingRollouts, WorkerServices
+from tests.gateway.images.bombs import png_of_declared_size
 from tests.learner_service.data.hostile_datasets import (
     HOSTILE,
     HOSTILE_IMAGES,
-    declared_picture,
     rows,
     write,
 )
@@ -99,7 +99,7 @@ def test_hostile_images_end_a_preflight_and_an_answer(running: Learner, tmp_path
         request = pb.PreflightRequest(spec=spec)
         details = refusal(running.stub.Preflight, request)
         assert said in details, name
-    for image in (b"<svg/>", declared_picture(2**16, 2**16), b"\0" * 17 * MEBIBYTE):
+    for image in (b"<svg/>", png_of_declared_size(2**16, 2**16), b"\0" * 17 * MEBIBYTE):
         asked = pb.AnswerRequest(image=image, question="How many?")
         details = refusal(running.stub.Answer, asked)
         assert details.startswith("image: ")

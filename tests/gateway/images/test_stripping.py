@@ -10,17 +10,17 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from gateway.images.exif import read_orientation
 from gateway.images.reading import clean_image, show_image, thumbnail
-from gateway.images.stripped import MOST_PARTS, BadImage
+from gateway.images.stripped import BadImage
 from gateway.settings import GatewaySettings
+from tests.gateway.images.bombs import FLOODS
 from tests.gateway.images.photographs import (
     SECRET,
     exif_entry,
     photograph,
-    png_chunk,
     scene,
     with_raw_exif,
 )
-from tests.gateway.packing import image_bytes, with_image
+from tests.gateway.packing import with_image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 TURNED = ("JPEG", "PNG", "WEBP", "TIFF")
@@ -121,18 +121,6 @@ async def test_nothing_of_an_upload_tells_where_it_was_taken(gateway, learner):
 def test_what_grows_beyond_the_bound_when_it_is_written_anew_is_refused():
     with pytest.raises(BadImage, match="larger than 100 bytes as png"):
         clean_image(photograph("TIFF"), GatewaySettings(max_image_bytes=100))
-
-
-FLOODS = {
-    "chunks": image_bytes("PNG")[:33] + png_chunk(b"tEXt", b"a\0b") * MOST_PARTS,
-    "segments": image_bytes("JPEG")[:2] + b"\xff\xfe\0\2" * MOST_PARTS + image_bytes("JPEG")[2:],
-    "blocks": b"GIF89a\1\0\1\0\0\0\0" + b"\x21\xfe" + b"\1x" * (MOST_PARTS + 1),
-    "extensions": b"GIF89a\1\0\1\0\0\0\0" + b"\x21\xfe\0" * MOST_PARTS + bytes(20),
-    "riff": image_bytes("WEBP")[:12] + b"JUNK\0\0\0\0" * MOST_PARTS + image_bytes("WEBP")[12:],
-    "scans": image_bytes("JPEG")[:-2] + b"\xff\xda\0\2" * 40 + b"\xff\xd9",
-    "numbers": b"II*\0\x08\0\0\0\1\0" + b"\x11\1\4\0\xa1\x86\1\0\0\0\0\0" + bytes(500_000),
-    "runs": b"BM" + bytes(12) + b"\x28" + bytes(15) + b"\1" + bytes(40),
-}
 
 
 @pytest.mark.parametrize("name", FLOODS)

@@ -4,24 +4,19 @@ import io
 import json
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
+from tests.gateway.images.bombs import png_of_declared_size
+from tests.gateway.packing import pack
 from tests.learner_service.data.test_dataset import encoded, line
 
 ROWS = "tally.samples.jsonl"
 PICTURE = encoded(Image.new("RGB", (56, 56), "red"))
-
-
-def archive(entries: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as packed:
-        for name, data in entries.items():
-            packed.writestr(name, data)
-    return buffer.getvalue()
+archive = partial(pack, compression=zipfile.ZIP_STORED)
 
 
 def rows(*lines: bytes | dict[str, object], images: Mapping[str, bytes] | None = None) -> bytes:
@@ -51,17 +46,6 @@ def bomb(name: str, blocks: Iterable[bytes], declared_bytes: int | None = None) 
         if declared_bytes is not None:
             packed.getinfo(name).file_size = declared_bytes
     return buffer.getvalue()
-
-
-def declared_picture(width: int, height: int) -> bytes:
-    """A PNG of few bytes that says it is so large."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
-    body = b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + body
 
 
 def many_entries() -> bytes:
@@ -104,7 +88,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "an entry twice": (twice, "is there twice"),
     "encrypted": (encrypted, "stored or deflated"),
     "bzip2": (
-        lambda: archive({ROWS: b"{}", "a.png": PICTURE}, zipfile.ZIP_BZIP2),
+        lambda: pack({ROWS: b"{}", "a.png": PICTURE}, zipfile.ZIP_BZIP2),
         "stored or deflated",
     ),
     "a flipped byte": (flipped, "is damaged"),
@@ -152,14 +136,14 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 # What is wrong with an image: said when it is decoded.
 HOSTILE_IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
     "a picture of 4 billion pixels": (
-        lambda: picture(declared_picture(2**16, 2**16)),
+        lambda: picture(png_of_declared_size(2**16, 2**16)),
         "a.png: expected at most 50,000,000 pixels",
     ),
     "a picture of 60 million pixels": (
-        lambda: picture(declared_picture(7_800, 7_800)),
+        lambda: picture(png_of_declared_size(7_800, 7_800)),
         "a.png: expected at most 50,000,000 pixels",
     ),
-    "a line of pixels": (lambda: picture(declared_picture(40_000, 1)), "16,384 a side"),
+    "a line of pixels": (lambda: picture(png_of_declared_size(40_000, 1)), "16,384 a side"),
     "no picture": (lambda: picture(b"<svg/>"), "a.png: not an image that can be decoded"),
     "a picture cut off": (
         lambda: picture(encoded(Image.effect_noise((90, 90), 50))[:-999]),
