@@ -1,6 +1,5 @@
 """A gateway's process, a reward service's process, and a learner that trains nothing."""
 
-import asyncio
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from learner_service.clients.background import BackgroundLoop
 from tests.fakes.learner import FakeLearner
 from tests.hostile.oracle import Target
 from tests.waiting import PATIENCE_SECONDS, wait_until
@@ -41,16 +41,12 @@ def running_process(log: Path, module: str, *flags: str, **variables: str) -> It
 @contextmanager
 def running_learner() -> Iterator[int]:
     """A fake learner on a loop of its own thread; → its port."""
-    loop, learner = asyncio.new_event_loop(), FakeLearner()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+    loop, learner = BackgroundLoop(threading.Event()), FakeLearner()
     try:
-        asyncio.run_coroutine_threadsafe(learner.start(), loop).result(PATIENCE_SECONDS)
+        loop.run(learner.start())
         yield learner.port
     finally:
-        asyncio.run_coroutine_threadsafe(learner.close(), loop).result(PATIENCE_SECONDS)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(PATIENCE_SECONDS)
+        loop.run(learner.close())
         loop.close()
 
 
