@@ -1,11 +1,12 @@
 """Looks at all jobs again and again: a job's steps never fall, and an end stays as it was."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
+
+from bench.watching import watching
 
 _LOOK_SECONDS = 0.5
 
@@ -15,32 +16,26 @@ class Observer:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._over = threading.Event()
         self._seen: dict[str, dict[str, Any]] = {}
         self.steps_gone_back = 0
         self.ends_changed = 0
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._run)
-        thread.start()
-        try:
+    def watching(self) -> Iterator[None]:
+        """Looks while the block runs."""
+        with (
+            httpx.Client(base_url=self._url, timeout=10.0, trust_env=False) as client,
+            watching(lambda: self._look(client), _LOOK_SECONDS),
+        ):
             yield
-        finally:
-            self._over.set()
-            thread.join()
 
-    def _run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=10.0, trust_env=False) as client:
-            while not self._over.wait(_LOOK_SECONDS):
-                try:
-                    answer = client.get("/jobs")
-                except httpx.TransportError:
-                    continue
-                if answer.is_success:
-                    self._look(answer.json())
+    def _look(self, client: httpx.Client) -> None:
+        with suppress(httpx.TransportError):
+            answer = client.get("/jobs")
+            if answer.is_success:
+                self._compare(answer.json())
 
-    def _look(self, jobs: list[dict[str, Any]]) -> None:
+    def _compare(self, jobs: list[dict[str, Any]]) -> None:
         for job in jobs:
             before = self._seen.get(job["job_id"], job)
             self.steps_gone_back += job["current_step"] < before["current_step"]

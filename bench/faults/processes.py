@@ -6,8 +6,10 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+
+from bench.watching import watching
 
 _PROGRAM = b"learner_service.worker.start"
 _LOOK_SECONDS = 0.1
@@ -61,32 +63,24 @@ class WorkerWatch:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
-        self._over = threading.Event()
         self.most = 0
         self.doubled: set[str] = set()
 
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._run)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
+    def watching(self) -> AbstractContextManager[None]:
+        """Looks while the block runs."""
+        return watching(self._look, _LOOK_SECONDS)
 
-    def _run(self) -> None:
-        while not self._over.wait(_LOOK_SECONDS):
-            pids_by_job = defaultdict(list)
-            for pid, job_id in workers(self._data_dir).items():
-                if _has_torch(pid):
-                    pids_by_job[job_id].append(pid)
-            # Looked at once more: the first of two may have ended before the second was seen.
-            for job_id, pids in pids_by_job.items():
-                alive = sum(map(_has_torch, pids))
-                self.most = max(self.most, alive)
-                if alive > 1:
-                    self.doubled.add(job_id)
+    def _look(self) -> None:
+        pids_by_job = defaultdict(list)
+        for pid, job_id in workers(self._data_dir).items():
+            if _has_torch(pid):
+                pids_by_job[job_id].append(pid)
+        # Looked at once more: the first of two may have ended before the second was seen.
+        for job_id, pids in pids_by_job.items():
+            alive = sum(map(_has_torch, pids))
+            self.most = max(self.most, alive)
+            if alive > 1:
+                self.doubled.add(job_id)
 
 
 def _processes() -> Iterator[tuple[int, list[bytes]]]:

@@ -49,8 +49,8 @@ def run(seed: int, cycles: int, folder: Path, tell: Callable[[str], None]) -> Ou
     observer = Observer(stack.url)
     with (
         stack.run(),
-        watch.watch(),
-        observer.watch(),
+        watch.watching(),
+        observer.watching(),
         closing(User(stack.url, folder, acknowledged)) as user,
     ):
         file_id = user.upload(0)
