@@ -19,7 +19,6 @@ class JobRecord:
     steps: list[int] = field(default_factory=list)
     cancelled: bool = False
     ended: str = ""
-    error_message: str = ""
     adapter_digest: str = ""
 
     def see(self, seq: int) -> bool:

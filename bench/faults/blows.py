@@ -23,7 +23,6 @@ class Blows:
     def __init__(self, stack: RunningStack) -> None:
         self._stack = stack
         self.hit: Counter[tuple[str, str]] = Counter()
-        self.missed = 0
 
     def strike_all(self, schedule: Sequence[Fault], tell: Callable[[str], None]) -> None:
         for number, fault in enumerate(schedule, start=1):
@@ -42,7 +41,6 @@ class Blows:
         if found:
             name = "young worker" if self._is_young(fault) else fault.victim.value
             self.hit[name, fault.blow.value] += 1
-        self.missed += not found
         return found
 
     def _is_young(self, fault: Fault) -> bool:

@@ -1,7 +1,6 @@
 """Four services as processes that are started again whenever they end."""
 
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -56,9 +55,6 @@ class RunningStack:
         [process] = [one for one in self._supervisor.processes if one.service.name == service]
         return process.pid or 0
 
-    def is_healthy(self) -> bool:
-        return all(one.service.is_healthy() for one in self._supervisor.processes)
-
     def _run(self) -> None:
         try:
             self._supervisor.start()
@@ -82,7 +78,3 @@ class RunningStack:
         finally:
             self._over.set()
             self._thread.join()
-
-    def wait_until_healthy(self) -> None:
-        while not self.is_healthy():
-            time.sleep(0.1)

@@ -128,7 +128,6 @@ class User:
                     job.steps.append(event.data["step"])
                 if event.kind == "ended":
                     job.ended = event.data["status"]
-                    job.error_message = event.data["error_message"] or ""
                     return
                 if cancel_at is not None and len(job.steps) >= cancel_at and not job.cancelled:
                     job.cancelled = True
