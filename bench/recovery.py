@@ -18,8 +18,8 @@ from bench.faults.processes import send, workers
 from bench.faults.running_stack import RunningStack
 from bench.faults.user import User
 from bench.report import options, print_json, print_table
+from bench.waiting import wait_for
 
-_PAUSE_SECONDS = 0.02
 # Until what was done before the kill has been told.
 _SETTLE_SECONDS = 1.0
 _STEPS = 100_000
@@ -42,7 +42,7 @@ def _measure(folder: Path, repeats: int) -> dict[str, list[float]]:
     with stack.run():
         user = User(stack.url, folder, Acknowledged())
         job = user.train(user.upload(0), "recovery", variant=0, max_steps=_STEPS)
-        _await_step(stack, job.job_id, 1)
+        wait_for(lambda: _step(stack, job.job_id))
         taken: dict[str, list[float]] = {"gateway": [], "worker": [], "learner": []}
         for _ in range(repeats):
             taken["gateway"].append(
@@ -62,9 +62,7 @@ def _seconds(find_pid: Callable[[], int], watch: Callable[[], Callable[[], bool]
     send(find_pid(), SIGKILL)
     started = time.monotonic()
     time.sleep(_SETTLE_SECONDS)
-    is_back = watch()
-    while not is_back():
-        time.sleep(_PAUSE_SECONDS)
+    wait_for(watch())
     return time.monotonic() - started
 
 
@@ -75,11 +73,6 @@ def _is_served(stack: RunningStack) -> Callable[[], bool]:
 def _has_new_step(stack: RunningStack, job_id: str) -> Callable[[], bool]:
     before = _step(stack, job_id)
     return lambda: _step(stack, job_id) > before
-
-
-def _await_step(stack: RunningStack, job_id: str, step: int) -> None:
-    while _step(stack, job_id) < step:
-        time.sleep(_PAUSE_SECONDS)
 
 
 def _step(stack: RunningStack, job_id: str) -> int:

@@ -5,9 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from bench.faults.processes import send, wait_for, workers
+from bench.faults.processes import send, workers
 from bench.faults.running_stack import RunningStack
 from bench.faults.schedule import Blow, Fault, Victim
+from bench.waiting import wait_for
 
 _SIGNALS = {
     Blow.KILL: signal.SIGKILL,

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
@@ -94,11 +93,3 @@ def _has_torch(pid: int) -> bool:
     with suppress(OSError):
         return b"libtorch" in Path(f"/proc/{pid}/maps").read_bytes()
     return False
-
-
-def wait_for(condition, seconds: float):  # type: ignore[no-untyped-def]
-    """What `condition()` gives once that is true; its last answer where it is not in time."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return value

@@ -12,11 +12,12 @@ from bench.faults.acknowledged import Acknowledged
 from bench.faults.blows import Blows
 from bench.faults.leftovers import leftovers
 from bench.faults.observer import Observer
-from bench.faults.processes import WorkerWatch, remaining, wait_for
+from bench.faults.processes import WorkerWatch, remaining
 from bench.faults.running_stack import RunningStack
 from bench.faults.schedule import draw_schedule
 from bench.faults.user import VARIANTS, User
 from bench.faults.verdict import count_differing, judge
+from bench.waiting import wait_for
 
 _USERS = 2
 _END_SECONDS = 30.0
