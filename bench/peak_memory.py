@@ -1,11 +1,10 @@
 """Peak memory: of this process on Linux, or of the card."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from bench.processes import memory_sizes
+from bench.processes import memory_sizes, restart_peak
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class PeakMemory:
             self._rest = torch.cuda.memory_allocated()
             return
         self._rest = memory_sizes()["VmRSS"]
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        restart_peak()
 
     def figures(self) -> MemoryFigures:
         if self._on_card:

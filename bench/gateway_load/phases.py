@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench.processes import cpu_seconds, memory_sizes
+from bench.processes import cpu_seconds, memory_sizes, restart_peak
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,7 @@ class Phases:
         self._tell(name)
         steps, cpu, started = self._steps(), cpu_seconds(self._pid), time.monotonic()
         rest = memory_sizes(self._pid)["VmRSS"]
-        Path(f"/proc/{self._pid}/clear_refs").write_text("5")  # the peak starts anew
+        restart_peak(self._pid)
         yield
         sizes = memory_sizes(self._pid)
         seconds, done = time.monotonic() - started, self._steps()
