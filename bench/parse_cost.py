@@ -10,8 +10,9 @@ of this process, so that what else the machine does hardly matters.
 from collections.abc import Sequence
 
 from bench import slowest
+from bench.measure import cpu_seconds
 from bench.report import options, print_json, print_table
-from bench.slowest import Candidate, cpu_seconds
+from bench.slowest import Candidate
 from reward_service.parse import parse_count
 from reward_service.phrases import split
 from reward_service.rewards import REWARDS

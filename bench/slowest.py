@@ -33,16 +33,6 @@ def search(
     return sorted(kept, key=lambda candidate: -candidate.cost)
 
 
-def cpu_seconds(action: Callable[[], object], repeats: int = 3) -> float:
-    """The least CPU time of several goes."""
-    times = []
-    for _ in range(repeats):
-        started = time.process_time()
-        action()
-        times.append(time.process_time() - started)
-    return min(times)
-
-
 def _mutate(
     chance: random.Random, parent: tuple[T, ...], other: tuple[T, ...], fragments: Sequence[T]
 ) -> tuple[T, ...]:

@@ -19,8 +19,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.measure import cpu_seconds
 from bench.report import options, print_json, print_table
-from bench.slowest import cpu_seconds, search
+from bench.slowest import search
 from gateway.errors import ApiError
 from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.images.reading import clean_image

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from bench.measure import cpu_seconds
 from bench.parse_cost import FRAGMENTS, search, text_of
-from bench.slowest import cpu_seconds
 from reward_service.clues import MAX_CLUES, find_clues
 from reward_service.parse import parse_count
 
