@@ -1,9 +1,9 @@
-"""Scenes as a user uploads them."""
+"""What a user uploads: a ZIP of pictures and main.csv."""
 
 import csv
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.scenes import Example
@@ -12,13 +12,18 @@ from tally.samples.dataset import COLUMNS
 
 
 def write_upload(path: Path, examples: Sequence[Example]) -> Path:
-    """A ZIP of pictures and main.csv; returns `path`."""
+    """Of scenes; returns `path`."""
+    return write_rows(path, ((to_png(one.image), one.question, one.true_count) for one in examples))
+
+
+def write_rows(path: Path, rows: Iterable[tuple[bytes, str, int]]) -> Path:
+    """Of PNGs, each with its question and true count; returns `path`."""
     table = io.StringIO()
-    rows = csv.writer(table)
-    rows.writerow(COLUMNS)
+    lines = csv.writer(table)
+    lines.writerow(COLUMNS)
     with zipfile.ZipFile(path, "w") as archive:
-        for number, example in enumerate(examples):
-            archive.writestr(f"images/{number}.png", to_png(example.image))
-            rows.writerow((f"{number}.png", example.question, example.true_count))
+        for number, (picture, question, true_count) in enumerate(rows):
+            archive.writestr(f"images/{number}.png", picture)
+            lines.writerow((f"{number}.png", question, true_count))
         archive.writestr("main.csv", table.getvalue())
     return path

@@ -1,22 +1,20 @@
 """Uploads of pictures that are random noise: nothing of them packs, and all of it is decoded."""
 
-import csv
 import io
 import os
-import zipfile
 from pathlib import Path
 
 import httpx
 from PIL import Image
 
 from bench.measure import cpu_seconds
+from bench.upload import write_rows
 from gateway.settings import GatewaySettings
 from gateway.uploads.archive import Archive
 from gateway.uploads.checking import Check
 from gateway.uploads.csv_table import read_rows
 from gateway.uploads.dataset import write_dataset
 from gateway.uploads.entries import CSV_NAME
-from tally.samples.dataset import COLUMNS
 
 _SIDE_PIXELS = 504
 _TIMEOUT_SECONDS = 3_600.0
@@ -25,17 +23,13 @@ _TIMEOUT_SECONDS = 3_600.0
 def write_uploads(folder: Path, number: int, size_bytes: int) -> list[Path]:
     """ZIPs of the same pictures, each with questions of its own: no two are one dataset."""
     pictures = _draw(size_bytes)
-    paths = [folder / f"noise-{one}.zip" for one in range(number)]
-    for one, path in enumerate(paths):
-        table = io.StringIO()
-        rows = csv.writer(table)
-        rows.writerow(COLUMNS)
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            for row, picture in enumerate(pictures):
-                archive.writestr(f"images/{row}.png", picture)
-                rows.writerow((f"{row}.png", f"How many dots of kind {one}?", "3"))
-            archive.writestr(CSV_NAME, table.getvalue())
-    return paths
+    return [
+        write_rows(
+            folder / f"noise-{one}.zip",
+            ((picture, f"How many dots of kind {one}?", 3) for picture in pictures),
+        )
+        for one in range(number)
+    ]
 
 
 def _draw(size_bytes: int) -> list[bytes]:
