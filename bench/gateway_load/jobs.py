@@ -5,12 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from tally.cli.client.api_client import ApiClient, Json, upload_path
 from tally.samples.dataset import write_dataset
 
 _SCENES = 90
-_TIMEOUT_SECONDS = 60.0
 _PAUSE_SECONDS = 0.1
 _FIRST_ROW = 2
 # Beyond the first ones, which are slower.
@@ -28,30 +26,26 @@ _SETTINGS = {
 
 
 class Jobs:
-    """Of one gateway, as its REST API shows them. Raises HTTPStatusError for a refusal."""
+    """Of one gateway. Raises what its client raises."""
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=False)
-
-    def close(self) -> None:
-        self._client.close()
-
-    def endpoints(self) -> list[str]:
-        return list(self._ask("GET", "/")["endpoints"])
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
 
     def prepare(self, folder: Path) -> dict[str, str]:
         """What there is to read, by the names of the API's parameters."""
         path = folder / "scenes.zip"
         write_dataset(path, scenes=_SCENES, seed=11)
-        files = {"file": (path.name, path.read_bytes(), "application/zip")}
-        file_id = self._ask("POST", "/upload-data", files=files)["file_id"]
+        file_id = upload_path(self._client, path)["file_id"]
         job_id = self._train(file_id, "completed", evaluation_share=0.1, max_steps=4)
-        self._await(lambda: self.job(job_id)["status"], "completed")
-        asked = self._ask("POST", f"/jobs/{job_id}/evaluate", json={"file_id": file_id})
-        place = f"/evaluations/{asked['evaluation_id']}"
-        self._await(lambda: self._ask("GET", place)["status"], "completed")
-        names = {"file_id": file_id, "job_id": job_id, "row": str(_FIRST_ROW)}
-        return names | {"evaluation_id": asked["evaluation_id"]}
+        _await_completion(lambda: self._client.job(job_id))
+        evaluation_id = self._client.evaluate(job_id, file_id)["evaluation_id"]
+        _await_completion(lambda: self._client.comparison(evaluation_id))
+        return {
+            "file_id": file_id,
+            "job_id": job_id,
+            "row": str(_FIRST_ROW),
+            "evaluation_id": evaluation_id,
+        }
 
     def train_on(self, file_id: str) -> str:
         """A job that goes on until it is cancelled, and has begun to."""
@@ -62,17 +56,10 @@ class Jobs:
 
     def steps(self, job_id: str) -> int:
         """How many are done. Raises RuntimeError once the job has ended."""
-        job = self.job(job_id)
+        job = self._client.job(job_id)
         if job["status"] != "training":
             raise RuntimeError(f"the job is {job['status']}: {job['error_message']}")
         return int(job["current_step"])
-
-    def job(self, job_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._ask("GET", f"/jobs/{job_id}")
-        return found
-
-    def cancel(self, job_id: str) -> None:
-        self._ask("DELETE", f"/jobs/{job_id}")
 
     def _train(self, file_id: str, name: str, *, evaluation_share: float, **more: Any) -> str:
         body = {
@@ -82,16 +69,12 @@ class Jobs:
             "training_config": _SETTINGS | more,
             "lora_config": {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0},
         }
-        job_id: str = self._ask("POST", "/train", json=body)["job_id"]
+        job_id: str = self._client.train(body)["job_id"]
         return job_id
 
-    def _await(self, status: Callable[[], str], wanted: str) -> None:
-        while (now := status()) in ("training", "running"):
-            time.sleep(_PAUSE_SECONDS)
-        if now != wanted:
-            raise RuntimeError(f"what should be {wanted} is {now}")
 
-    def _ask(self, method: str, path: str, **what: Any) -> Any:
-        answer = self._client.request(method, path, **what)
-        answer.raise_for_status()
-        return answer.json()
+def _await_completion(look: Callable[[], Json]) -> None:
+    while (status := look()["status"]) in ("training", "running"):
+        time.sleep(_PAUSE_SECONDS)
+    if status != "completed":
+        raise RuntimeError(f"what should be completed is {status}")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
+import httpx
+
 _CONNECTIONS = 64
 _TIMEOUT_SECONDS = 60.0
 # Each stays open; the rest answer at once.
@@ -23,6 +25,12 @@ class Answer:
     path: str
     status: int
     seconds: float
+
+
+def endpoints(url: str) -> list[str]:
+    """Those that the gateway lists: a method and a path each."""
+    answer = httpx.get(f"{url}/", timeout=_TIMEOUT_SECONDS, trust_env=False).raise_for_status()
+    return list(answer.json()["endpoints"])
 
 
 def reading_paths(endpoints: Sequence[str], names: Mapping[str, str]) -> list[str]:

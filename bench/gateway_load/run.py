@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -13,9 +12,11 @@ from bench.gateway_load.jobs import Jobs
 from bench.gateway_load.noise import judging_cpu_seconds, upload, write_uploads
 from bench.gateway_load.phases import Phase, Phases
 from bench.gateway_load.plan import Plan
-from bench.gateway_load.reads import Answer, read_evenly, reading_paths
+from bench.gateway_load.reads import Answer, endpoints, read_evenly, reading_paths
 from bench.gateway_load.watchers import Round, watch_and_vanish
+from tally.cli.client.api_client import ApiClient
 
+_TIMEOUT_SECONDS = 60.0
 _QUIET, _QUIET_AGAIN = "quiet", "quiet again"
 # Of the job that trains, as the page asks; and a picture that has to be made smaller.
 _PAGE_READS = (
@@ -51,10 +52,11 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Outcome:
     tell("what is read and sent is made")
     uploads = write_uploads(folder, plan.uploads, plan.upload_bytes)
     judging = judging_cpu_seconds(uploads[0], folder / "judged.zip")
-    with stack.run(), closing(Jobs(stack.url)) as jobs:
+    with stack.run(), ApiClient(stack.url, timeout_seconds=_TIMEOUT_SECONDS) as client:
+        jobs = Jobs(client)
         names = jobs.prepare(folder)
         job_id = jobs.train_on(names["file_id"])
-        paths = reading_paths(jobs.endpoints(), names)
+        paths = reading_paths(endpoints(stack.url), names)
         paths += reading_paths(_PAGE_READS, names | {"job_id": job_id})
         phases = Phases(stack.pid("gateway"), lambda: jobs.steps(job_id), tell)
         with phases.measure(_QUIET):
@@ -69,7 +71,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Outcome:
         for number in range(1, plan.rounds + 1):
             with phases.measure(f"watchers {number}"):
                 rounds.append(watch_and_vanish(stack.url, job_id, plan.watchers))
-        jobs.cancel(job_id)
+        client.cancel(job_id)
     return Outcome(
         phases=phases.by_name,
         answers=answers,
