@@ -40,8 +40,8 @@ BUGS = (
     Bug(
         name="a checkpoint that is not synced",
         path="learner_service/job_folder/checkpoints.py",
-        right="        os.fsync(descriptor)\n",
-        wrong="        pass\n",
+        right="            sync(path)\n",
+        wrong="            pass\n",
         test=f"{_FOLDER}/test_on_disk.py::test_every_file_of_a_checkpoint_and_its_name",
     ),
     Bug(

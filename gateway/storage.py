@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tally.host.disk_reserve import DiskReserve
 from tally.host.locks import lock_folder, share, try_lock
+from tally.host.whole_file import sync
 from tally.rpc.digests import digest_of_file
 
 _RESERVE_SECONDS = 60.0
@@ -118,14 +119,9 @@ class Storage:
 
 def keep(staged: Path, path: Path) -> None:
     """Renames `staged` to `path` so that it survives a crash of the machine."""
-    with staged.open("rb") as file:
-        os.fsync(file.fileno())
+    sync(staged)
     staged.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def _remove(path: Path) -> None:

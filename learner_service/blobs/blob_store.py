@@ -12,6 +12,7 @@ from typing import BinaryIO
 from learner_service.blobs.references import References
 from learner_service.errors import UnknownBlob
 from tally.host.full_disk import full_disk_as
+from tally.host.whole_file import sync
 from tally.rpc.digests import digest_of
 from tally.rpc.errors import DataLoss, ResourceExhausted
 
@@ -75,7 +76,7 @@ class BlobStore:
         if self.size_bytes(digest) is None:
             with self.stage() as path:
                 path.write_bytes(data)
-                self.sync(path)
+                sync(path)
                 self.keep(path, digest)
         return digest
 
@@ -124,14 +125,6 @@ class BlobStore:
         place.parent.mkdir(exist_ok=True)
         os.replace(staged, place)
 
-    def sync(self, path: Path) -> None:
-        """Returns once the file's bytes are on the disk, to survive a failure of the machine."""
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
     def delete(self, digest: str) -> None:
         self._place(digest).unlink(missing_ok=True)
 
@@ -168,5 +161,5 @@ class BlobWriter:
             raise DataLoss(f"the bytes are not those of {self._digest}")
         self._file.flush()
         path = Path(self._file.name)
-        self._store.sync(path)
+        sync(path)
         self._store.keep(path, self._digest)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from tally.host.whole_file import sync
 from tally.rpc.digests import digest_of_file
 
 _MANIFEST = "manifest.json"
@@ -51,14 +52,14 @@ class Checkpoints:
         files = {path.name: digest_of_file(path) for path in sorted(staged.iterdir())}
         (staged / _MANIFEST).write_text(_Manifest(files=files).model_dump_json(indent=1))
         for path in staged.iterdir():
-            _sync(path)
-        _sync(staged)
+            sync(path)
+        sync(staged)
         self.path.mkdir(parents=True, exist_ok=True)
         place = self.path / staged.name
         if place.exists():
             shutil.rmtree(place)
         os.replace(staged, place)
-        _sync(self.path)
+        sync(self.path)
         return place
 
     def find_last(self) -> FoundCheckpoint:
@@ -102,11 +103,3 @@ def _is_whole(path: Path) -> bool:
 def _step_of(path: Path) -> int:
     number = path.name.removeprefix(_PREFIX)
     return int(number) if number.isdigit() else -1
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,6 +6,7 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.events import JobStatus
 from learner_service.job_folder.layout import JobFolder
 from learner_service.queue.job_store import Job
+from tally.host.whole_file import sync
 
 
 class EndedJobs:
@@ -32,4 +33,4 @@ class EndedJobs:
             folder.adapters.forget(published[:-1])
         for digest in published[-1:]:
             if self._blobs.size_bytes(digest) is not None:
-                self._blobs.sync(self._blobs.path(digest))
+                sync(self._blobs.path(digest))

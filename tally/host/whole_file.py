@@ -20,3 +20,12 @@ def write_whole(path: Path, text: str, *, sync: bool = True) -> None:
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+
+
+def sync(path: Path) -> None:
+    """Returns once what a file or a folder holds survives a failure of the machine."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
