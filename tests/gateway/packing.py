@@ -97,6 +97,13 @@ def as_zip64(data: bytes) -> bytes:
     return data[:at] + record + locator + end
 
 
+def with_declared_entries(entries: int) -> bytes:
+    """A ZIP whose ZIP64 end says that it has so many entries."""
+    data = bytearray(as_zip64(good_zip()))
+    struct.pack_into("<2Q", data, data.rindex(b"PK\x06\x06") + 24, entries, entries)
+    return bytes(data)
+
+
 def with_image(data: bytes) -> bytes:
     """A ZIP whose only row names images/x.png, which holds these bytes."""
     row = "x.png,How many apples?,A photo of 3 apples\n"

@@ -17,6 +17,7 @@ from tests.gateway.packing import (
     pack,
     patched_directory,
     with_csv,
+    with_declared_entries,
     with_duplicate,
     with_entries,
     with_mode,
@@ -40,12 +41,6 @@ def far_entry() -> bytes:
     struct.pack_into("<H", directory, directory.rindex(b"PK\x01\x02") + 30, 12)
     tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3, 3, len(directory), start, 0)
     return data[:start] + bytes(directory) + tail
-
-
-def many_entries(declared: int) -> bytes:
-    data = bytearray(as_zip64(good_zip()))
-    struct.pack_into("<2Q", data, data.rindex(b"PK\x06\x06") + 24, declared, declared)
-    return bytes(data)
 
 
 def damaged_bytes() -> bytes:
@@ -114,8 +109,8 @@ REFUSED = {
         pack({"main.csv": CSV.encode(), "images/apple1.jpg": bytes(40_000_000), IMAGE: b""}),
         Refused(413, "images/apple1.jpg", "larger than 32 MiB"),
     ),
-    "200,000 entries": (many_entries(200_000), Refused(413, "file", "200000 entries")),
-    "2^60 entries": (many_entries(2**60), Refused(413, "file")),
+    "200,000 entries": (with_declared_entries(200_000), Refused(413, "file", "200000 entries")),
+    "2^60 entries": (with_declared_entries(2**60), Refused(413, "file")),
     "a large directory": (
         pack({f"images/{'x' * 60_000}{n}": b"" for n in range(900)}),
         Refused(413, "file", "directory"),
