@@ -71,7 +71,7 @@ def test_tables_that_cost_seconds_once_are_refused_side_by_side(target: Target) 
 
 
 def test_entries_that_no_row_names_unpack_to_no_more_than_the_bound(target: Target) -> None:
-    """64 entries that unpack to 2 GiB, whatever they declare."""
+    """64 entries that unpack to 2 GiB, as they declare."""
     packed = zlib.compress(bytes(32 * 1024**2), 9)[2:-4]
     buffer = io.BytesIO(good_zip())
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
