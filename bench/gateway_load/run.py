@@ -9,10 +9,10 @@ from statistics import fmean
 
 from bench.faults.running_stack import RunningStack
 from bench.gateway_load.jobs import Jobs
-from bench.gateway_load.noise import judging_cpu_seconds, upload, write_uploads
 from bench.gateway_load.phases import Phase, Phases
 from bench.gateway_load.plan import Plan
 from bench.gateway_load.reads import Answer, endpoints, read_evenly, reading_paths
+from bench.gateway_load.uploads import judging_cpu_seconds, upload, write_uploads
 from bench.gateway_load.watchers import Round, watch_and_vanish
 from tally.cli.client.api_client import ApiClient
 
