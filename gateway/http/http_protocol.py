@@ -25,8 +25,6 @@ def protocol_class(settings: GatewaySettings) -> type[H11Protocol]:
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
             self._inner, self.app = self.app, self._serve
-            self._headers = _Deadline(settings.header_seconds, self._close)
-            self._writing = _Deadline(settings.send_seconds, self._abort)
 
         async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
             scope["state"]["slot"] = slot = Slot(connections, self.transport)
@@ -38,6 +36,8 @@ def protocol_class(settings: GatewaySettings) -> type[H11Protocol]:
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             connections.add(transport)
+            self._headers = _Deadline(settings.header_seconds, transport.close)
+            self._writing = _Deadline(settings.send_seconds, transport.abort)
             self._headers.start()
 
         def data_received(self, data: bytes) -> None:
@@ -67,12 +67,6 @@ def protocol_class(settings: GatewaySettings) -> type[H11Protocol]:
             except h11.LocalProtocolError:  # an answer is on its way already
                 self.transport.abort()
             self.transport.close()
-
-        def _close(self) -> None:
-            self.transport.close()
-
-        def _abort(self) -> None:
-            self.transport.abort()
 
     return GatewayProtocol
 
