@@ -10,7 +10,7 @@ ApiError
 ├── TooLarge        413   beyond a limit
 ├── Unprocessable   422   the caller must change the request
 ├── TooMany         429   too often; the header Retry-After says when again
-└── Busy            503   try again
+└── Busy            503   try again; the header Retry-After says when
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,8 @@ from typing import NamedTuple, Self
 from pydantic import BaseModel, Field
 
 MAX_PROBLEMS = 20
+# Of every 503 and 504.
+RETRY_AFTER: Mapping[str, str] = {"Retry-After": "2"}
 
 
 class Problem(NamedTuple):
@@ -50,6 +52,7 @@ class ErrorBody(BaseModel):
 
 class ApiError(Exception):
     status = 500
+    headers: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -60,7 +63,8 @@ class ApiError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.problems = tuple(problems)
-        self.headers = dict(headers) if headers else None
+        if headers is not None:
+            self.headers = headers
 
     @classmethod
     def at(cls, where: str, message: str, headers: Mapping[str, str] | None = None) -> Self:
@@ -103,9 +107,16 @@ class Unprocessable(ApiError):
 class TooMany(ApiError):
     status = 429
 
+    @classmethod
+    def of(cls, what: str, wait_seconds: int) -> Self:
+        """A refusal of `what` one sender sends too often."""
+        message = f"too many {what} came from here; try again in {wait_seconds} s"
+        return cls(message, headers={"Retry-After": str(wait_seconds)})
+
 
 class Busy(ApiError):
     status = 503
+    headers = RETRY_AFTER
 
 
 def refuse(problems: Sequence[Problem]) -> None:

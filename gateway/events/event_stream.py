@@ -32,7 +32,7 @@ class EventStreams:
     def check_room(self) -> None:
         """Raises Busy where every slot is taken."""
         if self.in_use >= self._settings.max_event_streams:
-            raise Busy("too many event streams are open; try again", headers={"Retry-After": "2"})
+            raise Busy("too many event streams are open; try again")
 
     @contextmanager
     def slot(self) -> Iterator[None]:

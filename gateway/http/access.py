@@ -60,8 +60,7 @@ class TokenGate:
         address = sender_address(scope)
         wait_seconds = self._failures.seconds_to_wait(address)
         if wait_seconds:
-            message = f"too many wrong tokens came from here; try again in {wait_seconds} s"
-            return TooMany(message, headers={"Retry-After": str(wait_seconds)})
+            return TooMany.of("wrong tokens", wait_seconds)
         asked = f"{scope['method']} {scope['path']}"[:_MOST_LOGGED_CHARACTERS]
         _log.warning("a wrong token from %s for %s", address, ascii(asked))
         return Unauthorized("this token is unknown, or it was revoked", headers=_ASK)

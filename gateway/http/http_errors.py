@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gateway.errors import MAX_PROBLEMS, ApiError, Problem, error_body
+from gateway.errors import MAX_PROBLEMS, RETRY_AFTER, ApiError, Problem, error_body
 from tally.database.errors import AWAY
 from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import TallyError, status_of
@@ -31,7 +31,6 @@ HTTP_BY_GRPC: dict[grpc.StatusCode, int] = {
     grpc.StatusCode.UNAUTHENTICATED: 502,
     grpc.StatusCode.INTERNAL: 502,
 }
-_RETRY_AFTER = {"Retry-After": "2"}
 _DETAIL_BY_STATUS = {
     404: "there is nothing at this address; /docs lists what there is",
     405: "this address does not take that method; /docs lists what there is",
@@ -56,7 +55,7 @@ def failure(status: int, what: str, error: BaseException) -> JSONResponse:
     """A 5xx whose id is in the log beside the error, and nothing of the error itself."""
     error_id = uuid.uuid4().hex[:12]
     _log.error("error id %s: %s", error_id, what, exc_info=error)
-    headers = _RETRY_AFTER if status in (503, 504) else None
+    headers = RETRY_AFTER if status in (503, 504) else None
     body = error_body(f"{what}; its id in the log is {error_id}")
     return JSONResponse(body, status, headers)
 

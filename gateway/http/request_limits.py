@@ -36,13 +36,10 @@ class RequestLimits:
         caller: Caller | None = scope["state"].get("caller")
         sender = f"{caller.token if caller else ''} {sender_address(scope)}"
         if wait_seconds := self._rate.seconds_to_wait(sender):
-            raise TooMany(
-                f"too many requests came from here; try again in {wait_seconds} s",
-                headers={"Retry-After": str(wait_seconds)},
-            )
+            raise TooMany.of("requests", wait_seconds)
         slot: Slot = scope["state"]["slot"]
         if caller is not None and not slot.take():
-            raise Busy("too many requests are in progress; try again", headers={"Retry-After": "2"})
+            raise Busy("too many requests are in progress; try again")
 
 
 def _give_way(slot: Slot, receive: Receive) -> Receive:
