@@ -19,7 +19,7 @@ from learner_service.events import (
     from_json,
 )
 from learner_service.queue.database import store_errors
-from learner_service.queue.event_log import is_logged, read_standing, write_event
+from learner_service.queue.event_log import Standing, is_logged, read_standing, write_event
 from learner_service.queue.job_rows import EventRow, JobRow
 from learner_service.spec import JobSpec, stored_spec
 from tally.database.database import Database
@@ -35,22 +35,14 @@ _UNREADABLE_MESSAGE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Job(Standing):
     """A job as it stands; see Job in learner.proto. `number` orders jobs by their start."""
 
     number: int
     job_id: str
     spec: JobSpec
     created_at: datetime
-    status: JobStatus
-    phase: JobPhase
-    current_step: int = 0
-    total_steps: int = 0
-    loss: float | None = None
-    error_message: str = ""
-    result_digest: str = ""
-    resumed_from_job_id: str = ""
-    last_seq: int = 0
+    resumed_from_job_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
