@@ -78,7 +78,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         checker = Checker(settings)
         stack.callback(checker.close)
         uploads = Uploads(settings, storage, files, reward, checker)
-        pictures = Pictures(storage, files)
+        pictures = Pictures(storage)
         stack.callback(pictures.close)
         jobs = Jobs(
             settings=settings,

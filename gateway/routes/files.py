@@ -69,7 +69,7 @@ async def list_rows(
     limit: Annotated[int, Query(ge=1, le=1000, description="Rows to answer at most.")] = 100,
 ) -> RowsPage:
     """Rows in the order of main.csv, each with the name of its image."""
-    rows = await services.pictures.rows(file.file_id)
+    rows = await services.pictures.rows(file)
     page = list(rows[offset : offset + limit])
     return RowsPage(file_id=file.file_id, csv_rows=len(rows), offset=offset, rows=page)
 
@@ -95,5 +95,5 @@ async def get_picture(
     ] = None,
 ) -> Response:
     """The picture that a row names, as it is kept, or as a small JPEG."""
-    picture = await services.pictures.picture(file.file_id, row, max_side)
+    picture = await services.pictures.picture(file, row, max_side)
     return Response(picture.data, media_type=picture.content_type, headers=_PICTURE_HEADERS)

@@ -30,17 +30,12 @@ class FileStore:
         with self._database.writing() as session:
             session.add(file)
 
-    def get(self, file_id: str, field: str = "file_id") -> StoredFile:
-        """The upload; raises Missing that names `field`."""
+    def get_for(self, caller: Caller, file_id: str, field: str = "file_id") -> StoredFile:
+        """The caller's upload; raises Missing or Forbidden that names `field`."""
         with self._database.reading() as session:
             file = session.get(StoredFile, file_id) if is_uuid(file_id) else None
         if file is None:
             raise Missing.at(field, "no such file; use a file_id that POST /upload-data answered")
-        return file
-
-    def get_for(self, caller: Caller, file_id: str, field: str = "file_id") -> StoredFile:
-        """The caller's upload; raises Missing or Forbidden that names `field`."""
-        file = self.get(file_id, field)
         caller.check_is_own(file.owner, field)
         return file
 

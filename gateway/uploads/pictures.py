@@ -15,7 +15,6 @@ from gateway.images.reading import show_image, thumbnail
 from gateway.storage import Storage
 from gateway.uploads.dataset import ROWS_ENTRY
 from gateway.uploads.file_models import RowPublic, StoredFile
-from gateway.uploads.file_store import FileStore
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -44,26 +43,22 @@ class _Index(NamedTuple):
 
 
 class Pictures:
-    """Rows and pictures by file_id; at most two pictures are decoded at once."""
+    """Rows and pictures of uploads; at most two pictures are decoded at once."""
 
-    def __init__(self, storage: Storage, store: FileStore) -> None:
+    def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._store = store
         self._threads = ThreadPoolExecutor(_THREADS, "pictures")
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def rows(self, file_id: str) -> Sequence[RowPublic]:
-        """Every row, in order; raises Missing."""
-        return (await self._in_thread(self._index, await self._file(file_id))).rows
+    async def rows(self, file: StoredFile) -> Sequence[RowPublic]:
+        """Every row, in order."""
+        return (await self._in_thread(self._index, file)).rows
 
-    async def picture(self, file_id: str, row: int, max_side: int | None) -> Picture:
+    async def picture(self, file: StoredFile, row: int, max_side: int | None) -> Picture:
         """The picture of a row, as it is kept or as a thumbnail; raises Missing."""
-        return await self._in_thread(self._picture, await self._file(file_id), row, max_side)
-
-    async def _file(self, file_id: str) -> StoredFile:
-        return await self._store.run(self._store.get, file_id)
+        return await self._in_thread(self._picture, file, row, max_side)
 
     async def _in_thread(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
