@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from bench.waiting import wait_for
+from tally.cli.stack.background_task import BackgroundTask
 from tally.cli.stack.services import DEFAULT_MODEL, free_ports, plan_services
 from tally.cli.stack.stack_secret import write_secret
 from tally.cli.stack.supervisor import Supervisor
@@ -48,33 +50,28 @@ class RunningStack:
             report=lambda text: None,
             restarts=10**9,
         )
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
 
     def pid(self, service: str) -> int:
         [process] = [one for one in self._supervisor.processes if one.service.name == service]
         return process.pid or 0
 
-    def _run(self) -> None:
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """All services are healthy when the context begins, and have ended when it has."""
+        supervision = BackgroundTask(self._supervise)
+        try:
+            wait_for(lambda: self._ready.is_set() or supervision.done())
+            if supervision.done():
+                supervision.result()
+            yield
+        finally:
+            self._over.set()
+            wait_for(supervision.done)
+
+    def _supervise(self) -> None:
         try:
             self._supervisor.start()
             self._ready.set()
             self._supervisor.run()
-        except BaseException as error:
-            self._error = error
-            self._ready.set()
         finally:
             self._supervisor.stop()
-
-    @contextmanager
-    def run(self) -> Iterator[None]:
-        """All services are healthy when the context begins, and have ended when it has."""
-        self._thread.start()
-        try:
-            self._ready.wait()
-            if self._error:
-                raise self._error
-            yield
-        finally:
-            self._over.set()
-            self._thread.join()
