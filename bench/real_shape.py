@@ -27,7 +27,7 @@ from bench.scenes import examples
 from bench.upload import write_upload
 from tally.cli.client.api_client import ApiClient, Json, flat_step
 from tally.cli.client.events import follow
-from tally.cli.stack.services import free_ports
+from tally.cli.stack.ports import free_port
 
 _GIB = 1024**3
 # With a reference, groups are learnt from though random weights earn equal rewards.
@@ -99,7 +99,7 @@ def running_stack(shape: RealShape, model: Path, data_dir: Path) -> Iterator[str
 
     Raises RuntimeError where it ends before.
     """
-    [port] = free_ports(1)
+    port = free_port()
     command = [sys.executable, "-m", "tally.cli", "up", "--engine", "transformers"]
     command += ["--model", str(model), "--data-dir", str(data_dir), "--port", str(port)]
     environment = os.environ | shape.environment()

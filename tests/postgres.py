@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import SecretStr
+
+from tally.cli.stack.ports import free_port
 
 
 class Postgres:
@@ -41,9 +42,7 @@ class Postgres:
     def start_anywhere(self) -> None:
         """At a port that is free; another process may take it first, and another is tried."""
         for attempts_left in reversed(range(5)):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+            self.port = free_port()
             try:
                 self.start()
                 break

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import requests
 
+from tally.cli.stack.ports import free_port
 from tally.cli.stack.stack_secret import read_secret
 from tally.rpc.secret import secret_metadata
 from tests.waiting import PATIENCE_SECONDS, wait_until
@@ -104,12 +104,6 @@ def _descendants(pid: int) -> set[int]:
         queue += children.get(current := queue.pop(), [])
         found.add(current)
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tally.cli.stack.ports import free_port
 from tally.cli.stack.service_process import Service
-from tally.cli.stack.services import free_ports, plan_services
+from tally.cli.stack.services import plan_services
 from tally.cli.stack.stack_secret import write_secret
 from tests.checkout import copy_checkout
 from tests.waiting import wait_until
@@ -97,7 +98,7 @@ def test_tally_runs_beside_strangers(
 
 def test_every_service_runs_beside_strangers(python: Path, folder_of_strangers: Path):
     model = _site_packages(python.parents[1]) / "tally" / "samples" / "counting_policy"
-    [port] = free_ports(1)
+    port = free_port()
     write_secret(folder_of_strangers / "data")
     services = plan_services(
         data_dir=folder_of_strangers / "data",

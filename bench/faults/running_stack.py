@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bench.waiting import wait_for
 from tally.cli.stack.background_task import BackgroundTask
-from tally.cli.stack.services import DEFAULT_MODEL, free_ports, plan_services
+from tally.cli.stack.ports import free_port
+from tally.cli.stack.services import DEFAULT_MODEL, plan_services
 from tally.cli.stack.stack_secret import write_secret
 from tally.cli.stack.supervisor import Supervisor
 
@@ -26,7 +27,7 @@ class RunningStack:
 
     def __init__(self, data_dir: Path, settings: Mapping[str, str] = {}) -> None:
         """`settings` are variables of the services' environment."""
-        [port] = free_ports(1)
+        port = free_port()
         self.data_dir = data_dir
         self.url = f"http://127.0.0.1:{port}"
         self._over = threading.Event()

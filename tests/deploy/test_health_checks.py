@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tally.cli.stack.ports import free_port
 from tally.rpc.server import RpcServer
 from tally.rpc.settings import ServerSettings, TlsSettings
 from tests.deploy.images import ROOT, image
-from tests.stack import free_port
 from tests.tally.rpc.test_server import tls
 
 

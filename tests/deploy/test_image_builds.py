@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tally.cli.stack.ports import free_port
 from tests.deploy.building import Built
 from tests.deploy.images import image
-from tests.stack import free_port
 from tests.test_house import MAY_IMPORT
 from tests.waiting import wait_until
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from tally.cli.stack.ports import free_port
 from tally.cli.stack.stack_secret import secret_path
 from tally.samples.dataset import write_dataset
-from tests.stack import ROOT, free_port
+from tests.stack import ROOT
 from tests.waiting import wait_until
 
 TOKEN = "a secret"

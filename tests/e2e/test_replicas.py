@@ -19,7 +19,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from learner_service.blobs.blob_store import BlobStore
-from tally.cli.stack.services import free_ports
+from tally.cli.stack.ports import free_ports
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
 from tally.samples.scenes import draw_scene

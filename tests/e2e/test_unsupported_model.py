@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.stack import ROOT, free_port
+from tally.cli.stack.ports import free_port
+from tests.stack import ROOT
 from tests.waiting import PATIENCE_SECONDS
 
 

@@ -148,7 +148,6 @@ def settings(tmp_path, learner, reward_port) -> GatewaySettings:
         submit_wait_seconds=1,
         poll_seconds=0.1,
         drain_seconds=2,
-        database_timeout_seconds=2,
         failed_attempt_seconds=3600,
     )
 

@@ -96,7 +96,7 @@ async def test_a_job_that_a_lost_gateway_never_submitted_is_submitted(
 
 
 async def test_a_locked_sqlite_is_a_bounded_503(start_gateway, settings):
-    hasty = settings.model_copy(update={"database_timeout_seconds": 0.2})
+    hasty = settings.model_copy(update={"database_timeout_seconds": 3})
     async with start_gateway(hasty) as gateway:
         file_id = (await gateway.upload(good_zip())).json()["file_id"]
         locker = sqlite3.connect(settings.data_dir / "gateway.sqlite3", isolation_level=None)

@@ -19,8 +19,9 @@ from tally.cli.show.comparison_tables import print_comparison
 from tally.cli.show.output import say
 from tally.cli.show.watch import watch_job
 from tally.cli.stack.background_task import BackgroundTask
+from tally.cli.stack.ports import free_port
 from tally.cli.stack.running_stack import EngineOption, running_stack
-from tally.cli.stack.services import DEFAULT_MODEL, free_ports
+from tally.cli.stack.services import DEFAULT_MODEL
 from tally.cli.stack.stop_request import StopRequest, stop_on_signals
 from tally.cli.stack.supervisor import Supervisor
 from tally.samples.dataset import write_sample_data
@@ -61,7 +62,7 @@ def summary(evaluation: Json) -> str:
 
 def _run(folder: Path, output: Path, request: StopRequest, engine: str) -> Json:
     """→ the held-out comparison. Raises StackFailed with the log of the service at fault."""
-    port = free_ports(1)[0]
+    port = free_port()
     with running_stack(
         request,
         data_dir=folder,

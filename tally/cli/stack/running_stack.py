@@ -9,9 +9,9 @@ import typer
 
 from tally.cli.errors import StackFailed
 from tally.cli.show.output import say
+from tally.cli.stack.ports import check_port_is_free
 from tally.cli.stack.services import (
     DEFAULT_MODEL,
-    check_port_is_free,
     plan_services,
     reachable,
     resolve_model,

@@ -2,10 +2,8 @@
 
 import json
 import os
-import socket
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tally import samples
-from tally.cli.errors import StackFailed
+from tally.cli.stack.ports import free_ports
 from tally.cli.stack.service_process import Service
 from tally.cli.stack.stack_secret import secret_path
 
@@ -151,25 +149,6 @@ def _settings(data_dir: Path, model: str, target: dict[str, str]) -> dict[str, d
 
 def _port(target: str) -> str:
     return target.rpartition(":")[2]
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that were free at the same moment."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
-        for opened in sockets:
-            opened.bind((_HOST, 0))
-        return [opened.getsockname()[1] for opened in sockets]
-
-
-def check_port_is_free(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            message = f"Port {port} of {host} can't be had; choose another with --port."
-            raise StackFailed(message) from error
 
 
 def reachable(host: str) -> str:

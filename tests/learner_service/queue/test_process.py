@@ -116,9 +116,9 @@ def test_a_database_of_a_later_release_is_refused_in_a_sentence(tmp_path: Path):
 
 
 def test_a_second_learner_on_a_database_ends_with_a_sentence(tmp_path: Path, postgres: Postgres):
-    address = {"database_url": postgres.create(), "database_timeout_seconds": 0.5}
+    address = {"database_url": postgres.create(), "database_timeout_seconds": 5}
     url = address["database_url"].get_secret_value()
-    options = ("--database-url", url, "--database-timeout-seconds", "0.5")
+    options = ("--database-url", url, "--database-timeout-seconds", "5")
     with closing(open_store(tmp_path / "one", **address)):
         process = start_learner(tmp_path / "two", "Qwen/Qwen2.5-VL-3B", *options)
         _, said = process.communicate(timeout=PATIENCE_SECONDS)

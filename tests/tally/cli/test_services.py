@@ -1,14 +1,14 @@
 """What `tally up` tells each service, and what it refuses."""
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
 
 from tally.cli.errors import Interrupted, StackFailed
+from tally.cli.stack.ports import free_port, free_ports
 from tally.cli.stack.running_stack import running_stack
-from tally.cli.stack.services import check_port_is_free, free_ports, plan_services, resolve_model
+from tally.cli.stack.services import plan_services, resolve_model
 from tally.cli.stack.stop_request import StopRequest
 from tally.job.settings import TrainingConfig
 from tests.fakes.gateway import FakeGateway
@@ -118,19 +118,6 @@ def test_a_gateway_that_answers_is_healthy(tmp_path: Path, gateway: FakeGateway)
     assert not any(service.is_healthy() for service in services[:-1])
 
 
-def test_free_ports_differ() -> None:
-    assert len(set(free_ports(20))) == 20
-
-
-def test_a_taken_port_is_named() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(StackFailed, match=f"Port {port} of 127.0.0.1 can't be had"):
-            check_port_is_free("127.0.0.1", port)
-
-
 def test_a_folder_is_a_path_and_the_rest_is_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +147,7 @@ def test_an_interrupted_start_ends_what_it_started(
     monkeypatch.setattr(
         "tally.cli.stack.supervisor.Supervisor.stop", lambda self: stopped.append(True)
     )
-    options = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": free_ports(1)[0]}
+    options = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": free_port()}
     with pytest.raises(Interrupted), running_stack(StopRequest(), **options):
         pass
     assert stopped == [True]
