@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.machine_load import own_machine
 from bench.measure import in_turn, median_ratio, seconds
 from bench.models import policy_folder
 from bench.peak_memory import PeakMemory
@@ -139,7 +140,8 @@ def main() -> None:
     figures: dict[str, Any] = {}
     for side_pixels, group in sizes:
         case = Case(side_pixels=side_pixels, num_generations=group, **common)
-        times = measure(case, folder, repeats)
+        with own_machine():
+            times = measure(case, folder, repeats)
         figures[f"{side_pixels} px, G = {group}"] = times
         rows.append(_row(side_pixels, group, times))
     names = ["TRL s", "first epoch s", "later s", "first ×", "later ×", "samples/s"]

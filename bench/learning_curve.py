@@ -30,6 +30,7 @@ from transformers import TrainerCallback
 from bench.curves import GOAL, Point, difference, seconds_to_goal
 from bench.examiner import ALPHA, MAX_TOKENS, RANK, Adapter, Examiner, reward
 from bench.jobs import running_stack, write_dataset
+from bench.machine_load import own_machine
 from bench.report import options, print_json, print_table
 from bench.scenes import Example, examples
 from bench.trl_side import TrlSettings, TrlSide
@@ -155,7 +156,8 @@ def curve(
     if not path.exists():
         data = examples(_TRAINING_IMAGES, _SIDE_PIXELS, seed=1)
         with tempfile.TemporaryDirectory() as folder:
-            taken = list(SIDES[name](seed, steps, every, data, Path(folder)))
+            with own_machine():
+                taken = list(SIDES[name](seed, steps, every, data, Path(folder)))
             examiner = Examiner(held_out, Path(folder))
             points = [Point(step=n, seconds=s, right=examiner.mark(a)) for n, s, a in taken]
         path.write_text(json.dumps([asdict(point) for point in points]))

@@ -8,7 +8,6 @@ own loop. Image and prompt preparation belong to `step`, never to `learn`, as in
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -65,12 +64,13 @@ class TrlSettings:
     gradient_checkpointing: bool = False
     device: str = "cpu"
     seed: int = 43
+    barred_token_ids: tuple[int, ...] = ()  # are never sampled
 
 
 class TrlSide:
     """TRL's trainer, ready to step. `folder` takes what TRL writes.
 
-    `lengths` has the mean length of the completions, in tokens, of each batch that TRL scored.
+    `lengths` has the tokens of each completion of each batch that TRL scored.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class TrlSide:
         )
         self._examples = examples
         self._batches: Any = None
-        self.lengths: list[float] = []
+        self.lengths: list[list[int]] = []
 
     @property
     def model(self) -> torch.nn.Module:
@@ -146,7 +146,7 @@ class TrlSide:
         completion_ids: list[list[int]],
         **_: Any,
     ) -> list[float | None]:
-        self.lengths.append(fmean(map(len, completion_ids)))
+        self.lengths.append([len(ids) for ids in completion_ids])
         texts = [completion[0]["content"] for completion in completions]
         return [self._reward(*pair) for pair in zip(texts, true_count, strict=True)]
 
@@ -197,11 +197,17 @@ def _arguments(settings: TrlSettings, folder: Path) -> GRPOConfig:
         use_cpu=settings.device == "cpu",
         seed=settings.seed,
         logging_steps=1,
+        generation_kwargs=_sampling(settings.barred_token_ids),
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=False,
     )
+
+
+def _sampling(barred_token_ids: Sequence[int]) -> dict[str, Any] | None:
+    """What is said in place of TRL's own, which leaves out the image's placeholder alone."""
+    return {"suppress_tokens": list(barred_token_ids)} if barred_token_ids else None
 
 
 def _row(example: Example) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -116,7 +117,8 @@ def describe(
 
 
 def warm_up_request(loaded: LoadedModel) -> GenerationRequest:
-    prompt = (loaded.stop_token_ids[0],) * 8
+    barred = {loaded.image_token_id, loaded.family.video_token_id(loaded.model.config)}
+    prompt = (next(number for number in count() if number not in barred),) * 8
     return GenerationRequest(
         prompt_token_ids=prompt, num_completions=2, temperature=1.0, max_new_tokens=2, seed=0
     )

@@ -15,7 +15,7 @@ from learner_service.grpo.losses.loss import LossScale, Size
 from learner_service.grpo.losses.loss_types import LOSSES
 from learner_service.grpo.rollouts_ahead import StepRollouts
 from learner_service.ranks import Ranks
-from tally.job.choices import AdvantageScale
+from tally.job.choices import AdvantageScale, ZeroVarianceGroups
 from tally.job.settings import TrainingConfig
 
 T = TypeVar("T")
@@ -56,6 +56,10 @@ class StepPasses:
         self._wait = wait
         self._ranks = ranks
         self._loss = LOSSES[training.loss_type]
+        # With a KL penalty a group teaches something even where its rewards do not.
+        self._learns_all = (
+            training.beta > 0 or training.zero_variance_groups is ZeroVarianceGroups.LEARN
+        )
         sizes = rollouts.shape.pass_sizes
         self._scale = LossScale(
             step_tokens=sum(sizes) * training.num_generations * training.max_new_tokens,
@@ -127,8 +131,7 @@ class StepPasses:
     def _forward_pass(
         self, groups: list[ScoredGroup], advantages_P_G: Tensor, dropout_seed: int
     ) -> ForwardPass:
-        # With a KL penalty a group teaches something even where its rewards do not.
-        teaches = torch.tensor([g.has_variance or self._training.beta > 0 for g in groups])
+        teaches = torch.tensor([g.has_variance or self._learns_all for g in groups])
         kept = [group for group, does in zip(groups, teaches.tolist(), strict=True) if does]
         return ForwardPass(
             groups=[scored.group for scored in kept],

@@ -44,6 +44,7 @@ class ImportanceCorrection(Choice):
 class ZeroVarianceGroups(Choice):
     SKIP = "skip"
     REFILL = "refill"
+    LEARN = "learn"
 
 
 class LearningRateSchedule(Choice):

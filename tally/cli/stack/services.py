@@ -25,9 +25,7 @@ _MODULES = {
     "learner": "learner_service",
     "gateway": "gateway",
 }
-# Services share the cores. Threads that spin while they wait for each other would take them from
-# whoever has work: beside a busy process a step then lasts several times longer.
-_PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+_WAITING = "OMP_WAIT_POLICY"
 
 
 def plan_services(
@@ -66,13 +64,20 @@ def plan_services(
         Service(
             name=name,
             command=(sys.executable, "-P", "-m", _MODULES[_kind(name)]),
-            environment=_PATIENT_THREADS
+            environment=_thread_waiting()
             | {f"TALLY_{_kind(name).upper()}_{key}": v for key, v in settings[name].items()}
             | _own_gpu(name, rollouts, gpus),
             is_healthy=checks[name],
         )
         for name in (*internal, "gateway")
     ]
+
+
+def _thread_waiting() -> dict[str, str]:
+    """As the operator's variable says. Services share the cores: threads that spin while they wait
+    for each other take them from whoever has work, and a step beside them lasts several times
+    longer."""
+    return {_WAITING: os.environ.get(_WAITING, "PASSIVE")}
 
 
 def _precision(engine: str, use_4bit: bool | None, *, has_gpu: bool) -> dict[str, str]:

@@ -136,6 +136,8 @@ class _ZeroVarianceGroupsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ze
     """
     ZERO_VARIANCE_GROUPS_REFILL: _ZeroVarianceGroups.ValueType  # 2
     """Another prompt is sampled in its place, up to refill_rounds times (DAPO's dynamic sampling)."""
+    ZERO_VARIANCE_GROUPS_LEARN: _ZeroVarianceGroups.ValueType  # 3
+    """It is learnt from as any other: as SKIP, for more work."""
 
 class ZeroVarianceGroups(_ZeroVarianceGroups, metaclass=_ZeroVarianceGroupsEnumTypeWrapper):
     """What is done with a group whose rewards are all equal: its advantages are 0."""
@@ -148,6 +150,8 @@ gradient is the same.
 """
 ZERO_VARIANCE_GROUPS_REFILL: ZeroVarianceGroups.ValueType  # 2
 """Another prompt is sampled in its place, up to refill_rounds times (DAPO's dynamic sampling)."""
+ZERO_VARIANCE_GROUPS_LEARN: ZeroVarianceGroups.ValueType  # 3
+"""It is learnt from as any other: as SKIP, for more work."""
 Global___ZeroVarianceGroups: _TypeAlias = ZeroVarianceGroups  # noqa: Y015
 
 class _LearningRateSchedule:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from learner_service.grpo.groups import ScoredGroup
 from tally.job.choices import LossType
 from tests.learner_service.training import Training, training
+
+LEARN = {"zero_variance_groups": "learn"}
 
 
 def learn_a_step(running: Training) -> tuple[torch.Tensor, int]:
@@ -23,16 +24,12 @@ def learn_a_step(running: Training) -> tuple[torch.Tensor, int]:
 
 @pytest.mark.parametrize("loss_type", list(LossType))
 def test_the_gradient_is_that_of_all_groups(
-    random_policy_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    loss_type: LossType,
+    random_policy_path: Path, tmp_path: Path, loss_type: LossType
 ):
     with training(random_policy_path, tmp_path, loss_type=loss_type) as running:
         skipped, number = learn_a_step(running)
         assert number == 1
-    monkeypatch.setattr(ScoredGroup, "has_variance", True)
-    with training(random_policy_path, tmp_path, loss_type=loss_type) as running:
+    with training(random_policy_path, tmp_path, loss_type=loss_type, **LEARN) as running:
         whole, number = learn_a_step(running)
         assert number == 0
     assert (skipped - whole).norm() / whole.norm() < 1e-5
@@ -49,7 +46,7 @@ def test_with_a_kl_penalty_no_group_is_skipped(random_policy_path: Path, tmp_pat
         assert skipped_groups == 0
 
 
-def adapter_after_a_step_without_variance(path: Path, folder: Path) -> torch.Tensor:
+def adapter_after_a_step_without_variance(path: Path, folder: Path, **changes) -> torch.Tensor:
     """Of two steps, the second."""
     answers = []
 
@@ -57,15 +54,14 @@ def adapter_after_a_step_without_variance(path: Path, folder: Path) -> torch.Ten
         answers.append(seed)
         return len(answers) > 4
 
-    with training(path, folder, same_answers=same_answers, max_steps=2) as running:
+    with training(path, folder, same_answers=same_answers, max_steps=2, **changes) as running:
         running.trainer.train()
         return torch.cat([p.detach().flatten() for p in running.learner.parameters])
 
 
 def test_a_step_without_variance_moves_the_adapter_as_a_gradient_of_0_does(
-    random_policy_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    random_policy_path: Path, tmp_path: Path
 ):
     skipped = adapter_after_a_step_without_variance(random_policy_path, tmp_path / "skipped")
-    monkeypatch.setattr(ScoredGroup, "has_variance", True)
-    whole = adapter_after_a_step_without_variance(random_policy_path, tmp_path / "whole")
+    whole = adapter_after_a_step_without_variance(random_policy_path, tmp_path / "whole", **LEARN)
     assert torch.allclose(skipped, whole, atol=1e-6)
