@@ -13,17 +13,27 @@
     ├── Unauthenticated      UNAUTHENTICATED
     └── Internal             INTERNAL              ours; carries an id that is in the log
 
-A service's own exceptions are subclasses of these.
+A service's own exceptions are subclasses of these. The name of an exception's class travels beside
+its status, as the code `unknown_model` of UnknownModel.
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
 
+CODE_KEY = "tally-code"
+_WORD_STARTS = re.compile(r"(?<!^)(?=[A-Z])")
+
 
 class TallyError(Exception):
-    """An error with a message that may be shown to the caller: no path, address or traceback."""
+    """An error with a message that may be shown to the caller: no path, address or traceback.
+
+    `code` is what the server called it, of one that came over gRPC.
+    """
+
+    code: str | None = None
 
 
 class InvalidArgument(TallyError):
@@ -94,10 +104,22 @@ def status_of(error: TallyError) -> grpc.StatusCode:
     return grpc.StatusCode.INTERNAL
 
 
+def code_of(error: TallyError) -> str:
+    """What programs call it.
+
+    >>> code_of(NotFound("no such job"))
+    'not_found'
+    """
+    return error.code or _WORD_STARTS.sub("_", type(error).__name__).lower()
+
+
 def error_of(rpc_error: grpc.aio.AioRpcError) -> TallyError:
     """The exception that the server raised, or the nearest one."""
     cls = _ERROR_BY_STATUS.get(rpc_error.code(), Internal)
-    return cls(rpc_error.details() or rpc_error.code().name)
+    error = cls(rpc_error.details() or rpc_error.code().name)
+    code = dict(rpc_error.trailing_metadata() or ()).get(CODE_KEY)
+    error.code = code if isinstance(code, str) else None
+    return error
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Self
 import grpc
 from google.protobuf.message import DecodeError
 
-from tally.rpc.errors import InvalidArgument, TallyError, status_of
+from tally.rpc.errors import CODE_KEY, InvalidArgument, TallyError, code_of, status_of
 from tally.text.sinks import to_status
 
 _log = logging.getLogger(__name__)
@@ -101,7 +101,8 @@ async def _errors_as_statuses(
 
 async def _abort(context: grpc.aio.ServicerContext, method: str, error: Exception) -> NoReturn:
     if isinstance(error, TallyError):
-        await context.abort(status_of(error), to_status(str(error)))
+        metadata = (*(context.trailing_metadata() or ()), (CODE_KEY, code_of(error)))
+        await context.abort(status_of(error), to_status(str(error)), metadata)
     error_id = uuid.uuid4().hex[:12]
     _log.error("%s failed, error id %s", method, error_id, exc_info=error)
     message = f"internal error; its id in the log is {error_id}"

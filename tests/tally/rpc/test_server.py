@@ -22,6 +22,7 @@ from tally.rpc.errors import (
     NotFound,
     ResourceExhausted,
     Unavailable,
+    code_of,
     translate_errors,
 )
 from tally.rpc.server import RpcServer, serve
@@ -32,6 +33,10 @@ from tests.waiting import eventually
 ROOT = Path(__file__).parents[3]
 NAME = "tally.blob.v1.BlobService"
 STAT = f"{NAME}/Stat"
+
+
+class NoSuchShelf(NotFound):
+    pass
 
 
 class Blobs(blob_pb2_grpc.BlobServiceServicer):
@@ -46,6 +51,8 @@ class Blobs(blob_pb2_grpc.BlobServiceServicer):
         match request.digest:
             case digest if digest.startswith("named"):
                 raise NotFound(f"no {digest}")
+            case "no shelf":
+                raise NoSuchShelf("there are three")
             case "missing":
                 raise NotFound("no such blob")
             case "bug":
@@ -108,6 +115,13 @@ async def test_a_domain_error_arrives_as_itself():
     async with running(Blobs()) as server, channel_to(server) as channel:
         with pytest.raises(NotFound, match="no such blob"):
             await stat(channel, "missing")
+
+
+async def test_a_services_own_error_arrives_with_its_name_as_a_code():
+    async with running(Blobs()) as server, channel_to(server) as channel:
+        with pytest.raises(NotFound, match="there are three") as caught:
+            await stat(channel, "no shelf")
+    assert code_of(caught.value) == "no_such_shelf"
 
 
 async def test_an_unforeseen_error_shows_an_id_and_nothing_else(caplog: pytest.LogCaptureFixture):
