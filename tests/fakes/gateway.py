@@ -62,6 +62,7 @@ class FakeGateway:
     dry_runs: list[dict[str, Any]] = field(default_factory=list)
     evaluated: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    languages: list[str | None] = field(default_factory=list)
     last_event_ids: list[str | None] = field(default_factory=list)
     ranges: list[str | None] = field(default_factory=list)
 
@@ -87,6 +88,7 @@ def _app(fake: FakeGateway) -> FastAPI:
 
     @app.middleware("http")
     async def refuse(request: Request, proceed: Any) -> Response:
+        fake.languages.append(request.headers.get("Accept-Language"))
         if fake.token and request.headers.get("Authorization") != f"Bearer {fake.token}":
             return JSONResponse({"detail": "a token is needed", "errors": []}, 401)
         if fake.refusal:

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import httpx
 
+from tally.cli.client.refusals import refusal_text
 from tally.cli.errors import GatewayUnreachable, RequestRefused
-from tally.text.sinks import to_line
 
 Json = dict[str, Any]
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -23,14 +23,23 @@ _NEEDS_TOKEN = "give it with --token or TALLY_TOKEN, before the command"
 
 
 class ApiClient:
-    """A connection to one gateway. Every method raises GatewayUnreachable or RequestRefused."""
+    """A connection to one gateway. Every method raises GatewayUnreachable or RequestRefused.
+
+    What the gateway refuses it says in the `language`, such as zh-TW, where it knows it.
+    """
 
     def __init__(
-        self, url: str, token: str | None = None, *, timeout_seconds: float = _TIMEOUT_SECONDS
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        language: str | None = None,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> None:
         self.url = url.rstrip("/")
         self._token = token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        known = {"Authorization": token and f"Bearer {token}", "Accept-Language": language}
+        headers = {name: value for name, value in known.items() if value}
         # A gateway is named outright; proxies of the environment are for the rest of the world.
         self._http = httpx.Client(
             base_url=self.url, headers=headers, timeout=timeout_seconds, trust_env=False
@@ -209,7 +218,7 @@ class ApiClient:
             what = "takes another token" if self._token else "asks for a token"
             message = f"The gateway at {self.url} {what}; {_NEEDS_TOKEN}."
             raise RequestRefused(response.status_code, message)
-        raise RequestRefused(response.status_code, _refusal(response))
+        raise RequestRefused(response.status_code, refusal_text(response))
 
 
 def flat_step(step: Json) -> Json:
@@ -226,14 +235,3 @@ def upload_path(client: ApiClient, path: Path) -> Json:
 def path_part(identifier: str) -> str:
     """An id as one part of a path, whatever it holds."""
     return quote(identifier, safe="")
-
-
-def _refusal(response: httpx.Response) -> str:
-    """The server's `detail` and one line for each of its `errors`."""
-    try:
-        answer = response.json()
-        detail = to_line(str(answer["detail"]))
-        faults = [to_line(f"{e['where']}: {e['message']}") for e in answer.get("errors") or []]
-    except (ValueError, KeyError, TypeError):
-        return f"The gateway answered {response.status_code} {response.reason_phrase}."
-    return "\n".join([detail, *(f"  {fault}" for fault in faults if fault != detail)])

@@ -1,5 +1,6 @@
 """What the options before the command say, and the options that many commands have."""
 
+import os
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from tally.cli.client.api_client import ApiClient
 from tally.cli.commands.completion import complete_file_id, complete_job_id
+from tally.cli.language import preferred_language
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +17,7 @@ class Connection:
     token: str | None
 
     def open(self) -> ApiClient:
-        return ApiClient(self.url, self.token)
+        return ApiClient(self.url, self.token, language=preferred_language(os.environ))
 
 
 def open_client(context: typer.Context) -> ApiClient:

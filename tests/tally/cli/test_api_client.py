@@ -7,7 +7,9 @@ import pytest
 
 from tally.cli.client.api_client import ApiClient, flat_step, upload_path
 from tally.cli.errors import GatewayUnreachable, RequestRefused
+from tally.cli.language import preferred_language
 from tests.fakes.gateway import FakeGateway
+from tests.tally.cli.conftest import Tally
 
 
 def test_uploads_name_and_bytes(client: ApiClient, gateway: FakeGateway, tmp_path: Path) -> None:
@@ -73,3 +75,35 @@ def test_the_token_is_sent(gateway: FakeGateway) -> None:
 def test_metrics_may_be_nested_or_flat() -> None:
     flat = {"step": 3, "loss": 0.5}
     assert flat_step(flat) == flat_step({"step": 3, "metrics": {"loss": 0.5}}) == flat
+
+
+def test_a_refusal_in_chinese_is_said_once(client: ApiClient, gateway: FakeGateway) -> None:
+    problem = {"where": "row 3", "code": "cell_empty", "message": "answer 是空的"}
+    gateway.refusal = (422, {"detail": "第 3 列：answer 是空的", "errors": [problem]})
+    with pytest.raises(RequestRefused, match=r"^第 3 列：answer 是空的$"):
+        client.jobs()
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "zh_TW.UTF-8"}, "zh-TW"),
+        ({"LANG": "de_DE", "LC_MESSAGES": "zh_Hant_TW"}, "zh-Hant-TW"),
+        ({"LANG": "zh_TW", "LC_ALL": "en_US.UTF-8"}, "en-US"),
+        ({"LC_ALL": "", "LANG": "ca_ES.UTF-8@valencia"}, "ca-ES"),
+        ({"LC_ALL": "C", "LANG": "zh_TW"}, None),
+        ({"LANG": "POSIX"}, None),
+        ({"LANG": "zh\r\nX: y"}, None),
+        ({}, None),
+    ],
+)
+def test_the_locale_names_the_language(environment: dict[str, str], language: str | None) -> None:
+    assert preferred_language(environment) == language
+
+
+def test_a_command_asks_in_the_language_of_the_locale(
+    tally: Tally, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_TW.UTF-8")
+    tally("jobs")
+    assert gateway.languages[-1] == "zh-TW"
