@@ -100,6 +100,19 @@ async def test_the_language_and_the_theme_are_remembered(browser: Browser, stack
         await expect(visit.page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
+async def test_faults_are_said_in_the_language_that_was_chosen(
+    browser: Browser, stack: Stack, data: Path, tmp_path: Path
+):
+    bad = repacked(data / "held_out.zip", tmp_path / "bad.zip", images_path="gone.png")
+    async with visitor(browser, stack.url) as visit:
+        await visit.open("/")
+        await visit.press("繁體中文")
+        await visit.drop(bad)
+        await expect(visit.page.get_by_role("alert").first).to_contain_text(
+            "第 3 列：ZIP 裡沒有 images/gone.png"
+        )
+
+
 async def test_the_way_is_open_to_the_keyboard(browser: Browser, stack: Stack):
     async with visitor(browser, stack.url) as visit:
         await visit.open("/")

@@ -1,4 +1,4 @@
-// Requests to the gateway: the token, lost connections, errors in its own words.
+// Requests to the gateway: the token, the reader's language, lost connections, errors in its own words.
 
 const TOKEN = 'tally.token';
 const root = new URL('..', import.meta.url);
@@ -8,9 +8,10 @@ export const url = (path) => new URL(path, root).href;
 export const shell = {};
 export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 export const token = () => sessionStorage.getItem(TOKEN);
-const authorization = () => (token() ? { Authorization: `Bearer ${token()}` } : {});
+// The language that was chosen here may be another than the browser's.
+const own = () => ({ 'Accept-Language': document.documentElement.lang, ...(token() && { Authorization: `Bearer ${token()}` }) });
 
-/** An answer that refuses: `message` is one sentence, `errors` are [{where, message}]. */
+/** An answer that refuses: `message` is one sentence, `errors` are [{where, code, message}]. */
 const refusal = (status, body) => Object.assign(new Error(body?.detail ?? `HTTP ${status}`), { status, errors: body?.errors });
 
 let asking;
@@ -42,7 +43,7 @@ export async function send(path, options = {}) {
 	for (;;) {
 		const used = token();
 		try {
-			const response = await fetch(url(path), { ...options, headers: { ...options.headers, ...authorization() } });
+			const response = await fetch(url(path), { ...options, headers: { ...options.headers, ...own() } });
 			if (response.ok) return response;
 			if (response.status !== 401) throw refusal(response.status, await response.json().catch(() => null));
 			await renewToken(used);
@@ -78,7 +79,7 @@ export function upload(path, fields, progress) {
 		for (const [name, value] of Object.entries(fields)) form.append(name, value);
 		const request = new XMLHttpRequest();
 		request.open('POST', url(path));
-		if (used) request.setRequestHeader('Authorization', authorization().Authorization);
+		for (const [name, value] of Object.entries(own())) request.setRequestHeader(name, value);
 		request.responseType = 'json';
 		request.upload.onprogress = (event) => progress?.(event.loaded / event.total);
 		request.onload = () => {
