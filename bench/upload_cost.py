@@ -27,6 +27,8 @@ from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.images.reading import clean_image
 from gateway.images.stripped import BadImage
 from gateway.jobs.train_models import TrainRequest
+from gateway.messages.languages import Language
+from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.archive import Archive
 from gateway.uploads.csv_table import read_rows
@@ -102,8 +104,9 @@ def read_form(data: bytes) -> None:
         for at in range(0, len(data), _BLOCK_BYTES):
             yield data[at : at + _BLOCK_BYTES]
 
-    form = IncomingForm("multipart/form-data; boundary=b", blocks())
-    shape = FormShape("file", "the ZIP", SETTINGS.max_upload_bytes, {"encoding": 100})
+    form = IncomingForm("multipart/form-data; boundary=b", blocks(), Language.ENGLISH)
+    missing = Message("zip_part_missing", part="file")
+    shape = FormShape("file", missing, SETTINGS.max_upload_bytes, {"encoding": 100})
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(receive_form(form, Path(folder), shape))
 

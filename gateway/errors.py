@@ -13,27 +13,45 @@ ApiError
 └── Busy            503   try again; the header Retry-After says when
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 from pydantic import BaseModel, Field
 
+from gateway.messages.languages import Language
+from gateway.messages.message import Message
+
 MAX_PROBLEMS = 20
+_ROW = re.compile(r"row (\d+)")
+
+
+def retry_after(seconds: int) -> Mapping[str, str]:
+    return {"Retry-After": str(seconds)}
+
+
 # Of every 503 and 504.
-RETRY_AFTER: Mapping[str, str] = {"Retry-After": "2"}
+RETRY_AFTER = retry_after(2)
 
 
 class Problem(NamedTuple):
     """Where something is wrong ("row 3", "images/x.png", a field), and what would be right."""
 
     where: str
-    message: str
+    message: Message
+
+    def in_its_place(self) -> Message:
+        return Message("at", where=_place(self.where), message=self.message)
 
 
 class ErrorItem(BaseModel):
     """One thing that is wrong."""
 
     where: str = Field(description="The field, row or entry.", examples=["row 3"])
+    code: str = Field(
+        description="What is wrong, for programs: it stays as it is in every release and language.",
+        examples=["cell_empty"],
+    )
     message: str = Field(
         description="What is wrong there, and what would be right.",
         examples=["the answer holds no number: write it as 'A photo of 3 apples'"],
@@ -41,11 +59,15 @@ class ErrorItem(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """The body of every 4xx and 5xx."""
+    """The body of every 4xx and 5xx, in the language of the header Content-Language."""
 
     detail: str = Field(
         description="One sentence: what is wrong and what would be right.",
         examples=["row 3: the answer holds no number: write it as 'A photo of 3 apples'"],
+    )
+    code: str = Field(
+        description="What is wrong, for programs; where there are `errors`, that of the first.",
+        examples=["cell_empty"],
     )
     errors: list[ErrorItem] = Field(description="The single faults, at most 20.")
 
@@ -56,20 +78,24 @@ class ApiError(Exception):
 
     def __init__(
         self,
-        detail: str,
+        message: Message,
         problems: Sequence[Problem] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.detail = detail
+        """The first of the problems says the message, where there are any."""
+        super().__init__(message)
+        self.message = message
         self.problems = tuple(problems)
         if headers is not None:
             self.headers = headers
 
     @classmethod
-    def at(cls, where: str, message: str, headers: Mapping[str, str] | None = None) -> Self:
+    def at(cls, where: str, message: Message, headers: Mapping[str, str] | None = None) -> Self:
         """A refusal for one thing that is wrong."""
-        return cls(f"{where}: {message}", [Problem(where, message)], headers)
+        return cls(message, [Problem(where, message)], headers)
+
+    def __str__(self) -> str:
+        return str(_detail(self.message, self.problems))
 
 
 class Unauthorized(ApiError):
@@ -107,12 +133,6 @@ class Unprocessable(ApiError):
 class TooMany(ApiError):
     status = 429
 
-    @classmethod
-    def of(cls, what: str, wait_seconds: int) -> Self:
-        """A refusal of `what` one sender sends too often."""
-        message = f"too many {what} came from here; try again in {wait_seconds} s"
-        return cls(message, headers={"Retry-After": str(wait_seconds)})
-
 
 class Busy(ApiError):
     status = 503
@@ -121,13 +141,31 @@ class Busy(ApiError):
 
 def refuse(problems: Sequence[Problem]) -> None:
     """Raises Unprocessable that names the first problem and counts the others, if there are any."""
+    if problems:
+        raise Unprocessable(problems[0].message, problems)
+
+
+def error_body(
+    message: Message, problems: Sequence[Problem] = (), language: Language = Language.ENGLISH
+) -> dict[str, object]:
+    """An ErrorBody as JSON."""
+    listed = [
+        {"where": where, "code": one.code, "message": one.say(language)}
+        for where, one in problems[:MAX_PROBLEMS]
+    ]
+    detail = _detail(message, problems).say(language)
+    return {"detail": detail, "code": message.code, "errors": listed}
+
+
+def _detail(message: Message, problems: Sequence[Problem]) -> Message:
     if not problems:
-        return
-    first = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    raise Unprocessable(f"{first.where}: {first.message}{more}", problems)
+        return message
+    first = problems[0].in_its_place()
+    more = len(problems) - 1
+    return Message("and_more", first=first, more=more) if more else first
 
 
-def error_body(detail: str, problems: Sequence[Problem] = ()) -> dict[str, object]:
-    listed = [{"where": where, "message": message} for where, message in problems[:MAX_PROBLEMS]]
-    return {"detail": detail, "errors": listed}
+def _place(where: str) -> str | Message:
+    """A row as each language counts it; names of fields and entries stay as they are."""
+    row = _ROW.fullmatch(where)
+    return Message("row", number=row[1]) if row else where

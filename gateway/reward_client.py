@@ -3,18 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.messages.message import Message
 from gateway.turns import Turns
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
 from tally.rpc.batches import batches
 from tally.rpc.channel import open_channel
 from tally.rpc.errors import translate_errors
 from tally.rpc.settings import ClientSettings
+from tally.text.sinks import to_line
 
 # A fraction of a second of the reward service's time, whatever the answers say.
 _BATCH, _BATCH_CHARACTERS = 1_000, 100_000
 _BATCHES_AT_ONCE = 2
 _MAX_ANSWER_CHARACTERS = 100_000
 _SERVICE = "tally.reward.v1.RewardService"
+_MOST_SHOWN_CHARACTERS = 60
+NO_COUNT_CODES = {
+    reward_pb2.NO_COUNT_REASON_EMPTY: "answer_empty",
+    reward_pb2.NO_COUNT_REASON_NO_NUMBER: "answer_no_number",
+    reward_pb2.NO_COUNT_REASON_DECIMAL: "answer_decimal",
+    reward_pb2.NO_COUNT_REASON_NEGATIVE: "answer_negative",
+    reward_pb2.NO_COUNT_REASON_RANGE: "answer_range",
+    reward_pb2.NO_COUNT_REASON_SEVERAL_COUNTS: "answer_several_counts",
+    reward_pb2.NO_COUNT_REASON_TOO_LARGE: "answer_too_large",
+}
 _IDEMPOTENT_METHODS = (f"{_SERVICE}/Parse", f"{_SERVICE}/ListRewards")
 
 
@@ -23,7 +35,7 @@ class ParsedAnswer:
     """A count, or in `why` what is wrong with the answer and what would be right."""
 
     count: int
-    why: str | None
+    why: Message | None
 
 
 class RewardClient:
@@ -47,7 +59,7 @@ class RewardClient:
         for batch in batches(texts, most=_BATCH, most_in_all=_BATCH_CHARACTERS, size=len):
             async with self._turns.take(had_characters), translate_errors():
                 response = await self._stub.Parse(reward_pb2.ParseRequest(texts=batch))
-            known |= zip(batch, map(_to_answer, response.parsed_counts), strict=True)
+            known |= zip(batch, map(_to_answer, batch, response.parsed_counts), strict=True)
             had_characters += sum(map(len, batch))
         return [known[text] for text in answers]
 
@@ -61,12 +73,18 @@ class RewardClient:
 
 
 def _refuse_long(answer: str) -> ParsedAnswer:
-    why = f"the answer has {len(answer):,} characters; write at most {_MAX_ANSWER_CHARACTERS:,}"
-    return ParsedAnswer(0, why)
+    characters, most = len(answer), _MAX_ANSWER_CHARACTERS
+    return ParsedAnswer(0, Message("answer_too_long", characters=characters, most=most))
 
 
-def _to_answer(parsed: reward_pb2.ParsedCount) -> ParsedAnswer:
+def _to_answer(answer: str, parsed: reward_pb2.ParsedCount) -> ParsedAnswer:
     if parsed.HasField("count"):
         return ParsedAnswer(parsed.count, None)
-    why = parsed.explanation or "the answer holds no count; write 'A photo of 3 apples'"
-    return ParsedAnswer(parsed.count, why)
+    code = NO_COUNT_CODES.get(parsed.no_count_reason, "answer_without_count")
+    explanation = parsed.explanation or "the answer holds no count; write 'A photo of 3 apples'"
+    return ParsedAnswer(0, Message(code, answer=_cut(answer), explanation=explanation))
+
+
+def _cut(answer: str) -> str:
+    most = _MOST_SHOWN_CHARACTERS
+    return to_line(answer) if len(answer) <= most else f"{to_line(answer[:most])}…"

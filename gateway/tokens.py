@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             sys.stdout.write(work(TokenStore(database), options))
         except ApiError as error:
-            sys.exit(error.detail)
+            sys.exit(str(error))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,11 +7,14 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from string import Formatter
 
 from pydantic import BaseModel
 
 from gateway.app import create_app
 from gateway.jobs.train_models import TrainRequest
+from gateway.messages.languages import Language
+from gateway.messages.message import SENTENCES
 from gateway.settings import GatewaySettings
 from learner_service.host.settings import HostSettings
 from learner_service.settings import LearnerSettings
@@ -30,6 +33,9 @@ from tests.setting_words import (
 
 DOCS = Path(__file__).parent.parent / "docs"
 _REGION = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+_FORMAT = re.compile(r":[^{}]+\}")
+# Parts of other sentences, and warnings: no error has them for its code.
+_NO_ERRORS = {"at", "and_more", "row", "row_repeats", "image_unused", "more_of_this_kind"}
 Row = Sequence[str]
 
 
@@ -91,12 +97,27 @@ def _variables(group: BaseModel, prefix: str) -> Iterator[Row]:
             yield from _variables(value, f"{variable}__")
 
 
+def _error_codes_table() -> str:
+    english, chinese = (SENTENCES[language] for language in Language)
+    codes = [code for code in english if code not in _NO_ERRORS]
+    rows = [[f"`{code}`", _shown(english[code]), _shown(chinese[code])] for code in codes]
+    return _table(["code", "English", "繁體中文"], rows)
+
+
+def _shown(sentence: str) -> str:
+    """Its values by their names; `<` begins no markup."""
+    values = {name: f"{{{name}}}" for _, name, _, _ in Formatter().parse(sentence) if name}
+    plain = _FORMAT.sub("}", sentence)
+    return plain.format(**values).replace("<", "&lt;")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "train_request": lambda: _settings_table(TrainRequest, "field"),
     "training_config": lambda: _settings_table(TrainingConfig, "`training_config`"),
     "lora_config": lambda: _settings_table(LoraConfig, "`lora_config`"),
     "metrics": _metrics_table,
     "endpoints": _endpoints_table,
+    "error_codes": _error_codes_table,
     "gateway_settings": lambda: _service_table(GatewaySettings),
     "learner_settings": lambda: _service_table(LearnerSettings),
     "host_settings": lambda: _service_table(HostSettings),

@@ -13,6 +13,8 @@ import pytest
 EXAMPLES = {
     "gateway.access.callers:Caller": "nothing",
     "gateway.access.rate:Rate": "nothing",
+    "gateway.messages.languages:choose_language": "nothing",
+    "gateway.messages.message:Message": "nothing",
     "learner_service.grpo.losses.bnpo:Bnpo": "nothing",
     "learner_service.grpo.losses.dapo:Dapo": "nothing",
     "learner_service.grpo.losses.dr_grpo:DrGrpo": "nothing",
@@ -26,8 +28,10 @@ EXAMPLES = {
     "reward_service.phrases:PhrasesBefore": "nothing",
     "reward_service.phrases:any_of": "nothing",
     "rollout_service.engine:Engine.generate": "a_loaded_engine",
+    "tally.cli.language:preferred_language": "nothing",
     "tally.rpc.batches:batches": "nothing",
     "tally.rpc.blobs:BlobClient": "a_blob_store",
+    "tally.rpc.errors:code_of": "nothing",
 }
 
 

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.errors import Forbidden
+from gateway.messages.message import Message
 
 # Of what is nobody's in particular: written without a token, with the operator's own one, or before
 # there were owners. Only an operator sees it.
@@ -43,7 +44,7 @@ class Caller(NamedTuple):
     def check_is_own(self, owner: str, where: str) -> None:
         """Raises Forbidden that names `where` for what is another owner's."""
         if self.sees_only not in (None, owner):
-            raise Forbidden.at(where, "is another owner's; use a token of theirs")
+            raise Forbidden.at(where, Message("owner_differs"))
 
 
 OPERATOR = Caller("operator", NOBODY, Role.OPERATOR)

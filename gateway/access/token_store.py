@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from gateway.access.callers import Role
 from gateway.access.token_models import AccessToken
 from gateway.errors import Conflict, Missing, Unprocessable
+from gateway.messages.message import Message
 from gateway.times import now
 from tally.database.database import Database
 from tally.rpc.digests import digest_of
@@ -36,12 +37,11 @@ class TokenStore:
         """The new token; raises Unprocessable for a bad name, Conflict for one that was used."""
         for field, value in (("name", name), ("owner", owner)):
             if not _NAME.fullmatch(value):
-                message = "is 1 to 64 letters, digits, or any of . _ @ - after the first"
-                raise Unprocessable.at(field, message)
+                raise Unprocessable.at(field, Message("token_name_invalid"))
         token = _BEGINNING + secrets.token_urlsafe(_RANDOM_BYTES)
         with self._database.writing() as session:
             if session.get(AccessToken, name) is not None:
-                raise Conflict.at("name", "is that of an earlier token; choose another")
+                raise Conflict.at("name", Message("token_name_taken"))
             session.add(
                 AccessToken(
                     name=name,
@@ -58,7 +58,7 @@ class TokenStore:
         with self._database.writing() as session:
             token = session.get(AccessToken, name, with_for_update=True)
             if token is None:
-                raise Missing.at("name", "there is no such token; `list` shows those there are")
+                raise Missing.at("name", Message("no_such_token"))
             token.revoked_at = token.revoked_at or now()
 
     def all(self) -> Sequence[AccessToken]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import Unprocessable
+from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.archive import Archive
 from gateway.uploads.checking import Check
@@ -41,24 +42,22 @@ def write_adapter(source: Path, target: Path, settings: GatewaySettings) -> Chec
 
 def _check_layout(entries: dict[str, Entry]) -> None:
     if "adapter_model.bin" in entries and _WEIGHTS not in entries:
-        message = "is a pickle, which is never opened; save the adapter as safetensors"
-        raise Unprocessable.at("adapter_model.bin", message)
+        raise Unprocessable.at("adapter_model.bin", Message("adapter_pickle"))
     for name in (_CONFIG, _WEIGHTS):
         if name not in entries:
-            message = "is missing: send a ZIP as it was downloaded, or as PEFT's save_pretrained"
-            raise Unprocessable.at(name, f"{message} writes it")
+            raise Unprocessable.at(name, Message("adapter_entry_missing"))
 
 
 def _config(data: bytes) -> dict[str, Any]:
     try:
         config = json.loads(data)
     except (ValueError, RecursionError):
-        raise Unprocessable.at(_CONFIG, "is not JSON") from None
+        raise Unprocessable.at(_CONFIG, Message("adapter_config_no_json")) from None
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        raise Unprocessable.at(_CONFIG, "is not that of a LoRA adapter: peft_type must be LORA")
+        raise Unprocessable.at(_CONFIG, Message("adapter_no_lora"))
     rank = config.get("r")
     if type(rank) is not int or not 1 <= rank <= _MOST_RANK:
-        raise Unprocessable.at(_CONFIG, f"r must be a whole number from 1 to {_MOST_RANK}")
+        raise Unprocessable.at(_CONFIG, Message("adapter_rank", most=_MOST_RANK))
     return {name: value for name, value in config.items() if name not in _LEFT_OUT}
 
 
@@ -120,7 +119,7 @@ def _is_tensor(value: Any, data_bytes: int) -> bool:
 
 
 def _damage() -> Unprocessable:
-    return Unprocessable.at(_WEIGHTS, "is not a whole safetensors file; save the adapter again")
+    return Unprocessable.at(_WEIGHTS, Message("adapter_weights_broken"))
 
 
 def _write(target: Path, blocks: Iterable[bytes]) -> Check[str]:

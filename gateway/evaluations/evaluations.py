@@ -15,6 +15,7 @@ from gateway.jobs.job_models import EVALUATION, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.jobs import Jobs
 from gateway.jobs.train_models import TrainRequest, stored_request
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
@@ -51,11 +52,12 @@ class Evaluations:
 
     async def evaluate_upload(self, incoming: IncomingForm, caller: Caller) -> Job:
         """Compares the adapter that the form uploads; raises ApiError."""
-        shape = FormShape("adapter", "the ZIP", self._settings.max_upload_bytes, _TEXTS)
+        missing = Message("zip_part_missing", part="adapter")
+        shape = FormShape("adapter", missing, self._settings.max_upload_bytes, _TEXTS)
         with self._storage.staging() as folder:
             form = await receive_form(incoming, folder, shape)
             if "file_id" not in form.texts:
-                raise Unprocessable.at("file_id", "is missing: name the upload to compare on")
+                raise Unprocessable.at("file_id", Message("file_id_missing"))
             name = (form.filename.removesuffix(".zip") or form.filename)[:200]
             request = _request(name, form.texts)
             return await self._create(request, form.path, caller, parent_job_id=None)
@@ -99,8 +101,7 @@ class Evaluations:
         """The caller's; raises Forbidden, or Missing, for a job that trains too."""
         job = await self._jobs.find(evaluation_id)
         if job is None or job.kind != EVALUATION:
-            message = "there is no such evaluation; GET /evaluations lists those there are"
-            raise Missing.at("evaluation_id", message)
+            raise Missing.at("evaluation_id", Message("no_such_evaluation"))
         caller.check_is_own(job.owner, "evaluation_id")
         return job
 

@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gateway.errors import Problem, refuse
+from gateway.invalid_fields import BadValue, message_of
 from gateway.jobs.train_models import model_name
+from gateway.messages.message import Message
 from tally.job.settings import TrainingConfig
 
 # The most bytes of each.
@@ -19,7 +21,7 @@ def validate(model: type[Model], given: dict[str, Any]) -> Model:
     try:
         return model(**given)
     except ValidationError as error:
-        refuse([Problem(str(item["loc"][-1]), item["msg"]) for item in error.errors()])
+        refuse([Problem(str(item["loc"][-1]), message_of(item)) for item in error.errors()])
         raise
 
 
@@ -30,7 +32,7 @@ def form_settings(texts: dict[str, str]) -> dict[str, Any]:
     for name in _NUMBERS:
         text = texts.get(name, "0")
         if not (text.isascii() and text.isdigit()):
-            problems.append(Problem(name, "is not a whole number"))
+            problems.append(Problem(name, Message("no_whole_number")))
         elif name in texts:
             given[name] = int(text)
     refuse(problems)
@@ -38,6 +40,6 @@ def form_settings(texts: dict[str, str]) -> dict[str, Any]:
     if "model" in texts:
         try:
             given["model"] = model_name(texts["model"])
-        except ValueError as error:
-            refuse([Problem("model", str(error))])
+        except BadValue as error:
+            refuse([Problem("model", error.message)])
     return given

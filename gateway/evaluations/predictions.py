@@ -13,6 +13,7 @@ from gateway.images.reading import clean_image
 from gateway.images.stripped import BadImage
 from gateway.jobs.jobs import Jobs
 from gateway.learner_client import LearnerClient
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.uploads.checking import Check, Checker
@@ -53,7 +54,8 @@ class Predictions:
 
     async def predict(self, incoming: IncomingForm, caller: Caller) -> Prediction:
         """Answers the form; raises ApiError or TallyError."""
-        shape = FormShape("image", "the picture", MAX_PREDICT_IMAGE_BYTES, _TEXTS)
+        missing = Message("picture_part_missing", part="image")
+        shape = FormShape("image", missing, MAX_PREDICT_IMAGE_BYTES, _TEXTS)
         with self._storage.staging() as folder:
             form = await receive_form(incoming, folder, shape)
             image = await asyncio.to_thread(form.path.read_bytes)
@@ -71,12 +73,12 @@ class Predictions:
         try:
             return clean_image(image, self._settings).data
         except BadImage as problem:
-            raise Unprocessable.at("image", str(problem)) from None
+            raise Unprocessable.at("image", problem.message) from None
 
 
 def _question(text: str) -> str:
     text = text.strip()
     if not 0 < len(text) <= _MOST_QUESTION_CHARACTERS:
-        message = "is missing or too long; ask in 1 to 4,000 characters"
+        message = Message("question_length", most=_MOST_QUESTION_CHARACTERS)
         raise Unprocessable.at("question", message)
     return text

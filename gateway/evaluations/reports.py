@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.errors import Conflict
 from gateway.jobs.job_models import Job
 from gateway.jobs.job_store import JobStore
+from gateway.messages.message import Message
 from gateway.results.report_models import Evaluation
 from gateway.results.results import Results
 from tally.rpc.errors import NotFound
@@ -33,14 +34,11 @@ class Reports:
         events = await self._store.run(self._store.events, job.job_id, 0, "evaluation", None)
         digest = events[-1].payload.get("report_digest") if events else None
         if digest is None:
-            raise Conflict(
-                "there is no evaluation, or none yet: it comes when training has ended, where "
-                "there is an evaluation_file_id or enough images to hold some out"
-            )
+            raise Conflict(Message("no_evaluation"))
         try:
             return await self._results.report(digest)
         except NotFound:
-            raise Conflict("the learner has lost the report; compare the adapter again") from None
+            raise Conflict(Message("report_lost")) from None
 
 
 def _entry(path: Path, name: str) -> bytes:

@@ -13,6 +13,7 @@ from gateway.events.shared_reads import SharedReads
 from gateway.events.wakeups import Wakeups
 from gateway.jobs.job_models import JobEvent
 from gateway.jobs.job_store import JobStore
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.times import to_milliseconds
 
@@ -32,7 +33,7 @@ class EventStreams:
     def check_room(self) -> None:
         """Raises Busy where every slot is taken."""
         if self.in_use >= self._settings.max_event_streams:
-            raise Busy("too many event streams are open; try again")
+            raise Busy(Message("too_many_streams"))
 
     @contextmanager
     def slot(self) -> Iterator[None]:

@@ -7,8 +7,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.access.access import Access
 from gateway.access.callers import ANYONE, Caller
 from gateway.access.rate import Rate
-from gateway.errors import ApiError, Forbidden, TooMany, Unauthorized
+from gateway.errors import ApiError, Forbidden, TooMany, Unauthorized, retry_after
 from gateway.http.addresses import sender_address
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -46,24 +47,23 @@ class TokenGate:
             return ANYONE
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         if not given:
-            needed = "a token is needed: send the header 'Authorization: Bearer <token>'"
-            raise Unauthorized(needed, headers=_ASK)
+            raise Unauthorized(Message("token_needed"), headers=_ASK)
         caller = access.find(_token(given[0])) if len(given) == 1 else None
         if caller is None:
             raise self._refusal(scope)
         if not caller.may_write and scope["method"] not in SAFE_METHODS:
-            message = "this token reads only; use one with the role writer"
-            raise Forbidden.at("Authorization", message)
+            raise Forbidden.at("Authorization", Message("token_reads_only"))
         return caller
 
     def _refusal(self, scope: Scope) -> ApiError:
         address = sender_address(scope)
         wait_seconds = self._failures.seconds_to_wait(address)
         if wait_seconds:
-            return TooMany.of("wrong tokens", wait_seconds)
+            message = Message("too_many_wrong_tokens", seconds=wait_seconds)
+            return TooMany(message, headers=retry_after(wait_seconds))
         asked = f"{scope['method']} {scope['path']}"[:_MOST_LOGGED_CHARACTERS]
         _log.warning("a wrong token from %s for %s", address, ascii(asked))
-        return Unauthorized("this token is unknown, or it was revoked", headers=_ASK)
+        return Unauthorized(Message("token_unknown"), headers=_ASK)
 
 
 def _token(header: bytes) -> str:

@@ -2,9 +2,11 @@
 
 import asyncio
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
 
 from gateway.errors import TooLarge, TooSlow
+from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 
 MAX_PREDICT_IMAGE_BYTES = 16 * MIB
@@ -51,16 +53,16 @@ class _Body:
         if lengths and lengths[0].isdigit() and int(lengths[0]) > self._limit_bytes:
             raise self._too_large()
 
-    async def receive(self) -> Message:
+    async def receive(self) -> AsgiMessage:
         message = await self._next()
         if self._received_bytes > self._limit_bytes:
             raise self._too_large()
         return message
 
     def _too_large(self) -> TooLarge:
-        return TooLarge.at("body", f"is larger than {self._limit_bytes:,} bytes")
+        return TooLarge.at("body", Message("too_many_bytes", most=self._limit_bytes))
 
-    async def _next(self) -> Message:
+    async def _next(self) -> AsgiMessage:
         if self._ended:
             return await self._receive()
         started = asyncio.get_running_loop().time()
@@ -70,7 +72,7 @@ class _Body:
         except TimeoutError:
             self._ended = True
             close = {"Connection": "close"}
-            raise TooSlow.at("body", "comes too slowly; send it again", close) from None
+            raise TooSlow.at("body", Message("body_too_slow"), close) from None
         self._waited_seconds += asyncio.get_running_loop().time() - started
         self._received_bytes += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)

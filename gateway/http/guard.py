@@ -2,7 +2,7 @@
 
 import logging
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,11 +46,12 @@ class Guard:
             _log.info("a client left before its request was complete")
         except ApiError as error:
             if started:
-                _log.info("a request was cut off: %s", error.detail)
+                _log.info("a request was cut off: %s", error)
             else:
-                await refusal_response(error)(scope, receive, noting_send)
+                response = refusal_response(Headers(scope=scope), error)
+                await response(scope, receive, noting_send)
         except Exception as error:
-            response = unexpected_failure(error)
+            response = unexpected_failure(Headers(scope=scope), error)
             if not started:
                 await response(scope, receive, noting_send)
 

@@ -2,21 +2,31 @@
 
 import logging
 import uuid
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import grpc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from gateway.errors import MAX_PROBLEMS, RETRY_AFTER, ApiError, Problem, error_body
+from gateway.errors import (
+    RETRY_AFTER,
+    ApiError,
+    Problem,
+    Unprocessable,
+    error_body,
+)
+from gateway.http.languages import language_of
+from gateway.invalid_fields import problem_of
+from gateway.messages.message import Message
+from gateway.messages.service_errors import quote_service
 from tally.database.errors import AWAY
 from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import TallyError, status_of
 
 _log = logging.getLogger(__name__)
-_WHERE_CHARACTERS = 200
 
 HTTP_BY_GRPC: dict[grpc.StatusCode, int] = {
     grpc.StatusCode.INVALID_ARGUMENT: 422,
@@ -31,10 +41,7 @@ HTTP_BY_GRPC: dict[grpc.StatusCode, int] = {
     grpc.StatusCode.UNAUTHENTICATED: 502,
     grpc.StatusCode.INTERNAL: 502,
 }
-_DETAIL_BY_STATUS = {
-    404: "there is nothing at this address; /docs lists what there is",
-    405: "this address does not take that method; /docs lists what there is",
-}
+_MESSAGES = {404: Message("no_such_address"), 405: Message("method_not_taken")}
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -47,59 +54,55 @@ def add_error_handlers(app: FastAPI) -> None:
     app.exception_handler(OSError)(_on_os_error)
 
 
-def refusal_response(error: ApiError) -> JSONResponse:
-    return JSONResponse(error_body(error.detail, error.problems), error.status, error.headers)
+def refusal_response(asked: Headers, error: ApiError) -> JSONResponse:
+    """In the language that the headers of the request ask for."""
+    return _answer(asked, error.status, error.message, error.problems, error.headers)
 
 
-def failure(status: int, what: str, error: BaseException) -> JSONResponse:
-    """A 5xx whose id is in the log beside the error, and nothing of the error itself."""
+def unexpected_failure(asked: Headers, error: BaseException) -> JSONResponse:
+    return _answer(asked, 500, Message("failure", error_id=_log_failure(error)))
+
+
+def _answer(
+    asked: Headers,
+    status: int,
+    message: Message,
+    problems: Sequence[Problem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    language = language_of(asked)
+    about_language = {"Content-Language": language, "Vary": "Accept-Language"}
+    body = error_body(message, problems, language)
+    return JSONResponse(body, status, {**about_language, **(headers or {})})
+
+
+def _log_failure(error: BaseException) -> str:
+    """The id in the log beside the error, of which nothing is shown."""
     error_id = uuid.uuid4().hex[:12]
-    _log.error("error id %s: %s", error_id, what, exc_info=error)
-    headers = RETRY_AFTER if status in (503, 504) else None
-    body = error_body(f"{what}; its id in the log is {error_id}")
-    return JSONResponse(body, status, headers)
+    _log.error("error id %s", error_id, exc_info=error)
+    return error_id
 
 
-def unexpected_failure(error: BaseException) -> JSONResponse:
-    return failure(500, "something failed on this side", error)
+def _on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
+    problems = [problem_of(item) for item in error.errors()]
+    return _answer(request.headers, 422, problems[0].message, problems)
 
 
-def _problem(item: dict[str, Any]) -> Problem:
-    where = ".".join(str(part) for part in item["loc"][1:])
-    kind, message = item["type"], str(item["msg"])
-    if kind == "extra_forbidden":
-        message = "there is no such field; leave it out"
-    elif kind == "value_error":
-        message = str(item["ctx"]["error"])
-    elif kind == "model_attributes_type" and where:
-        message = "is not an object; write it as {…}"
-    elif kind == "json_invalid":
-        message = f"is not JSON from character {where} on; check quotes, commas and brackets"
-        where = "body"
-    elif not where and kind in ("missing", "model_attributes_type"):
-        message = "send a JSON object, with the header 'Content-Type: application/json'"
-    return Problem(where[:_WHERE_CHARACTERS] or "body", message)
-
-
-def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
-    problems = [_problem(item) for item in error.errors()[:MAX_PROBLEMS]]
-    detail = f"{problems[0].where}: {problems[0].message}"
-    return JSONResponse(error_body(detail, problems), 422)
-
-
-def _on_refusal(_request: Request, error: ApiError) -> JSONResponse:
-    return refusal_response(error)
+def _on_refusal(request: Request, error: ApiError) -> JSONResponse:
+    return refusal_response(request.headers, error)
 
 
 def _on_http_error(request: Request, error: HTTPException) -> JSONResponse:
+    asked = request.headers
     if isinstance(error.__cause__, ApiError):  # FastAPI wraps what it meets in a body
-        return refusal_response(error.__cause__)
+        return refusal_response(asked, error.__cause__)
     if error.status_code == 400:  # FastAPI's own: a body that is not JSON at all
-        problem = Problem("body", "cannot be read; send JSON in UTF-8")
-        return JSONResponse(error_body(f"body: {problem.message}", [problem]), 422)
-    detail = _DETAIL_BY_STATUS.get(error.status_code, str(error.detail))
+        return refusal_response(asked, Unprocessable.at("body", Message("body_unreadable")))
+    message = _MESSAGES.get(error.status_code) or Message(
+        "request_refused", explanation=str(error.detail)
+    )
     headers = _allowed_methods(request) if error.status_code == 405 else error.headers
-    return JSONResponse(error_body(detail), error.status_code, headers)
+    return _answer(asked, error.status_code, message, headers=headers)
 
 
 def _allowed_methods(request: Request) -> dict[str, str]:
@@ -110,21 +113,28 @@ def _allowed_methods(request: Request) -> dict[str, str]:
     return {"Allow": ", ".join(sorted(methods or {"GET"}))}
 
 
-def _on_service_error(_request: Request, error: TallyError) -> JSONResponse:
+def _on_service_error(request: Request, error: TallyError) -> JSONResponse:
     """A refusal keeps its words; what broke on the way may hold an address and does not."""
     status = HTTP_BY_GRPC[status_of(error)]
     if status < 500:
-        return JSONResponse(error_body(str(error)), status)
-    return failure(status, "a service behind this one did not answer; try again", error)
+        return _answer(request.headers, status, quote_service(error))
+    message = Message("service_away", error_id=_log_failure(error))
+    headers = RETRY_AFTER if status in (503, 504) else None
+    return _answer(request.headers, status, message, headers=headers)
 
 
-def _on_database_error(_request: Request, error: Exception) -> JSONResponse:
+def _on_database_error(request: Request, error: Exception) -> JSONResponse:
     if is_full_disk(error):
-        return failure(507, "there is no room left; try again later", error)
-    return failure(503, "the database is busy or away; try again", error)
+        return _full_disk(request, error)
+    message = Message("database_away", error_id=_log_failure(error))
+    return _answer(request.headers, 503, message, headers=RETRY_AFTER)
 
 
-def _on_os_error(_request: Request, error: OSError) -> JSONResponse:
+def _on_os_error(request: Request, error: OSError) -> JSONResponse:
     if is_full_disk(error):
-        return failure(507, "there is no room left; try again later", error)
-    return unexpected_failure(error)
+        return _full_disk(request, error)
+    return unexpected_failure(request.headers, error)
+
+
+def _full_disk(request: Request, error: Exception) -> JSONResponse:
+    return _answer(request.headers, 507, Message("disk_full", error_id=_log_failure(error)))

@@ -12,9 +12,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from gateway.errors import error_body
 from gateway.http.connections import Connections, Slot
 from gateway.http.guard import SECURITY_HEADERS
+from gateway.messages.languages import Language
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
-
-_NO_REQUEST = "this is no request of HTTP/1.1, or its address and headers are too long"
 
 
 def protocol_class(settings: GatewaySettings) -> type[H11Protocol]:
@@ -90,10 +90,12 @@ class _Deadline:
 
 
 def _bad_request(connection: h11.Connection) -> bytes:
-    body = json.dumps(error_body(_NO_REQUEST)).encode()
+    """In English: there are no headers that say what its sender reads."""
+    body = json.dumps(error_body(Message("no_http"))).encode()
     headers = {
         **SECURITY_HEADERS,
         "Content-Type": "application/json",
+        "Content-Language": Language.ENGLISH.value,
         "Content-Length": str(len(body)),
         "Connection": "close",
     }

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.access.access import Access
 from gateway.errors import Foreign
 from gateway.http.access import SAFE_METHODS
+from gateway.messages.message import Message
 
 _OWN_SITES = frozenset({"same-origin", "none"})  # `none`: typed by hand, or a bookmark
 # No stranger can register a name that ends in one of these (RFC 6761, 6762; ICANN 2024).
@@ -41,13 +42,9 @@ class OriginGate:
         host = headers.get(b"host", "")
         access: Access = scope["app"].state.services.access
         if not access.is_required and not self._is_own_name(host):
-            raise Foreign.at(
-                "Host",
-                "is a name that this server was not told of; ask by its address, or list the name "
-                "in TALLY_GATEWAY_HOST_NAMES",
-            )
+            raise Foreign.at("Host", Message("host_unknown"))
         if scope["method"] not in SAFE_METHODS and not _is_own_page(headers, host):
-            raise Foreign.at("Origin", "is another site; send this from here, or from a program")
+            raise Foreign.at("Origin", Message("origin_foreign"))
 
     def _is_own_name(self, host: str) -> bool:
         name = _PORT.sub("", host).rstrip(".")

@@ -3,6 +3,7 @@
 import re
 
 from gateway.errors import ApiError
+from gateway.messages.message import Message
 
 _RANGE = re.compile(r"\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 
@@ -17,7 +18,7 @@ def check_range(byte_range: str | None, size_bytes: int) -> None:
         return
     unit, _, ranges = byte_range.partition("=")
     if unit != "bytes" or not all(_names_bytes(one, size_bytes) for one in ranges.split(",")):
-        message = f"names no bytes of this file, which has {size_bytes}; use bytes=first-last"
+        message = Message("range_without_bytes", size_bytes=size_bytes)
         raise RangeNotSatisfiable.at("Range", message, {"Content-Range": f"bytes */{size_bytes}"})
 
 

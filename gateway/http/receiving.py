@@ -12,6 +12,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from gateway.errors import TooLarge, Unprocessable
+from gateway.messages.languages import Language
+from gateway.messages.message import Message
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -22,17 +24,19 @@ _UNPRINTABLE = re.compile(r"[^\w .()\[\]+=@,;~-]")
 
 
 class IncomingForm(NamedTuple):
-    """A form that is being sent: the header Content-Type, and the body in blocks."""
+    """A form that is being sent: the header Content-Type, the body in blocks, the language that its
+    sender reads."""
 
     content_type: str
     blocks: AsyncIterator[bytes]
+    language: Language
 
 
 class FormShape(NamedTuple):
     """What a form holds: one file, and texts with the most bytes of each."""
 
     file_part: str
-    file_is: str
+    file_missing: Message
     max_file_bytes: int
     texts: Mapping[str, int]
 
@@ -55,33 +59,26 @@ async def receive_form(incoming: IncomingForm, folder: Path, shape: FormShape) -
         try:
             await _feed(MultipartParser(boundary, form.callbacks()), form, incoming.blocks)
         except (FormParserError, UnicodeDecodeError):
-            message = "is not one whole multipart/form-data form; send it again"
-            raise Unprocessable.at("body", message) from None
+            raise Unprocessable.at("body", Message("form_broken")) from None
     if form.filename is None:
-        raise _missing_file(shape)
+        raise Unprocessable.at(shape.file_part, shape.file_missing)
     texts = {name: _decode(name, value) for name, value in form.texts.items()}
     return ReceivedForm(path, form.filename, form.hasher.hexdigest(), texts)
 
 
 def _decode(name: str, value: bytes) -> str:
     if b"\0" in value:
-        raise Unprocessable.at(name, "holds a NUL byte; leave it out")
+        raise Unprocessable.at(name, Message("nul_byte"))
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
-        raise Unprocessable.at(name, "is not text in UTF-8") from None
-
-
-def _missing_file(shape: FormShape) -> Unprocessable:
-    name = shape.file_part
-    message = f"is missing: send {shape.file_is} as the part '{name}' of a multipart/form-data body"
-    return Unprocessable.at(name, message)
+        raise Unprocessable.at(name, Message("text_no_utf8")) from None
 
 
 def _boundary(content_type: str, shape: FormShape) -> bytes:
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise _missing_file(shape)
+        raise Unprocessable.at(shape.file_part, shape.file_missing)
     return options[b"boundary"]
 
 
@@ -129,7 +126,7 @@ class _Form:
             self._size_bytes += len(block)
             most = self._shape.max_file_bytes
             if self._size_bytes > most:
-                raise TooLarge.at(self._shape.file_part, f"is larger than {most:,} bytes")
+                raise TooLarge.at(self._shape.file_part, Message("too_many_bytes", most=most))
             self.hasher.update(block)
             self._file.write(block)
         self._blocks.clear()
@@ -138,7 +135,7 @@ class _Form:
         self._parts += 1
         if self._parts > _MOST_PARTS:
             names = ", ".join((self._shape.file_part, *self._shape.texts))
-            raise Unprocessable.at("body", f"has too many parts; send {names}")
+            raise Unprocessable.at("body", Message("too_many_parts", names=names))
         self._disposition = b""
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -157,12 +154,10 @@ class _Form:
         self._part = options.get(b"name", b"").decode("utf-8", "replace")
         if self._part == self._shape.file_part:
             if self.filename is not None:
-                raise Unprocessable.at(self._part, "is there twice; send it once")
+                raise Unprocessable.at(self._part, Message("part_twice"))
             self.filename = _clean(options.get(b"filename", b"").decode("utf-8", "replace"))
         elif self._part not in self._shape.texts:
-            raise Unprocessable.at(
-                self._part[:100] or "name", "there is no such field; leave it out"
-            )
+            raise Unprocessable.at(self._part[:100] or "name", Message("unknown_field"))
         else:
             self.texts[self._part] = b""
 
@@ -173,7 +168,7 @@ class _Form:
         self.texts[self._part] += data[start:end]
         most = self._shape.texts[self._part]
         if len(self.texts[self._part]) > most:
-            raise Unprocessable.at(self._part, f"is too long; at most {most} bytes")
+            raise Unprocessable.at(self._part, Message("part_too_long", most=most))
 
     def on_end(self) -> None:
         self.closed = True

@@ -1,12 +1,14 @@
 """How many requests, as ASGI middleware: at once (503), and of one sender in a while (429)."""
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
 
 from gateway.access.callers import ANYONE, Caller
 from gateway.access.rate import Rate
-from gateway.errors import Busy, TooMany
+from gateway.errors import Busy, TooMany, retry_after
 from gateway.http.addresses import sender_address
 from gateway.http.connections import Slot
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 
 # So many seconds' worth may come at once.
@@ -36,17 +38,18 @@ class RequestLimits:
         caller: Caller | None = scope["state"].get("caller")
         sender = f"{caller.token if caller else ''} {sender_address(scope)}"
         if wait_seconds := self._rate.seconds_to_wait(sender):
-            raise TooMany.of("requests", wait_seconds)
+            message = Message("too_many_requests", seconds=wait_seconds)
+            raise TooMany(message, headers=retry_after(wait_seconds))
         slot: Slot = scope["state"]["slot"]
         if caller is not None and not slot.take():
-            raise Busy("too many requests are in progress; try again")
+            raise Busy(Message("too_many_at_once"))
 
 
 def _give_way(slot: Slot, receive: Receive) -> Receive:
     """While the body of one without a token is awaited, their connection gives way to others."""
     ended = False
 
-    async def receive_giving_way() -> Message:
+    async def receive_giving_way() -> AsgiMessage:
         nonlocal ended
         if ended:
             return await receive()

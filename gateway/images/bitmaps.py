@@ -3,6 +3,7 @@
 import struct
 
 from gateway.images.stripped import BadImage, Stripped, damage
+from gateway.messages.message import Message
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _ONE_BYTE_TYPES = {1, 2, 6, 7}
@@ -31,8 +32,7 @@ def check_tiff(data: bytes) -> Stripped:
     if size_bytes > len(data):
         raise damage()
     if numbers > _MOST_NUMBERS:
-        message = f"has a directory of more than {_MOST_NUMBERS:,} numbers; export it again"
-        raise BadImage(message)
+        raise BadImage(Message("picture_directory", most=_MOST_NUMBERS))
     return Stripped(data)
 
 
@@ -42,5 +42,5 @@ def check_bmp(data: bytes) -> Stripped:
         raise damage()
     header_bytes, compression = struct.unpack_from("<L12xL", data, 14)
     if header_bytes > 12 and compression in _RUN_LENGTHS:
-        raise BadImage("is a BMP packed in runs; save it without compression, or as PNG")
+        raise BadImage(Message("picture_in_runs"))
     return Stripped(data)

@@ -5,6 +5,7 @@ import struct
 
 from gateway.images.exif import read_orientation
 from gateway.images.stripped import MOST_PARTS, UPRIGHT, BadImage, Stripped, too_many_parts
+from gateway.messages.message import Message
 
 _END, _SCAN, _APP0, _APP1, _APP14 = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
 # Frames and tables: what decoding needs.
@@ -43,7 +44,7 @@ def strip_jpeg(data: bytes) -> Stripped:
         else:
             kept.append(_keep(code, data[at + 4 : end]))
         if scans > _MOST_SCANS:
-            raise BadImage(f"has more than {_MOST_SCANS} scans; export it again")
+            raise BadImage(Message("picture_scans", most=_MOST_SCANS))
         at = max(end, at + 2)
     else:
         raise too_many_parts()

@@ -12,6 +12,7 @@ from gateway.images.jpeg import strip_jpeg
 from gateway.images.png import strip_png
 from gateway.images.stripped import UPRIGHT, BadImage, Stripped, damage
 from gateway.images.webp import strip_webp
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -102,7 +103,7 @@ def _format_of(data: bytes) -> str:
 
 
 def _unknown_format() -> BadImage:
-    return BadImage(f"is not an image in one of the formats {', '.join(FORMATS)}")
+    return BadImage(Message("picture_format", formats=", ".join(FORMATS)))
 
 
 def _as_stripped(stripped: Stripped, name: str) -> CleanImage | None:
@@ -146,24 +147,26 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _too_many_pixels(settings: GatewaySettings) -> BadImage:
-    return BadImage(f"has more than {settings.max_image_pixels:,} pixels; shrink it")
+    return BadImage(Message("picture_pixels", most=settings.max_image_pixels))
 
 
 def _check_bytes(clean: CleanImage, settings: GatewaySettings) -> None:
     """One that is written anew may have grown."""
     if len(clean.data) > settings.max_image_bytes:
-        most = f"{settings.max_image_bytes:,} bytes"
-        raise BadImage(f"is larger than {most} as {clean.suffix}; export it as JPEG, upright")
+        most = settings.max_image_bytes
+        raise BadImage(Message("picture_bytes", most=most, suffix=clean.suffix))
 
 
 def _check_size(width: int, height: int, settings: GatewaySettings) -> None:
     short, long = sorted((width, height))
-    size = f"is {width}×{height} pixels"
     if short < settings.min_image_side:
-        raise BadImage(f"{size}; each side has at least {settings.min_image_side}")
+        least = settings.min_image_side
+        raise BadImage(Message("picture_too_small", width=width, height=height, least=least))
     if long > settings.max_image_side:
-        raise BadImage(f"{size}; a side has at most {settings.max_image_side}")
+        most = settings.max_image_side
+        raise BadImage(Message("picture_too_long", width=width, height=height, most=most))
     if width * height > settings.max_image_pixels:
         raise _too_many_pixels(settings)
     if long > settings.max_image_aspect * short:
-        raise BadImage(f"{size}; a side is at most {settings.max_image_aspect:g} times the other")
+        times = settings.max_image_aspect
+        raise BadImage(Message("picture_too_narrow", width=width, height=height, most=times))

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from gateway.messages.message import Message
+
 UPRIGHT = 1
 # Pillow's Python takes microseconds for each; cameras and encoders write some thousands.
 MOST_PARTS = 200_000
@@ -17,10 +19,14 @@ class Stripped(NamedTuple):
 class BadImage(Exception):
     """What is wrong with a picture, and what would be right."""
 
+    def __init__(self, message: Message) -> None:
+        super().__init__(str(message))
+        self.message = message
+
 
 def damage() -> BadImage:
-    return BadImage("is truncated or damaged; export it again")
+    return BadImage(Message("picture_damaged"))
 
 
 def too_many_parts() -> BadImage:
-    return BadImage(f"is made of more than {MOST_PARTS:,} parts; export it again")
+    return BadImage(Message("picture_parts", most=MOST_PARTS))

@@ -102,7 +102,7 @@ class Follower:
         try:
             settings = stored_request(job.spec).settings()
         except Conflict as error:
-            await self._end("failed", error.detail)
+            await self._end("failed", str(error))
             return True
         missing = await self._put_blobs(job)
         if missing:

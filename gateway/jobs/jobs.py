@@ -17,6 +17,8 @@ from gateway.jobs.job_store import JobStore
 from gateway.jobs.preflight_models import Preflight
 from gateway.jobs.train_models import TrainRequest, stored_request
 from gateway.learner_client import LearnerClient
+from gateway.messages.message import Message
+from gateway.messages.service_errors import quote_service
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
@@ -102,18 +104,19 @@ class Jobs:
         refusal = await self._followers.wait_for_submission(follower, wait_seconds)
         if refusal is not None:
             await self._store.run(self._store.forget, job.job_id)
-            raise Unprocessable.at("job", f"the learner refuses it: {refusal}")
+            message = quote_service(refusal, f"the learner refuses it: {refusal}")
+            raise Unprocessable.at("job", message)
         return await self.get(job.job_id)
 
     async def check_choices(self, request: TrainRequest) -> None:
         """Raises Unprocessable for a model or a reward that there is not."""
         models = self._settings.models
         if models and request.model is not None and request.model not in models:
-            message = f"is not on this server's list; choose one of {', '.join(models)}"
+            message = Message("model_unlisted", models=", ".join(models))
             raise Unprocessable.at("model", message)
         names = [reward.name for reward in request.rewards]
         if len(set(names)) < len(names):
-            raise _bad_reward("a reward is named twice; name each once")
+            raise Unprocessable.at("rewards", Message("reward_twice"))
         if names:
             await self._check_rewards(names)
 
@@ -124,7 +127,8 @@ class Jobs:
             return  # the learner asks the same service, and waits for it
         for name in names:
             if name not in known:
-                raise _bad_reward(f"{name} is unknown; choose of {', '.join(sorted(known))}")
+                message = Message("reward_unknown", name=name, known=", ".join(sorted(known)))
+                raise Unprocessable.at("rewards", message)
 
     async def _new_job(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
         evaluation = request.evaluation_file_id
@@ -159,7 +163,7 @@ class Jobs:
     async def get(self, job_id: str) -> Job:
         job = await self.find(job_id)
         if job is None:
-            raise Missing.at("job_id", "there is no such job; GET /jobs lists those there are")
+            raise Missing.at("job_id", Message("no_such_job"))
         return job
 
     async def find(self, job_id: str) -> Job | None:
@@ -211,18 +215,13 @@ class Jobs:
 def check_completed(job: Job) -> None:
     """Raises Conflict where the job has no result."""
     if job.status == "training":
-        raise Conflict("the job is not finished; try again once its status is completed")
+        raise Conflict(Message("job_unfinished"))
     if job.status != "completed":
-        raise Conflict(f"the job was {job.status}, so it has no result; start another")
+        raise Conflict(Message("job_without_result", status=job.status))
 
 
 def _check_same(earlier: Job, request: TrainRequest) -> Job:
     # What was added to the settings since then has its default in both.
     if stored_request(earlier.spec) != request:
-        message = "this key came with another body before; use a new key for a new job"
-        raise Unprocessable.at("Idempotency-Key", message)
+        raise Unprocessable.at("Idempotency-Key", Message("key_used"))
     return earlier
-
-
-def _bad_reward(message: str) -> Unprocessable:
-    return Unprocessable.at("rewards", message)

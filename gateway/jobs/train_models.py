@@ -13,6 +13,8 @@ from pydantic import (
 )
 
 from gateway.errors import Conflict
+from gateway.invalid_fields import BadValue
+from gateway.messages.message import Message
 from tally.job.settings import (
     DEFAULT_EVALUATION_SHARE,
     MOST_NAME_CHARACTERS,
@@ -28,17 +30,18 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("holds control characters; use printable ones")
+        raise BadValue(Message("control_characters"))
     return text.strip() or _blank()
 
 
 def _blank() -> str:
-    raise ValueError("is blank; give the job a name")
+    raise BadValue(Message("name_blank"))
 
 
 def model_name(name: str) -> str:
+    """The name as it is; raises BadValue for what can't be one."""
     if not _MODEL_NAME.fullmatch(name) or ".." in name:
-        raise ValueError("is not a model's name, such as 'Qwen/Qwen2.5-VL-3B-Instruct'")
+        raise BadValue(Message("model_name_invalid"))
     return name
 
 
@@ -100,7 +103,7 @@ class TrainRequest(BaseModel):
     @model_validator(mode="after")
     def _start_in_one_way(self) -> Self:
         if self.fresh and self.resume_from_job_id:
-            raise ValueError("fresh and resume_from_job_id exclude each other; leave one out")
+            raise BadValue(Message("two_ways_to_start"))
         return self
 
     def settings(self) -> dict[str, Any]:
@@ -114,6 +117,4 @@ def stored_request(spec: object) -> TrainRequest:
     try:
         return TrainRequest.model_validate(spec, extra="ignore")
     except ValidationError as error:
-        raise Conflict(
-            "the job's settings were written by another version and can't be read; start it anew"
-        ) from error
+        raise Conflict(Message("settings_unreadable")) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 
 from gateway.errors import Missing
+from gateway.messages.message import Message
 from gateway.page.assets import Asset, load_asset
 from gateway.page.page_route import Encodings, Tags, send_asset
 
@@ -48,7 +49,7 @@ def docs_router() -> APIRouter:
     @router.get("/docs/{name}")
     def file(name: str, tags: Tags = None, encodings: Encodings = "") -> Response:
         if name not in _FILES:
-            raise Missing.at("name", "there is no such file; open /docs")
+            raise Missing.at("name", Message("no_such_docs_file"))
         return send_asset(_load(name), _HEADERS, tags, encodings)
 
     return router
@@ -58,5 +59,5 @@ def docs_router() -> APIRouter:
 def _load(name: str) -> Asset:
     package = find_spec(_PACKAGE)
     if package is None or package.origin is None:
-        raise Missing.at("name", f"{_PACKAGE} is not installed here, which has what /docs shows")
+        raise Missing.at("name", Message("docs_not_installed", package=_PACKAGE))
     return load_asset(Path(package.origin).parent / "static" / name)

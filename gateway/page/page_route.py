@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from gateway.errors import Missing
+from gateway.messages.message import Message
 from gateway.page.assets import INDEX, Asset, load_assets
 
 PREFIX = "/ui"
@@ -42,7 +43,7 @@ def page_router() -> APIRouter:
 
 def _find(assets: Mapping[str, Asset], name: str) -> Asset:
     if name not in assets:
-        raise Missing.at("name", "the page has no such file; open /ui")
+        raise Missing.at("name", Message("no_such_page_file"))
     return assets[name]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from gateway.access.callers import Caller
+from gateway.http.languages import language_of
 from gateway.http.receiving import IncomingForm
 from gateway.jobs.job_models import Job
 from gateway.services import Services
@@ -19,7 +20,8 @@ async def _services(request: Request) -> Services:
 
 
 async def _form(request: Request) -> IncomingForm:
-    return IncomingForm(request.headers.get("content-type", ""), request.stream())
+    content_type = request.headers.get("content-type", "")
+    return IncomingForm(content_type, request.stream(), language_of(request.headers))
 
 
 async def _caller(request: Request) -> Caller:

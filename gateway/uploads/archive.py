@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.errors import Problem, TooLarge, Unprocessable, refuse
+from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.checking import Check
 from gateway.uploads.entries import CSV_NAME, DEFLATED, ENCRYPTED, Entry, judge, unwrap
@@ -49,9 +50,8 @@ class Archive:
             for block in _inflate(file, entry):
                 size += len(block)
                 if size > limit_bytes:
-                    raise TooLarge.at(
-                        entry.name, f"is larger than {_readable(limit_bytes)} unpacked"
-                    )
+                    message = Message("entry_too_large", most=_readable(limit_bytes))
+                    raise TooLarge.at(entry.name, message)
                 self._bytes_left -= len(block)
                 if self._bytes_left < 0:
                     raise self._too_large()
@@ -68,7 +68,7 @@ class Archive:
                     yield
 
     def _too_large(self) -> TooLarge:
-        return TooLarge.at("file", f"unpacks to more than {_readable(self._most_bytes)}; split it")
+        return TooLarge.at("file", Message("unpacks_too_large", most=_readable(self._most_bytes)))
 
     def _check_sizes(self) -> None:
         """Refuses what is too large by its own word, and entries that share their bytes."""
@@ -93,8 +93,7 @@ def _readable(size_bytes: int) -> str:
 
 
 def _damage(entry: Entry) -> Unprocessable:
-    message = "is damaged: its bytes are not those that were packed; make the ZIP again"
-    return Unprocessable.at(entry.name, message)
+    return Unprocessable.at(entry.name, Message("entry_damaged"))
 
 
 def _skip_local_header(file: BinaryIO, entry: Entry) -> None:
@@ -107,7 +106,7 @@ def _skip_local_header(file: BinaryIO, entry: Entry) -> None:
     if magic != b"PK\x03\x04" or name != entry.record.raw_name or method != entry.record.method:
         raise _damage(entry)
     if flags & ENCRYPTED:
-        raise Unprocessable.at(entry.name, "is encrypted; make the ZIP without a password")
+        raise Unprocessable.at(entry.name, Message("entry_encrypted"))
     file.seek(extra_bytes, os.SEEK_CUR)
 
 
@@ -144,11 +143,11 @@ def _flush(inflater: Any, entry: Entry) -> Iterator[bytes]:
 
 def _check_data_layout(entries: dict[str, Entry]) -> None:
     if not entries:
-        raise Unprocessable.at("file", "is an empty ZIP; pack main.csv and images/")
+        raise Unprocessable.at("file", Message("zip_empty"))
     tables = [name for name in entries if name.rsplit("/", 1)[-1].lower() == CSV_NAME]
     if len(tables) > 1:
-        refuse([Problem(name, "there is more than one main.csv; keep one") for name in tables])
+        refuse([Problem(name, Message("table_twice")) for name in tables])
     if CSV_NAME not in entries:
-        found = f"; there is {tables[0]}, move it to {CSV_NAME}" if tables else ""
-        message = f"is missing: pack it at the top of the ZIP, beside images/{found}"
-        raise Unprocessable.at(CSV_NAME, message)
+        if tables:
+            raise Unprocessable.at(CSV_NAME, Message("table_elsewhere", found=tables[0]))
+        raise Unprocessable.at(CSV_NAME, Message("table_missing"))

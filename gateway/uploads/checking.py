@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from gateway.errors import Busy, TooLarge
+from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.turns import Turns
 
@@ -51,9 +52,7 @@ class Checker:
                 return turn.returned[0]
             had_seconds += turn.seconds
         check.close()
-        raise TooLarge.at(
-            "file", f"takes more than {most_seconds:.0f} s of computing to check; split it"
-        )
+        raise TooLarge.at("file", Message("checking_too_long", seconds=most_seconds))
 
     def close(self) -> None:
         self._stopping.set()
@@ -75,4 +74,4 @@ class Checker:
 
     def _refuse_when_stopping(self) -> None:
         if self._stopping.is_set():
-            raise Busy("this server is stopping; send it again")
+            raise Busy(Message("server_stopping"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from gateway.errors import TooLarge, Unprocessable
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 
 _MOST_FIELD_CHARACTERS = 1_000_000
@@ -34,8 +35,7 @@ def read_records(text: str, settings: GatewaySettings) -> Iterator[tuple[int, li
         _check_bounds(number, cells, settings)
         joined = "".join(cells)
         if "\0" in joined:
-            message = "holds a NUL byte; save main.csv as plain UTF-8 text"
-            raise Unprocessable.at(f"row {number}", message)
+            raise Unprocessable.at(f"row {number}", Message("row_nul_byte"))
         if joined.strip():
             yield number, cells
 
@@ -59,26 +59,23 @@ class _Lines:
         line = next(self._lines)
         self._lines_left -= 1
         if self._lines_left < 0:
-            raise TooLarge.at("main.csv", f"has more than {self._most_lines:,} lines; split it")
+            raise TooLarge.at("main.csv", Message("too_many_lines", most=self._most_lines))
         self._commas += line.count(",")
         if self._commas > self._most_commas:
-            message = f"holds more than {self._most_commas:,} commas; leave columns out"
+            message = Message("too_many_commas", most=self._most_commas)
             raise TooLarge.at(f"row {self._record}", message)
         return line
 
 
 def _check_bounds(number: int, cells: list[str], settings: GatewaySettings) -> None:
     if number > settings.max_rows + 1:
-        message = f"has more than {settings.max_rows:,} rows, blank ones among them; split it"
-        raise TooLarge.at("main.csv", message)
+        raise TooLarge.at("main.csv", Message("too_many_rows", most=settings.max_rows))
     if len(cells) > settings.max_columns:
-        message = f"has {len(cells):,} cells; at most {settings.max_columns} are taken"
+        message = Message("too_many_cells", cells=len(cells), most=settings.max_columns)
         raise TooLarge.at(f"row {number}", message)
 
 
 def _fault(number: int, reason: str) -> Unprocessable | TooLarge:
     if "field limit" in reason:
-        most = f"{_MOST_FIELD_CHARACTERS:,} characters"
-        return TooLarge.at(f"row {number}", f"a cell is longer than {most}")
-    message = 'a quote is opened and not closed; write " inside a quoted cell as ""'
-    return Unprocessable.at(f"row {number}", message)
+        return TooLarge.at(f"row {number}", Message("cell_endless", most=_MOST_FIELD_CHARACTERS))
+    return Unprocessable.at(f"row {number}", Message("quote_open"))

@@ -4,6 +4,7 @@ import unicodedata
 from typing import NamedTuple
 
 from gateway.errors import MAX_PROBLEMS, Problem, TooLarge, Unprocessable, refuse
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.uploads.checking import Check
 from gateway.uploads.csv_records import read_records
@@ -28,7 +29,7 @@ def read_rows(text: str, settings: GatewaySettings) -> Check[list[Row]]:
     records = read_records(text, settings)
     header = next(records, None)
     if header is None:
-        raise Unprocessable.at("main.csv", f"is empty; its first row is {','.join(COLUMNS)}")
+        raise Unprocessable.at("main.csv", Message("table_empty", columns=",".join(COLUMNS)))
     indexes = _column_indexes(header[1])
     rows: list[Row] = []
     problems: list[Problem] = []
@@ -37,20 +38,20 @@ def read_rows(text: str, settings: GatewaySettings) -> Check[list[Row]]:
         if done % _ROWS_AT_A_TIME == 0:
             yield
         row = _row(number, cells, len(header[1]), indexes)
-        problem = row if isinstance(row, str) else _cell_problem(row, settings)
+        problem = row if isinstance(row, Message) else _cell_problem(row, settings)
         if problem:
             problems.append(Problem(f"row {number}", problem))
         elif isinstance(row, Row):
             answer_characters += len(row.answer)
             rows.append(row._replace(image=_entry_name(row.image)))
         if answer_characters > settings.max_answer_characters:
-            most = f"{settings.max_answer_characters:,} characters"
-            raise TooLarge.at("main.csv", f"has answers of more than {most} together; split it")
+            most = settings.max_answer_characters
+            raise TooLarge.at("main.csv", Message("too_many_answer_characters", most=most))
         if len(problems) > _MOST_LISTED:
             break
     refuse(problems)
     if not rows:
-        raise Unprocessable.at("main.csv", "has a header and no rows; add a row for each question")
+        raise Unprocessable.at("main.csv", Message("table_without_rows"))
     return rows
 
 
@@ -60,40 +61,40 @@ def _column_indexes(header: list[str]) -> list[int]:
     for column in COLUMNS:
         if column not in names:
             found = ", ".join(names)[:200]
-            message = f"the column {column} is missing; the header has {found}"
+            message = Message("column_missing", column=column, found=found)
             problems.append(Problem("row 1", message))
         elif names.count(column) > 1:
-            problems.append(Problem("row 1", f"the column {column} is there twice; keep one"))
+            problems.append(Problem("row 1", Message("column_twice", column=column)))
     refuse(problems)
     return [names.index(column) for column in COLUMNS]
 
 
-def _row(number: int, cells: list[str], width: int, indexes: list[int]) -> Row | str:
+def _row(number: int, cells: list[str], width: int, indexes: list[int]) -> Row | Message:
     if len(cells) != width:
-        return f"has {len(cells)} cells where the header has {width}; quote cells that hold commas"
+        return Message("row_ragged", cells=len(cells), columns=width)
     image, question, answer = (cells[index].strip() for index in indexes)
     return Row(number, image, question, answer)
 
 
-def _cell_problem(row: Row, settings: GatewaySettings) -> str | None:
+def _cell_problem(row: Row, settings: GatewaySettings) -> Message | None:
     for column, cell in zip(COLUMNS, row[1:], strict=True):
         if not cell:
-            return f"{column} is empty"
+            return Message("cell_empty", column=column)
         if len(cell) > settings.max_cell_characters:
-            return f"{column} is longer than {settings.max_cell_characters} characters"
+            return Message("cell_too_long", column=column, most=settings.max_cell_characters)
     return _image_cell_problem(row.image)
 
 
-def _image_cell_problem(image: str) -> str | None:
+def _image_cell_problem(image: str) -> Message | None:
     if len(image) > MOST_NAME_CHARACTERS:
-        return f"images_path is longer than {MOST_NAME_CHARACTERS} characters"
+        return Message("cell_too_long", column="images_path", most=MOST_NAME_CHARACTERS)
     parts = image.replace("\\", "/").split("/")
     if "://" in image or image.lower().startswith(("file:", "http:", "https:", "data:")):
-        return "images_path is an address; write the name of a file in images/"
+        return Message("image_is_address")
     if ".." in parts or parts[0] == "" or image[1:2] == ":":
-        return "images_path leads out of images/; write the name of a file in it"
+        return Message("image_leads_out")
     if not image.isprintable():
-        return "images_path holds control characters; write the name of a file in images/"
+        return Message("image_unprintable")
     return None
 
 
@@ -103,21 +104,24 @@ def _entry_name(image: str) -> str:
     return name if name.startswith(IMAGES_FOLDER) else IMAGES_FOLDER + name
 
 
-def duplicate_warnings(rows: list[Row], counts: list[int]) -> list[str]:
+def duplicate_warnings(rows: list[Row], counts: list[int]) -> list[Message]:
     """Warnings for rows that repeat others; raises Unprocessable where their counts differ."""
     first: dict[tuple[str, str], tuple[int, int]] = {}
     problems, repeats = [], []
     for row, count in zip(rows, counts, strict=True):
         seen_number, seen_count = first.setdefault((row.image, row.question), (row.number, count))
         if seen_count != count:
-            message = f"asks what row {seen_number} asks, with another answer; keep one of them"
+            message = Message("rows_contradict", other=seen_number)
             problems.append(Problem(f"row {row.number}", message))
         elif seen_number != row.number:
-            repeats.append(f"row {row.number}: repeats row {seen_number}")
+            problem = Problem(f"row {row.number}", Message("row_repeats", other=seen_number))
+            repeats.append(problem)
     refuse(problems)
-    return shorten(repeats)
+    return to_warnings(repeats)
 
 
-def shorten(warnings: list[str]) -> list[str]:
-    more = len(warnings) - MAX_PROBLEMS
-    return warnings if more <= 0 else [*warnings[:MAX_PROBLEMS], f"and {more} more of this kind"]
+def to_warnings(problems: list[Problem]) -> list[Message]:
+    """The first of them with their places, and how many more there are."""
+    warnings = [problem.in_its_place() for problem in problems[:MAX_PROBLEMS]]
+    more = len(problems) - len(warnings)
+    return [*warnings, Message("more_of_this_kind", more=more)] if more else warnings

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from gateway.errors import Problem, refuse
 from gateway.images.reading import CleanImage, clean_image
 from gateway.images.stripped import BadImage
+from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.uploads.archive import Archive
 from gateway.uploads.checking import Check
-from gateway.uploads.csv_table import Row, shorten
+from gateway.uploads.csv_table import Row, to_warnings
 from gateway.uploads.entries import CSV_NAME, IMAGES_FOLDER
 from tally.rpc.digests import digest_of
 
@@ -21,7 +22,7 @@ _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 class Dataset(NamedTuple):
     valid_images: int
-    warnings: list[str]
+    warnings: list[Message]
 
 
 def write_dataset(
@@ -44,7 +45,7 @@ def write_dataset(
             try:
                 stored[source] = _store_image(target, clean_image(data, settings))
             except BadImage as problem:
-                problems.append(Problem(source, str(problem)))
+                problems.append(Problem(source, problem.message))
             yield
         refuse(problems)
         target.writestr(_zip_info(ROWS_ENTRY), _row_lines(rows, counts, stored))
@@ -63,7 +64,7 @@ def write_rows(rows: list[Row], path: Path) -> None:
 def _sources(archive: Archive, rows: list[Row]) -> set[str]:
     """Names of the images that rows name; raises Unprocessable where the ZIP lacks one."""
     problems = [
-        Problem(f"row {row.number}", f"{row.image} is not in the ZIP")
+        Problem(f"row {row.number}", Message("image_missing", image=row.image))
         for row in rows
         if row.image not in archive.entries
     ]
@@ -99,6 +100,6 @@ def _zip_info(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _unused_warnings(archive: Archive, sources: set[str]) -> list[str]:
+def _unused_warnings(archive: Archive, sources: set[str]) -> list[Message]:
     unused = sorted(set(archive.entries) - sources - {CSV_NAME})
-    return shorten([f"{name}: no row names it" for name in unused])
+    return to_warnings([Problem(name, Message("image_unused")) for name in unused])

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gateway.errors import Problem, refuse
+from gateway.messages.message import Message
 from gateway.uploads.zip_directory import DirectoryEntry
 
 CSV_NAME = "main.csv"
@@ -41,7 +42,7 @@ def judge(records: list[DirectoryEntry], encoding: str | None) -> list[Entry]:
             entries.append(Entry(name, record))
     counts = Counter(entry.name for entry in entries)
     twice = [name for name, count in counts.items() if count > 1]
-    problems += [Problem(name, "is in the ZIP more than once; keep one") for name in twice]
+    problems += [Problem(name, Message("entry_twice")) for name in twice]
     refuse(problems)
     return entries
 
@@ -58,34 +59,34 @@ def _decode_name(record: DirectoryEntry, encoding: str | None) -> str:
     return unicodedata.normalize("NFC", name) if len(name) <= MOST_NAME_CHARACTERS else name
 
 
-def _name_problem(name: str) -> str | None:
+def _name_problem(name: str) -> Message | None:
     if not name or len(name) > MOST_NAME_CHARACTERS:
-        return f"a name has 1 to {MOST_NAME_CHARACTERS} characters"
+        return Message("entry_name_length", most=MOST_NAME_CHARACTERS)
     if not name.isprintable():
-        return "the name holds control characters; rename it"
+        return Message("entry_name_unprintable")
     if name.startswith("/") or name[1:2] == ":":
-        return "the name is absolute; pack names relative to the ZIP"
+        return Message("entry_name_absolute")
     if any(part in ("..", ".") for part in name.split("/")):
-        return "the name leads out of the ZIP; pack names without '.' and '..'"
+        return Message("entry_name_leads_out")
     return None
 
 
-def _kind_problem(record: DirectoryEntry) -> str | None:
+def _kind_problem(record: DirectoryEntry) -> Message | None:
     kind = stat.S_IFMT(record.unix_mode)
     if kind == stat.S_IFLNK:
-        return "is a symbolic link; pack the file itself"
+        return Message("entry_symbolic_link")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is not a regular file; pack files only"
+        return Message("entry_no_file")
     return None
 
 
-def _content_problem(name: str, record: DirectoryEntry) -> str | None:
+def _content_problem(name: str, record: DirectoryEntry) -> Message | None:
     if record.flags & ENCRYPTED:
-        return "is encrypted; make the ZIP without a password"
+        return Message("entry_encrypted")
     if record.method not in (_STORED, DEFLATED):
-        return "uses a compression that is not taken; pack with 'deflate' or 'store'"
+        return Message("entry_compression")
     if name.lower().endswith(_ARCHIVE_SUFFIXES):
-        return "is an archive within the ZIP and is never unpacked; pack its files directly"
+        return Message("entry_archive")
     return None
 
 

@@ -36,7 +36,7 @@ class FilePublic(FileBase):
         schema_extra={"examples": ["2025-01-20T10:30:00"]},
     )
     warnings: list[str] = Field(
-        description="What was accepted but looks like a mistake.",
+        description="What was accepted but looks like a mistake, in the uploader's language.",
         schema_extra={"examples": [["images/spare.jpg: no row names it"]]},
     )
 

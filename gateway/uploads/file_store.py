@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from gateway.access.callers import Caller
 from gateway.errors import Missing
 from gateway.ids import is_uuid
+from gateway.messages.message import Message
 from gateway.uploads.file_models import StoredFile
 from tally.database.database import Database
 
@@ -35,7 +36,7 @@ class FileStore:
         with self._database.reading() as session:
             file = session.get(StoredFile, file_id) if is_uuid(file_id) else None
         if file is None:
-            raise Missing.at(field, "no such file; use a file_id that POST /upload-data answered")
+            raise Missing.at(field, Message("no_such_file"))
         caller.check_is_own(file.owner, field)
         return file
 

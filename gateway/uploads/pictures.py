@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from gateway.errors import Missing
 from gateway.images.reading import show_image, thumbnail
+from gateway.messages.message import Message
 from gateway.storage import Storage
 from gateway.uploads.dataset import ROWS_ENTRY
 from gateway.uploads.file_models import RowPublic, StoredFile
@@ -72,7 +73,7 @@ class Pictures:
     def _picture(self, file: StoredFile, row: int, max_side: int | None) -> Picture:
         index = self._index(file)
         if row not in index.entry_by_row:
-            raise Missing.at("row", "there is no such row; the first one is 2")
+            raise Missing.at("row", Message("no_such_row"))
         entry = index.entry_by_row[row]
         data = _stored_bytes(self._dataset(file), *index.places[entry])
         if max_side is not None:

@@ -4,6 +4,7 @@ import codecs
 import re
 
 from gateway.errors import Unprocessable
+from gateway.messages.message import Message
 
 ENCODINGS = (
     "utf-8",
@@ -33,7 +34,8 @@ def check_encoding(encoding: str) -> str:
     if codec == "utf-8-sig":
         return "utf-8"
     if codec not in _BY_CODEC:
-        raise Unprocessable.at("encoding", f"is not one of {', '.join(ENCODINGS)}")
+        message = Message("encoding_unknown", encodings=", ".join(ENCODINGS))
+        raise Unprocessable.at("encoding", message)
     return _BY_CODEC[codec]
 
 
@@ -45,16 +47,15 @@ def decode(data: bytes, encoding: str | None) -> str:
         text = data.decode(encoding or "utf-8")
     except UnicodeDecodeError:
         if encoding is not None:
-            raise Unprocessable.at(
-                "main.csv", f"is not {encoding} throughout; name its encoding, or save it as UTF-8"
-            ) from None
+            message = Message("table_encoding_differs", encoding=encoding)
+            raise Unprocessable.at("main.csv", message) from None
         raise _suspect(data) from None
     return text.removeprefix("\ufeff")
 
 
-def _not_utf8(shown: str, encoding: str) -> Unprocessable:
-    message = f"is not UTF-8, it seems to be {shown}; save it as UTF-8, or send the form field "
-    return Unprocessable.at("main.csv", f"{message}encoding={encoding}")
+def _not_utf8(suspected: str, encoding: str) -> Unprocessable:
+    message = Message("table_encoding_suspected", suspected=suspected, encoding=encoding)
+    return Unprocessable.at("main.csv", message)
 
 
 def _suspect(data: bytes) -> Unprocessable:
@@ -64,7 +65,7 @@ def _suspect(data: bytes) -> Unprocessable:
         return _not_utf8("Big5", "big5")
     if gbk:
         return _not_utf8("GBK", "gbk")
-    return Unprocessable.at("main.csv", "is not UTF-8; save it as UTF-8, or name its encoding")
+    return Unprocessable.at("main.csv", Message("table_encoding_unknown"))
 
 
 def _decodes(data: bytes, encoding: str) -> bool:

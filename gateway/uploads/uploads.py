@@ -68,7 +68,7 @@ class Uploads:
     def _keep(
         self, upload: Upload, archive: Archive, rows: list[Row], counts: list[int], folder: Path
     ) -> Check[StoredFile]:
-        warnings = duplicate_warnings(rows, counts)
+        duplicates = duplicate_warnings(rows, counts)
         staged = folder / "dataset.zip"
         dataset = yield from write_dataset(archive, rows, counts, staged, self._settings)
         digest = self._storage.keep_dataset(staged)
@@ -81,7 +81,7 @@ class Uploads:
             csv_rows=len(rows),
             valid_images=dataset.valid_images,
             upload_time=now(),
-            warnings=[*warnings, *dataset.warnings],
+            warnings=[one.say(upload.language) for one in (*duplicates, *dataset.warnings)],
             upload_digest=upload.digest,
             dataset_digest=digest,
         )

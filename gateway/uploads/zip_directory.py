@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from gateway.errors import TooLarge, Unprocessable
+from gateway.messages.message import Message
 
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
@@ -20,14 +21,16 @@ _MOST_COMMENT_BYTES = 65_535
 _MOST_BYTES_PER_ENTRY = 1_024
 _FULL_16, _FULL_32 = 0xFFFF, 0xFFFFFFFF
 _ZIP64_EXTRA = 0x0001
-_OTHER_ARCHIVES = {
-    b"Rar!": "a RAR archive",
-    b"7z\xbc\xaf": "a 7-Zip archive",
-    b"\x1f\x8b": "a gzip file",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zX": "an xz file",
-    b"\x28\xb5\x2f\xfd": "a Zstandard file",
-}
+# Where its magic number stands, the number, its name.
+_OTHER_ARCHIVES = (
+    (0, b"Rar!", "RAR"),
+    (0, b"7z\xbc\xaf", "7-Zip"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"BZh", "bzip2"),
+    (0, b"\xfd7zX", "xz"),
+    (0, b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (257, b"ustar", "tar"),
+)
 
 
 class DirectoryEntry(NamedTuple):
@@ -61,9 +64,10 @@ def read_directory(path: Path, max_entries: int) -> list[DirectoryEntry]:
         _check_magic(file, size)
         end = _find_end(file, size)
         if end.entries > max_entries:
-            raise TooLarge.at("file", f"has {end.entries} entries; at most {max_entries} are taken")
+            message = Message("too_many_entries", entries=end.entries, most=max_entries)
+            raise TooLarge.at("file", message)
         if end.directory_bytes > max_entries * _MOST_BYTES_PER_ENTRY:
-            raise TooLarge.at("file", "has too large a directory; use shorter names")
+            raise TooLarge.at("file", Message("directory_too_large"))
         if end.directory_offset + end.directory_bytes != end.position:
             raise _broken()
         file.seek(end.directory_offset)
@@ -77,21 +81,19 @@ def read_directory(path: Path, max_entries: int) -> list[DirectoryEntry]:
 
 
 def _broken() -> Unprocessable:
-    return Unprocessable.at("file", "is not a whole ZIP: truncated or damaged; make it again")
+    return Unprocessable.at("file", Message("zip_broken"))
 
 
 def _check_magic(file: BinaryIO, size: int) -> None:
     file.seek(0)
     head = file.read(512)
     if size == 0:
-        raise Unprocessable.at("file", "is empty; send a ZIP with main.csv and images/")
-    for magic, name in _OTHER_ARCHIVES.items():
-        if head.startswith(magic):
-            raise Unprocessable.at("file", f"is {name}; send a ZIP")
-    if head[257:262] == b"ustar":
-        raise Unprocessable.at("file", "is a tar archive; send a ZIP")
+        raise Unprocessable.at("file", Message("upload_empty"))
+    for at, magic, name in _OTHER_ARCHIVES:
+        if head.startswith(magic, at):
+            raise Unprocessable.at("file", Message("other_archive", format=name))
     if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        raise Unprocessable.at("file", "is not a ZIP; send a ZIP with main.csv and images/")
+        raise Unprocessable.at("file", Message("no_zip"))
 
 
 def _find_end(file: BinaryIO, size: int) -> _End:
@@ -116,7 +118,7 @@ def _end_of(file: BinaryIO, fields: tuple[int, ...], position: int) -> _End:
     if _FULL_16 in (disk, directory_disk, entries) or _FULL_32 in (directory_bytes, offset):
         raise _broken()
     if disk or directory_disk or entries_here != entries:
-        raise Unprocessable.at("file", "is one part of several; send it as one file")
+        raise Unprocessable.at("file", Message("zip_split"))
     return _End(entries, directory_bytes, offset, position)
 
 
@@ -136,7 +138,7 @@ def _read_end64(file: BinaryIO, position: int) -> _End | None:
     if magic != b"PK\x06\x06" or record_at + 12 + record_bytes != locator_at:
         raise _broken()
     if disk or directory_disk or here != entries:
-        raise Unprocessable.at("file", "is one part of several; send it as one file")
+        raise Unprocessable.at("file", Message("zip_split"))
     return _End(entries, size, offset, record_at)
 
 

@@ -69,8 +69,11 @@ def running_target(root: Path, **settings: object) -> Iterator[Target]:
                 TALLY_GATEWAY_LEARNER__TARGET=f"127.0.0.1:{learner}",
             )
         )
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS)
-        yield Target(stack.enter_context(client), root, data_dir, log)
+        base_url, chinese = f"http://127.0.0.1:{port}", {"Accept-Language": "zh-TW"}
+        client = httpx.Client(base_url=base_url, timeout=PATIENCE_SECONDS)
+        reader = httpx.Client(base_url=base_url, timeout=PATIENCE_SECONDS, headers=chinese)
+        clients = stack.enter_context(client), stack.enter_context(reader)
+        yield Target(*clients, root, data_dir, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """What must hold after every bad input, and after every odd one that is taken.
 
 - no 5xx, and the status that the case names
-- a body that names the field, row or entry, and holds no path, traceback or address
+- a body that names the field, row or entry, has a code of the list, and holds no path, traceback or
+  address; the same code and place for a reader of Chinese, with the sentence in Chinese
 - nothing written outside the staging folder, which is empty within 60 s
 - after a refusal, no row in the database and no file that is kept
 - the service is well, and a good request right after it succeeds
@@ -14,10 +15,14 @@ from pathlib import Path
 
 import httpx
 
+from gateway.messages.languages import Language
+from gateway.messages.message import SENTENCES
 from tests.gateway.packing import good_zip
 from tests.waiting import wait_until
 
 _NEVER_SHOWN = re.compile(r"Traceback|File \"|site-packages|\.py\b|127\.0\.0\.1:\d|0x[0-9a-f]{6}")
+_HAN = re.compile("[\u4e00-\u9fff]")
+_CODES = SENTENCES[Language.ENGLISH].keys()
 _KEPT = ("datasets", "rows", "results", "reports", "adapters")
 
 Send = Callable[[httpx.Client], httpx.Response]
@@ -25,9 +30,11 @@ Send = Callable[[httpx.Client], httpx.Response]
 
 @dataclass(frozen=True)
 class Target:
-    """A running gateway: how it is asked, and all that it may write to."""
+    """A running gateway: how it is asked, by a reader of Chinese too, and all that it may write
+    to."""
 
     client: httpx.Client
+    chinese: httpx.Client
     root: Path
     data_dir: Path
     log: Path
@@ -72,6 +79,7 @@ def judge(target: Target, send: Send, expected: Refused | Taken) -> httpx.Respon
     assert response.status_code < 500, response.text
     if isinstance(expected, Refused):
         _check_refusal(target, response, expected)
+        _check_in_chinese(target, send(target.chinese), response)
         assert (target.kept(), target.rows()) == (kept, rows)
     else:
         assert response.status_code == 200, response.text
@@ -93,6 +101,30 @@ def _check_refusal(target: Target, response: httpx.Response, expected: Refused) 
     places = [error["where"] for error in body["errors"]]
     assert not expected.where or any(expected.where in place for place in places), body
     assert expected.says in body["detail"], body
+    _check_shown(target, response)
+
+
+def _check_in_chinese(target: Target, chinese: httpx.Response, english: httpx.Response) -> None:
+    assert chinese.status_code == english.status_code
+    assert chinese.headers["content-language"] == "zh-TW"
+    assert "Accept-Language" in chinese.headers["vary"]
+    assert _codes_and_places(chinese) == _codes_and_places(english)
+    body = chinese.json()
+    for sentence in (body["detail"], *(error["message"] for error in body["errors"])):
+        assert _HAN.search(sentence), body
+    _check_shown(target, chinese)
+
+
+def _codes_and_places(response: httpx.Response) -> list[tuple[str, str]]:
+    """Each code, all of them of the list, and where it is."""
+    body = response.json()
+    found = [(error["code"], error["where"]) for error in body["errors"]]
+    assert {body["code"], *(code for code, _ in found)} <= _CODES, body
+    assert body["code"] == (found[0][0] if found else body["code"])
+    return [(body["code"], ""), *found]
+
+
+def _check_shown(target: Target, response: httpx.Response) -> None:
     for text in (response.text, *map(str, response.headers.raw)):
         assert not _NEVER_SHOWN.search(text), text
         assert str(target.root) not in text

@@ -88,7 +88,7 @@ async def status(gateway, request: Request, headers: dict[str, str]) -> int:
         request.method, request.path, headers=headers, **request.options
     )
     if answer.status_code in (401, 403, 429):
-        assert set(answer.json()) == {"detail", "errors"}
+        assert set(answer.json()) == {"detail", "code", "errors"}
     return answer.status_code
 
 

@@ -179,5 +179,5 @@ async def test_an_odd_job_id_is_not_found(gateway, job_id):
     for path in ("", "/events", "/metrics", "/evaluation", "/download"):
         response = await gateway.client.get(f"/jobs/{job_id}{path}")
         assert response.status_code in (404, 422)
-        assert set(response.json()) == {"detail", "errors"}
+        assert set(response.json()) == {"detail", "code", "errors"}
     assert (await gateway.client.delete(f"/jobs/{job_id}")).status_code in (404, 405, 422)

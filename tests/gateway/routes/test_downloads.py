@@ -41,7 +41,7 @@ async def test_a_range_beyond_the_file_is_refused(gateway, header):
     response = await gateway.client.get(url, headers={"Range": header})
     assert response.status_code == 416
     assert response.headers["content-range"].startswith("bytes */")
-    assert set(response.json()) == {"detail", "errors"}
+    assert set(response.json()) == {"detail", "code", "errors"}
 
 
 async def test_an_odd_job_name_makes_a_good_file_name(gateway):

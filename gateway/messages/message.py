@@ -1,0 +1,43 @@
+"""A message: its code and values, said in a language."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.messages.languages import Language
+
+
+class Message:
+    """What is wrong, by a code that stays, and the values that its sentences name.
+
+    A value that is a message itself is said in the same language.
+
+    >>> Message("cell_empty", column="answer").say(Language.ENGLISH)
+    'answer is empty'
+    """
+
+    def __init__(self, code: str, /, **values: "str | float | Message") -> None:
+        self.code = code
+        self._values = values
+
+    def say(self, language: Language) -> str:
+        values = {
+            name: value.say(language) if isinstance(value, Message) else value
+            for name, value in self._values.items()
+        }
+        return SENTENCES[language][self.code].format_map(values)
+
+    def __str__(self) -> str:
+        return self.say(Language.ENGLISH)
+
+
+def _read_sentences(language: Language) -> Mapping[str, str]:
+    text = Path(__file__).with_name(f"{language}.toml").read_text("utf-8")
+    sentences: dict[str, str] = tomllib.loads(text)
+    return sentences
+
+
+# By language and code; a value's place in a sentence is its name in braces.
+SENTENCES: Mapping[Language, Mapping[str, str]] = {
+    language: _read_sentences(language) for language in Language
+}

@@ -1,0 +1,121 @@
+"""A refusal in the reader's language: the same code and place, wherever it is made."""
+
+import pytest
+
+from tests.gateway.packing import good_zip, with_rows
+
+CHINESE = {"Accept-Language": "zh-TW,zh;q=0.9,en;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "english", "chinese"),
+    [
+        (
+            ("GET", "/nowhere", b""), "no_such_address",
+            "there is nothing at this address; /docs lists what there is",
+            "這個網址沒有內容；所有網址請見 /docs",
+        ),
+        (
+            ("GET", "/jobs/x", b""), "no_such_job",
+            "job_id: there is no such job; GET /jobs lists those there are",
+            "job_id：沒有這個任務；現有的任務請見 GET /jobs",
+        ),
+        (
+            ("GET", "/jobs?limit=0", b""), "greater_than_equal",
+            "limit: Input should be greater than or equal to 1",
+            "limit：必須大於或等於 1",
+        ),
+        (
+            ("POST", "/train", bytes(300_000)), "too_many_bytes",  # a gate before FastAPI
+            "body: is larger than 262,144 bytes",
+            "body：超過 262,144 位元組",
+        ),
+        (
+            ("POST", "/train", b"{"), "json_invalid",
+            "body: is not JSON from character 1 on; check quotes, commas and brackets",
+            "body：從第 1 個字元起不是 JSON；請檢查引號、逗號與括號",
+        ),
+    ],
+)  # fmt: skip
+async def test_a_refusal_is_said_in_both_languages(gateway, asked, code, english, chinese):
+    method, path, body = asked
+    for accepted, language, detail in (({}, "en", english), (CHINESE, "zh-TW", chinese)):
+        headers = {"Content-Type": "application/json", **accepted}
+        answer = await gateway.client.request(method, path, content=body, headers=headers)
+        assert (answer.json()["code"], answer.json()["detail"]) == (code, detail)
+        assert answer.headers["content-language"] == language
+        assert answer.headers["vary"] == "Accept-Language"
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "chinese"),
+    [
+        (with_rows("gone.png,How many?,3"), "image_missing", "第 2 列：ZIP 裡沒有 images/gone.png"),
+        (
+            with_rows("apple1.jpg,How many?,about 20"), "answer_range",
+            (
+                "第 2 列：答案「about 20」不是確切的數量；請寫一個確切的數量，"
+                "例如「A photo of 3 apples」"
+            ),
+        ),
+        (b"Rar!", "other_archive", "file：不是 ZIP，而是 RAR；請傳送 ZIP"),
+    ],
+)  # fmt: skip
+async def test_a_bad_upload_has_the_same_place_in_both(gateway, data, code, chinese):
+    answers = []
+    for headers in ({}, CHINESE):
+        files = {"file": ("a.zip", data)}
+        answer = await gateway.client.post("/upload-data", files=files, headers=headers)
+        answers.append(answer.json())
+    found = [[(error["where"], error["code"]) for error in one["errors"]] for one in answers]
+    assert found[0] == found[1]
+    assert {one["code"] for one in answers} == {code}
+    assert answers[1]["detail"] == chinese
+
+
+async def test_warnings_are_said_in_the_uploaders_language(gateway):
+    data = with_rows("apple1.jpg,How many?,3", "apple1.jpg,How many?,3")
+    for headers, warnings in (
+        ({}, ["row 3: repeats row 2", "images/apple2.png: no row names it"]),
+        (CHINESE, ["第 3 列：與第 2 列重複", "images/apple2.png：沒有任何一列用到它"]),
+    ):
+        files = {"file": ("a.zip", data)}
+        answer = await gateway.client.post("/upload-data", files=files, headers=headers)
+        assert answer.json()["warnings"] == warnings
+        listed = (await gateway.client.get("/files")).json()
+        assert answer.json() in listed
+
+
+async def test_several_problems_are_counted_in_both(gateway):
+    data = with_rows("gone.png,How many?,3", "lost.png,How many?,4")
+    files = {"file": ("a.zip", data)}
+    answer = await gateway.client.post("/upload-data", files=files, headers=CHINESE)
+    assert answer.json()["detail"] == "第 2 列：ZIP 裡沒有 images/gone.png（另有 1 處）"
+    assert [error["where"] for error in answer.json()["errors"]] == ["row 2", "row 3"]
+
+
+async def test_what_the_learner_refuses_keeps_its_words_after_a_chinese_beginning(gateway, learner):
+    learner.base_models = ("Qwen/Qwen2.5-VL-3B-Instruct",)
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    answer = await gateway.train(file_id, model="other/model", headers=CHINESE)
+    assert answer.json()["code"] == "failed_precondition"
+    assert answer.json()["detail"] == (
+        "job：目前無法進行：the learner refuses it: base_model: not on this learner's list"
+    )
+
+
+async def test_a_failure_on_this_side_is_said_in_both(start_gateway, settings):
+    lost = settings.reward.model_copy(update={"target": "127.0.0.1:9"})
+    async with start_gateway(settings.model_copy(update={"reward": lost})) as gateway:
+        files = {"file": ("a.zip", good_zip())}
+        answer = await gateway.client.post("/upload-data", files=files, headers=CHINESE)
+    assert (answer.status_code, answer.json()["code"]) == (503, "service_away")
+    assert answer.json()["detail"].startswith("後方的服務沒有回應；請再試一次；紀錄檔中的編號是 ")
+    assert answer.headers["retry-after"]
+
+
+async def test_a_missing_token_is_said_in_both(gateway):
+    await gateway.new_token("laptop", "writer")
+    answer = await gateway.client.get("/jobs", headers=CHINESE)
+    assert answer.json()["detail"] == "需要權杖：請傳送標頭「Authorization: Bearer <權杖>」"
+    assert (answer.json()["code"], answer.json()["errors"]) == ("token_needed", [])
