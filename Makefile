@@ -4,7 +4,7 @@ VERSIONS := 3.11 3.12 3.13
 # vLLM's CPU build asks for a torch that is not at hand for every Python.
 TEST_VERSION := 3.11
 STACK_TESTS := $(addprefix tests/,bench deploy e2e faults hostile rollout_service ui)
-LIGHT_TESTS := $(addprefix tests/,reward_service gateway $(addprefix tally/,cli database rpc text))
+LIGHT_TESTS := $(addprefix tests/,reward_service gateway $(addprefix tally/,cli database logs rpc text))
 VENV := .venv
 BIN := $(VENV)/bin
 ENGINE ?= auto

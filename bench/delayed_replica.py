@@ -11,7 +11,7 @@ from rollout_service.__main__ import run
 from rollout_service.blobs.cache_folder import place_cache
 from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
 from rollout_service.settings import RolloutSettings
-from tally.rpc.logs import configure_logging
+from tally.logs.setup import configure_logging
 
 IMAGE_TOKEN_ID = 999
 
@@ -57,7 +57,7 @@ class DelayedEngine:
 def main() -> None:
     delay_seconds, arguments = float(sys.argv[1]), sys.argv[2:]
     settings = RolloutSettings.read(arguments)
-    configure_logging("rollout", settings.log_level)
+    configure_logging("rollout", settings.log_level, settings.log_format)
     with place_cache(settings) as (placed, folder):
         asyncio.run(run(placed, DelayedEngine(delay_seconds), folder))
 

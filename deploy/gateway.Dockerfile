@@ -18,7 +18,7 @@ WORKDIR /build/installed
 RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info gateway \
        tally/__init__.py tally/py.typed \
-       tally/blob tally/database tally/host tally/job tally/learner tally/reward \
+       tally/blob tally/database tally/host tally/job tally/learner tally/logs tally/reward \
        tally/rollout tally/rpc tally/text \
        /app
 

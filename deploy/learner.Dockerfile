@@ -23,8 +23,8 @@ WORKDIR /build/installed
 RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info learner_service \
        tally/__init__.py tally/py.typed \
-       tally/blob tally/database tally/families tally/host tally/job tally/learner tally/reward \
-       tally/rollout tally/rpc tally/text tally/torch_compat tally/weights \
+       tally/blob tally/database tally/families tally/host tally/job tally/learner tally/logs \
+       tally/reward tally/rollout tally/rpc tally/text tally/torch_compat tally/weights \
        /app
 
 FROM python:3.11.14-slim-bookworm

@@ -23,7 +23,7 @@ WORKDIR /build/installed
 RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info rollout_service \
        tally/__init__.py tally/py.typed \
-       tally/blob tally/families tally/host tally/learner tally/reward tally/rollout \
+       tally/blob tally/families tally/host tally/learner tally/logs tally/reward tally/rollout \
        tally/rpc tally/text tally/torch_compat tally/weights \
        /app
 

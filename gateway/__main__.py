@@ -8,14 +8,14 @@ from gateway.app import create_app
 from gateway.database import database_or_exit
 from gateway.http.server import GatewayServer
 from gateway.settings import GatewaySettings
-from tally.rpc.logs import configure_logging
+from tally.logs.setup import configure_logging
 
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT, then exits with 0; with 2 where a setting is wrong, and with
     1 and a sentence where a later release wrote the data, or the database is away."""
     settings = GatewaySettings.read()
-    configure_logging("gateway", settings.log_level)
+    configure_logging("gateway", settings.log_level, settings.log_format)
     _prepare_database(settings)
     GatewayServer(create_app(settings), settings).run()
 

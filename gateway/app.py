@@ -12,6 +12,7 @@ from gateway.http.guard import Guard
 from gateway.http.http_errors import add_error_handlers
 from gateway.http.origins import OriginGate
 from gateway.http.request_limits import RequestLimits
+from gateway.http.request_log import RequestLog
 from gateway.http.unread_bodies import UnreadBodies
 from gateway.page.docs_route import docs_router
 from gateway.page.page_route import PREFIX as PAGE_PREFIX
@@ -70,6 +71,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_middleware(BodyLimits, settings=settings)
     app.add_middleware(Guard)
     app.add_middleware(UnreadBodies, seconds=settings.unread_body_seconds)
+    app.add_middleware(RequestLog)
     return app
 
 

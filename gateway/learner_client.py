@@ -21,7 +21,9 @@ from tally.rpc.errors import translate_errors
 from tally.rpc.settings import ClientSettings
 
 _SERVICE = "tally.learner.v1.LearnerService"
-_IDEMPOTENT = tuple(f"{_SERVICE}/{name}" for name in ("StartJob", "GetJob", "CancelJob"))
+_IDEMPOTENT = tuple(
+    f"{_SERVICE}/{name}" for name in ("StartJob", "GetJob", "GetJobLog", "CancelJob")
+)
 _WATCH_SECONDS = 3_600.0
 _ANSWER_SECONDS = 120.0
 _PREFLIGHT_SECONDS = 600.0
@@ -61,6 +63,12 @@ class LearnerClient:
         async with translate_errors():
             response = await self._stub.CancelJob(request, timeout=timeout_seconds)
         return to_state(response.job)
+
+    async def log(self, job_id: str, max_lines: int) -> str:
+        """The last lines of what the job's workers printed."""
+        request = learner_pb2.GetJobLogRequest(job_id=job_id, max_lines=max_lines)
+        async with translate_errors():
+            return str((await self._stub.GetJobLog(request)).text)
 
     async def preflight(
         self, settings: Mapping[str, Any], dataset_digest: str, evaluation_digest: str | None

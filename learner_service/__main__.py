@@ -23,7 +23,7 @@ from tally.database.errors import DatabaseInUse, NewerDatabase
 from tally.host.locks import hold_or_exit
 from tally.learner.v1.host_pb2_grpc import add_HostServiceServicer_to_server
 from tally.learner.v1.learner_pb2_grpc import add_LearnerServiceServicer_to_server
-from tally.rpc.logs import configure_logging
+from tally.logs.setup import configure_logging
 from tally.rpc.server import RpcServer, serve
 
 SERVICE_NAMES = (
@@ -74,7 +74,7 @@ async def run(settings: LearnerSettings) -> None:
 
 def main() -> None:
     settings = LearnerSettings.read()
-    configure_logging("learner", settings.log_level)
+    configure_logging("learner", settings.log_level, settings.log_format)
     in_use = "another learner uses this data_dir; choose another one"
     with hold_or_exit(settings.data_dir, in_use):
         try:

@@ -1,5 +1,6 @@
 """learner.v1 over the jobs."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 
@@ -14,6 +15,7 @@ from learner_service.convert import (
     spec_from_proto,
 )
 from learner_service.interactive import Interactive
+from learner_service.job_folder.log_end import DEFAULT_LINES, last_lines
 from learner_service.prediction.question import Question, last_adapter
 from learner_service.queue.job_store import Job
 from learner_service.queue.jobs import Jobs
@@ -55,6 +57,14 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     ) -> AsyncIterator[pb.WatchJobResponse]:
         async for event in self._jobs.watch(request.job_id, request.after_seq):
             yield pb.WatchJobResponse(event=event_to_proto(event))
+
+    async def GetJobLog(
+        self, request: pb.GetJobLogRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetJobLogResponse:
+        job = await self._jobs.get(request.job_id)
+        most = request.max_lines if request.HasField("max_lines") else DEFAULT_LINES
+        path = self._jobs.folder(job.job_id).worker_log
+        return pb.GetJobLogResponse(text=await asyncio.to_thread(last_lines, path, most))
 
     async def Answer(
         self, request: pb.AnswerRequest, context: grpc.aio.ServicerContext

@@ -4,14 +4,14 @@ import asyncio
 
 from reward_service.servicer import SERVICE_NAME, RewardServicer
 from reward_service.settings import RewardSettings
+from tally.logs.setup import configure_logging
 from tally.reward.v1 import reward_pb2_grpc
-from tally.rpc.logs import configure_logging
 from tally.rpc.server import RpcServer, serve
 
 
 def main() -> None:
     settings = RewardSettings.read()
-    configure_logging("reward", settings.log_level)
+    configure_logging("reward", settings.log_level, settings.log_format)
     asyncio.run(_run(settings))
 
 

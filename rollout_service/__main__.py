@@ -12,16 +12,16 @@ from rollout_service.errors import UnusableEngine
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
 from tally.families.family import UnsupportedModel
+from tally.logs.setup import configure_logging
 from tally.rollout.v1 import rollout_pb2_grpc
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
-from tally.rpc.logs import configure_logging
 from tally.rpc.server import RpcServer, serve
 
 
 def main() -> None:
     settings = RolloutSettings.read()
-    configure_logging("rollout", settings.log_level)
+    configure_logging("rollout", settings.log_level, settings.log_format)
     try:
         with place_cache(settings) as (placed, folder):
             asyncio.run(run(placed, build_engine(placed), folder))

@@ -182,7 +182,7 @@ def test_whatever_a_field_holds_the_answer_is_a_refusal_or_right(
 ):
     for name, change in changes(METHODS[method]):
         message = filled(METHODS[method])
-        if method.endswith(("GetJob", "CancelJob", "WatchJob")):
+        if method.endswith(("GetJob", "GetJobLog", "CancelJob", "WatchJob")):
             message.job_id = job_id
         change(message)
         code, said = services.call(method, [message.SerializeToString()], [services.shown])

@@ -17,6 +17,7 @@ from gateway.learner_client import LearnerClient
 from gateway.results.results import Results
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
+from tally.logs.fields import add_log_fields
 from tally.rpc.errors import (
     AlreadyExists,
     DataLoss,
@@ -60,6 +61,7 @@ class Follower:
         self.attended = False
 
     async def run(self) -> None:
+        add_log_fields(job_id=self._job_id)
         wait_seconds = self._settings.retry_seconds
         try:
             while True:
@@ -71,8 +73,8 @@ class Follower:
                     wait_seconds = self._settings.retry_seconds
                 except (TallyError, SQLAlchemyError, OSError) as error:
                     self._settle(None)
-                    _log.warning("job %s: %s; tried again", self._job_id, type(error).__name__)
-                    _log.debug("job %s", self._job_id, exc_info=error)
+                    _log.warning("%s; tried again", type(error).__name__)
+                    _log.debug("it failed with", exc_info=error)
                     await asyncio.sleep(wait_seconds)
                     wait_seconds = min(2 * wait_seconds, self._settings.max_retry_seconds)
         finally:
@@ -205,7 +207,7 @@ class Follower:
         try:
             await self._results.report(digest)
         except (NotFound, InvalidArgument):
-            _log.warning("job %s: the learner lost the report of its evaluation", self._job_id)
+            _log.warning("the learner lost the report of its evaluation")
 
     async def _with_result(self, ended: LearnerEvent) -> LearnerEvent:
         """The event as it is once the result lies here; a result that is gone fails the job."""
@@ -230,7 +232,7 @@ class Follower:
         if job.ended or job.cancel_requested:
             await self._end("cancelled")
         else:
-            _log.warning("job %s: the learner has lost it; submitted again", self._job_id)
+            _log.warning("the learner has lost the job; submitted again")
             await self._store.run(self._store.lose, self._job_id)
 
     async def _end(self, status: str, error_message: str | None = None) -> None:

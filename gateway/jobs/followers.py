@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from contextvars import Context
 from datetime import timedelta
 from functools import partial
 
@@ -59,7 +60,8 @@ class Followers:
         if job_id in self._tasks:
             return self._tasks[job_id][0]
         follower = self._new_follower(job_id)
-        task = asyncio.create_task(follower.run(), name=f"follow {job_id}")
+        # Of a context of its own: the request that began it ends long before it does.
+        task = asyncio.create_task(follower.run(), name=f"follow {job_id}", context=Context())
         self._tasks[job_id] = (follower, task)
         task.add_done_callback(lambda done: self._drop(job_id, done))
         return follower

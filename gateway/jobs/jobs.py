@@ -25,7 +25,7 @@ from gateway.storage import Storage
 from gateway.times import now
 from gateway.uploads.file_store import FileStore
 from tally.host.full_disk import is_full_disk
-from tally.rpc.errors import TallyError
+from tally.rpc.errors import NotFound, TallyError
 
 _LOOK_SECONDS = 0.1
 
@@ -178,6 +178,14 @@ class Jobs:
     async def steps(self, job_id: str) -> list[Mapping[str, Any]]:
         """What each step measured, in order."""
         return await self._store.run(self._store.steps, job_id)
+
+    async def log(self, job_id: str, max_lines: int) -> str:
+        """The last lines of its workers' log; empty where the learner has none. Raises TallyError
+        while the learner is away."""
+        try:
+            return await self._learner.log(job_id, max_lines)
+        except NotFound:
+            return ""
 
     async def cancel(self, job_id: str) -> Job:
         """Ends the job, or keeps the intent for the follower where the learner is away.

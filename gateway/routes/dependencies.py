@@ -11,6 +11,7 @@ from gateway.http.receiving import IncomingForm
 from gateway.jobs.job_models import Job
 from gateway.services import Services
 from gateway.uploads.file_models import StoredFile
+from tally.logs.fields import add_log_fields
 
 
 # They wait for nothing; but one that isn't `async` costs each request a turn in FastAPI's threads.
@@ -60,11 +61,15 @@ async def _file(file_id: FileId, services: ServicesDep, caller: CallerDep) -> St
 
 
 async def _job(job_id: JobId, services: ServicesDep, caller: CallerDep) -> Job:
-    return await services.jobs.get_for(caller, job_id)
+    job = await services.jobs.get_for(caller, job_id)
+    add_log_fields(job_id=job.job_id)
+    return job
 
 
 async def _evaluation(evaluation_id: EvaluationId, services: ServicesDep, caller: CallerDep) -> Job:
-    return await services.evaluations.get_for(caller, evaluation_id)
+    comparison = await services.evaluations.get_for(caller, evaluation_id)
+    add_log_fields(job_id=comparison.job_id)
+    return comparison
 
 
 FileDep = Annotated[StoredFile, Depends(_file)]

@@ -3,12 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import PlainTextResponse
 
 from gateway.jobs.job_models import JobPublic, to_public
 from gateway.jobs.preflight_models import Preflight
 from gateway.jobs.train_models import TrainRequest, stored_request
 from gateway.routes.dependencies import CallerDep, JobDep, ServicesDep
 from gateway.routes.responses import refusal
+from tally.logs.fields import add_log_fields
 
 router = APIRouter(tags=["training"])
 
@@ -54,7 +56,9 @@ async def train(
     """
     if dry_run:
         return await services.jobs.preflight(body, caller)
-    return to_public(await services.jobs.create(body, idempotency_key, caller))
+    job = await services.jobs.create(body, idempotency_key, caller)
+    add_log_fields(job_id=job.job_id)
+    return to_public(job)
 
 
 @router.get("/jobs", summary="List jobs")
@@ -85,6 +89,26 @@ async def get_job(job: JobDep) -> JobPublic:
 async def get_settings(job: JobDep) -> TrainRequest:
     """What POST /train was sent, every default filled in; it can be sent again."""
     return stored_request(job.spec)
+
+
+@router.get(
+    "/jobs/{job_id}/log",
+    summary="Log of a job",
+    response_class=PlainTextResponse,
+    responses={
+        200: {"description": "Lines of text.", "content": {"text/plain": {}}},
+        **NO_SUCH_JOB,
+    },
+)
+async def get_log(
+    job: JobDep,
+    services: ServicesDep,
+    lines: Annotated[
+        int, Query(ge=1, le=10_000, description="Lines to answer at most, the last ones.")
+    ] = 200,
+) -> PlainTextResponse:
+    """The end of what its workers printed, a MiB at most; empty before there is a worker."""
+    return PlainTextResponse(await services.jobs.log(job.job_id, lines))
 
 
 @router.delete("/jobs/{job_id}", summary="Cancel a job", responses=NO_SUCH_JOB)

@@ -8,9 +8,9 @@ from learner_service.host.host_client import HostClient
 from learner_service.host.settings import HostSettings
 from learner_service.host.share import Shares
 from tally.host.locks import hold_or_exit
+from tally.logs.setup import configure_logging
 from tally.rpc.blobs import IDEMPOTENT_METHODS, BlobClient
 from tally.rpc.channel import open_channel
-from tally.rpc.logs import configure_logging
 
 
 async def run(settings: HostSettings) -> None:
@@ -26,7 +26,7 @@ async def run(settings: HostSettings) -> None:
 
 def main() -> None:
     settings = HostSettings.read()
-    configure_logging("host", settings.log_level)
+    configure_logging("host", settings.log_level, settings.log_format)
     in_use = "another host uses this data_dir; choose another one"
     with hold_or_exit(settings.data_dir, in_use):
         asyncio.run(run(settings))

@@ -11,6 +11,7 @@ from learner_service.host.settings import HostSettings
 from learner_service.host.share import Shares
 from learner_service.queue.hosts import StartRanks
 from learner_service.queue.worker_process import WorkerExit, WorkerProcess
+from tally.logs.fields import add_log_fields
 from tally.rpc.errors import TallyError
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class HostAgent:
     async def _run_share(self, order: StartRanks, loan: HostLoan) -> None:
         try:
             task = await self._shares.prepare(order)
-            _log.info("job %s: %s", task.job_id, task.launch)
+            add_log_fields(job_id=task.job_id, attempt=task.attempt)
+            _log.info("a share of a job begins: %s", task.launch)
             self._process = WorkerProcess(task, task.settings.worker_stop_seconds)
             exited = await self._process.run(_ignore)
         except (TallyError, OSError, ValidationError) as error:

@@ -46,6 +46,8 @@ class Shares:
             "data_dir": str(self._root),
             "feature_folder": None,
             "report_to": [],
+            "log_level": own.log_level,
+            "log_format": own.log_format,
             "services_secret": own.services_secret,
             "services_secret_path": own.services_secret_path,
         }

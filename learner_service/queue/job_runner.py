@@ -22,6 +22,7 @@ from learner_service.queue.placement import Placement
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
 from tally.host.full_disk import is_full_disk
+from tally.logs.fields import log_fields
 from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 
@@ -61,16 +62,21 @@ class JobRunner:
         """Neither a bad job nor a fault of the service, such as a full disk, ends the queue."""
         self._job_id, self._has_ended = job.job_id, False
         try:
+            with log_fields(job_id=job.job_id):
+                await self._run_until_fault(job)
+        finally:
+            self.folder(job.job_id).sweep()
+            self._job_id = None
+
+    async def _run_until_fault(self, job: Job) -> None:
+        try:
             await self._run_workers(job)
         except _REFUSALS as error:
             await self._fail(job, str(error))
         except Exception as error:
-            _log.exception("job %s: trying again in %d s", job.job_id, _PAUSE_SECONDS)
+            _log.exception("trying again in %d s", _PAUSE_SECONDS)
             await self._after_fault(job, error)
             await asyncio.sleep(_PAUSE_SECONDS)
-        finally:
-            self.folder(job.job_id).sweep()
-            self._job_id = None
 
     def note_end(self, job_id: str) -> None:
         """The job's end is written down."""
@@ -140,7 +146,8 @@ class JobRunner:
             worker = JobProcesses(task, self._settings.worker_stop_seconds, hosts, state_digest)
             self._running = worker
             try:
-                return await worker.run(lambda event: self._take(task, event))
+                with log_fields(attempt=attempt):
+                    return await worker.run(lambda event: self._take(task, event))
             finally:
                 self._running = None
 
@@ -183,7 +190,7 @@ class JobRunner:
         return digest
 
     async def _after_loss(self, job: Job, exited: WorkerExit, lost: int) -> None:
-        _log.warning("job %s lost a worker: %s", job.job_id, exited.reason)
+        _log.warning("the job lost a worker: %s", exited.reason)
         final = exited.failure is not None and not exited.failure.retryable
         if final or lost >= self._settings.max_attempts:
             await self._fail(job, exited.reason)
@@ -206,7 +213,7 @@ class JobRunner:
         try:
             await self._log_event(job.job_id, failed)
         except ResourceExhausted:
-            _log.warning("job %s: no room to write down that it failed", job.job_id)
+            _log.warning("no room to write down that the job failed")
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _prepare(self, job: Job) -> JobFolder:

@@ -21,7 +21,8 @@ from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.process_end import MemoryWatch, describe_end
 from learner_service.worker.failures import LOST_OTHERS
 from learner_service.worker.rank_failure import read_failure
-from tally.rpc.logs import configure_logging
+from tally.logs.fields import add_process_fields
+from tally.logs.setup import configure_logging
 
 _log = logging.getLogger(__name__)
 _DID_NOT_MEET = (
@@ -33,8 +34,9 @@ PROGRAM = "learner_service.worker.start"
 
 def main(task_file: Path, events: str) -> None:
     """`events` is the descriptor of the service's pipe."""
-    configure_logging("launch")
     task = WorkerTask.read(task_file)
+    add_process_fields(job_id=task.job_id, attempt=task.attempt)
+    configure_logging("launch", task.settings.log_level, task.settings.log_format)
     config = _config(task)
     _prepare_environment(task, config.nproc_per_node)
     # torchrun's agent hands no descriptor on to the ranks; they open the service's pipe by name.

@@ -29,8 +29,9 @@ from learner_service.worker.job_parts import JobParts
 from learner_service.worker.own_gpu import see_own_gpu
 from learner_service.worker.rank_failure import write_failure
 from learner_service.worker.training_job import TrainingJob
+from tally.logs.fields import add_process_fields
+from tally.logs.setup import configure_logging
 from tally.rpc.errors import FailedPrecondition
-from tally.rpc.logs import configure_logging
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +127,10 @@ def main(task_file: Path, events_place: str) -> None:
     """`events_place` is a descriptor or a file."""
     rank = int(os.environ.get("RANK", "0"))
     task = WorkerTask.read(task_file)
-    configure_logging(f"rank {rank}" if task.launch.processes > 1 else "worker")
+    add_process_fields(job_id=task.job_id, attempt=task.attempt)
+    if task.launch.processes > 1:
+        add_process_fields(rank=rank)
+    configure_logging("worker", task.settings.log_level, task.settings.log_format)
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

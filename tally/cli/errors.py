@@ -3,16 +3,18 @@
 CliError
 ├── GatewayUnreachable   nothing answers, or the connection broke
 ├── RequestRefused       the gateway answered with an error; `.status` is HTTP's
-├── JobNotCompleted      the job failed or was cancelled
+├── JobNotCompleted      the job failed or was cancelled; `.log_tail` is its log's end
 ├── StackFailed          a service could not start or kept ending; `.log_tail` is its log's end
 └── Interrupted          Ctrl-C or SIGTERM
 """
 
 
 class CliError(Exception):
-    """Ends a command with exit code 1 and this message."""
+    """Ends a command with exit code 1 and this message, and the end of whose log tells more."""
 
     exit_code = 1
+    log_tail = ""
+    log_owner = ""
 
 
 class GatewayUnreachable(CliError):
@@ -26,7 +28,11 @@ class RequestRefused(CliError):
 
 
 class JobNotCompleted(CliError):
-    pass
+    log_owner = "job"
+
+    def __init__(self, message: str, *, log_tail: str = "") -> None:
+        super().__init__(message)
+        self.log_tail = log_tail
 
 
 class StackFailed(CliError):
@@ -34,6 +40,7 @@ class StackFailed(CliError):
         super().__init__(message)
         self.service = service
         self.log_tail = log_tail
+        self.log_owner = f"{service} service"
 
 
 class Interrupted(CliError):

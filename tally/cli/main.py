@@ -11,7 +11,7 @@ from tally.cli.commands.context import Connection
 from tally.cli.commands.demo import demo
 from tally.cli.commands.predict import predict
 from tally.cli.commands.preflight import preflight
-from tally.cli.errors import CliError, StackFailed
+from tally.cli.errors import CliError
 from tally.cli.show.output import say_error
 from tally.cli.stack.running_stack import up
 
@@ -23,8 +23,8 @@ class ErrorShowingGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except CliError as error:
-            if isinstance(error, StackFailed) and error.log_tail:
-                say_error(f"--- the end of the {error.service} service's log")
+            if error.log_tail:
+                say_error(f"--- the end of the {error.log_owner}'s log")
                 say_error(error.log_tail)
                 say_error("---")
             say_error(f"Error: {error}")
@@ -62,6 +62,7 @@ _COMMANDS = {
         jobs.watch,
         jobs.jobs,
         jobs.job,
+        jobs.logs,
         jobs.cancel,
         steps.metrics,
         steps.samples,

@@ -1,10 +1,11 @@
-"""What a channel adds to each of its calls: a deadline, the secret."""
+"""What a channel adds to each of its calls: a deadline, the secret, the job that it is for."""
 
 from collections.abc import Callable
 from typing import Any
 
 import grpc
 
+from tally.rpc.job_of_call import Metadata, job_metadata
 from tally.rpc.secret import secret_metadata
 
 Change = Callable[[grpc.aio.ClientCallDetails], grpc.aio.ClientCallDetails]
@@ -50,9 +51,19 @@ def give_deadline(timeout_seconds: float) -> list[grpc.aio.ClientInterceptor]:
 
 def show_secret(secret: str) -> list[grpc.aio.ClientInterceptor]:
     """Shows the secret with every call."""
-    shown = secret_metadata(secret)
+    shown = [secret_metadata(secret)]
+    return _add_metadata(lambda: shown)
 
+
+def tell_job() -> list[grpc.aio.ClientInterceptor]:
+    """Says with every call which job it is for."""
+    return _add_metadata(job_metadata)
+
+
+def _add_metadata(told: Callable[[], Metadata]) -> list[grpc.aio.ClientInterceptor]:
     def change(details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
-        return details._replace(metadata=grpc.aio.Metadata(*(details.metadata or ()), shown))
+        if not (added := told()):
+            return details
+        return details._replace(metadata=grpc.aio.Metadata(*(details.metadata or ()), *added))
 
     return [kind(change) for kind in (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import grpc
 
-from tally.rpc.call_details import give_deadline, show_secret
+from tally.rpc.call_details import give_deadline, show_secret, tell_job
 from tally.rpc.settings import ClientSettings
 from tally.rpc.tls import channel_credentials
 
@@ -42,7 +42,7 @@ def open_channel(
         ("grpc.max_reconnect_backoff_ms", 5_000),
         ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ]
-    interceptors = give_deadline(settings.timeout_seconds)
+    interceptors = give_deadline(settings.timeout_seconds) + tell_job()
     if secret is not None:
         interceptors += show_secret(secret)
     if settings.tls.enabled:

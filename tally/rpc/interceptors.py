@@ -1,4 +1,4 @@
-"""On every server: bytes to messages, and domain errors to statuses."""
+"""On every server: bytes to messages, domain errors to statuses, and the job in the log."""
 
 import asyncio
 import inspect
@@ -11,7 +11,9 @@ from typing import Any, NoReturn, Self
 import grpc
 from google.protobuf.message import DecodeError
 
+from tally.logs.fields import add_log_fields
 from tally.rpc.errors import CODE_KEY, InvalidArgument, TallyError, code_of, status_of
+from tally.rpc.job_of_call import job_of_call
 from tally.text.sinks import to_status
 
 _log = logging.getLogger(__name__)
@@ -50,15 +52,21 @@ def _guard(
 ) -> Callable[..., Any]:
     """The same behaviour, its errors turned into statuses; a generator stays a generator."""
 
+    def begin(request: Any, context: grpc.aio.ServicerContext) -> Any:
+        message = read(request, parse)
+        if job_id := job_of_call(message, context):
+            add_log_fields(job_id=job_id)  # a call has a task of its own
+        return message
+
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
         async with _errors_as_statuses(context, method):
-            return await behaviour(read(request, parse), context)
+            return await behaviour(begin(request, context), context)
 
     async def stream(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         async with (
             _errors_as_statuses(context, method),
             # What it holds is let go of at once when the caller is gone.
-            aclosing(behaviour(read(request, parse), context)) as responses,
+            aclosing(behaviour(begin(request, context), context)) as responses,
         ):
             async for response in responses:
                 yield response

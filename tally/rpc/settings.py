@@ -4,12 +4,13 @@ import sys
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-LogLevel = Literal["debug", "info", "warning", "error"]
+from tally.logs.setup import LogFormat, LogLevel
+
 _SECRET = "services_secret"
 _FEWEST_SECRET_CHARACTERS = 32
 
@@ -118,6 +119,9 @@ class ServiceSettings(BaseSettings):
     )
 
     log_level: LogLevel = Field("info", description="Least severe messages that are logged.")
+    log_format: LogFormat = Field(
+        "text", description="`text` for people, or `json`: an object a line, for programs."
+    )
     services_secret: SecretStr | None = Field(
         None,
         # A worker gets it in its environment, never in a file.

@@ -41,6 +41,8 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 def to_log(text: str) -> str:
     """A log's line: nothing in it begins another one."""
+    if text.isprintable():
+        return text
     return "".join(mark if mark.isprintable() else _escape(mark) for mark in text)
 
 

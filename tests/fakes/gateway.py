@@ -49,6 +49,7 @@ class FakeGateway:
     refusal: tuple[int, dict[str, Any]] | None = None
     token: str | None = None
     job: dict[str, Any] = field(default_factory=lambda: _job("completed"))
+    log: str = ""
     url: str = ""
     status_after_cancel: str = "cancelled"
     comparison_status: str = "completed"
@@ -151,6 +152,10 @@ def _app(fake: FakeGateway) -> FastAPI:
     @app.get("/jobs/{job_id}/settings")
     def settings(job_id: str) -> dict[str, Any]:
         return {"job_name": "apples", "data_file_id": "file-1", "lora_config": {"r": 8}}
+
+    @app.get("/jobs/{job_id}/log")
+    def log(job_id: str, lines: int) -> Response:
+        return Response("".join(fake.log.splitlines(keepends=True)[-lines:]))
 
     @app.get("/jobs/{job_id}/samples")
     def samples(job_id: str, steps: int) -> dict[str, Any]:

@@ -88,6 +88,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self.jobs: dict[str, pb.Job] = {}
         self.logs: dict[str, list[pb.JobEvent]] = {}
         self.blobs: dict[str, bytes] = {}
+        self.printed = ""
         self.loss: Callable[[int], float] = lambda step: 1.0 / step
         self.result_padding = b""
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -176,6 +177,12 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
     async def GetJob(self, request, context):
         self._called("GetJob")
         return pb.GetJobResponse(job=self._job(request.job_id))
+
+    async def GetJobLog(self, request, context):
+        self._called("GetJobLog")
+        self._job(request.job_id)
+        lines = self.printed.splitlines(keepends=True)
+        return pb.GetJobLogResponse(text="".join(lines[-request.max_lines :]))
 
     async def CancelJob(self, request, context):
         self._called("CancelJob")

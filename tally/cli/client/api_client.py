@@ -106,6 +106,11 @@ class ApiClient:
         """The body of /train that started the job, every default filled in."""
         return self._call("GET", f"/jobs/{path_part(job_id)}/settings")
 
+    def log(self, job_id: str, lines: int) -> str:
+        """The last lines of what the job's workers printed."""
+        path = f"/jobs/{path_part(job_id)}/log"
+        return self._get_content(path, params={"lines": lines}).decode()
+
     def cancel(self, job_id: str) -> Json:
         return self._call("DELETE", f"/jobs/{path_part(job_id)}")
 

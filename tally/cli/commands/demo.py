@@ -135,6 +135,8 @@ def _result(training: BackgroundTask[Json], stack: Supervisor) -> Json:
     try:
         return training.result()
     except (JobNotCompleted, RequestRefused) as error:
+        if error.log_tail:
+            raise
         at_fault = "learner" if isinstance(error, JobNotCompleted) else "gateway"
         tail = next(p.log_tail() for p in stack.processes if p.service.name == at_fault)
         raise StackFailed(str(error), service=at_fault, log_tail=tail) from error

@@ -1,4 +1,4 @@
-"""`tally watch`, `jobs`, `job`, `cancel`, `download`."""
+"""`tally watch`, `jobs`, `job`, `logs`, `cancel`, `download`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from tally.cli.commands.context import AsJson, JobId, open_client
 from tally.cli.files import make_folder
 from tally.cli.show.bars import download_with_bar
 from tally.cli.show.comparison_tables import print_comparison
-from tally.cli.show.output import print_json, print_table, say
+from tally.cli.show.output import print_json, print_table, say, say_error
 from tally.cli.show.watch import evaluation_of, watch_and_report, watch_as_json
 
 
@@ -51,6 +51,23 @@ def job(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     print_table(["field", "value"], [[name, value] for name, value in shown.items()])
     if evaluation is not None:
         print_comparison(evaluation)
+
+
+def logs(
+    context: typer.Context,
+    job_id: JobId,
+    lines: Annotated[
+        int,
+        typer.Option("--lines", "-n", min=1, max=10_000, help="The last ones, at most so many."),
+    ] = 200,
+) -> None:
+    """Print the end of a job's own log: what its workers said."""
+    with open_client(context) as client:
+        printed = client.log(job_id, lines)
+    if printed:
+        say(printed.removesuffix("\n"))
+    else:
+        say_error(f"{job_id} has no log yet: no worker of it has begun.")
 
 
 def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from tally.cli.client.api_client import ApiClient, Json
 from tally.cli.client.events import Event, follow
 from tally.cli.client.job_state import JobState
-from tally.cli.errors import Interrupted, JobNotCompleted, RequestRefused
+from tally.cli.errors import CliError, Interrupted, JobNotCompleted, RequestRefused
 from tally.cli.show.comparison_tables import print_comparison
 from tally.cli.show.output import error_console, print_json, say
 from tally.cli.show.progress import JobDisplay, job_display
+
+_LINES_OF_FAILED = 20
 
 
 def watch_job(
@@ -38,7 +40,7 @@ def watch_job(
             stop_if_asked()
             state.apply(event)
             _show(shown, state, event)
-    raise_unless_completed(job_id, state, noun)
+    raise_unless_completed(client, job_id, state, noun)
     return state
 
 
@@ -48,7 +50,7 @@ def watch_as_json(client: ApiClient, job_id: str) -> None:
     for event in follow(client, job_id):
         state.apply(event)
         print_json({**event.data, "event": event.kind, "seq": event.seq})
-    raise_unless_completed(job_id, state)
+    raise_unless_completed(client, job_id, state)
 
 
 def watch_and_report(client: ApiClient, job_id: str) -> None:
@@ -80,11 +82,22 @@ def evaluation_of(client: ApiClient, job: Json) -> Json | None:
         raise
 
 
-def raise_unless_completed(job_id: str, state: JobState, noun: str = "Job") -> None:
+def raise_unless_completed(
+    client: ApiClient, job_id: str, state: JobState, noun: str = "Job"
+) -> None:
     if state.status == "completed":
         return
     why = f": {state.error_message}" if state.error_message else "."
-    raise JobNotCompleted(f"{noun} {job_id} ended as {state.status}{why}")
+    log_tail = _log_tail(client, job_id) if state.status == "failed" else ""
+    raise JobNotCompleted(f"{noun} {job_id} ended as {state.status}{why}", log_tail=log_tail)
+
+
+def _log_tail(client: ApiClient, job_id: str) -> str:
+    """What its workers said last; empty where nobody can tell."""
+    try:
+        return client.log(job_id, _LINES_OF_FAILED).removesuffix("\n")
+    except CliError:
+        return ""
 
 
 def _show(display: JobDisplay, state: JobState, event: Event) -> None:

@@ -60,6 +60,11 @@ class LearnerServiceStub:
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobRequest.SerializeToString,
                 response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobResponse.FromString,
                 _registered_method=True)
+        self.GetJobLog = channel.unary_unary(
+                '/tally.learner.v1.LearnerService/GetJobLog',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogResponse.FromString,
+                _registered_method=True)
         self.Answer = channel.unary_unary(
                 '/tally.learner.v1.LearnerService/Answer',
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.SerializeToString,
@@ -119,6 +124,14 @@ class LearnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetJobLog(self, request, context):
+        """The end of what the job's workers printed on this learner's own host; empty while there is
+        nothing. INVALID_ARGUMENT: max_lines out of range. NOT_FOUND: no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Answer(self, request, context):
         """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
         INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
@@ -164,6 +177,11 @@ def add_LearnerServiceServicer_to_server(servicer, server):
                     servicer.WatchJob,
                     request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobRequest.FromString,
                     response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobResponse.SerializeToString,
+            ),
+            'GetJobLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJobLog,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogResponse.SerializeToString,
             ),
             'Answer': grpc.unary_unary_rpc_method_handler(
                     servicer.Answer,
@@ -312,6 +330,33 @@ class LearnerService:
             '/tally.learner.v1.LearnerService/WatchJob',
             tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobRequest.SerializeToString,
             tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJobLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/GetJobLog',
+            tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

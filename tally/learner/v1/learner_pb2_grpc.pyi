@@ -54,6 +54,10 @@ class LearnerServiceStub:
     """The job's events after after_seq, in order, without a gap: those that are logged, then those
     to come. Ends after the event that ends the job. NOT_FOUND: no such job.
     """
+    GetJobLog: _grpc.UnaryUnaryMultiCallable[_learner_pb2.GetJobLogRequest, _learner_pb2.GetJobLogResponse]
+    """The end of what the job's workers printed on this learner's own host; empty while there is
+    nothing. INVALID_ARGUMENT: max_lines out of range. NOT_FOUND: no such job.
+    """
     Answer: _grpc.UnaryUnaryMultiCallable[_learner_pb2.AnswerRequest, _learner_pb2.AnswerResponse]
     """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
     INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
@@ -90,6 +94,10 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     WatchJob: _aio.UnaryStreamMultiCallable[_learner_pb2.WatchJobRequest, _learner_pb2.WatchJobResponse]  # type: ignore[assignment]
     """The job's events after after_seq, in order, without a gap: those that are logged, then those
     to come. Ends after the event that ends the job. NOT_FOUND: no such job.
+    """
+    GetJobLog: _aio.UnaryUnaryMultiCallable[_learner_pb2.GetJobLogRequest, _learner_pb2.GetJobLogResponse]  # type: ignore[assignment]
+    """The end of what the job's workers printed on this learner's own host; empty while there is
+    nothing. INVALID_ARGUMENT: max_lines out of range. NOT_FOUND: no such job.
     """
     Answer: _aio.UnaryUnaryMultiCallable[_learner_pb2.AnswerRequest, _learner_pb2.AnswerResponse]  # type: ignore[assignment]
     """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
@@ -154,6 +162,16 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_learner_pb2.WatchJobResponse], _abc.AsyncIterator[_learner_pb2.WatchJobResponse]]:
         """The job's events after after_seq, in order, without a gap: those that are logged, then those
         to come. Ends after the event that ends the job. NOT_FOUND: no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetJobLog(
+        self,
+        request: _learner_pb2.GetJobLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learner_pb2.GetJobLogResponse, _abc.Awaitable[_learner_pb2.GetJobLogResponse]]:
+        """The end of what the job's workers printed on this learner's own host; empty while there is
+        nothing. INVALID_ARGUMENT: max_lines out of range. NOT_FOUND: no such job.
         """
 
     @_abc_1.abstractmethod

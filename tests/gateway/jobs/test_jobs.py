@@ -181,3 +181,34 @@ async def test_an_odd_job_id_is_not_found(gateway, job_id):
         assert response.status_code in (404, 422)
         assert set(response.json()) == {"detail", "code", "errors"}
     assert (await gateway.client.delete(f"/jobs/{job_id}")).status_code in (404, 405, 422)
+
+
+async def test_the_end_of_a_jobs_log_is_text(gateway, learner):
+    job_id = await gateway.start_job()
+    learner.printed = "one\ntwo\n蘋果 <b>\n"
+    answer = await gateway.client.get(f"/jobs/{job_id}/log", params={"lines": 2})
+    assert (answer.status_code, answer.text) == (200, "two\n蘋果 <b>\n")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+async def test_a_job_that_the_learner_does_not_know_has_an_empty_log(gateway, learner):
+    job_id = await gateway.start_job()
+    await gateway.until(job_id, "completed")
+    learner.lose_everything()
+    answer = await gateway.client.get(f"/jobs/{job_id}/log")
+    assert (answer.status_code, answer.text) == (200, "")
+
+
+@pytest.mark.parametrize("lines", ["0", "10001", "x"])
+async def test_a_number_of_lines_out_of_range_is_refused(gateway, lines):
+    job_id = await gateway.start_job()
+    answer = await gateway.client.get(f"/jobs/{job_id}/log", params={"lines": lines})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["where"] == "lines"
+
+
+async def test_a_log_of_a_learner_that_is_away_is_a_503(gateway, learner):
+    job_id = await gateway.start_job()
+    await gateway.until(job_id, "completed")
+    await learner.stop()
+    assert (await gateway.client.get(f"/jobs/{job_id}/log")).status_code == 503

@@ -97,6 +97,7 @@ def test_an_unknown_job_is_not_found(channel: grpc.Channel):
     stub = learner_pb2_grpc.LearnerServiceStub(channel)
     for call in (
         lambda: stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=PATIENCE_SECONDS),
+        lambda: stub.GetJobLog(pb.GetJobLogRequest(job_id="x"), timeout=PATIENCE_SECONDS),
         lambda: stub.CancelJob(pb.CancelJobRequest(job_id="x"), timeout=PATIENCE_SECONDS),
         lambda: next(stub.WatchJob(pb.WatchJobRequest(job_id="x"), timeout=PATIENCE_SECONDS)),
     ):

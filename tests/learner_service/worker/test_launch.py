@@ -76,7 +76,7 @@ def test_all_stop_at_the_same_step_when_asked(launched: Launched):
     assert said == [f"step {n} of 2" for n in range(1, len(said) + 1)]
     stopped = {(launched.folder / f"stopped-{rank}").read_text() for rank in (0, 1)}
     assert stopped == {str(len(said))}
-    assert "INFO rank 1 " in launched.log()
+    assert " INFO worker job_id=one attempt=1 rank=1 " in launched.log()
     assert all(map(has_ended, pids))
 
 

@@ -64,6 +64,34 @@ def test_watch_of_a_failed_job_ends_with_1(tally: Tally, gateway: FakeGateway) -
     assert ended.stderr == "Error: Job job-1 ended as failed: out of memory\n"
 
 
+def test_watch_of_a_failed_job_shows_the_end_of_its_log(tally: Tally, gateway: FakeGateway) -> None:
+    gateway.events = [("ended", {"status": "failed", "error_message": "out of memory"})]
+    gateway.log = "".join(f"line {number}\n" for number in range(1, 31))
+    ended = tally("watch", "job-1")
+    assert ended.exit_code == 1
+    shown = [f"line {number}" for number in range(11, 31)]
+    error = "Error: Job job-1 ended as failed: out of memory"
+    assert ended.stderr.splitlines() == ["--- the end of the job's log", *shown, "---", error]
+
+
+def test_watch_of_a_cancelled_job_shows_no_log(tally: Tally, gateway: FakeGateway) -> None:
+    gateway.events = [("ended", {"status": "cancelled", "error_message": ""})]
+    gateway.log = "line 1\n"
+    assert tally("watch", "job-1").stderr == "Error: Job job-1 ended as cancelled.\n"
+
+
+def test_logs_prints_the_last_lines(tally: Tally, gateway: FakeGateway) -> None:
+    gateway.log = "one\ntwo\nthree \x1b[2J\n"
+    ended = tally("logs", "job-1", "--lines", "2")
+    assert (ended.exit_code, ended.stdout) == (0, "two\nthree \N{REPLACEMENT CHARACTER}[2J\n")
+
+
+def test_logs_of_a_job_without_a_worker_says_so(tally: Tally) -> None:
+    ended = tally("logs", "job-1")
+    assert (ended.exit_code, ended.stdout) == (0, "")
+    assert "no worker of it has begun" in ended.stderr
+
+
 def test_watch_as_json_prints_a_line_for_each_event(tally: Tally, gateway: FakeGateway) -> None:
     lines = [json.loads(line) for line in tally("watch", "job-1", "--json").stdout.splitlines()]
     assert [line["seq"] for line in lines] == list(range(1, len(gateway.events) + 1))

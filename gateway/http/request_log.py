@@ -1,0 +1,86 @@
+"""A line of the log for each request, as the outermost ASGI middleware."""
+
+import logging
+import re
+import time
+import uuid
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.access.callers import ANYONE, Caller
+from tally.logs.fields import add_log_fields
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_USABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_MOST_PATH_CHARACTERS = 200
+# Probes ask every few seconds.
+_QUIET_PATHS = frozenset({"/healthz"})
+_log = logging.getLogger(__name__)
+
+
+class RequestLog:
+    """Says of each request once it has been answered who asked for what, and answers the id that
+    all its lines have.
+
+    Neither its query nor a header is logged, since they may hold a token.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(_request_id(scope), send)
+        add_log_fields(request_id=answer.request_id)
+        try:
+            await self._app(scope, receive, answer.send)
+        finally:
+            answer.log(scope)
+
+
+class _Answer:
+    """What is sent for one request."""
+
+    def __init__(self, request_id: str, send: Send) -> None:
+        self.request_id = request_id
+        self._send = send
+        self._started_at = time.monotonic()
+        self._status = 0
+        self._size_bytes = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            MutableHeaders(scope=message)[REQUEST_ID_HEADER] = self.request_id
+        self._size_bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def log(self, scope: Scope) -> None:
+        """A status of 0: the client left before there was an answer."""
+        path = scope["path"]
+        caller: Caller = scope["state"].get("caller", ANYONE)
+        figures = {
+            "method": scope["method"],
+            "path": path[:_MOST_PATH_CHARACTERS],
+            "status": self._status,
+            "milliseconds": round(1000 * (time.monotonic() - self._started_at), 1),
+            "size_bytes": self._size_bytes,
+            "token": caller.token,
+            "owner": caller.owner,
+        }
+        message = "%(method)s %(path)s %(status)d, %(milliseconds).1f ms, %(size_bytes)d bytes"
+        if caller.token:
+            message += ", token %(token)s of %(owner)s"
+        quiet = path in _QUIET_PATHS and self._status == 200
+        _log.log(logging.DEBUG if quiet else logging.INFO, message, figures, extra=figures)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's, or that of a proxy, where it is one; else a new one."""
+    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    if len(given) == 1 and _USABLE_ID.fullmatch(given[0]):
+        return str(given[0], "ascii")
+    return uuid.uuid4().hex[:16]

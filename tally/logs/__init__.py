@@ -1,0 +1,1 @@
+"""What an operator follows: a line for each thing that happened, and whom it concerns."""
