@@ -1,4 +1,4 @@
-// Requests to the gateway: the token, the reader's language, lost connections, errors in its own words.
+// Requests to the gateway: token, language, lost connections, errors.
 
 const TOKEN = 'tally.token';
 const root = new URL('..', import.meta.url);
@@ -8,10 +8,9 @@ export const url = (path) => new URL(path, root).href;
 export const shell = {};
 export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 export const token = () => sessionStorage.getItem(TOKEN);
-// The language that was chosen here may be another than the browser's.
-const own = () => ({ 'Accept-Language': document.documentElement.lang, ...(token() && { Authorization: `Bearer ${token()}` }) });
+const headers = (more) => ({ ...more, 'Accept-Language': document.documentElement.lang, ...(token() && { Authorization: `Bearer ${token()}` }) });
 
-/** An answer that refuses: `message` is one sentence, `errors` are [{where, code, message}]. */
+/** An answer that refuses: `message` is one sentence, `errors` are [{where, message}]. */
 const refusal = (status, body) => Object.assign(new Error(body?.detail ?? `HTTP ${status}`), { status, errors: body?.errors });
 
 let asking;
@@ -43,7 +42,7 @@ export async function send(path, options = {}) {
 	for (;;) {
 		const used = token();
 		try {
-			const response = await fetch(url(path), { ...options, headers: { ...options.headers, ...own() } });
+			const response = await fetch(url(path), { ...options, headers: headers(options.headers) });
 			if (response.ok) return response;
 			if (response.status !== 401) throw refusal(response.status, await response.json().catch(() => null));
 			await renewToken(used);
@@ -65,10 +64,8 @@ export const find = (path) =>
 		throw error;
 	});
 
-export async function post(path, body, headers) {
-	const json = { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } };
-	return (await send(path, { method: 'POST', ...json })).json();
-}
+export const post = async (path, body, more) =>
+	(await send(path, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...more } })).json();
 
 /** Sends fields as a form; `progress` hears the share sent, in [0, 1]. */
 export function upload(path, fields, progress) {
@@ -79,7 +76,7 @@ export function upload(path, fields, progress) {
 		for (const [name, value] of Object.entries(fields)) form.append(name, value);
 		const request = new XMLHttpRequest();
 		request.open('POST', url(path));
-		for (const [name, value] of Object.entries(own())) request.setRequestHeader(name, value);
+		for (const one of Object.entries(headers())) request.setRequestHeader(...one);
 		request.responseType = 'json';
 		request.upload.onprogress = (event) => progress?.(event.loaded / event.total);
 		request.onload = () => {

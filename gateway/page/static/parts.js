@@ -45,13 +45,10 @@ export function dropZone(key, accept, take) {
 	return zone;
 }
 
-/** A row is counted in the reader's language; fields and files have their names. */
-const place = (where) => where.replace(/^row (\d+)$/, (_, row) => t('row', { row }));
-
 export function problems({ message, errors = [] }) {
-	const many = errors.length > 1;
-	return h('div.callout.bad', { role: 'alert' }, h('p', many ? t('problems', { n: errors.length }) : message),
-		many && h('ul', errors.map((fault) => h('li', h('b', place(fault.where)), ' ', fault.message))));
+	const n = errors.length;
+	return h('div.callout.bad', { role: 'alert' }, h('p', n > 1 ? t('problems', { n }) : message),
+		n > 1 && h('ul', errors.map((fault) => h('li', h('b', fault.where.replace(/^row (.+)/, (_, row) => t('row', { row }))), ' ', fault.message))));
 }
 
 export const field = (label, ...more) => h('label.field', h('span.label', label), ...more);
