@@ -66,7 +66,7 @@ class JobStore:
         self._fail_unreadable()
 
     async def run(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """What `call` returns, given up in time; then what was asked may still be done."""
+        """What `call` returns, given up in time, as `Database.run` says."""
         with store_errors():
             return await self._database.run(call, *arguments)
 

@@ -19,4 +19,8 @@ class DatabaseInUse(Exception):
 
 
 class DatabaseTimeout(sqlalchemy.exc.TimeoutError):
-    """It did not answer in time; what was asked may still be done."""
+    """It did not answer in time; what was asked is not done, unless it was just being committed."""
+
+
+class AnswerTimeout(Exception):
+    """The server has not answered in time; the connection to it is closed."""

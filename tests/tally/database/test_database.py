@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from alembic.script import ScriptDirectory
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from gateway.migrations import versions
+from tally.database.call import Call
 from tally.database.database import Database
 from tally.database.errors import DatabaseTimeout, NewerDatabase
 from tally.database.settings import DatabaseSettings
+from tally.database.version import newest_version
 from tests.waiting import eventually
 
 
@@ -73,6 +76,77 @@ async def test_calls_beyond_the_threads_are_given_up_and_never_done(sqlite: Data
     await eventually(lambda: len(done) == 24)
     assert await sqlite.run(ask, sqlite, "SELECT 7") == 7
     assert len(done) == 24
+
+
+INSERT = text(
+    "INSERT INTO access_tokens (name, owner, role, digest, created_at) "
+    "VALUES ('one', '', 'reader', '', '2025-01-20 10:30:00')"
+)
+COUNT = "SELECT count(*) FROM access_tokens"
+
+
+@pytest.mark.parametrize("way", ["writing", "transaction"])
+@pytest.mark.parametrize("database", ["sqlite", "on_postgres"])
+async def test_a_write_that_was_given_up_has_no_effect(database: str, way: str, request):
+    written: Database = request.getfixturevalue(database)
+    written.migrate()
+    release, ended = threading.Event(), threading.Event()
+
+    def write() -> None:
+        try:
+            with getattr(written, way)() as target:
+                target.execute(INSERT)
+                release.wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(DatabaseTimeout):
+        await written.run(write)
+    release.set()
+    await asyncio.to_thread(ended.wait)
+    assert await written.run(ask, written, COUNT) == 0
+    await written.run(write)
+    assert await written.run(ask, written, COUNT) == 1
+
+
+@pytest.mark.parametrize("database", ["sqlite", "on_postgres"])
+async def test_a_commit_that_has_begun_is_waited_for(database: str, request, monkeypatch):
+    written: Database = request.getfixturevalue(database)
+    written.migrate()
+    release = threading.Event()
+
+    class WatchedCall(Call):
+        def give_up(self) -> bool:
+            given_up = super().give_up()
+            release.set()
+            return given_up
+
+    monkeypatch.setattr("tally.database.database.Call", WatchedCall)
+    event.listen(written._engine, "commit", lambda _: release.wait())
+
+    def write() -> str:
+        with written.writing() as session:
+            session.execute(INSERT)
+        return "done"
+
+    assert await written.run(write) == "done"
+    assert ask(written, COUNT) == 1
+
+
+@pytest.mark.parametrize(
+    "versions", ["gateway.migrations.versions", "learner_service.queue.migrations.versions"]
+)
+def test_the_newest_version_is_where_the_migrations_end(tmp_path: Path, versions: str):
+    database = Database(Settings(), tmp_path / "one.db", versions)
+    with database.migrating() as config:
+        assert newest_version(versions) == ScriptDirectory.from_config(config).get_current_head()
+    database.close()
+
+
+def test_a_database_that_is_up_to_date_is_not_migrated_again(sqlite: Database, monkeypatch):
+    sqlite.migrate()
+    monkeypatch.setattr("tally.database.migrations.upgrade", None)
+    sqlite.migrate()
 
 
 @pytest.mark.parametrize("database", ["sqlite", "on_postgres"])
