@@ -20,6 +20,8 @@ from gateway.learner_client import LearnerClient
 from gateway.results.results import Results
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
+from gateway.steps.curves import Curves
+from gateway.steps.shown_steps import ShownSteps
 from gateway.storage import NamedFiles, Storage
 from gateway.uploads.checking import Checker
 from gateway.uploads.file_store import FileStore
@@ -39,6 +41,8 @@ class Services:
     pictures: Pictures
     jobs: Jobs
     results: Results
+    curves: Curves
+    shown_steps: ShownSteps
     reports: Reports
     evaluations: Evaluations
     predictions: Predictions
@@ -109,6 +113,8 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             pictures=pictures,
             jobs=jobs,
             results=results,
+            curves=Curves(store),
+            shown_steps=ShownSteps(store),
             reports=Reports(store, results),
             evaluations=evaluations,
             predictions=Predictions(settings, storage, jobs, learner, checker),

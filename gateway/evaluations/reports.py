@@ -11,30 +11,48 @@ from gateway.jobs.job_store import JobStore
 from gateway.messages.message import Message
 from gateway.results.report_models import Evaluation
 from gateway.results.results import Results
+from tally.host.bounded_cache import BoundedCache
 from tally.rpc.errors import NotFound
+
+_MOST_KEPT_DIGESTS = 1_000
+_MOST_KEPT_BYTES = 16 * 1024**2
 
 
 class Reports:
+    """Keeps what was asked for lately: a report never changes."""
+
     def __init__(self, store: JobStore, results: Results) -> None:
         self._store = store
         self._results = results
+        self._digests = BoundedCache[tuple[str, int], str](_MOST_KEPT_DIGESTS)  # by job, last event
+        self._files = BoundedCache[tuple[str, str], bytes](_MOST_KEPT_BYTES, len)
 
     async def evaluation(self, job: Job) -> Evaluation:
         """The last evaluation of the job; raises Conflict where there is none."""
-        path = await self._path(job)
-        text = await asyncio.to_thread(_entry, path, "evaluation.json")
+        text = await self.file(job, "evaluation.json")
         file_id = job.evaluation_file_id or job.data_file_id
         return Evaluation(**json.loads(text), file_id=file_id)
 
     async def file(self, job: Job, name: str) -> bytes:
         """`evaluation.csv` or `evaluation.html`; raises as `evaluation` does."""
-        return await asyncio.to_thread(_entry, await self._path(job), name)
+        digest = await self._digest(job)
+        data = self._files.get((digest, name))
+        if data is None:
+            data = await asyncio.to_thread(_entry, await self._fetch(digest), name)
+            self._files[digest, name] = data
+        return data
 
-    async def _path(self, job: Job) -> Path:
-        events = await self._store.run(self._store.events, job.job_id, 0, "evaluation", None)
-        digest = events[-1].payload.get("report_digest") if events else None
+    async def _digest(self, job: Job) -> str:
+        digest = self._digests.get((job.job_id, job.last_seq))
         if digest is None:
-            raise Conflict(Message("no_evaluation"))
+            event = await self._store.run(self._store.newest_event, job.job_id, "evaluation")
+            digest = event.payload.get("report_digest") if event else None
+            if digest is None:
+                raise Conflict(Message("no_evaluation"))
+            self._digests[job.job_id, job.last_seq] = digest
+        return digest
+
+    async def _fetch(self, digest: str) -> Path:
         try:
             return await self._results.report(digest)
         except NotFound:

@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.errors import Busy
 from gateway.events.shared_reads import SharedReads
 from gateway.events.wakeups import Wakeups
-from gateway.jobs.job_models import JobEvent
-from gateway.jobs.job_store import JobStore
+from gateway.jobs.job_models import ENDED, JobEvent
+from gateway.jobs.job_store import PAGE, JobStore
 from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.times import to_milliseconds
@@ -59,7 +59,7 @@ class EventStreams:
                 after_seq = page.last_seq
                 if page.is_last:
                     return
-                if not page.blocks and not await self._wait_for_news(waiter):
+                if not page.is_full and not await self._wait_for_news(waiter):
                     yield ":\n\n"
 
     async def _look(self, job_id: str, after_seq: int) -> "_Page":
@@ -76,10 +76,15 @@ class EventStreams:
 
     def _read(self, job_id: str, after_seq: int) -> "_Page":
         events = self._store.events(job_id, after_seq)
-        last_seq = events[-1].seq if events else after_seq
-        job = self._store.get(job_id)
-        is_last = job is None or (job.log_complete and last_seq >= job.last_seq)
-        return _Page(list(_join(map(format_event, events))), last_seq, is_last)
+        if not events:
+            job = self._store.get(job_id)
+            return _Page([], after_seq, is_last=job is None or job.log_complete)
+        return _Page(
+            list(_join(map(format_event, events))),
+            events[-1].seq,
+            is_full=len(events) == PAGE,
+            is_last=events[-1].kind == ENDED,
+        )
 
     async def _wait_for_news(self, waiter: asyncio.Event) -> bool:
         """Waits for news; False where it is time for a comment first."""
@@ -92,10 +97,12 @@ class EventStreams:
 
 @dataclass(frozen=True)
 class _Page:
-    """Text of events in blocks, up to `last_seq`; after the last page there will be no more."""
+    """Text of events in blocks, up to `last_seq`; after a full page there may be more at once, and
+    after the last one there will be none."""
 
     blocks: list[str]
     last_seq: int
+    is_full: bool = False
     is_last: bool = False
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.convert import LearnerEvent
 from gateway.errors import Conflict
 from gateway.jobs.batching import batches
-from gateway.jobs.job_models import Job
+from gateway.jobs.job_models import ENDED, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.train_models import stored_request
 from gateway.learner_client import LearnerClient
@@ -172,7 +172,7 @@ class Follower:
             after_seq = job.last_seq - job.seq_offset
             async for batch in batches(self._learner.watch(job.job_id, after_seq)):
                 await self._take(batch, job.seq_offset)
-                if batch[-1].kind == "ended":
+                if batch[-1].kind == ENDED:
                     return
         except NotFound:
             await self._resubmit()
@@ -187,7 +187,7 @@ class Follower:
         for event in batch:
             if event.kind == "evaluation" and event.payload["report_digest"]:
                 await self._bring_report(event.payload["report_digest"])
-        if batch[-1].kind == "ended":
+        if batch[-1].kind == ENDED:
             await self._append(batch[:-1], seq_offset)
             batch = [await self._with_result(batch[-1])]
         await self._append(batch, seq_offset)

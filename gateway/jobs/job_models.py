@@ -12,6 +12,8 @@ from gateway.times import Time
 
 CANCELLING = "cancelling"
 SAMPLES = "samples"
+STEP = "step"
+ENDED = "ended"
 TRAINING = "training"
 EVALUATION = "evaluation"
 

@@ -9,15 +9,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, and_, col, func, or_, select
 
 from gateway.convert import LearnerEvent, LearnerState
-from gateway.jobs.job_models import EVALUATION, SAMPLES, Job, JobEvent
+from gateway.jobs.job_models import ENDED, EVALUATION, SAMPLES, STEP, Job, JobEvent
 from gateway.times import now
 from tally.database.database import Database
 from tally.job.kept_answers import STEPS_KEPT, is_milestone
 
-_PAGE = 500
-
-
-_NEWEST_FIRST = (col(Job.created_at).desc(), col(Job.job_id))
+Payload = Mapping[str, Any]
+PAGE = 500
+_JOBS: Any = Job.__table__  # type: ignore[attr-defined]
+_EVENTS: Any = JobEvent.__table__  # type: ignore[attr-defined]
+_NEWEST_FIRST = (_JOBS.c.created_at.desc(), _JOBS.c.job_id)
 
 
 class JobStore:
@@ -41,42 +42,38 @@ class JobStore:
     def with_key(self, owner: str, key: str | None) -> Job | None:
         if key is None:
             return None
-        query = select(Job).where(Job.owner == owner, Job.idempotency_key == key)
-        with self._database.reading() as session:
-            return session.exec(query).first()
+        return self._first(_JOBS.c.owner == owner, _JOBS.c.idempotency_key == key)
 
     def get(self, job_id: str) -> Job | None:
-        with self._database.reading() as session:
-            return session.get(Job, job_id)
+        return self._first(_JOBS.c.job_id == job_id)
+
+    def _first(self, *asked: ColumnElement[bool]) -> Job | None:
+        return next(iter(self._database.select(Job, _JOBS.select().where(*asked))), None)
 
     def page(
         self, kind: str, owner: str | None, limit: int | None, offset: int
     ) -> tuple[Sequence[Job], int]:
         """Some of an owner's jobs of a kind, newest first, and how many there are; of everybody's
         where `owner` is None."""
-        asked = _of(kind, owner)
-        query = select(Job).where(asked).order_by(*_NEWEST_FIRST)
-        count = select(func.count(col(Job.job_id))).where(asked)
+        if limit is None and not offset:
+            jobs = self.newest_first(kind, owner)
+            return jobs, len(jobs)
+        query = _JOBS.select().where(_of(kind, owner)).order_by(*_NEWEST_FIRST)
+        jobs = self._database.select(Job, query.limit(limit).offset(offset))
+        return jobs, self._count(kind, owner)
+
+    def _count(self, kind: str, owner: str | None) -> int:
+        count = select(func.count(col(Job.job_id))).where(_of(kind, owner))
         with self._database.reading() as session:
-            jobs = session.exec(query.limit(limit).offset(offset)).all()
-            return jobs, session.exec(count).one()
+            return session.exec(count).one()
 
     def newest_first(
         self, kind: str, owner: str | None, parent_job_id: str | None = None
     ) -> Sequence[Job]:
-        query = select(Job).where(_of(kind, owner))
+        query = _JOBS.select().where(_of(kind, owner))
         if parent_job_id is not None:
-            query = query.where(Job.parent_job_id == parent_job_id)
-        with self._database.reading() as session:
-            return session.exec(query.order_by(*_NEWEST_FIRST)).all()
-
-    def steps(self, job_id: str) -> list[Mapping[str, Any]]:
-        """What each step measured, in order; of a step done twice, its last run."""
-        query = select(JobEvent.payload).where(JobEvent.job_id == job_id, JobEvent.kind == "step")
-        with self._database.reading() as session:
-            payloads = session.exec(query.order_by(col(JobEvent.seq))).all()
-        steps = {payload["step"]: payload for payload in payloads}
-        return [steps[step] for step in sorted(steps)]
+            query = query.where(_JOBS.c.parent_job_id == parent_job_id)
+        return self._database.select(Job, query.order_by(*_NEWEST_FIRST))
 
     def ids_to_follow(self, handed_over_by: datetime | None = None) -> Sequence[str]:
         """Jobs whose log is not complete; without those that were written down after
@@ -92,25 +89,23 @@ class JobStore:
         with self._database.reading() as session:
             return dict(session.exec(query).all())
 
-    def events(
-        self, job_id: str, after_seq: int = 0, kind: str | None = None, limit: int | None = _PAGE
-    ) -> Sequence[JobEvent]:
-        query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > after_seq)
-        if kind is not None:
-            query = query.where(JobEvent.kind == kind)
-        with self._database.reading() as session:
-            return session.exec(query.order_by(col(JobEvent.seq)).limit(limit)).all()
+    def events(self, job_id: str, after_seq: int = 0) -> Sequence[JobEvent]:
+        """The next ones after `after_seq`, at most a page of them."""
+        query = _EVENTS.select().where(_EVENTS.c.job_id == job_id, _EVENTS.c.seq > after_seq)
+        return self._database.select(JobEvent, query.order_by(_EVENTS.c.seq).limit(PAGE))
 
-    def shown_steps(self, job_id: str, limit: int) -> list[Mapping[str, Any]]:
-        """Steps whose answers are kept, the newest first, each once."""
-        query = select(JobEvent.payload).where(JobEvent.job_id == job_id, JobEvent.kind == SAMPLES)
+    def newest_event(self, job_id: str, kind: str) -> JobEvent | None:
+        query = _EVENTS.select().where(_EVENTS.c.job_id == job_id, _EVENTS.c.kind == kind)
+        newest = query.order_by(_EVENTS.c.seq.desc()).limit(1)
+        return next(iter(self._database.select(JobEvent, newest)), None)
+
+    def payloads(self, job_id: str, kind: str, after_seq: int) -> Sequence[tuple[int, Payload]]:
+        """Of every event of a kind after `after_seq`: its number and what it says."""
+        columns = select(_EVENTS.c.seq, _EVENTS.c.payload)
+        of_kind = columns.where(_EVENTS.c.job_id == job_id, _EVENTS.c.kind == kind)
+        query = of_kind.where(_EVENTS.c.seq > after_seq).order_by(_EVENTS.c.seq)
         with self._database.reading() as session:
-            payloads = session.exec(query.order_by(col(JobEvent.seq).desc())).all()
-        newest: dict[int, Mapping[str, Any]] = {}
-        for payload in payloads:
-            if payload["groups"] and len(newest) < limit:
-                newest.setdefault(payload["step"], payload)
-        return list(newest.values())
+            return [(seq, payload) for seq, payload in session.connection().execute(query)]
 
     def forget(self, job_id: str) -> None:
         """Removes a job that nobody was told of."""
@@ -167,7 +162,7 @@ class JobStore:
                 return
             status = job.status if job.ended else status
             payload = {"status": status, "error_message": error_message, "result_digest": None}
-            _append(session, job, LearnerEvent(job.last_seq + 1, now(), "ended", payload))
+            _append(session, job, LearnerEvent(job.last_seq + 1, now(), ENDED, payload))
 
     def append(self, job_id: str, events: Sequence[LearnerEvent]) -> int:
         """Stores events with what they change; returns the job's last number.
@@ -187,8 +182,8 @@ class JobStore:
 
 
 def _of(kind: str, owner: str | None) -> ColumnElement[bool]:
-    of_kind = col(Job.kind) == kind
-    return of_kind if owner is None else and_(of_kind, col(Job.owner) == owner)
+    of_kind = _JOBS.c.kind == kind
+    return of_kind if owner is None else and_(of_kind, _JOBS.c.owner == owner)
 
 
 def _get_for_update(session: Session, job_id: str) -> Job | None:
@@ -219,14 +214,14 @@ def _apply_event(job: Job, kind: str, payload: dict[str, Any]) -> None:
         job.total_steps = payload["total_steps"] or job.total_steps
         # A resumed worker does again what was shown already.
         job.current_step = max(job.current_step, payload["resumed_from_step"])
-    elif kind == "step":
+    elif kind == STEP:
         job.current_step, job.total_steps = payload["step"], payload["total_steps"]
         job.loss = payload["loss"]
     elif kind == "phase":
         job.phase = payload["phase"]
     elif kind == "evaluation_progress" and job.kind == EVALUATION:
         job.current_step, job.total_steps = payload["answered"], payload["total"]
-    elif kind == "ended":
+    elif kind == ENDED:
         _apply_end(job, payload)
 
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
 from sqlalchemy.exc import OperationalError
@@ -175,10 +174,6 @@ class Jobs:
         """Some of an owner's jobs, or of everybody's, and how many there are."""
         return await self._store.run(self._store.page, TRAINING, owner, limit, offset)
 
-    async def steps(self, job_id: str) -> list[Mapping[str, Any]]:
-        """What each step measured, in order."""
-        return await self._store.run(self._store.steps, job_id)
-
     async def log(self, job_id: str, max_lines: int) -> str:
         """The last lines of its workers' log; empty where the learner has none. Raises TallyError
         while the learner is away."""
@@ -214,10 +209,6 @@ class Jobs:
         except TallyError:
             await self._followers.restart(job_id)
         return await self.get(job_id)
-
-    async def shown_steps(self, job_id: str, limit: int) -> list[Mapping[str, Any]]:
-        """Answers of the latest steps, the newest first."""
-        return await self._store.run(self._store.shown_steps, job_id, limit)
 
 
 def check_completed(job: Job) -> None:

@@ -1,1 +1,1 @@
-"""What jobs yield: metrics, reports, adapters, and how they are answered."""
+"""What jobs yield: adapters and reports."""

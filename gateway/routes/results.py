@@ -1,6 +1,5 @@
 """What a job yields: metrics, the evaluation, the adapter."""
 
-import asyncio
 import re
 from typing import Annotated
 from urllib.parse import quote
@@ -10,13 +9,12 @@ from fastapi.responses import FileResponse, Response
 
 from gateway.http.ranges import check_range
 from gateway.jobs.jobs import check_completed
-from gateway.results.metric_models import Metrics
 from gateway.results.report_models import Evaluation
-from gateway.results.shown_models import ShownAnswers
-from gateway.results.thinning import thin
 from gateway.routes.dependencies import JobDep, ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB
 from gateway.routes.responses import refusal
+from gateway.steps.metric_models import Metrics
+from gateway.steps.shown_models import ShownAnswers
 
 router = APIRouter(tags=["results"])
 _UNSAFE = re.compile(r'[\\/:*?"<>|]')
@@ -35,23 +33,34 @@ _PAGE_HEADERS = {"Content-Security-Policy": _PAGE_POLICY}
 _NOT_YET = refusal(409, "There is none, or none yet.")
 
 
-@router.get("/jobs/{job_id}/metrics", summary="Metrics of every step", responses=NO_SUCH_JOB)
-async def get_metrics(job: JobDep, services: ServicesDep, max_points: MaxPoints = None) -> Metrics:
+@router.get(
+    "/jobs/{job_id}/metrics",
+    summary="Metrics of every step",
+    response_model=Metrics,
+    responses=NO_SUCH_JOB,
+)
+async def get_metrics(job: JobDep, services: ServicesDep, max_points: MaxPoints = None) -> Response:
     """What each optimizer step measured so far, or a curve of `max_points` through it."""
-    steps = await services.jobs.steps(job.job_id)
-    shown = steps if max_points is None else await asyncio.to_thread(thin, steps, max_points)
-    return Metrics(job_id=job.job_id, last_seq=job.last_seq, steps=shown)
+    return _json(await services.curves.answer(job, max_points))
 
 
-@router.get("/jobs/{job_id}/samples", summary="Answers of the latest steps", responses=NO_SUCH_JOB)
+@router.get(
+    "/jobs/{job_id}/samples",
+    summary="Answers of the latest steps",
+    response_model=ShownAnswers,
+    responses=NO_SUCH_JOB,
+)
 async def get_samples(
     job: JobDep,
     services: ServicesDep,
     steps: Annotated[int, Query(ge=1, le=100, description="Steps to answer at most.")] = 100,
-) -> ShownAnswers:
+) -> Response:
     """What the model said, of some groups of the latest steps and of steps before."""
-    shown = await services.jobs.shown_steps(job.job_id, steps)
-    return ShownAnswers(job_id=job.job_id, file_id=job.data_file_id, steps=shown)
+    return _json(await services.shown_steps.answer(job, steps))
+
+
+def _json(text: bytes) -> Response:
+    return Response(text, media_type="application/json")
 
 
 @router.get(

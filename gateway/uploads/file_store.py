@@ -1,9 +1,9 @@
 """Rows of uploads: all SQL on them is here."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlmodel import col, select
+from sqlmodel import select
 
 from gateway.access.callers import Caller
 from gateway.errors import Missing
@@ -11,6 +11,8 @@ from gateway.ids import is_uuid
 from gateway.messages.message import Message
 from gateway.uploads.file_models import StoredFile
 from tally.database.database import Database
+
+_FILES: Any = StoredFile.__table__  # type: ignore[attr-defined]
 
 
 class KeptUploads(NamedTuple):
@@ -33,21 +35,22 @@ class FileStore:
 
     def get_for(self, caller: Caller, file_id: str, field: str = "file_id") -> StoredFile:
         """The caller's upload; raises Missing or Forbidden that names `field`."""
-        with self._database.reading() as session:
-            file = session.get(StoredFile, file_id) if is_uuid(file_id) else None
+        file = self._find(file_id) if is_uuid(file_id) else None
         if file is None:
             raise Missing.at(field, Message("no_such_file"))
         caller.check_is_own(file.owner, field)
         return file
 
+    def _find(self, file_id: str) -> StoredFile | None:
+        query = _FILES.select().where(_FILES.c.file_id == file_id)
+        return next(iter(self._database.select(StoredFile, query)), None)
+
     def newest_first(self, owner: str | None) -> Sequence[StoredFile]:
         """An owner's uploads; everybody's where `owner` is None."""
-        order = (col(StoredFile.upload_time).desc(), col(StoredFile.file_id))
-        query = select(StoredFile).order_by(*order)
+        query = _FILES.select().order_by(_FILES.c.upload_time.desc(), _FILES.c.file_id)
         if owner is not None:
-            query = query.where(StoredFile.owner == owner)
-        with self._database.reading() as session:
-            return session.exec(query).all()
+            query = query.where(_FILES.c.owner == owner)
+        return self._database.select(StoredFile, query)
 
     def kept_uploads(self) -> KeptUploads:
         query = select(StoredFile.file_id, StoredFile.dataset_digest)

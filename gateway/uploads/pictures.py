@@ -16,10 +16,12 @@ from gateway.messages.message import Message
 from gateway.storage import Storage
 from gateway.uploads.dataset import ROWS_ENTRY
 from gateway.uploads.file_models import RowPublic, StoredFile
+from tally.host.bounded_cache import BoundedCache
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _INDEXES_KEPT = 4
+_SHOWN_BYTES = 16 * 1024**2
 _THREADS = 2
 _LOCAL_HEADER_BYTES = 30
 _CONTENT_TYPES = {
@@ -44,11 +46,15 @@ class _Index(NamedTuple):
 
 
 class Pictures:
-    """Rows and pictures of uploads; at most two pictures are decoded at once."""
+    """Rows and pictures of uploads; at most two pictures are decoded at once, and what was shown
+    lately is kept, since neither ever changes."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._threads = ThreadPoolExecutor(_THREADS, "pictures")
+        self._shown = BoundedCache[tuple[str, int, int | None], Picture](
+            _SHOWN_BYTES, lambda picture: len(picture.data)
+        )
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -59,7 +65,12 @@ class Pictures:
 
     async def picture(self, file: StoredFile, row: int, max_side: int | None) -> Picture:
         """The picture of a row, as it is kept or as a thumbnail; raises Missing."""
-        return await self._in_thread(self._picture, file, row, max_side)
+        key = file.file_id, row, max_side
+        picture = self._shown.get(key)
+        if picture is None:
+            picture = await self._in_thread(self._picture, file, row, max_side)
+            self._shown[key] = picture
+        return picture
 
     async def _in_thread(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from gateway.results.metric_models import StepMetrics
+from gateway.steps.metric_models import StepMetrics
 from tally.learner.v1 import learner_pb2
 from tests.gateway.event_text import parse_events
 from tests.gateway.packing import good_zip

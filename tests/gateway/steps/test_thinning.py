@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.results.thinning import thin
+from gateway.steps.thinning import thin
 
 
 def test_a_point_is_the_mean_of_its_steps():

@@ -1,0 +1,1 @@
+"""What jobs measured and what the model said, step by step."""
