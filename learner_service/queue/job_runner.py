@@ -65,7 +65,7 @@ class JobRunner:
             with log_fields(job_id=job.job_id):
                 await self._run_until_fault(job)
         finally:
-            self.folder(job.job_id).sweep()
+            await asyncio.to_thread(self.folder(job.job_id).sweep)
             self._job_id = None
 
     async def _run_until_fault(self, job: Job) -> None:

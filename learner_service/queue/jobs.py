@@ -51,7 +51,7 @@ class Jobs:
         self._models = models
         self._changed = asyncio.Condition()
         self._changes = 0
-        self._starting = asyncio.Lock()
+        self._last_changes: dict[str, int] = {}  # by job, the number of its last one
         self._stopping = False
         self._reserve = DiskReserve(settings.data_dir / "reserve")
         self._runner = JobRunner(
@@ -64,16 +64,14 @@ class Jobs:
         Raises JobExists, MissingDataset, UnknownModel, NotResumable.
         """
         spec = self._name_model(spec)
-        async with self._starting:
-            job = await self._store.run(self._store.find, job_id)
-            if job is None:
-                await self._check(spec)
-                job = await self._store.run(self._store.create, job_id, spec)
-            if job.spec != spec:
-                raise JobExists("job_id: there is a job with this id and another spec")
-            if not job.status.ended:
-                for digest in spec.borrowed_digests():
-                    self._blobs.claim(digest, job_id)
+        job = await self._store.run(self._store.find, job_id)
+        if job is None:
+            await self._check(spec)
+            job = await self._store.run(self._store.create, job_id, spec)
+        if job.spec != spec:
+            raise JobExists("job_id: there is a job with this id and another spec")
+        for digest in () if job.status.ended else spec.borrowed_digests():
+            self._blobs.claim(digest, job_id)
         await self._notify()
         return job
 
@@ -164,15 +162,17 @@ class Jobs:
             for event in events:
                 yield event
                 after_seq = event.seq
-            if events:
-                if isinstance(events[-1].event, JobEnded):
-                    return
-                continue
-            job = await self.get(job_id)
-            if self._stopping or (job.status.ended and job.last_seq <= after_seq):
+            if events and isinstance(events[-1].event, JobEnded):
                 return
-            if job.last_seq <= after_seq:
-                await self._wait_for_change(changes)
+            if not events and (self._stopping or await self._has_ended(job_id, after_seq)):
+                return
+            if len(events) < _PAGE:
+                await self._wait_for_change(changes, job_id)
+
+    async def _has_ended(self, job_id: str, after_seq: int) -> bool:
+        """Whether nothing will come after `after_seq`, which may be beyond the job's log."""
+        job = await self.get(job_id)
+        return job.status.ended and job.last_seq <= after_seq
 
     async def run(self) -> None:
         """Works through the queue until `stop`; a database that is away is waited for."""
@@ -208,7 +208,7 @@ class Jobs:
         await self._store.run(self._append, job_id, event, at, again)
         if isinstance(event, JobEnded):
             self._runner.note_end(job_id)
-        await self._notify()
+        await self._notify(job_id)
 
     async def _log_patiently(self, job_id: str, event: Event) -> None:
         """As `_log`; waits for a database that is away, unless this service is to stop."""
@@ -231,12 +231,20 @@ class Jobs:
                 raise
             self._store.append(job_id, event, at=at, again=again)
 
-    async def _wait_for_change(self, changes: int) -> None:
-        """Until there were more than `changes`, which was read before the database was asked."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._changes > changes)
+    async def _wait_for_change(self, changes: int, job_id: str = "") -> None:
+        """Until there were more than `changes`, which was read before the database was asked; of
+        the job alone, where one is named. Or until this service is to stop."""
 
-    async def _notify(self) -> None:
+        def has_changed() -> bool:
+            last = self._last_changes.get(job_id, 0) if job_id else self._changes
+            return last > changes or self._stopping
+
+        async with self._changed:
+            await self._changed.wait_for(has_changed)
+
+    async def _notify(self, job_id: str = "") -> None:
         async with self._changed:
             self._changes += 1
+            if job_id:
+                self._last_changes[job_id] = self._changes
             self._changed.notify_all()
