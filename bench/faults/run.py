@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from bench.faults.leftovers import leftovers
 from bench.faults.observer import Observer
 from bench.faults.processes import WorkerWatch, remaining
 from bench.faults.running_stack import RunningStack
-from bench.faults.schedule import draw_schedule
+from bench.faults.schedule import Fault
 from bench.faults.user import VARIANTS, User
 from bench.faults.verdict import count_differing, judge
 from bench.waiting import wait_for
@@ -41,8 +41,8 @@ class Outcome:
         return not (any(self.broken.values()) or self.left or self.findings)
 
 
-def run(seed: int, cycles: int, folder: Path, tell: Callable[[str], None]) -> Outcome:
-    """`cycles` blows of the seed's schedule on a stack in `folder`, while jobs run."""
+def run(schedule: Sequence[Fault], seed: int, folder: Path, tell: Callable[[str], None]) -> Outcome:
+    """All blows of `schedule` on a stack in `folder`, while jobs run that the seed draws."""
     started = time.monotonic()
     data_dir, acknowledged = folder / "stack", Acknowledged()
     data_dir.mkdir()
@@ -58,7 +58,7 @@ def run(seed: int, cycles: int, folder: Path, tell: Callable[[str], None]) -> Ou
         reference = _train_undisturbed(user, file_id)
         blows = Blows(stack)
         users = _Users(stack.url, folder, acknowledged, file_id, seed)
-        blows.strike_all(draw_schedule(seed, cycles), tell)
+        blows.strike_all(schedule, tell)
         tell("the jobs that run are waited for")
         users.finish()
         _await_comparisons(user)

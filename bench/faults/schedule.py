@@ -28,6 +28,7 @@ _WEIGHTS = {
 }
 _BLOWS = {Blow.KILL: 5, Blow.PAUSE: 2, Blow.END: 2}
 _YOUNG_SHARE = 0.25
+GAP_SECONDS = 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,25 +43,26 @@ class Fault:
     at_worker_start: bool
 
 
-def draw_schedule(seed: int, cycles: int) -> list[Fault]:
-    """The same for a seed, however many of them are drawn.
+def draw_schedule(seed: int, cycles: int, gap_seconds: float = GAP_SECONDS) -> list[Fault]:
+    """The same for a seed and a mean gap between blows, however many of them are drawn.
 
     Example:
         >>> draw_schedule(7, 3) == draw_schedule(7, 5)[:3]
         True
     """
     random = Random(seed)
-    return [_draw(random) for _ in range(cycles)]
+    return [_draw(random, gap_seconds) for _ in range(cycles)]
 
 
-def _draw(random: Random) -> Fault:
+def _draw(random: Random, gap_seconds: float) -> Fault:
     [victim] = random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
     [blow] = random.choices(list(_BLOWS), list(_BLOWS.values()))
     young = random.random() < _YOUNG_SHARE and victim in (Victim.LEARNER, Victim.WORKER)
+    shortest, longest = (0.0, 3.0) if young else (0.2, 2 * gap_seconds)
     return Fault(
         victim=victim,
         blow=blow,
-        after_seconds=random.uniform(0.0, 3.0) if young else random.uniform(0.2, 14.0),
+        after_seconds=random.uniform(shortest, longest),
         pause_seconds=random.uniform(0.5, 12.0),
         at_worker_start=young,
     )

@@ -12,7 +12,7 @@ def test_a_seed_draws_the_same_blows_however_many():
 
 def test_nothing_acknowledged_is_lost_and_nothing_happens_twice(tmp_path: Path):
     told: list[str] = []
-    outcome = run(seed=1, cycles=6, folder=tmp_path, tell=told.append)
+    outcome = run(draw_schedule(1, 6), seed=1, folder=tmp_path, tell=told.append)
     assert outcome.holds, (outcome, told)
     assert sum(outcome.hits.values()) == 6
     assert outcome.jobs.get("completed", 0) >= 3
