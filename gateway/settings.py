@@ -62,7 +62,7 @@ class GatewaySettings(DatabaseSettings):
     )
     models: list[str] = Field(
         default_factory=list,
-        description="Base models that /train accepts; empty leaves the choice to the learner.",
+        description="Base models that a request may name; empty leaves it to the learner's list.",
     )
 
     max_upload_bytes: int = Field(2 * GIB, ge=1, description="Largest uploaded ZIP.")

@@ -9,6 +9,7 @@ from typing import Any
 from learner_service.errors import UnknownModel
 from tally.families.family import Family, UnsupportedModel
 from tally.families.registry import check_type, read_config
+from tally.families.weight_files import check_weight_files
 from tally.rpc.names import model_name
 
 
@@ -29,12 +30,13 @@ class ModelList:
         return self._sources[name]
 
     def check(self) -> None:
-        """Raises UnknownModel for a model of no supported family.
+        """Raises UnknownModel for a model of no supported family, or whose weights are a pickle.
 
         One whose config.json is not on this machine yet is read when it is needed.
         """
         for source in self._sources.values():
             with _unknown_models():
+                check_weight_files(source)
                 if (fields := _read_fields(source)) is not None:
                     check_type(fields)
 

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -151,6 +152,14 @@ def test_only_the_rim_of_the_gateway_knows_fastapi():
         roots = {module.split(".")[0] for module in imported_modules(path)}
         rim = path.relative_to(ROOT / "gateway").parts[0] in {"app.py", "http", "page", "routes"}
         assert rim or not roots & {"fastapi", "starlette", "uvicorn"}, path
+
+
+def test_no_code_of_a_models_own_is_ever_trusted():
+    """Nothing says yes to it, nor asks a person: transformers' default is no."""
+    for package in MAY_IMPORT:
+        for path in sources(package):
+            trusting = re.sub(r"[\"']?trust_remote_code[\"']?\s*[:=]\s*False", "", path.read_text())
+            assert "trust_remote_code" not in trusting, path
 
 
 def test_no_file_grows_beyond_its_noun():

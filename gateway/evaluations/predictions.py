@@ -60,6 +60,7 @@ class Predictions:
             form = await receive_form(incoming, folder, shape)
             image = await asyncio.to_thread(form.path.read_bytes)
         settings = form_settings(form.texts)
+        self._jobs.check_model(settings.get("model"))
         question = _question(form.texts.get("question", ""))
         job_id = form.texts.get("job_id") or None
         if job_id is not None:

@@ -109,15 +109,19 @@ class Jobs:
 
     async def check_choices(self, request: TrainRequest) -> None:
         """Raises Unprocessable for a model or a reward that there is not."""
-        models = self._settings.models
-        if models and request.model is not None and request.model not in models:
-            message = Message("model_unlisted", models=", ".join(models))
-            raise Unprocessable.at("model", message)
+        self.check_model(request.model)
         names = [reward.name for reward in request.rewards]
         if len(set(names)) < len(names):
             raise Unprocessable.at("rewards", Message("reward_twice"))
         if names:
             await self._check_rewards(names)
+
+    def check_model(self, name: str | None) -> None:
+        """Raises Unprocessable for one that is not on this server's list; None is the first."""
+        models = self._settings.models
+        if models and name is not None and name not in models:
+            message = Message("model_unlisted", models=", ".join(models))
+            raise Unprocessable.at("model", message)
 
     async def _check_rewards(self, names: list[str]) -> None:
         try:

@@ -34,6 +34,7 @@ from rollout_service.vllm_engine.options import engine_options, environment
 from rollout_service.vllm_engine.renderer import VllmRenderer
 from rollout_service.vllm_engine.requests import VllmPrompts, completion_of, sampling_parameters
 from tally.rpc.errors import Internal
+from tally.weights.checkpoint import find_checkpoint
 
 _WATCH_SECONDS = 0.5
 # vLLM's process never got the image, as when the request that had it was given up. This process
@@ -137,8 +138,14 @@ class VllmEngine:
 
 
 def _start(settings: RolloutSettings) -> tuple[LoadedModel, AsyncLLM]:
-    """Takes a minute or so: it starts processes, which load and compile the model."""
+    """Takes a minute or so: it starts processes, which load and compile the model.
+
+    Raises OSError for a model without safetensors files.
+    """
     outline = load_outline(settings)
+    find_checkpoint(
+        settings.model
+    )  # of a hub name vLLM would fetch a pickle where there is no other
     options = engine_options(settings, outline, on_gpu=torch.cuda.is_available())
     os.environ.update(environment(settings, os.environ))
     return outline, AsyncLLM.from_engine_args(AsyncEngineArgs(seed=secrets.randbits(31), **options))

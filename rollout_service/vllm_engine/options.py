@@ -25,6 +25,9 @@ def engine_options(
     max_model_len = min(settings.max_sequence_tokens, longest)
     return {
         "model": settings.model,
+        "trust_remote_code": False,
+        # In 4 bits another loader reads them, which takes safetensors where there are any.
+        "load_format": "auto" if settings.use_4bit else "safetensors",
         "dtype": _dtype_name(settings, on_gpu=on_gpu),
         "quantization": "bitsandbytes" if settings.use_4bit else None,
         "max_model_len": max_model_len,

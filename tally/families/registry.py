@@ -8,6 +8,7 @@ from tally.families.family import Family, UnsupportedModel
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.families.qwen2_vl import QWEN2_VL
 from tally.families.qwen3_vl import QWEN3_VL
+from tally.families.weight_files import check_weight_files
 
 FAMILIES: dict[str, Family] = {
     family.model_type: family for family in (QWEN2_5_VL, QWEN2_VL, QWEN3_VL, ARIA)
@@ -27,11 +28,12 @@ def read_config(source: str) -> tuple[Any, Family]:
     """A model's configuration and its family, by nothing but its config.json.
 
     `source` is a folder or a hub name. Nothing else of the model is fetched, and none of its own
-    code is run. Raises UnsupportedModel that names the types that are supported, OSError where
-    there is no such file.
+    code is run. Raises UnsupportedModel that names the types that are supported, or for a folder of
+    weights that are a pickle; OSError where there is no such file.
     """
     from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig  # noqa: PLC0415
 
+    check_weight_files(source)
     fields, _ = PreTrainedConfig.get_config_dict(source)
     if fields.get("model_type") not in CONFIG_MAPPING:
         check_type(fields)

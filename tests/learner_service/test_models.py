@@ -1,5 +1,6 @@
 """A model is refused by its config.json, before anything else of it is loaded."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,20 @@ from learner_service.errors import UnknownModel
 from learner_service.models import ModelList
 from learner_service.policy.policy import Policy, PolicySettings
 from tally.job.settings import LoraConfig
+from tests.fakes.model_with_code import add_code
 
 REFUSAL = "type unheard_of is not supported; expected qwen2_5_vl or "
+
+
+def policy_settings(source: str) -> PolicySettings:
+    return PolicySettings(
+        source=source,
+        device="cpu",
+        dtype=torch.float32,
+        use_4bit=False,
+        seed=1,
+        feature_cache_bytes=0,
+    )
 
 
 @pytest.fixture
@@ -25,6 +38,26 @@ def test_the_list_of_models_is_checked(path: str):
         ModelList([path]).check()
 
 
+def test_weights_that_are_a_pickle_are_refused(random_policy_path: Path, tmp_path: Path):
+    path = tmp_path / "pickled"
+    shutil.copytree(random_policy_path, path)
+    [weights] = path.glob("*.safetensors")
+    weights.rename(path / "pytorch_model.bin")
+    refusal = r"the weights of pickled are a pickle \(pytorch_model.bin\), .* as safetensors"
+    with pytest.raises(UnknownModel, match=refusal):
+        ModelList([str(path)]).check()
+    with pytest.raises(UnknownModel, match=refusal):
+        Policy(policy_settings(str(path)), LoraConfig())
+
+
+def test_a_pickle_beside_safetensors_is_never_read(random_policy_path: Path, tmp_path: Path):
+    path = tmp_path / "both"
+    shutil.copytree(random_policy_path, path)
+    (path / "pytorch_model.bin").write_bytes(b"no pickle at all")
+    ModelList([str(path)]).check()
+    Policy(policy_settings(str(path)), LoraConfig())
+
+
 def test_a_model_that_is_not_on_this_machine_yet_is_not_asked_for():
     ModelList(["some/model"]).check()
 
@@ -35,13 +68,14 @@ def test_no_prompt_is_made_for_it(path: str):
 
 
 def test_no_policy_is_loaded(path: str):
-    settings = PolicySettings(
-        source=path,
-        device="cpu",
-        dtype=torch.float32,
-        use_4bit=False,
-        seed=1,
-        feature_cache_bytes=0,
-    )
     with pytest.raises(UnknownModel, match=REFUSAL):
-        Policy(settings, LoraConfig())
+        Policy(policy_settings(path), LoraConfig())
+
+
+def test_code_of_a_models_own_is_never_run(random_policy_path: Path, tmp_path: Path):
+    path = tmp_path / "own"
+    mark = add_code(random_policy_path, path)
+    ModelList([str(path)]).check()
+    Prompter.of_model(str(path))
+    Policy(policy_settings(str(path)), LoraConfig())
+    assert not mark.exists()

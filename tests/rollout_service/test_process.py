@@ -109,6 +109,15 @@ def test_a_model_of_another_family_is_named_without_a_traceback(tmp_path):
     assert "Traceback" not in process.stderr
 
 
+def test_weights_that_are_a_pickle_end_it_with_a_sentence(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    process = ended("--model", str(tmp_path), "--server.port", "0")
+    assert process.returncode == 1
+    assert "are a pickle (pytorch_model.bin), which may run code" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
 def test_a_bad_setting_is_named_without_a_traceback():
     process = ended("--server.port", "99999")
     assert process.returncode == 2

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.jobs.job_models import Job
 from tally.rpc.errors import FailedPrecondition, InvalidArgument
-from tests.gateway.packing import good_zip
+from tests.gateway.packing import good_zip, image_bytes
 
 BAD = {
     "training_config.learning_rate": [0, -1, 2, "5e-5", True, None],
@@ -123,6 +123,18 @@ async def test_the_servers_list_of_models_holds(start_gateway, settings):
         assert response.status_code == 422
         assert response.json()["errors"][0]["where"] == "model"
         assert (await gateway.train(file_id, model=limited.models[0])).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "field"), [("/predict", "image"), ("/evaluations", "adapter")])
+async def test_the_servers_list_of_models_holds_for_forms(start_gateway, settings, path, field):
+    limited = settings.model_copy(update={"models": ["Qwen/Qwen2.5-VL-3B-Instruct"]})
+    async with start_gateway(limited) as gateway:
+        texts = {"question": "How many?"} if field == "image" else {"file_id": "any"}
+        files = {field: ("x", image_bytes())}
+        data = {**texts, "model": "other/model"}
+        response = await gateway.client.post(path, files=files, data=data)
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["where"] == "model"
 
 
 async def test_rewards_are_checked_with_the_reward_service(gateway, learner):

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from rollout_service.engine_choice import build_engine
 from rollout_service.settings import RolloutSettings, VllmSettings
+from tally.families.family import UnsupportedModel
 
 pytest.importorskip("vllm")
 
@@ -40,6 +42,18 @@ def test_options_on_a_cpu():
     assert options["max_loras"] == RolloutSettings().max_resident_adapters
     assert options["distributed_executor_backend"] is UniProcExecutor
     assert options["scheduler_cls"] is WholeCompletions
+
+
+def test_weights_are_safetensors_and_no_code_comes_with_them():
+    options = engine_options(RolloutSettings(), outline(), on_gpu=False)
+    assert (options["load_format"], options["trust_remote_code"]) == ("safetensors", False)
+
+
+def test_weights_that_are_a_pickle_are_refused_before_vllm_starts(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(UnsupportedModel, match="are a pickle"):
+        build_engine(RolloutSettings(model=str(tmp_path), engine="vllm"))
 
 
 def test_a_model_over_several_processes_of_a_cpu():
