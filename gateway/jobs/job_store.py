@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, bindparam
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, and_, col, func, or_, select
 
@@ -18,6 +18,8 @@ Payload = Mapping[str, Any]
 PAGE = 500
 _JOBS: Any = Job.__table__  # type: ignore[attr-defined]
 _EVENTS: Any = JobEvent.__table__  # type: ignore[attr-defined]
+# Asked all the time, so stated once: making a statement costs as much as executing it.
+_WITH_ID = _JOBS.select().where(_JOBS.c.job_id == bindparam("asked_id"))
 _NEWEST_FIRST = (_JOBS.c.created_at.desc(), _JOBS.c.job_id)
 
 
@@ -42,13 +44,11 @@ class JobStore:
     def with_key(self, owner: str, key: str | None) -> Job | None:
         if key is None:
             return None
-        return self._first(_JOBS.c.owner == owner, _JOBS.c.idempotency_key == key)
+        asked = _JOBS.c.owner == owner, _JOBS.c.idempotency_key == key
+        return next(iter(self._database.select(Job, _JOBS.select().where(*asked))), None)
 
     def get(self, job_id: str) -> Job | None:
-        return self._first(_JOBS.c.job_id == job_id)
-
-    def _first(self, *asked: ColumnElement[bool]) -> Job | None:
-        return next(iter(self._database.select(Job, _JOBS.select().where(*asked))), None)
+        return next(iter(self._database.select(Job, _WITH_ID, asked_id=job_id)), None)
 
     def page(
         self, kind: str, owner: str | None, limit: int | None, offset: int

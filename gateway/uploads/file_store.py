@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from sqlalchemy import bindparam
 from sqlmodel import select
 
 from gateway.access.callers import Caller
@@ -13,6 +14,7 @@ from gateway.uploads.file_models import StoredFile
 from tally.database.database import Database
 
 _FILES: Any = StoredFile.__table__  # type: ignore[attr-defined]
+_WITH_ID = _FILES.select().where(_FILES.c.file_id == bindparam("asked_id"))
 
 
 class KeptUploads(NamedTuple):
@@ -42,8 +44,7 @@ class FileStore:
         return file
 
     def _find(self, file_id: str) -> StoredFile | None:
-        query = _FILES.select().where(_FILES.c.file_id == file_id)
-        return next(iter(self._database.select(StoredFile, query)), None)
+        return next(iter(self._database.select(StoredFile, _WITH_ID, asked_id=file_id)), None)
 
     def newest_first(self, owner: str | None) -> Sequence[StoredFile]:
         """An owner's uploads; everybody's where `owner` is None."""

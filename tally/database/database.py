@@ -56,12 +56,12 @@ class Database:
         with Session(self._engine, expire_on_commit=False) as session:
             yield session
 
-    def select(self, model: type[Model], query: Executable) -> list[Model]:
-        """The rows of its table that `query` finds, as objects of no session: that costs half of
-        what `reading` them does."""
+    def select(self, model: type[Model], query: Executable, **values: object) -> list[Model]:
+        """The rows of its table that `query` finds with these values of its parameters, as objects
+        of no session: that costs less than half of what `reading` them does."""
         construct: Any = model.model_construct
         with self._engine.connect() as connection:
-            return [construct(**row) for row in connection.execute(query).mappings()]
+            return [construct(**row) for row in connection.execute(query, values).mappings()]
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
