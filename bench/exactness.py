@@ -17,6 +17,7 @@ from transformers import AutoModelForImageTextToText
 from learner_service.data.prompts import PromptBuilder
 from learner_service.policy.packing import Group, pack
 from learner_service.policy.policy import Policy, PolicySettings
+from learner_service.ranks import Ranks
 from tally.job.settings import LoraConfig
 from tally.samples.scenes import draw_scene
 
@@ -24,7 +25,7 @@ _SIZES = ((112, 112), (140, 84), (56, 168))
 _TEMPERATURE = 0.7
 
 
-def load_policy(path: Path, **changes: Any) -> Policy:
+def load_policy(path: Path, sharded_over: Ranks | None = None, **changes: Any) -> Policy:
     """The model in `path` with an adapter that changes what it says; `changes` of its settings."""
     fields: dict[str, Any] = {
         "source": str(path),
@@ -34,9 +35,8 @@ def load_policy(path: Path, **changes: Any) -> Policy:
         "seed": 3,
         "feature_cache_bytes": 10**8,
     }
-    policy = Policy(
-        PolicySettings(**fields | changes), LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0)
-    )
+    lora = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0)
+    policy = Policy(PolicySettings(**fields | changes), lora, sharded_over=sharded_over)
     for name, parameter in policy.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)

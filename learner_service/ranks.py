@@ -54,7 +54,7 @@ class Ranks:
         self._store = store
         self._timeout_seconds = timeout_seconds
         self._timeout = timedelta(seconds=timeout_seconds)
-        # Not torch's default group, which libraries would take as theirs.
+        # Not torch's default group, which libraries would take as theirs to send in.
         self._group: Any = self._open("gloo", dist.ProcessGroupGloo) if count > 1 else None
         self._cuda_group: Any = None
 
@@ -133,6 +133,21 @@ class Ranks:
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.detach().copy_(part.view_as(tensor))
 
+    def gather_into(self, whole: Tensor, part: Tensor) -> None:
+        """Makes `whole` all processes' parts, one after another; `part` may lie in it."""
+        group = self._group_for(part)
+        with self._tell_why():
+            self._wait_for(group._allgather_base(whole.view(torch.uint8), part.view(torch.uint8)))
+
+    def open_default_group(self) -> dist.ProcessGroup:
+        """torch's, for what asks it who there is. Nothing is to be sent there: who waits in it
+        hears neither of a request to stop nor of why another one has ended."""
+        if not dist.is_initialized():
+            store: Any = PrefixStore("default", self._store)
+            who: dict[str, Any] = {"rank": self.rank, "world_size": self.count}
+            dist.init_process_group("gloo", store=store, timeout=self._timeout, **who)
+        return dist.group.WORLD  # type: ignore[return-value]  # there is one now
+
     def leave(self, error: BaseException) -> None:
         """Ends what this one has to do with the others; they get `error` where they wait for it."""
         if self._store is not None and self._group is not None:
@@ -168,13 +183,17 @@ class Ranks:
         return gathered
 
     def _add_up_buffer(self, flat: Tensor) -> None:
-        if flat.is_cuda:
-            # NCCL would wait for a process that has ended; this finds out.
-            self.exchange(None)
-            self._cuda_group = self._cuda_group or self._open("nccl", dist.ProcessGroupNCCL)
-        group = self._cuda_group if flat.is_cuda else self._group
+        group = self._group_for(flat)
         with self._tell_why():
             self._wait_for(group.allreduce([flat]))
+
+    def _group_for(self, tensor: Tensor) -> Any:
+        if not tensor.is_cuda:
+            return self._group
+        # NCCL would wait for a process that has ended; this finds out.
+        self.exchange(None)
+        self._cuda_group = self._cuda_group or self._open("nccl", dist.ProcessGroupNCCL)
+        return self._cuda_group
 
     def _wait_for(self, work: Any) -> None:
         try:

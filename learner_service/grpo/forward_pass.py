@@ -16,6 +16,8 @@ class ForwardPass:
     The loss over `groups` times `share` is the loss over all groups of the pass, since the
     `num_skipped` others add nothing but to what it is divided by.
     `dropout_seed` makes its dropout repeatable, whichever process it falls to.
+    `has_turn`: whether other processes may have a pass at the same time; one that is made
+    elsewhere, at another time, has none.
     """
 
     groups: Sequence[Group]
@@ -25,6 +27,7 @@ class ForwardPass:
     share: float = 1.0
     num_skipped: int = 0
     dropout_seed: int | None = None
+    has_turn: bool = True
 
     @property
     def num_tokens(self) -> int:

@@ -1,5 +1,6 @@
 """The forward passes of one optimizer step, each as soon as its groups are there."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict, TypeVar
@@ -46,6 +47,7 @@ class StepPasses:
     """Iterates in the order of the data, whatever order the groups arrive in.
 
     Each of `ranks` goes through all passes of the step; those that another one learns are empty.
+    In turn after turn each has one of its own; in the last some have none, but the turn.
     """
 
     def __init__(
@@ -71,13 +73,19 @@ class StepPasses:
         return self._scale.forward_passes
 
     def __iter__(self) -> Iterator[PassInputs]:
-        own_numbers = set(self._ranks.share(range(len(self))))
+        own_numbers = self._ranks.share(range(len(self)))
+        turns = math.ceil(len(self) / self._ranks.count)
         # The spread of all rewards is known only once all groups are there.
         in_batch = self._training.advantage_scale is AdvantageScale.BATCH
         own_passes = self._own_passes(self._batch_advantages() if in_batch else None)
         for number in range(len(self)):
-            forward_pass = next(own_passes) if number in own_numbers else self._nothing()
-            yield {"forward_pass": forward_pass, "is_last": number == len(self) - 1}
+            is_last = number == len(self) - 1
+            forward_pass = (
+                next(own_passes)
+                if number in own_numbers
+                else self._nothing(has_turn=is_last and len(own_numbers) < turns)
+            )
+            yield {"forward_pass": forward_pass, "is_last": is_last}
 
     def whole_step(self) -> WholeStep:
         """Waits for the other processes, so it is asked for after the last pass is learnt from."""
@@ -123,9 +131,13 @@ class StepPasses:
     def _advantages(self, rewards_P_G: list[list[float]]) -> Tensor:
         return group_advantages(torch.tensor(rewards_P_G), self._training.advantage_scale)
 
-    def _nothing(self) -> ForwardPass:
+    def _nothing(self, *, has_turn: bool) -> ForwardPass:
         return ForwardPass(
-            groups=[], image_digests=[], advantages=torch.zeros(0), scale=self._scale
+            groups=[],
+            image_digests=[],
+            advantages=torch.zeros(0),
+            scale=self._scale,
+            has_turn=has_turn,
         )
 
     def _forward_pass(

@@ -92,6 +92,9 @@ class StepLearner:
         """Adds to the gradients; returns the pass's part of the loss of the step, [], detached."""
         self._skipped_groups += forward_pass.num_skipped
         if not forward_pass.groups:
+            if forward_pass.has_turn:
+                # With a KL penalty the reference is a forward pass more.
+                self.policy.join(forward_passes=2 if self._settings.beta else 1)
             return torch.zeros_like(self._step_loss)
         # transformers would walk through all modules of the model for each pass.
         if not self.policy.model.training:

@@ -18,8 +18,10 @@ from learner_service.policy.features import FeatureCache, FeatureFolder, tower_f
 from learner_service.policy.last_layer import shorten
 from learner_service.policy.lora import fuse
 from learner_service.policy.packing import PackedGroups
+from learner_service.policy.sharding import ShardedLayers, shard
 from learner_service.policy.threads import worthwhile_threads
 from learner_service.policy.token_logps import TokenLogps, choices, score
+from learner_service.ranks import Ranks
 from learner_service.tokenizers import load_tokenizer
 from tally.families.family import Family
 from tally.families.grid import ImageGrid
@@ -54,12 +56,18 @@ class PolicySettings:
 class Policy:
     """Base model, adapter, tokenizer and image processor; log-probabilities of packed groups."""
 
-    def __init__(self, settings: PolicySettings, lora: LoraConfig) -> None:
+    def __init__(
+        self, settings: PolicySettings, lora: LoraConfig, sharded_over: Ranks | None = None
+    ) -> None:
+        """With `sharded_over` each of these processes holds a part of the base's decoder layers.
+
+        They then begin every forward and backward pass together; see `join`.
+        """
         _, self.family = read_supported(settings.source)
         self.tokenizer = load_tokenizer(settings.source)
         self.image_processor = self.family.load_image_processor(settings.source)
         self.device = torch.device(settings.device)
-        base = _base_of(settings).load(self.family)
+        base, self._sharded_layers = self._load_base(settings, sharded_over)
         self.head_V_H: Tensor = base.get_output_embeddings().weight
         torch.manual_seed(settings.seed)
         self.model: PeftModel = get_peft_model(base, _peft_config(lora, self.family))
@@ -74,6 +82,22 @@ class Policy:
         self._tower = self.family.frozen_tower(self.family.visual(base))
         self._features = FeatureCache(settings.feature_cache_bytes, self._feature_folder(settings))
         self._barred_ids = torch.zeros(0, dtype=torch.long, device=self.device)
+
+    def _load_base(
+        self, settings: PolicySettings, sharded_over: Ranks | None
+    ) -> tuple[Any, ShardedLayers | None]:
+        loading = _base_of(settings)
+        if sharded_over is None:
+            return loading.load(self.family), None
+        if settings.use_4bit:
+            raise ValueError("a base in 4 bits is not held in parts")
+        base = loading.load_as_stored()
+        layers = self.family.language_model(base).layers
+        return base, shard(base, layers, sharded_over, device=self.device, dtype=settings.dtype)
+
+    @property
+    def is_sharded(self) -> bool:
+        return self._sharded_layers is not None
 
     @property
     def base(self) -> Any:
@@ -157,6 +181,12 @@ class Policy:
             logps=zeros.masked_scatter(mask, logps),
             entropies=zeros.masked_scatter(mask, entropies),
         )
+
+    def join(self, *, forward_passes: int) -> None:
+        """Where the base is sharded: takes part in so many forward passes that another process
+        makes, and in one backward, without one of its own."""
+        if self._sharded_layers is not None:
+            self._sharded_layers.join(forward_passes=forward_passes)
 
     @torch.no_grad()
     def _inputs(self, packed: PackedGroups, features: Sequence[Tensor]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -47,6 +49,13 @@ class BaseLoading:
         checkpoint = find_checkpoint(self.source)
         with large_blocks_apart():
             return self._load(checkpoint, family)
+
+    def load_as_stored(self) -> Any:
+        """As `load`, but on the CPU and in the precision of the files, so that nothing is copied:
+        weights are pages of the files until something is made of them. Not in 4 bits.
+        """
+        tensors = find_checkpoint(self.source).tensors()
+        return replace(self, device="cpu", dtype=_most_frequent_dtype(tensors))._build(tensors)
 
     def _load(self, checkpoint: Checkpoint, family: Family) -> Any:
         if not self.use_4bit:
@@ -114,6 +123,15 @@ class BaseLoading:
             "versions": [version("bitsandbytes"), version("transformers")],
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _most_frequent_dtype(tensors: Mapping[str, StoredTensor]) -> torch.dtype:
+    numbers: Counter[torch.dtype] = Counter()
+    for tensor in tensors.values():
+        if tensor.dtype.is_floating_point:
+            numbers[tensor.dtype] += math.prod(tensor.shape)
+    [(dtype, _)] = numbers.most_common(1)
+    return dtype
 
 
 def _keepable(

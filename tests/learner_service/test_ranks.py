@@ -23,6 +23,9 @@ def say_everything(ranks: Ranks, folder: Path) -> dict[str, object]:
     own = ranks.share(range(5))
     tensors = [torch.full((2, 3), float(ranks.rank + 1)), torch.tensor(10.0**ranks.rank)]
     ranks.add_up(tensors)
+    gathered = torch.zeros(6, dtype=torch.bfloat16)
+    own_part = gathered[2 * ranks.rank : 2 * ranks.rank + 2].fill_(ranks.rank + 0.5)
+    ranks.gather_into(gathered, own_part)
     return {
         "first": ranks.is_first,
         "own": own,
@@ -32,6 +35,7 @@ def say_everything(ranks: Ranks, folder: Path) -> dict[str, object]:
         "any": any(ranks.exchange(ranks.rank == 2)),
         "none": any(ranks.exchange(False)),
         "sums": [tensor.flatten().tolist() for tensor in tensors],
+        "gathered": gathered.tolist(),
         "hidden": [name for name in os.environ if name in {"RANK", "WORLD_SIZE", "LOCAL_RANK"}],
         "default_group": torch.distributed.is_initialized(),
     }
@@ -48,6 +52,7 @@ def test_three_processes_hear_the_same(tmp_path: Path):
         "any": True,
         "none": False,
         "sums": [[6.0] * 6, [111.0]],
+        "gathered": [0.5, 0.5, 1.5, 1.5, 2.5, 2.5],
         "hidden": [],
         "default_group": False,
     }

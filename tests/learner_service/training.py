@@ -97,6 +97,7 @@ def training(
     same_answers: Callable[[int], bool] = lambda seed: seed % 3 == 0,
     corrected: bool = False,
     ranks: Ranks | None = None,
+    sharded: bool = False,
     lora_dropout: float = 0.0,
     report_to: Sequence[Tracker] = (),
     on_event: Callable[[Event], None] = lambda event: None,
@@ -105,7 +106,7 @@ def training(
     """Everything but the worker process around it."""
     chosen, stop = settings(**changes), threading.Event()
     ranks = ranks or Ranks.alone()
-    policy = load_policy(policy_path, lora_dropout)
+    policy = load_policy(policy_path, lora_dropout, sharded_over=ranks if sharded else None)
     store = BlobStore(folder / "blobs")
     loop = BackgroundLoop(stop)
     rollouts = CountingRollouts(
@@ -186,7 +187,7 @@ def trackers(
     return Trackers(list(chosen), identity, job, events.append)
 
 
-def load_policy(path: Path, lora_dropout: float = 0.0) -> Policy:
+def load_policy(path: Path, lora_dropout: float = 0.0, sharded_over: Ranks | None = None) -> Policy:
     torch.manual_seed(11)
     source = PolicySettings(
         source=str(path),
@@ -196,7 +197,8 @@ def load_policy(path: Path, lora_dropout: float = 0.0) -> Policy:
         seed=3,
         feature_cache_bytes=10**8,
     )
-    return Policy(source, LoraConfig(r=4, lora_alpha=8, lora_dropout=lora_dropout))
+    lora = LoraConfig(r=4, lora_alpha=8, lora_dropout=lora_dropout)
+    return Policy(source, lora, sharded_over=sharded_over)
 
 
 def _draw_rows(store: BlobStore, number: int) -> list[Row]:

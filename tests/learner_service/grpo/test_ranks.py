@@ -35,6 +35,8 @@ CASES: dict[str, dict[str, Any]] = {
     "gspo": {"loss_type": "gspo", "gradient_accumulation_steps": 5, "num_rows": 17},
     "gspo-kl": {"loss_type": "gspo", "beta": 0.05, "weight_decay": 0.1, "num_rows": 7},
 }
+# Each loss type once more by two and three that hold the base in parts, half of them with KL.
+SHARDED = ("grpo", "bnpo-kl", "dr_grpo", "dapo-kl", "gspo")
 # Cut within an epoch; the step that comes next had been asked for.
 CUT: dict[str, Any] = {"lora_dropout": 0.1, "staleness": 1, "num_rows": 11, "save_steps": 10}
 TIMES = {
@@ -117,11 +119,15 @@ def run(ranks: Ranks, folder: Path, policy: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     process = Process(ranks, Path(policy), folder)
     done = {name: process.train(name, **case) for name, case in CASES.items()}
+    for name in SHARDED if ranks.count > 1 else ():
+        done[f"{name}-sharded"] = process.train(f"{name}-sharded", sharded=True, **CASES[name])
     if ranks.count == 2:
         done["cut"] = process.train("cut", **CUT)
     checkpoint = folder.parent / "2" / "cut-0" / "checkpoints" / "checkpoint-10"
     wait_until(checkpoint.exists)
     done["resumed"] = process.train("resumed", checkpoint, **CUT)
+    if ranks.count > 1:
+        done["resumed-sharded"] = process.train("resumed-sharded", checkpoint, sharded=True, **CUT)
     done["nan"] = process.end("nan", lose_a_weight)
     error = RolloutsUnavailable("no replica is there") if ranks.count == 3 else None
     done["end"] = process.end("end", lambda running: raise_at_step_5(running, error))
@@ -164,6 +170,15 @@ def test_any_number_of_processes_trains_the_same_adapter(launched: Any, name: st
 
 
 @pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("name", SHARDED)
+def test_processes_that_hold_the_base_in_parts_train_the_same_adapter(
+    launched: Any, name: str, count: int
+):
+    assert farthest(launched, name, 1, f"{name}-sharded", count) < TOLERANCE
+    assert len(set(launched[count][1][0][f"{name}-sharded"]["digests"])) == 1
+
+
+@pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("name", CASES)
 def test_the_first_process_tells_the_figures_of_all(launched: Any, name: str, count: int):
     alone, together = launched[1][1][0][name], launched[count][1][0][name]
@@ -184,6 +199,13 @@ def test_the_first_process_tells_the_figures_of_all(launched: Any, name: str, co
 def test_a_checkpoint_of_two_is_resumed_by_any_number(launched: Any, count: int):
     assert farthest(launched, "cut", 2, "resumed", count) < (TOLERANCE if count != 2 else 1e-30)
     assert len(launched[count][1][0]["resumed"]["metrics"]) == STEPS - 10
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_checkpoint_is_resumed_by_processes_that_hold_the_base_in_parts(
+    launched: Any, count: int
+):
+    assert farthest(launched, "cut", 2, "resumed-sharded", count) < TOLERANCE
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -114,6 +114,24 @@ def test_a_float32_base_that_came_in_bfloat16_is_kept_in_bfloat16(
     assert (norms, scales) == ({torch.bfloat16}, {torch.float32})
 
 
+def test_as_it_is_stored_nothing_is_copied(random_policy_path: Path, tmp_path: Path):
+    halved = tmp_path / "halved"
+    shutil.copytree(random_policy_path, halved)
+    AutoModelForImageTextToText.from_pretrained(
+        random_policy_path, dtype=torch.bfloat16
+    ).save_pretrained(halved)
+    loading = BaseLoading(source=str(halved), device="cpu", dtype=torch.float32, use_4bit=False)
+    stored = loading.load_as_stored()
+    assert_the_same(stored, load(halved, dtype=torch.bfloat16, use_4bit=False))
+    places = [
+        [int(end, 16) for end in line.split()[0].split("-")]
+        for line in Path("/proc/self/maps").read_text().splitlines()
+        if line.endswith(str(halved / "model.safetensors"))
+    ]
+    for name, weight in stored.named_parameters():
+        assert any(first <= weight.data_ptr() < end for first, end in places), name
+
+
 def test_other_weights_settings_or_versions_are_another_base(
     random_policy_path, tmp_path, monkeypatch
 ):
