@@ -17,6 +17,14 @@ _PREFIX = "TALLY_LEARNER_"
 SECRET_VARIABLE = f"{_PREFIX}SERVICES_SECRET"
 
 
+class ShardBase(StrEnum):
+    """When the processes of a job hold the base model in parts."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class Tracker(StrEnum):
     """The values are the names of the packages, too."""
 
@@ -129,6 +137,11 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
         ge=1,
         description="Hosts of a job, this one included; the others run `python -m "
         "learner_service.host`.",
+    )
+    shard_base: ShardBase = Field(
+        ShardBase.AUTO,
+        description="Whether the processes of a job hold the base model's layers in parts, each "
+        "its own; auto: where the whole does not fit the device of each. Never in 4 bits.",
     )
     rendezvous: RendezvousSettings = Field(
         RendezvousSettings(), description="Where the processes of several hosts find each other."

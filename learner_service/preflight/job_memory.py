@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from learner_service.models import read_supported
-from learner_service.preflight.device_memory import available_memory
+from learner_service.preflight.job_device import JobDevice
 from learner_service.preflight.memory import MemoryEstimate, Precision, Prompts, estimate_memory
 from learner_service.preflight.replica_memory import estimate_replica_memory
 from learner_service.settings import LearnerSettings
@@ -17,19 +17,13 @@ from tally.job.settings import TrainingConfig
 class JobMemory:
     """`prompts` are those that images of at most so many pixels a side make.
 
-    `sharing` processes of the job have the memory of one device between them.
-
     Replicas are taken to have the worker's kind of device and its numbers.
     """
 
     shape: ModelShape
     training: Training
     prompts: Callable[[int], Prompts]
-    device: str
-    available_bytes: int
-    bytes_per_number: int
-    feature_cache_bytes: int
-    sharing: int = 1
+    device: JobDevice
 
     @classmethod
     def of_model(
@@ -41,17 +35,11 @@ class JobMemory:
     ) -> "JobMemory":
         """Reads the model's configuration from `source`, a folder or a hub name."""
         config, family = read_supported(source)
-        device, available_bytes = available_memory(settings.device)
-        half = settings.dtype == "bfloat16" or (settings.dtype == "auto" and device == "cuda")
         return cls(
             shape=family.shape(config),
             training=training,
             prompts=prompts,
-            device=device,
-            available_bytes=available_bytes,
-            bytes_per_number=2 if half else 4,
-            feature_cache_bytes=settings.feature_cache_bytes,
-            sharing=1 if device == "cuda" else _processes_here(training.config, settings),
+            device=JobDevice.of_settings(settings),
         )
 
     def of_worker(self, changed: TrainingConfig) -> MemoryEstimate:
@@ -60,12 +48,17 @@ class JobMemory:
             changed,
             self.training.lora,
             self.prompts(changed.max_image_size),
-            device=self.device,
-            bytes_per_number=self.bytes_per_number,
-            feature_cache_bytes=self.feature_cache_bytes,
-            available_bytes=self.available_bytes // self.sharing,
+            device=self.device.name,
+            bytes_per_number=self.device.bytes_per_number,
+            feature_cache_bytes=self.device.settings.feature_cache_bytes,
+            available_bytes=self.device.available_bytes(changed),
+            sharded_over=self.shard_count(changed),
         )
-        return replace(estimate, processes=self.sharing)
+        return replace(estimate, processes=self.device.sharing(changed))
+
+    def shard_count(self, changed: TrainingConfig) -> int:
+        """How many processes hold the base's layers in parts; 1 where each holds the whole."""
+        return self.device.shard_count(self.shape, changed)
 
     def of_replica(self, *, use_4bit: bool) -> MemoryEstimate:
         return estimate_replica_memory(
@@ -73,12 +66,7 @@ class JobMemory:
             self.training.config,
             self.training.lora,
             self.prompts(self.training.config.max_image_size),
-            Precision(bytes_per_number=self.bytes_per_number, use_4bit=use_4bit),
-            device=self.device,
-            available_bytes=self.available_bytes,
+            Precision(bytes_per_number=self.device.bytes_per_number, use_4bit=use_4bit),
+            device=self.device.name,
+            available_bytes=self.device.memory_bytes,
         )
-
-
-def _processes_here(training: TrainingConfig, settings: LearnerSettings) -> int:
-    """As many of a job's processes as one host has; on a CPU they share its memory."""
-    return min(training.processes or settings.processes_per_job, settings.gpus_per_job)

@@ -16,6 +16,8 @@ from tally.job.settings import LoraConfig, TrainingConfig
 # The interpreter with what a worker or a replica imports; on a card, CUDA's context and its
 # libraries' working space. Measured by bench.memory, files that are mapped included.
 WORKER_LIBRARIES_BYTES = {"cpu": 704 * 1024**2, "cuda": 1024**3}
+# Of what there is: more may be too much, as an estimate is one.
+TIGHT = 0.85
 # Weight, gradient, and two moments of AdamW, in float32.
 _ADAPTER_BYTES = 16
 _FLOAT32 = 4
@@ -28,6 +30,9 @@ _CHUNK_COPIES = 3
 # learner_service/policy/policy.py and tally/families/vision_tower/tower.py
 _IMAGES_AT_ONCE = 8
 _PASS_PATCHES = 2048
+# learner_service/policy/sharding.py: a layer as FSDP2 receives it and as it is computed with, and
+# gloo's own copy.
+_GATHERED_COPIES = 3
 # What an allocator takes over what is asked of it: it rounds up, and keeps what is free in pieces
 # that do not fit. glibc's took 1.33 where bench.memory's tensors were below its 32 MiB.
 ALLOCATOR = 1.3
@@ -60,23 +65,36 @@ class MemoryEstimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """How a base model is held: its numbers, and its decoder layers in NF4 or not."""
+    """How a base model is held: its numbers, its decoder layers in NF4 or by several processes."""
 
     bytes_per_number: int
     use_4bit: bool
+    sharded_over: int = 1
 
     def weights_bytes(self, shape: ModelShape) -> int:
-        return shape.weights_bytes(bytes_per_number=self.bytes_per_number, use_4bit=self.use_4bit)
+        whole = shape.weights_bytes(bytes_per_number=self.bytes_per_number, use_4bit=self.use_4bit)
+        elsewhere = shape.decoder_parameters * (1 - 1 / self.sharded_over)
+        return whole - round(elsewhere * self.bytes_per_number)
+
+    def gathered_bytes(self, shape: ModelShape) -> int:
+        """Of a layer that is put together for a pass."""
+        if self.sharded_over == 1:
+            return 0
+        layer = shape.decoder_parameters // shape.layers
+        return _GATHERED_COPIES * layer * self.bytes_per_number
 
     def loading_bytes(self, shape: ModelShape) -> int:
         """Beside the weights, while tensors of bfloat16 are read: what is held as it is stored is a
         view of the file; transformers casts some at once; what is packed is cast before."""
         linear = shape.hidden * shape.intermediate
+        is_cast = self.bytes_per_number != _STORED
+        if self.sharded_over > 1:
+            layer = shape.decoder_parameters // shape.layers
+            return layer * (self.bytes_per_number + (_STORED if is_cast else 0))
         if self.use_4bit:
             packed = linear * (_STORED + self.bytes_per_number)
-            is_cast = self.bytes_per_number != _STORED
             return max(packed, shape.largest_tensor * _STORED if is_cast else 0)
-        if self.bytes_per_number == _STORED:
+        if not is_cast:
             return 0
         return _STORED * (shape.largest_tensor + (_CAST_AT_ONCE - 1) * linear)
 
@@ -105,9 +123,12 @@ def estimate_memory(
     bytes_per_number: int,
     feature_cache_bytes: int,
     available_bytes: int,
+    sharded_over: int = 1,
 ) -> MemoryEstimate:
     """Of a worker that trains."""
-    precision = Precision(bytes_per_number=bytes_per_number, use_4bit=training.use_4bit)
+    precision = Precision(
+        bytes_per_number=bytes_per_number, use_4bit=training.use_4bit, sharded_over=sharded_over
+    )
     parameters = adapter_parameters(shape, lora.r)
     weights = precision.weights_bytes(shape)
     features = prompts.features_bytes(shape, bytes_per_number)
@@ -119,7 +140,8 @@ def estimate_memory(
         weights_bytes=weights,
         adapter_bytes=parameters * _ADAPTER_BYTES,
         caches_bytes=min(features, feature_cache_bytes),
-        activations_bytes=round(ALLOCATOR * max(step.vision_bytes(), step.language_bytes())),
+        activations_bytes=precision.gathered_bytes(shape)
+        + round(ALLOCATOR * max(step.vision_bytes(), step.language_bytes())),
         loading_bytes=WORKER_LIBRARIES_BYTES[device] + weights + precision.loading_bytes(shape),
     )
 

@@ -1,13 +1,16 @@
-"""Whether a job fits into memory, the nearest settings that do, and what 4 bits are for. Pure."""
+"""Whether a job fits into memory, the nearest settings that do, and what 4 bits are for. Pure.
+
+A base that does not fit one device is held in 4 bits or in parts by the processes of the job.
+"""
 
 from collections.abc import Callable, Iterator
 
 from learner_service.preflight.findings import Finding, Severity
-from learner_service.preflight.memory import MemoryEstimate
+from learner_service.preflight.memory import TIGHT, MemoryEstimate
 from learner_service.preflight.savings import nearest_that_fits
 from tally.job.settings import TrainingConfig
 
-_TIGHT = 0.85
+_MOST_PROCESSES = 64
 
 
 def of_memory(
@@ -27,9 +30,47 @@ def of_memory(
         severity=Severity.ERROR if too_much else Severity.WARNING,
         code="not_enough_memory" if too_much else "tight_memory",
         where="train.config.batch_size",
-        message=f"an estimated {need:.1f} GB are needed and there are {have:.1f} GB" + each,
+        message=f"an estimated {need:.1f} GB are needed and there are {have:.1f} GB"
+        + each
+        + _more_processes(training, estimate),
         suggestion=smaller,
     )
+
+
+def of_sharding(
+    training: TrainingConfig,
+    sharded_over: int,
+    estimate: Callable[[TrainingConfig], MemoryEstimate],
+) -> Iterator[Finding]:
+    """`sharded_over`: how many processes hold the base's layers in parts, 1 for the whole."""
+    if sharded_over == 1:
+        return
+    in_4_bits = {"use_4bit": True, "processes": 1}
+    on_one = estimate(training.model_copy(update=in_4_bits))
+    message = f"{sharded_over} processes hold the base's layers in parts"
+    if does := on_one.device == "cuda" and _fits(on_one):
+        message += "; one card would do in 4 bits, which is the recommended way"
+    yield Finding(
+        severity=Severity.NOTE,
+        code="sharded_base",
+        where="base_model",
+        message=message,
+        suggestion={f"train.config.{name}": value for name, value in in_4_bits.items()}
+        if does
+        else {},
+    )
+
+
+def _more_processes(
+    training: TrainingConfig, estimate: Callable[[TrainingConfig], MemoryEstimate]
+) -> str:
+    """How many cards would do, where the processes of a job can hold the base in parts."""
+    if training.use_4bit or estimate(training).device == "cpu":
+        return ""
+    for processes in range(max(2, training.processes + 1), _MOST_PROCESSES + 1):
+        if _fits(estimate(training.model_copy(update={"processes": processes}))):
+            return f"; {processes} processes, a card for each, would hold the base in parts"
+    return ""
 
 
 def _four_bit_on_cpu(now: MemoryEstimate, full: MemoryEstimate) -> Finding:
@@ -45,4 +86,4 @@ def _four_bit_on_cpu(now: MemoryEstimate, full: MemoryEstimate) -> Finding:
 
 
 def _fits(estimate: MemoryEstimate) -> bool:
-    return estimate.estimated_bytes <= _TIGHT * estimate.available_bytes
+    return estimate.estimated_bytes <= TIGHT * estimate.available_bytes

@@ -18,7 +18,7 @@ from learner_service.preflight.base_sample import BaseSample, ask_base_model
 from learner_service.preflight.findings import Finding, Severity, StepPlan, step_plan
 from learner_service.preflight.job_memory import JobMemory
 from learner_service.preflight.memory import MemoryEstimate, Prompts
-from learner_service.preflight.memory_findings import of_memory
+from learner_service.preflight.memory_findings import of_memory, of_sharding
 from learner_service.preflight.routed_experts import of_experts
 from learner_service.preflight.time_estimate import TimeEstimate, estimate_time
 from learner_service.served_models import ServedModels
@@ -110,7 +110,8 @@ class Preflights:
             *findings.of_data(counts, len(training_rows), len(held_out), training),
             *findings.of_steps(config, plan, len(training_rows)),
             *of_memory(config, memory.of_worker),
-            *of_experts(config, memory.shape, memory.bytes_per_number),
+            *of_sharding(config, memory.shard_count(config), memory.of_worker),
+            *of_experts(config, memory.shape, memory.device.bytes_per_number),
             *of_base,
         ]
         return Preflight(

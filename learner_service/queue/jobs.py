@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import InvalidSpec, JobExists, MissingDataset, StoreUnavailable
+from learner_service.errors import JobExists, MissingDataset, StoreUnavailable
 from learner_service.events import Event, JobEnded, JobStatus, StepDone
 from learner_service.job_folder.layout import JobFolder
 from learner_service.models import ModelList
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_runner import JobRunner
 from learner_service.queue.job_store import Job, JobStore, LoggedEvent
+from learner_service.queue.process_check import check_processes
 from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec, Training
+from learner_service.spec import JobSpec
 from tally.host.disk_reserve import DiskReserve
 from tally.job.metrics import StepMetrics
 from tally.rpc.errors import InvalidArgument, ResourceExhausted
@@ -103,20 +104,12 @@ class Jobs:
         await self._check_elsewhere(spec)
 
     def _check_here(self, spec: JobSpec) -> None:
-        self._check_processes(spec)
+        check_processes(spec, self._settings)
         self._models.source(spec.base_model)
         self._runner.earlier_jobs.check(spec)
         for field, digest in spec.digests().items():
             if self._blobs.size_bytes(digest) is None:
                 raise MissingDataset(f"{field}: put this blob first")
-
-    def _check_processes(self, spec: JobSpec) -> None:
-        most = self._settings.processes_per_job
-        if isinstance(spec.work, Training) and spec.work.config.processes > most:
-            raise InvalidSpec(
-                f"config.processes: this learner has {most} for a job (gpus_per_job times "
-                f"nodes_per_job); expected at most {most}, or 0 for all of them"
-            )
 
     def claim_blobs(self) -> None:
         """Says for every job which adapters it needs, once the store has been swept; then tidies up

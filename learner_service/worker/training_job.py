@@ -37,7 +37,10 @@ class TrainingJob:
         Of several processes the first one does what follows training.
         """
         self._parts.phases.enter(JobPhase.LOADING)
-        policy = load_policy(self._task, self._training)
+        policy = load_policy(self._task, self._training, self._ranks)
+        if policy.is_sharded:
+            message = f"each of {self._ranks.count} processes holds a part of the base's layers"
+            self._parts.report(Notice(message=message))
         stage = PromptStage(policy, self._parts.store)
         precision_differs = self._agree_on_tokens(policy, stage)
         staged = self._stage(policy, self._task.spec.dataset_digest)

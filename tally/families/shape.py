@@ -41,9 +41,13 @@ class ModelShape:
         return self.vocabulary * self.hidden * (1 if self.tied_embeddings else 2)
 
     @property
+    def decoder_parameters(self) -> int:
+        """Of all decoder layers."""
+        return self.linear_parameters + self.routed_parameters
+
+    @property
     def parameters(self) -> int:
-        linear = self.linear_parameters + self.routed_parameters
-        return linear + self.embedding_parameters + self.vision_parameters
+        return self.decoder_parameters + self.embedding_parameters + self.vision_parameters
 
     @property
     def largest_tensor(self) -> int:

@@ -13,7 +13,13 @@ from learner_service.policy.policy import Policy
 from learner_service.preflight import memory, replica_memory
 from learner_service.preflight.device_memory import available_memory
 from learner_service.preflight.job_memory import JobMemory
-from learner_service.preflight.memory import ALLOCATOR, Precision, Prompts, estimate_memory
+from learner_service.preflight.memory import (
+    ALLOCATOR,
+    MemoryEstimate,
+    Precision,
+    Prompts,
+    estimate_memory,
+)
 from learner_service.preflight.replica_memory import estimate_replica_memory
 from learner_service.settings import LearnerSettings, RendezvousSettings
 from learner_service.spec import Training
@@ -85,17 +91,19 @@ def test_the_shape_knows_how_wide_the_features_of_each_family_are(
 
 
 def test_processes_on_one_host_s_cpu_have_a_part_of_its_memory_each(random_policy_path: Path):
-    def job(**training: int) -> JobMemory:
-        return JobMemory.of_model(
-            str(random_policy_path),
-            Training(config=TrainingConfig(**training), lora=LORA),
-            lambda _: PROMPTS,
-            LearnerSettings(device="cpu", gpus_per_job=3, nodes_per_job=2, rendezvous=MEETING),
-        )
+    job = JobMemory.of_model(
+        str(random_policy_path),
+        Training(config=SHORT, lora=LORA),
+        lambda _: PROMPTS,
+        LearnerSettings(device="cpu", gpus_per_job=3, nodes_per_job=2, rendezvous=MEETING),
+    )
 
-    whole = job(processes=1).of_worker(SHORT)
+    def in_processes(processes: int) -> MemoryEstimate:
+        return job.of_worker(SHORT.model_copy(update={"processes": processes}))
+
+    whole = in_processes(1)
     for processes, here in ((2, 2), (5, 3), (0, 3)):
-        part = job(processes=processes).of_worker(SHORT)
+        part = in_processes(processes)
         assert part.available_bytes == whole.available_bytes // here
         assert part.processes == here
 
@@ -105,6 +113,28 @@ def test_the_weights_by_hand():
     assert full == (LINEAR + 2 * 1000 * 64 + 5000) * 4
     small = estimate(TrainingConfig(use_4bit=True)).weights_bytes
     assert full - small == LINEAR * 4 - LINEAR * 0.5625
+
+
+def test_of_layers_in_parts_each_process_has_its_own_and_puts_one_together():
+    whole, part = (
+        estimate_memory(
+            SHAPE,
+            FULL,
+            LORA,
+            PROMPTS,
+            device="cpu",
+            bytes_per_number=4,
+            feature_cache_bytes=10_000,
+            available_bytes=10**9,
+            sharded_over=count,
+        )
+        for count in (1, 4)
+    )
+    layer = LINEAR // 3
+    assert part.weights_bytes == (LINEAR // 4 + 2 * 1000 * 64 + 5000) * 4
+    assert part.activations_bytes - whole.activations_bytes == 3 * layer * 4
+    held = part.libraries_bytes + part.weights_bytes
+    assert part.loading_bytes - held == layer * (4 + 2)  # held and stored
 
 
 def test_the_adapter_by_hand():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from learner_service.preflight.findings import Severity
 from learner_service.preflight.memory import MemoryEstimate
-from learner_service.preflight.memory_findings import of_memory
+from learner_service.preflight.memory_findings import of_memory, of_sharding
 from tally.job.settings import TrainingConfig
 
 
@@ -39,6 +39,32 @@ def test_what_processes_share_is_told_for_each():
         TrainingConfig(batch_size=16), lambda training: replace(memory(training), processes=3)
     )
     assert finding.message.endswith("there are 8.0 GB for each of 3 processes")
+
+
+def test_what_no_card_holds_is_said_to_take_more_of_them():
+    """The ten gigabytes of weights are shared out, beside one for the prompt."""
+
+    def in_parts(training: TrainingConfig) -> MemoryEstimate:
+        whole = memory(training)
+        return replace(whole, weights_bytes=whole.weights_bytes // (training.processes or 1))
+
+    training = TrainingConfig(use_4bit=False, processes=1)
+    (finding,) = of_memory(training, in_parts)
+    assert finding.message.endswith("; 2 processes, a card for each, would hold the base in parts")
+    assert finding.suggestion == {"train.config.use_4bit": True}
+    (on_cpu,) = of_memory(training, lambda t: replace(in_parts(t), device="cpu"))
+    assert "processes" not in on_cpu.message
+
+
+def test_a_base_in_parts_is_told_beside_the_recommended_way():
+    training = TrainingConfig(use_4bit=False)
+    (note,) = of_sharding(training, 2, memory)
+    assert (note.code, note.severity) == ("sharded_base", Severity.NOTE)
+    assert note.message.startswith("2 processes hold the base's layers in parts")
+    assert note.suggestion == {"train.config.use_4bit": True, "train.config.processes": 1}
+    (too_large,) = of_sharding(training.model_copy(update={"batch_size": 16}), 2, memory)
+    assert too_large.suggestion == {}
+    assert list(of_sharding(training, 1, memory)) == []
 
 
 def test_four_bits_are_the_first_way_on_a_card_and_the_last_on_a_cpu():

@@ -42,7 +42,11 @@ def assert_same_adapter(running: Learner, job_id: str, other: str) -> None:
         torch.testing.assert_close(mine[name], weights, atol=1e-4, rtol=0)
 
 
-def test_a_job_of_two_processes_goes_on_with_three_and_with_one(data_dir: Path, options: list[str]):
+@pytest.mark.parametrize("shard_base", ["never", "always"])
+def test_a_job_of_two_processes_goes_on_with_three_and_with_one(
+    data_dir: Path, options: list[str], shard_base: str
+):
+    options += ["--shard-base", shard_base]
     digest = put_dataset(data_dir)
     with learner(data_dir, *options) as alone:
         reference = alone.start_job(digest)
@@ -60,9 +64,12 @@ def test_a_job_of_two_processes_goes_on_with_three_and_with_one(data_dir: Path, 
             job = running.wait(resumed)
             assert job.status == pb.JOB_STATUS_COMPLETED, running.log(resumed)
             assert running.steps(resumed) == list(range(1, STEPS + 1))
-            (notice,) = running.notices(resumed)
-            assert notice.startswith("rank 1 of 2 on ")
-            assert notice.endswith("; going on from the last checkpoint")
+            said = running.notices(resumed)
+            in_parts = [notice for notice in said if "holds a part" in notice]
+            assert bool(in_parts) == (shard_base == "always")
+            (lost,) = set(said) - set(in_parts)
+            assert lost.startswith("rank 1 of 2 on ")
+            assert lost.endswith("; going on from the last checkpoint")
             assert_same_adapter(running, resumed, reference)
 
 

@@ -1,0 +1,24 @@
+"""Whether a job can have the processes that it asks for, and the base in the way they hold it."""
+
+from learner_service.errors import InvalidSpec
+from learner_service.settings import LearnerSettings, ShardBase
+from learner_service.spec import JobSpec, Training
+
+
+def check_processes(spec: JobSpec, settings: LearnerSettings) -> None:
+    """Raises InvalidSpec that names the field."""
+    if not isinstance(spec.work, Training):
+        return
+    config, most = spec.work.config, settings.processes_per_job
+    if config.processes > most:
+        raise InvalidSpec(
+            f"config.processes: this learner has {most} for a job (gpus_per_job times "
+            f"nodes_per_job); expected at most {most}, or 0 for all of them"
+        )
+    is_sharded = settings.shard_base is ShardBase.ALWAYS and (config.processes or most) > 1
+    if is_sharded and config.use_4bit:
+        raise InvalidSpec(
+            "config.use_4bit: the processes of this learner hold every base in parts (shard_base), "
+            "which is not done in 4 bits; expected false, or config.processes of 1: 4 bits on one "
+            "card are the recommended way"
+        )
