@@ -11,12 +11,16 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in its __all__
+
 from bench.memory_case import CaseFigures, MemoryCase
 from bench.models import SHAPES, Shape, write_policy
+from bench.ranks import rank_variables
 from bench.report import options, print_json, print_table, run_apart
 from learner_service.preflight.memory import MemoryEstimate, Precision, Prompts, estimate_memory
 from learner_service.preflight.replica_memory import estimate_replica_memory
@@ -62,6 +66,7 @@ GRID = (
     _case("learner", "3b, 4 layers", "4bit", kept="bfloat16", side_pixels=252, lora_r=16),
     _case("learner", "3b, 1 layer", "4bit", num_generations=16),
     _case("learner", "3b, 8 layers", "bfloat16", side_pixels=252, lora_dropout=0.0),
+    _case("learner", "3b, 8 layers", "bfloat16", side_pixels=252, sharded_over=2),
     _case("learner", "7b, 1 layer", "bfloat16", max_new_tokens=64),
     _case("learner", "7b, 1 layer", "4bit", kept="bfloat16", side_pixels=252, lora_r=16),
     _case("replica", "medium", "float32", batch_size=4, num_generations=16, max_new_tokens=8),
@@ -92,6 +97,7 @@ class Measured:
         precision = f"4bit, {case.kept}" if case.use_4bit else case.precision
         marks = ["checkpointing"] * case.gradient_checkpointing
         marks += ["no dropout"] * (not case.lora_dropout)
+        marks += [f"in {case.sharded_over} parts"] * (case.sharded_over > 1)
         sizes = (figures.loading, figures.step, self.estimate.estimated_bytes)
         return [
             case.side,
@@ -109,12 +115,20 @@ class Measured:
 
 
 def measure(case: MemoryCase, model: Path) -> CaseFigures:
-    """In a process of its own."""
-    placed = replace(case, folder=str(model))
+    """In a process of its own; of several that hold the base in parts, the one that takes most."""
+    text, count = json.dumps(asdict(replace(case, folder=str(model)))), case.sharded_over
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-    return CaseFigures(
-        **run_apart("bench.memory_case", json.dumps(asdict(placed)), threads=threads)
-    )
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+
+    def run_one(rank: int) -> CaseFigures:
+        variables = rank_variables(rank, count, store.port)
+        return CaseFigures(
+            **run_apart("bench.memory_case", text, threads=threads, variables=variables)
+        )
+
+    with ThreadPoolExecutor(count) as together:
+        figures = list(together.map(run_one, range(count)))
+    return max(figures, key=lambda one: max(one.loading, one.step))
 
 
 def estimate(case: MemoryCase, model: Path, prompt_tokens: int) -> MemoryEstimate:
@@ -147,6 +161,7 @@ def estimate(case: MemoryCase, model: Path, prompt_tokens: int) -> MemoryEstimat
         prompts,
         bytes_per_number=bytes_per_number,
         feature_cache_bytes=_GIB,
+        sharded_over=case.sharded_over,
         **place,
     )
 

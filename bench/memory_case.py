@@ -26,7 +26,7 @@ class MemoryCase:
     """What is loaded, and what a step works on; `precision` is float32, bfloat16 or 4bit.
 
     With 4bit what is not quantised is in `kept`. `folder` is the model's; before it is written,
-    the name of its shape.
+    the name of its shape. `sharded_over`: learners that hold the base's layers in parts.
     """
 
     side: str
@@ -40,6 +40,7 @@ class MemoryCase:
     lora_r: int = 64
     lora_dropout: float = 0.05
     gradient_checkpointing: bool = False
+    sharded_over: int = 1
     device: str = "cpu"
 
     @property
@@ -67,6 +68,7 @@ def measure_learner(case: MemoryCase, folder: Path) -> CaseFigures:
     from learner_service.blobs.blob_store import BlobStore  # noqa: PLC0415 - as above
     from learner_service.job_folder.published_adapters import PublishedAdapters  # noqa: PLC0415
     from learner_service.policy.adapters import AdapterPublisher  # noqa: PLC0415
+    from learner_service.ranks import Ranks  # noqa: PLC0415
 
     settings = TallySettings(
         model_path=Path(case.folder),
@@ -79,10 +81,12 @@ def measure_learner(case: MemoryCase, folder: Path) -> CaseFigures:
         dtype=case.dtype,
         use_4bit=case.use_4bit,
         gradient_checkpointing=case.gradient_checkpointing,
+        sharded=case.sharded_over > 1,
         device=case.device,
     )
+    ranks = Ranks.join()
     loading = PeakMemory(case.device)
-    tally = TallySide(settings, folder)
+    tally = TallySide(settings, folder, ranks)
     loaded = loading.figures()
     batch = tally.forward_pass(
         *_learner_batch(case, len(tally.policy.head_V_H), tally.policy.image_token_id)

@@ -55,7 +55,9 @@ class Side:
         self._processes = [
             subprocess.Popen(
                 command,
-                env=os.environ | self._variables(rank, count),
+                env=os.environ
+                | rank_variables(rank, count, self._store.port)
+                | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -85,17 +87,16 @@ class Side:
         lines = [process.stdout.readline() for process in self._processes if process.stdout]
         return [json.loads(line)["figures"] for line in lines]
 
-    def _variables(self, rank: int, count: int) -> dict[str, str]:
-        """As torchrun sets them; the store is here, as it is with torchrun's agent."""
-        return {
-            "RANK": str(rank),
-            "WORLD_SIZE": str(count),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(self._store.port),
-            "TORCHELASTIC_USE_AGENT_STORE": "True",
-            "OMP_NUM_THREADS": "1",
-            "PYTHONUNBUFFERED": "1",
-        }
+
+def rank_variables(rank: int, count: int, port: int) -> dict[str, str]:
+    """As torchrun sets them; the store is here, as it is with torchrun's agent."""
+    return {
+        "RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }
 
 
 def main() -> None:

@@ -30,13 +30,20 @@ def print_json(bench: str, settings: Mapping[str, Any], figures: Mapping[str, An
     print(json.dumps({"bench": bench, "settings": dict(settings), "figures": dict(figures)}))
 
 
-def run_apart(module: str, *arguments: str, threads: int | None = None) -> dict[str, Any]:
+def run_apart(
+    module: str,
+    *arguments: str,
+    threads: int | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The figures that a bench's module prints last, in a process of its own.
 
-    With as many threads of OpenMP as are said; it has this process's if None. Raises
-    CalledProcessError.
+    With as many threads of OpenMP as are said; it has this process's if None. `variables` are set
+    in its environment. Raises CalledProcessError.
     """
-    environment = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    environment = dict(variables or {})
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
     run = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         stdout=subprocess.PIPE,

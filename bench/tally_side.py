@@ -47,6 +47,7 @@ class TallySettings:
     dtype: str = "float32"
     use_4bit: bool = False
     gradient_checkpointing: bool = False
+    sharded: bool = False
     device: str = "cpu"
     seed: int = 43
 
@@ -57,7 +58,11 @@ class TallySide:
     def __init__(self, settings: TallySettings, folder: Path, ranks: Ranks | None = None) -> None:
         self.settings = settings
         self._ranks = ranks or Ranks.alone()
-        self.policy = Policy(_policy_settings(settings), _lora(settings))
+        self.policy = Policy(
+            _policy_settings(settings),
+            _lora(settings),
+            sharded_over=self._ranks if settings.sharded else None,
+        )
         # As transformers' Trainer does: without it gradient checkpointing is off.
         self.policy.model.train()
         self._store = BlobStore(folder / "blobs")
