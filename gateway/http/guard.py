@@ -1,13 +1,16 @@
 """The outermost ASGI layer: whatever goes wrong further in, the client gets a sentence."""
 
+import asyncio
 import logging
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
 
-from gateway.errors import ApiError
+from gateway.errors import RETRY_AFTER, ApiError, Busy
 from gateway.http.http_errors import refusal_response, unexpected_failure
+from gateway.messages.message import Message
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -17,6 +20,7 @@ SECURITY_HEADERS = {
     # What is no page of ours loads and runs nothing, wherever it is shown.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_LAST = {**RETRY_AFTER, "Connection": "close"}
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +37,7 @@ class Guard:
             return
         started = False
 
-        async def noting_send(message: Message) -> None:
+        async def noting_send(message: AsgiMessage) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 _add_headers(MutableHeaders(scope=message))
@@ -49,6 +53,12 @@ class Guard:
                 _log.info("a request was cut off: %s", error)
             else:
                 response = refusal_response(Headers(scope=scope), error)
+                await response(scope, receive, noting_send)
+        except asyncio.CancelledError:
+            # The server ends, and has waited for as long as it does; this is its last word.
+            if not started:
+                stopping = Busy(Message("server_stopping"), headers=_LAST)
+                response = refusal_response(Headers(scope=scope), stopping)
                 await response(scope, receive, noting_send)
         except Exception as error:
             response = unexpected_failure(Headers(scope=scope), error)

@@ -73,6 +73,24 @@ async def test_sigterm_ends_open_streams_and_exits_with_0(tmp_path, settings, le
         assert await asyncio.wait_for(running.wait(), PATIENCE_SECONDS) == 0
 
 
+async def test_an_upload_that_outlasts_the_drain_is_told_to_come_again(tmp_path, settings):
+    data_dir = tmp_path / "data"
+    async with process(data_dir, settings, "--drain-seconds", "1") as (running, port):
+        head, body = form(good_zip())
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + body[: len(body) // 2])
+        await writer.drain()
+        await eventually(lambda: list((data_dir / "staging").glob("*/upload")))
+        running.send_signal(signal.SIGTERM)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+        writer.close()
+        assert await asyncio.wait_for(running.wait(), PATIENCE_SECONDS) == 0
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: " in answer.lower()
+    assert b"this server is stopping; send it again" in answer
+    assert list((data_dir / "staging").iterdir()) == []
+
+
 async def test_kill_in_the_middle_of_an_upload_leaves_nothing(tmp_path, settings):
     data_dir = tmp_path / "data"
     async with process(data_dir, settings) as (running, port):
