@@ -1,5 +1,7 @@
 """Tables: refused with the row's number, or taken though they are odd."""
 
+import socket
+
 import pytest
 
 from tests.gateway.packing import CSV, HEADER, good_files, pack, with_csv
@@ -152,3 +154,13 @@ def test_a_file_that_an_image_cell_names_is_never_opened(target: Target) -> None
     """A FIFO would block whoever opens it."""
     files = {**good_files(), "main.csv": row("dev/stdin")}
     judge(target, upload(pack(files)), Refused(where="row 2", says="is not in the ZIP"))
+
+
+def test_an_address_in_an_image_cell_is_never_called(target: Target) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/a.jpg"
+        refusal = Refused(where="row 2", says="is an address")
+        judge(target, upload(with_csv(row(address))), refusal)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
