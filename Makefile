@@ -43,7 +43,7 @@ TWO_AT_ONCE = $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=l
 # What the tests run beside Python's packages; Debian's packages have the same names.
 PROGRAMS := chromium docker-compose npm
 
-.PHONY: help demo test test-stack test-parts test-pythons programs fuzz charts lint docs protos release-protos locks screenshots clean
+.PHONY: help demo test test-stack test-parts test-pythons programs fuzz charts lint docs protos release-protos locks sbom audit screenshots clean
 
 help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -114,6 +114,14 @@ release-protos: $(VENV)/dev.stamp ## Makes today's contracts the ones that must 
 locks: $(VENV)/dev.stamp ## Writes the versions anew that images and the tests install.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m deploy.write_locks
 
+sbom: $(VENV)/dev.stamp ## Writes a software bill of materials of each image to build/sbom/.
+	$(BIN)/python -m deploy.write_boms
+
+audit: ## Asks for known vulnerabilities of what is locked; needs PyPI's advisories.
+	$(call make_venv,.venv-audit,$(VERSIONS))
+	.venv-audit/bin/python -m pip install --quiet --constraint deploy/locks/audit.txt pip-audit
+	.venv-audit/bin/python -m deploy.audit_locks
+
 screenshots: $(VENV)/dev.stamp ## Writes the pictures of the page under docs/images/.
 	$(BIN)/python -m tests.ui.screenshots
 
@@ -139,4 +147,4 @@ $(VENV)/dev.stamp: pyproject.toml deploy/locks/dev.txt gateway/page/charts.py
 	touch $@
 
 clean: ## Removes environments, builds and what the demo left.
-	rm -rf $(VENV) $(VERSIONS:%=.venv-%) build *.egg-info demo-output
+	rm -rf $(VENV) $(VERSIONS:%=.venv-%) .venv-audit build *.egg-info demo-output

@@ -1,7 +1,8 @@
 """`make locks`: writes the versions that images and CI install, from the ranges of pyproject.toml.
 
 An image's lock holds the digest of every file. CI's are constraints, to which pip takes no digests:
-`dev.txt` for all checks on Python 3.11, `light.txt` for the tests without torch on every Python.
+`dev.txt` for all checks on Python 3.11, `light.txt` for the tests without torch on every Python,
+`audit.txt` for what asks for known vulnerabilities.
 """
 
 import os
@@ -13,7 +14,11 @@ ROOT = Path(__file__).parent.parent
 LOCKS = ROOT / "deploy" / "locks"
 # An image's lock has the name of its extra.
 IMAGES = ("gateway", "learner", "reward", "rollout", "trackers", "vllm", "vllm-4bit")
-CONSTRAINTS = {"dev": ("dev",), "light": ("reward", "gateway", "cli", "test")}
+CONSTRAINTS = {
+    "audit": ("audit",),
+    "dev": ("dev",),
+    "light": ("reward", "gateway", "cli", "test"),
+}
 PYTHON = "3.11"
 COMMAND = ("uv", "pip", "compile", "pyproject.toml", f"--python-version={PYTHON}", "--quiet")
 # Neither a registry's address nor this command's own words belong in a lock.
@@ -37,7 +42,8 @@ def main() -> None:
     for extra in IMAGES:
         write_lock(extra, [extra], "--generate-hashes")
     write_lock("dev", CONSTRAINTS["dev"], *wheel_folder())
-    write_lock("light", CONSTRAINTS["light"], "--universal")
+    for name in ("audit", "light"):
+        write_lock(name, CONSTRAINTS[name], "--universal")
 
 
 if __name__ == "__main__":
