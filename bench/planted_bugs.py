@@ -90,9 +90,9 @@ BUGS = (
     ),
     Bug(
         name="a swallowed full disk",
-        path="learner_service/queue/jobs.py",
-        right="self._reserve.give_up()):\n                raise\n",
-        wrong="self._reserve.give_up()):\n                return False\n",
+        path="learner_service/queue/database.py",
+        right="            raise ResourceExhausted(message) from error\n",
+        wrong="            return\n",
         test=f"{_QUEUE}/test_full_disk.py",
     ),
     Bug(

@@ -15,8 +15,10 @@
     │   ├── UnknownModel           not on the learner's list
     │   ├── HostRefused            a host that cannot be lent to this learner
     │   ├── NotResumable           the job that another is to go on from has nothing for it
+    │   ├── JobInUse               a job that is to be deleted has not ended, or is needed
     │   └── Superseded             a later attempt at the job has begun
     └── Unavailable
+        ├── NotYet                 what is asked for has to wait for a moment
         ├── StoreUnavailable       the learner's database is locked, stopped or away
         ├── RolloutsUnavailable    no replica answered, or had room, in time
         ├── RewardsUnavailable     the reward service did not
@@ -74,6 +76,14 @@ class HostRefused(FailedPrecondition):
 
 
 class NotResumable(FailedPrecondition):
+    pass
+
+
+class JobInUse(FailedPrecondition):
+    pass
+
+
+class NotYet(Unavailable):
     pass
 
 

@@ -52,6 +52,11 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     ) -> pb.CancelJobResponse:
         return pb.CancelJobResponse(job=self._message(await self._jobs.cancel(request.job_id)))
 
+    async def DeleteJob(
+        self, request: pb.DeleteJobRequest, context: grpc.aio.ServicerContext
+    ) -> pb.DeleteJobResponse:
+        return pb.DeleteJobResponse(deleted=await self._jobs.delete(_check_id(request.job_id)))
+
     async def WatchJob(
         self, request: pb.WatchJobRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[pb.WatchJobResponse]:

@@ -34,7 +34,8 @@ class Tracker(StrEnum):
 
 
 class BlobSettings(BaseModel):
-    """What one `Put` may be. A caller is told what was wrong with its stream, never cut off."""
+    """What one `Put` may be, and how long a blob stays for no job. A caller is told what was wrong
+    with its stream, never cut off."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,6 +45,11 @@ class BlobSettings(BaseModel):
     )
     put_seconds: float = Field(
         3600.0, gt=0, description="How long a `Put` may take as a whole, in seconds."
+    )
+    unclaimed_seconds: float = Field(
+        3600.0,
+        gt=0,
+        description="How long a blob that no job needs stays after it was last put, in seconds.",
     )
 
 

@@ -37,7 +37,7 @@ class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
         seconds = self._settings.put_seconds
         async with limit_time(seconds, f"the blob was not here after {seconds:g} seconds"):
             header = self._header(await self._next(request_iterator))
-            if self._store.size_bytes(header.digest) is not None:
+            if await asyncio.to_thread(self._store.touch, header.digest):
                 return blob_pb2.PutResponse(created=False)
             with self._store.write(header.digest, header.size_bytes) as writer:
                 while part := await self._next(request_iterator):

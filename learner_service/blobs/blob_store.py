@@ -3,9 +3,10 @@
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,7 +39,7 @@ class BlobStore:
     def claim(self, digest: str, owner: str) -> None:
         """Keeps the blob, there already or to come, until `owner` releases it.
 
-        What nobody has claimed stays as well: `release` alone deletes.
+        What nobody has claimed stays until `delete_unclaimed` comes by.
         """
         with self._references.hold():
             self._references.add(digest, owner)
@@ -48,6 +49,29 @@ class BlobStore:
         with self._references.hold():
             if self._references.remove(digest, owner):
                 self.delete(digest)
+
+    def drop_claim(self, digest: str, owner: str) -> None:
+        """Leaves the blob to `delete_unclaimed`, as if it had been put now."""
+        with self._references.hold():
+            self._references.remove(digest, owner)
+        self.touch(digest)
+
+    def touch(self, digest: str) -> bool:
+        """Takes the blob for one that was put now; False where there is none."""
+        with self._references.hold(), suppress(FileNotFoundError):
+            os.utime(self._place(digest))
+            return True
+        return False
+
+    def delete_unclaimed(self, older_than_seconds: float) -> None:
+        """Deletes what nobody has claimed and nobody has put for so long."""
+        put_by = time.time() - older_than_seconds
+        with self._references.hold():
+            claimed = self._references.digests()
+            for path in self.root.glob("??/*"):
+                with suppress(FileNotFoundError):
+                    if path.name not in claimed and path.stat().st_mtime < put_by:
+                        path.unlink()
 
     def path(self, digest: str) -> Path:
         """The blob's file; raises UnknownBlob where there is none."""
@@ -73,16 +97,17 @@ class BlobStore:
     def put_bytes(self, data: bytes) -> str:
         """Stores `data` and returns its digest."""
         digest = digest_of(data)
-        if self.size_bytes(digest) is None:
-            with self.stage() as path:
-                path.write_bytes(data)
-                sync(path)
-                self.keep(path, digest)
+        if self.touch(digest):
+            return digest
+        with self.stage() as path:
+            path.write_bytes(data)
+            sync(path)
+            self.keep(path, digest)
         return digest
 
     def put_file(self, path: Path, digest: str) -> None:
         """Stores a copy of the file at `path`; raises DataLoss where its digest is another."""
-        if self.size_bytes(digest) is not None:
+        if self.touch(digest):
             return
         with self.write(digest, path.stat().st_size) as writer, path.open("rb") as file:
             offset = 0

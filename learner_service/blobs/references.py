@@ -32,6 +32,10 @@ class References:
             lock(file)
             yield
 
+    def digests(self) -> set[str]:
+        """Those that somebody needs."""
+        return {path.name for path in self._root.iterdir()}
+
     def add(self, digest: str, owner: str) -> None:
         folder = self._root / digest
         folder.mkdir(exist_ok=True)

@@ -36,6 +36,11 @@ class JobFolder:
         """The job's folder in the learner's data_dir."""
         return cls(data_dir / "jobs" / job_id)
 
+    @classmethod
+    def ids(cls, data_dir: Path) -> set[str]:
+        """The jobs that have a folder there."""
+        return {path.name for path in data_dir.glob("jobs/*") if not path.suffix}
+
     @property
     def task(self) -> Path:
         return self.path / "task.json"

@@ -29,6 +29,8 @@ class EndedJobs:
         published = folder.adapters.digests()
         for digest in [*published[:-1], *job.spec.borrowed_digests()]:
             self._blobs.release(digest, job.job_id)
+        for digest in filter(None, job.spec.dataset_digests().values()):
+            self._blobs.drop_claim(digest, job.job_id)
         if published[:-1]:
             folder.adapters.forget(published[:-1])
         for digest in published[-1:]:

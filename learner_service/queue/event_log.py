@@ -8,6 +8,7 @@ from sqlmodel import SQLModel
 
 from learner_service.errors import UnknownJob
 from learner_service.events import (
+    EvaluationDone,
     Event,
     JobEnded,
     JobPhase,
@@ -34,6 +35,7 @@ class Standing:
     loss: float | None
     error_message: str
     result_digest: str
+    report_digest: str
     last_seq: int
 
     def takes(self, event: Event) -> bool:
@@ -52,6 +54,8 @@ class Standing:
                 return replace(standing, current_step=furthest, total_steps=total)
             case StepDone(step=step, total_steps=total, metrics=metrics):
                 return replace(standing, current_step=step, total_steps=total, loss=metrics.loss)
+            case EvaluationDone(report_digest=digest):
+                return replace(standing, report_digest=digest)
             case JobEnded(status=status, error_message=message, result_digest=digest):
                 return replace(
                     standing,

@@ -35,6 +35,7 @@ class JobRow(_Row, table=True):
     loss: float | None = Field(default=None, sa_type=Double)
     error_message: str = Field(default="", sa_type=Text)
     result_digest: str = Field(default="", sa_type=Text)
+    report_digest: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
     resumed_from_job_id: str = Field(default="", sa_type=Text)
     last_seq: int = Field(default=0, sa_type=BigInteger)
 
@@ -51,3 +52,12 @@ class EventRow(_Row, table=True):
     )
     time: str = Field(sa_type=Text)
     event: str = Field(sa_type=Text)
+
+
+class DeletionRow(_Row, table=True):
+    """A job that is no longer there, but for its folder and its blobs, whose digests are JSON."""
+
+    __tablename__ = "deletions"
+
+    job_id: str = Field(primary_key=True, sa_type=Text)
+    digests: str = Field(sa_type=Text)

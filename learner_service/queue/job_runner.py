@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import StoreUnavailable
+from learner_service.errors import StoreUnavailable, UnknownJob
 from learner_service.events import Event, JobEnded, JobStatus, Notice
 from learner_service.job_folder.layout import JobFolder
 from learner_service.job_folder.state import pack_state
@@ -71,6 +71,8 @@ class JobRunner:
     async def _run_until_fault(self, job: Job) -> None:
         try:
             await self._run_workers(job)
+        except UnknownJob:
+            _log.info("job %s was deleted before its turn", job.job_id)
         except _REFUSALS as error:
             await self._fail(job, str(error))
         except Exception as error:
@@ -82,6 +84,10 @@ class JobRunner:
         """The job's end is written down."""
         if self._job_id == job_id:
             self._has_ended = True
+
+    def has(self, job_id: str) -> bool:
+        """Whether it is this job's turn, which lasts until its worker has stopped."""
+        return self._job_id == job_id
 
     def stop_job(self, job_id: str) -> bool:
         """Asks the job's worker to stop, if it has one now; False where its turn has not come."""

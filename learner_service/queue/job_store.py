@@ -1,12 +1,13 @@
 """Jobs and their event logs: written down before anyone is told."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar, TypeVarTuple
 
-from sqlalchemy import ColumnElement, RowMapping, update
+from sqlalchemy import ColumnElement, RowMapping, delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -16,14 +17,17 @@ from learner_service.events import (
     JobEnded,
     JobPhase,
     JobStatus,
+    StepDone,
     from_json,
 )
 from learner_service.queue.database import store_errors
 from learner_service.queue.event_log import Standing, is_logged, read_standing, write_event
-from learner_service.queue.job_rows import EventRow, JobRow
+from learner_service.queue.job_rows import DeletionRow, EventRow, JobRow
 from learner_service.spec import JobSpec, stored_spec
 from tally.database.database import Database
+from tally.job.metrics import StepMetrics
 
+_EARLIER_EVENTS = 200
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _JOBS: Any = JobRow.__table__  # type: ignore[attr-defined]
@@ -161,6 +165,33 @@ class JobStore:
             LoggedEvent(seq=seq, time=datetime.fromisoformat(time), event=from_json(event))
             for seq, time, event in rows
         ]
+
+    def earlier_steps(self, base_model: str) -> list[StepMetrics]:
+        """Metrics of the last steps of the newest job that trained this model."""
+        for job in self.all():
+            if job.spec.base_model == base_model and job.current_step:
+                events = self.events(job.job_id, max(0, job.last_seq - _EARLIER_EVENTS))
+                steps = [e.event.metrics for e in events if isinstance(e.event, StepDone)]
+                if steps:
+                    return steps
+        return []
+
+    def begin_deletion(self, job_id: str, digests: list[str]) -> None:
+        """The job is not there any more, but for what `deletions` tells of it."""
+        with self._writing() as session:
+            for row in (EventRow, JobRow):
+                session.exec(delete(row).where(col(row.job_id) == job_id))
+            session.merge(DeletionRow(job_id=job_id, digests=json.dumps(digests)))
+
+    def deletions(self) -> dict[str, list[str]]:
+        """The blobs of each job that is being deleted, by its id."""
+        with self._reading() as session:
+            rows = session.exec(select(DeletionRow)).all()
+        return {row.job_id: json.loads(row.digests) for row in rows}
+
+    def end_deletion(self, job_id: str) -> None:
+        with self._writing() as session:
+            session.exec(delete(DeletionRow).where(col(DeletionRow.job_id) == job_id))
 
     def _select(self, *wanted: ColumnElement[bool], newest_first: bool = False) -> list[Job]:
         number = _JOBS.c.number

@@ -4,16 +4,21 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.errors import JobExists, MissingDataset, StoreUnavailable
-from learner_service.events import Event, JobEnded, JobStatus, StepDone
+from learner_service.errors import JobExists, MissingDataset, NotYet, StoreUnavailable
+from learner_service.events import Event, JobEnded, JobStatus
 from learner_service.job_folder.layout import JobFolder
 from learner_service.models import ModelList
+from learner_service.queue.blob_claims import claim_all
+from learner_service.queue.changes import Changes
 from learner_service.queue.hosts import Hosts
+from learner_service.queue.job_deletion import JobDeletion
 from learner_service.queue.job_runner import JobRunner
 from learner_service.queue.job_store import Job, JobStore, LoggedEvent
 from learner_service.queue.process_check import check_processes
+from learner_service.queue.unclaimed_blobs import UnclaimedBlobs
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec
 from tally.host.disk_reserve import DiskReserve
@@ -24,7 +29,6 @@ _log = logging.getLogger(__name__)
 _PAGE = 500
 _PAUSE_SECONDS = 1.0
 _MOST_SEQ = 2**63 - 1  # of the database
-_EARLIER_EVENTS = 200
 
 
 async def _accept(spec: JobSpec) -> None:
@@ -50,14 +54,15 @@ class Jobs:
         self._store = store
         self._blobs = blobs
         self._models = models
-        self._changed = asyncio.Condition()
-        self._changes = 0
-        self._last_changes: dict[str, int] = {}  # by job, the number of its last one
+        self._changes = Changes()
         self._stopping = False
         self._reserve = DiskReserve(settings.data_dir / "reserve")
         self._runner = JobRunner(
             settings, store, blobs, models, hosts=hosts, log=self._log_patiently
         )
+        self._deletion = JobDeletion(store, blobs, self.folder, self._runner.has)
+        self._unclaimed = UnclaimedBlobs(settings, store, blobs)
+        self._has_claimed = False
 
     async def start(self, job_id: str, spec: JobSpec) -> Job:
         """Idempotent by id and spec.
@@ -71,9 +76,9 @@ class Jobs:
             job = await self._store.run(self._store.create, job_id, spec)
         if job.spec != spec:
             raise JobExists("job_id: there is a job with this id and another spec")
-        for digest in () if job.status.ended else spec.borrowed_digests():
+        for digest in () if job.status.ended else spec.digests().values():
             self._blobs.claim(digest, job_id)
-        await self._notify()
+        await self._changes.tell()
         return job
 
     async def check_startable(self, spec: JobSpec) -> JobSpec:
@@ -83,17 +88,8 @@ class Jobs:
         return spec
 
     async def earlier_steps(self, base_model: str) -> list[StepMetrics]:
-        """Metrics of the last steps of the newest job that trained this model."""
-        return await self._store.run(self._earlier_steps, base_model)
-
-    def _earlier_steps(self, base_model: str) -> list[StepMetrics]:
-        for job in self._store.all():
-            if job.spec.base_model == base_model and job.current_step:
-                events = self._store.events(job.job_id, max(0, job.last_seq - _EARLIER_EVENTS))
-                steps = [e.event.metrics for e in events if isinstance(e.event, StepDone)]
-                if steps:
-                    return steps
-        return []
+        """As `JobStore.earlier_steps`."""
+        return await self._store.run(self._store.earlier_steps, base_model)
 
     def _name_model(self, spec: JobSpec) -> JobSpec:
         return spec.model_copy(update={"base_model": spec.base_model or self._models.default})
@@ -108,22 +104,18 @@ class Jobs:
         self._models.source(spec.base_model)
         self._runner.earlier_jobs.check(spec)
         for field, digest in spec.digests().items():
-            if self._blobs.size_bytes(digest) is None:
+            if not self._blobs.touch(digest):
                 raise MissingDataset(f"{field}: put this blob first")
 
     def claim_blobs(self) -> None:
-        """Says for every job which adapters it needs, once the store has been swept; then tidies up
-        after jobs whose end this service did not live to see to."""
-        jobs = self._store.all()
-        for job in jobs:
-            digests = self.folder(job.job_id).adapters.digests()
-            if not job.status.ended:
-                digests += job.spec.borrowed_digests()
-            for digest in digests:
-                self._blobs.claim(digest, job.job_id)
-        for job in jobs:
+        """Says for every job which blobs it needs, once the store has been swept; then sees to what
+        this service did not live to: deletions, and ends of jobs."""
+        claim_all(self._store, self._blobs, self.folder)
+        self._deletion.finish_all()
+        for job in self._store.all():
             if job.status.ended:
                 self._runner.ended_jobs.tidy(job)
+        self._has_claimed = True
 
     @property
     def default_model(self) -> str:
@@ -144,13 +136,20 @@ class Jobs:
             await asyncio.to_thread(self._runner.ended_jobs.tidy, job)
         return job
 
+    async def delete(self, job_id: str) -> bool:
+        """Whether there was such a job. Raises JobInUse, NotYet."""
+        if not self._has_claimed:
+            raise NotYet("the learner is still starting; try again")
+        delete = partial(self._deletion.delete, job_id)
+        return await asyncio.to_thread(self._with_room, delete)
+
     async def watch(self, job_id: str, after_seq: int) -> AsyncIterator[LoggedEvent]:
         """Ends after the event that ends the job, or when the service stops."""
         await self.get(job_id)
         if after_seq > _MOST_SEQ:
             raise InvalidArgument(f"after_seq: expected at most {_MOST_SEQ}")
         while True:
-            changes = self._changes
+            count = self._changes.count
             events = await self._store.run(self._store.events, job_id, after_seq, _PAGE)
             for event in events:
                 yield event
@@ -160,7 +159,7 @@ class Jobs:
             if not events and (self._stopping or await self._has_ended(job_id, after_seq)):
                 return
             if len(events) < _PAGE:
-                await self._wait_for_change(changes, job_id)
+                await self._changes.wait(count, job_id)
 
     async def _has_ended(self, job_id: str, after_seq: int) -> bool:
         """Whether nothing will come after `after_seq`, which may be beyond the job's log."""
@@ -178,18 +177,19 @@ class Jobs:
 
     async def _run_next(self) -> None:
         await asyncio.to_thread(self._reserve.fill)
-        changes = self._changes
+        await asyncio.to_thread(self._unclaimed.sweep_if_due)
+        count = self._changes.count
         queued = await self._store.run(self._store.unfinished)
         if queued:
             await self._runner.run(queued[0])
         elif not self._stopping:
-            await self._wait_for_change(changes)
+            await self._changes.wait(count, most_seconds=self._unclaimed.pause_seconds)
 
     async def stop(self) -> None:
         """Stops the worker with a checkpoint; its job goes on when the service is back."""
         self._stopping = True
         self._runner.stop()
-        await self._notify()
+        await self._changes.stop()
 
     def folder(self, job_id: str) -> JobFolder:
         return self._runner.folder(job_id)
@@ -201,7 +201,7 @@ class Jobs:
         await self._store.run(self._append, job_id, event, at, again)
         if isinstance(event, JobEnded):
             self._runner.note_end(job_id)
-        await self._notify(job_id)
+        await self._changes.tell(job_id)
 
     async def _log_patiently(self, job_id: str, event: Event) -> None:
         """As `_log`; waits for a database that is away, unless this service is to stop."""
@@ -216,28 +216,17 @@ class Jobs:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     def _append(self, job_id: str, event: Event, at: datetime | None, again: bool) -> None:
-        """A job's end is what frees room, so it has some on a full disk too."""
+        append = partial(self._store.append, job_id, event, at=at, again=again)
+        if isinstance(event, JobEnded):
+            self._with_room(append)
+        else:
+            append()
+
+    def _with_room(self, free_some: Callable[[], bool]) -> bool:
+        """What frees room, as the end of a job does, has some on a full disk too."""
         try:
-            self._store.append(job_id, event, at=at, again=again)
+            return free_some()
         except ResourceExhausted:
-            if not (isinstance(event, JobEnded) and self._reserve.give_up()):
+            if not self._reserve.give_up():
                 raise
-            self._store.append(job_id, event, at=at, again=again)
-
-    async def _wait_for_change(self, changes: int, job_id: str = "") -> None:
-        """Until there were more than `changes`, which was read before the database was asked; of
-        the job alone, where one is named. Or until this service is to stop."""
-
-        def has_changed() -> bool:
-            last = self._last_changes.get(job_id, 0) if job_id else self._changes
-            return last > changes or self._stopping
-
-        async with self._changed:
-            await self._changed.wait_for(has_changed)
-
-    async def _notify(self, job_id: str = "") -> None:
-        async with self._changed:
-            self._changes += 1
-            if job_id:
-                self._last_changes[job_id] = self._changes
-            self._changed.notify_all()
+            return free_some()

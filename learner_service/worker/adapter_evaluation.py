@@ -90,6 +90,7 @@ class AdapterEvaluation:
 
     def _store_report(self, result: Comparison, path: Path) -> EvaluationDone:
         digest = digest_of_file(path)
+        self._parts.store.claim(digest, self._parts.task.job_id)
         self._parts.store.put_file(path, digest)
         return EvaluationDone(
             num_samples=result.num_samples,

@@ -40,10 +40,12 @@ def write_output(
             path.unlink()
 
 
-def store_output(folder: Path, archive: Path, store: BlobStore) -> str:
+def store_output(folder: Path, archive: Path, store: BlobStore, job_id: str) -> str:
     """Puts the ZIP of the folder into the store; returns its digest. `archive` is its place."""
     _zip(folder, archive)
     digest = digest_of_file(archive)
+    # First: an equal one may be there, and going with another job.
+    store.claim(digest, job_id)
     store.put_file(archive, digest)
     archive.unlink()
     return digest

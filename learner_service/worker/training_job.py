@@ -179,4 +179,5 @@ class TrainingJob:
             write_output(folder, policy, self._task.spec, self._training, state)
             if page is not None:
                 (folder / PAGE_NAME).write_bytes(page)
-            return store_output(folder, self._folder.result_archive, self._parts.store)
+            archive = self._folder.result_archive
+            return store_output(folder, archive, self._parts.store, self._task.job_id)

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class BlobServiceStub:
     """Content-addressed bytes. A digest is the SHA-256 of the whole blob as 64 lower-case hex digits.
-    A blob is verified before anyone can see it and never changes. Four kinds move through here:
+    A blob is verified before anyone can see it and never changes. One that no job needs is deleted an
+    hour after it was last put, unless set otherwise. Four kinds move through here:
     datasets (a ZIP, see learner.v1 JobSpec), images (PNG), results (a ZIP of the output folder) and
     adapters: one safetensors file with PEFT's own keys, whose metadata holds PEFT's configuration as
     JSON under "adapter_config".
@@ -58,7 +59,8 @@ class BlobServiceStub:
 
 class BlobServiceServicer:
     """Content-addressed bytes. A digest is the SHA-256 of the whole blob as 64 lower-case hex digits.
-    A blob is verified before anyone can see it and never changes. Four kinds move through here:
+    A blob is verified before anyone can see it and never changes. One that no job needs is deleted an
+    hour after it was last put, unless set otherwise. Four kinds move through here:
     datasets (a ZIP, see learner.v1 JobSpec), images (PNG), results (a ZIP of the output folder) and
     adapters: one safetensors file with PEFT's own keys, whose metadata holds PEFT's configuration as
     JSON under "adapter_config".
@@ -119,7 +121,8 @@ def add_BlobServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class BlobService:
     """Content-addressed bytes. A digest is the SHA-256 of the whole blob as 64 lower-case hex digits.
-    A blob is verified before anyone can see it and never changes. Four kinds move through here:
+    A blob is verified before anyone can see it and never changes. One that no job needs is deleted an
+    hour after it was last put, unless set otherwise. Four kinds move through here:
     datasets (a ZIP, see learner.v1 JobSpec), images (PNG), results (a ZIP of the output folder) and
     adapters: one safetensors file with PEFT's own keys, whose metadata holds PEFT's configuration as
     JSON under "adapter_config".

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class BlobServiceStub:
     """Content-addressed bytes. A digest is the SHA-256 of the whole blob as 64 lower-case hex digits.
-    A blob is verified before anyone can see it and never changes. Four kinds move through here:
+    A blob is verified before anyone can see it and never changes. One that no job needs is deleted an
+    hour after it was last put, unless set otherwise. Four kinds move through here:
     datasets (a ZIP, see learner.v1 JobSpec), images (PNG), results (a ZIP of the output folder) and
     adapters: one safetensors file with PEFT's own keys, whose metadata holds PEFT's configuration as
     JSON under "adapter_config".
@@ -56,7 +57,8 @@ class BlobServiceStub:
 @_typing.type_check_only
 class BlobServiceAsyncStub(BlobServiceStub):
     """Content-addressed bytes. A digest is the SHA-256 of the whole blob as 64 lower-case hex digits.
-    A blob is verified before anyone can see it and never changes. Four kinds move through here:
+    A blob is verified before anyone can see it and never changes. One that no job needs is deleted an
+    hour after it was last put, unless set otherwise. Four kinds move through here:
     datasets (a ZIP, see learner.v1 JobSpec), images (PNG), results (a ZIP of the output folder) and
     adapters: one safetensors file with PEFT's own keys, whose metadata holds PEFT's configuration as
     JSON under "adapter_config".
@@ -80,7 +82,8 @@ class BlobServiceAsyncStub(BlobServiceStub):
 
 class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
     """Content-addressed bytes. A digest is the SHA-256 of the whole blob as 64 lower-case hex digits.
-    A blob is verified before anyone can see it and never changes. Four kinds move through here:
+    A blob is verified before anyone can see it and never changes. One that no job needs is deleted an
+    hour after it was last put, unless set otherwise. Four kinds move through here:
     datasets (a ZIP, see learner.v1 JobSpec), images (PNG), results (a ZIP of the output folder) and
     adapters: one safetensors file with PEFT's own keys, whose metadata holds PEFT's configuration as
     JSON under "adapter_config".

@@ -55,6 +55,11 @@ class LearnerServiceStub:
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/tally.learner.v1.LearnerService/DeleteJob',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.DeleteJobRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.DeleteJobResponse.FromString,
+                _registered_method=True)
         self.WatchJob = channel.unary_stream(
                 '/tally.learner.v1.LearnerService/WatchJob',
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.WatchJobRequest.SerializeToString,
@@ -116,6 +121,16 @@ class LearnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteJob(self, request, context):
+        """Deletes a job that has ended: what is written down of it, its folder, and of its blobs those that
+        no other job needs. Idempotent: one that is not there is a success. INVALID_ARGUMENT: an id that is
+        no UUID. FAILED_PRECONDITION: it has not ended, or one that has not ended is to go on from it.
+        UNAVAILABLE: its worker is still stopping.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchJob(self, request, context):
         """The job's events after after_seq, in order, without a gap: those that are logged, then those
         to come. Ends after the event that ends the job. NOT_FOUND: no such job.
@@ -172,6 +187,11 @@ def add_LearnerServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobRequest.FromString,
                     response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.DeleteJobRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.DeleteJobResponse.SerializeToString,
             ),
             'WatchJob': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchJob,
@@ -303,6 +323,33 @@ class LearnerService:
             '/tally.learner.v1.LearnerService/CancelJob',
             tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobRequest.SerializeToString,
             tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/DeleteJob',
+            tally_dot_learner_dot_v1_dot_learner__pb2.DeleteJobRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.DeleteJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,12 @@ class LearnerServiceStub:
     """Asks a job to stop at the next safe boundary and to keep its checkpoint. Returns at once; a
     job that has ended stays as it ended. NOT_FOUND: no such job.
     """
+    DeleteJob: _grpc.UnaryUnaryMultiCallable[_learner_pb2.DeleteJobRequest, _learner_pb2.DeleteJobResponse]
+    """Deletes a job that has ended: what is written down of it, its folder, and of its blobs those that
+    no other job needs. Idempotent: one that is not there is a success. INVALID_ARGUMENT: an id that is
+    no UUID. FAILED_PRECONDITION: it has not ended, or one that has not ended is to go on from it.
+    UNAVAILABLE: its worker is still stopping.
+    """
     WatchJob: _grpc.UnaryStreamMultiCallable[_learner_pb2.WatchJobRequest, _learner_pb2.WatchJobResponse]
     """The job's events after after_seq, in order, without a gap: those that are logged, then those
     to come. Ends after the event that ends the job. NOT_FOUND: no such job.
@@ -90,6 +96,12 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_learner_pb2.CancelJobRequest, _learner_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Asks a job to stop at the next safe boundary and to keep its checkpoint. Returns at once; a
     job that has ended stays as it ended. NOT_FOUND: no such job.
+    """
+    DeleteJob: _aio.UnaryUnaryMultiCallable[_learner_pb2.DeleteJobRequest, _learner_pb2.DeleteJobResponse]  # type: ignore[assignment]
+    """Deletes a job that has ended: what is written down of it, its folder, and of its blobs those that
+    no other job needs. Idempotent: one that is not there is a success. INVALID_ARGUMENT: an id that is
+    no UUID. FAILED_PRECONDITION: it has not ended, or one that has not ended is to go on from it.
+    UNAVAILABLE: its worker is still stopping.
     """
     WatchJob: _aio.UnaryStreamMultiCallable[_learner_pb2.WatchJobRequest, _learner_pb2.WatchJobResponse]  # type: ignore[assignment]
     """The job's events after after_seq, in order, without a gap: those that are logged, then those
@@ -152,6 +164,18 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_learner_pb2.CancelJobResponse, _abc.Awaitable[_learner_pb2.CancelJobResponse]]:
         """Asks a job to stop at the next safe boundary and to keep its checkpoint. Returns at once; a
         job that has ended stays as it ended. NOT_FOUND: no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteJob(
+        self,
+        request: _learner_pb2.DeleteJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learner_pb2.DeleteJobResponse, _abc.Awaitable[_learner_pb2.DeleteJobResponse]]:
+        """Deletes a job that has ended: what is written down of it, its folder, and of its blobs those that
+        no other job needs. Idempotent: one that is not there is a success. INVALID_ARGUMENT: an id that is
+        no UUID. FAILED_PRECONDITION: it has not ended, or one that has not ended is to go on from it.
+        UNAVAILABLE: its worker is still stopping.
         """
 
     @_abc_1.abstractmethod

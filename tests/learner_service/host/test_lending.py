@@ -33,7 +33,7 @@ from tally.rpc.digests import digest_of_file
 from tally.rpc.release import installed_release
 from tally.rpc.settings import ClientSettings
 from tests.fakes.serving import serve
-from tests.learner_service.queue.test_jobs import save_checkpoint
+from tests.learner_service.queue.scripted_workers import save_checkpoint
 from tests.waiting import eventually
 
 OFFER = {"host_name": "b", "processes": 2, "release": installed_release()}

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,103 +9,27 @@ import pytest
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import InvalidSpec, JobExists, MissingDataset, NotResumable
-from learner_service.events import JobEnded, JobStatus, Notice, WorkerFailed
-from learner_service.job_folder.task import WorkerTask
+from learner_service.events import JobStatus, Notice
 from learner_service.models import ModelList
-from learner_service.queue import job_processes, job_runner
+from learner_service.queue import job_runner
 from learner_service.queue.hosts import Host, Hosts
-from learner_service.queue.job_store import Job
 from learner_service.queue.jobs import Jobs
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings, RendezvousSettings
 from learner_service.spec import Evaluation, JobSpec, Training
 from tally.job.settings import LoraConfig, TrainingConfig
+from tests.learner_service.queue.scripted_workers import (
+    COMPLETED,
+    KILLED,
+    ScriptedWorkers,
+    cancelled_at,
+    fresh,
+    resuming,
+    run_job,
+    save_checkpoint,
+)
 from tests.learner_service.queue.stores import open_store
 from tests.waiting import PATIENCE_SECONDS, eventually
-
-COMPLETED = JobEnded(status=JobStatus.COMPLETED, result_digest="d" * 64)
-KILLED = WorkerExit(code=-9, failure=None)
-
-
-class ScriptedWorkers:
-    """Stands for WorkerProcess: `script` says of each attempt in turn what becomes of it."""
-
-    def __init__(self) -> None:
-        self.script: list[str] = []
-        self.tasks: list[WorkerTask] = []
-        # The step of the checkpoint that each attempt found.
-        self.went_on_from: list[int] = []
-        self.started = asyncio.Event()
-        self.stopped = asyncio.Event()
-
-    def __call__(self, task: WorkerTask, stop_seconds: float) -> "ScriptedWorkers":
-        self.tasks.append(task)
-        return self
-
-    async def run(self, on_event) -> WorkerExit:
-        self.started.set()
-        act = self.script.pop(0)
-        folder = self.tasks[-1].folder
-        self.went_on_from.append(folder.checkpoints.find_last().step)
-        if act.startswith("waits"):
-            await self.stopped.wait()
-        if act == "breaks":
-            raise RuntimeError("broken")
-        if act in ("saves", "waits"):
-            save_checkpoint(folder, folder.checkpoints.find_last().step + 1)
-        if act == "lacks room":
-            failure = WorkerFailed(message="no room", retryable=True, full_disk=True)
-            return WorkerExit(code=1, failure=failure)
-        if act == "gives up":
-            failure = WorkerFailed(message="the data is no data", retryable=False)
-            return WorkerExit(code=1, failure=failure)
-        if act == "completes":
-            await on_event(COMPLETED)
-            return WorkerExit(code=0, failure=None)
-        return KILLED
-
-    def stop(self) -> None:
-        self.stopped.set()
-
-
-def save_checkpoint(folder, step: int) -> None:
-    staged = folder.staging / f"checkpoint-{step}"
-    staged.mkdir(parents=True)
-    (staged / "trainer_state.json").write_text("{}")
-    folder.checkpoints.commit(staged)
-
-
-@pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch) -> ScriptedWorkers:
-    workers = ScriptedWorkers()
-    monkeypatch.setattr(job_processes, "WorkerProcess", workers)
-    return workers
-
-
-@pytest.fixture
-async def jobs(
-    tmp_path: Path, store: BlobStore, workers: ScriptedWorkers, store_address: dict[str, object]
-) -> AsyncIterator[Jobs]:
-    settings = LearnerSettings(data_dir=tmp_path, max_attempts=2)
-    job_store = open_store(tmp_path, **store_address)
-    jobs = Jobs(settings, job_store, store, ModelList(["small"]), Hosts())
-    running = asyncio.create_task(jobs.run())
-    yield jobs
-    await jobs.stop()
-    await running
-    job_store.close()
-
-
-@pytest.fixture
-def spec(store: BlobStore) -> JobSpec:
-    return JobSpec(dataset_digest=store.put_bytes(b"data"), base_model="small")
-
-
-async def run_job(jobs: Jobs, spec: JobSpec) -> tuple[Job, list[object]]:
-    """Starts a job; returns it with its events once it has ended."""
-    job = await jobs.start(str(uuid.uuid4()), spec)
-    events = [logged.event async for logged in jobs.watch(job.job_id, 0)]
-    return await jobs.get(job.job_id), events
 
 
 async def test_a_lost_worker_is_followed_by_another(jobs: Jobs, workers, spec: JobSpec):
@@ -139,27 +62,6 @@ async def test_a_job_like_a_cancelled_one_goes_on_from_its_checkpoint(jobs, work
     second, _ = await run_job(jobs, spec)
     assert second.resumed_from_job_id == first.job_id
     assert workers.went_on_from == [0, 1]
-
-
-async def cancelled_at(jobs: Jobs, workers: ScriptedWorkers, spec: JobSpec, step: int) -> Job:
-    """A job that was cancelled and left a checkpoint of `step`; 0 for none."""
-    workers.started.clear()
-    workers.stopped.clear()
-    workers.script = ["waits without saving"]
-    job = await jobs.start(str(uuid.uuid4()), spec)
-    await workers.started.wait()
-    if step:
-        save_checkpoint(jobs.folder(job.job_id), step)
-    await jobs.cancel(job.job_id)
-    return job
-
-
-def fresh(spec: JobSpec) -> JobSpec:
-    return spec.model_copy(update={"work": Training(fresh=True)})
-
-
-def resuming(spec: JobSpec, job: Job) -> JobSpec:
-    return spec.model_copy(update={"work": Training(resume_from_job_id=job.job_id)})
 
 
 async def test_a_job_goes_on_from_the_furthest_of_its_equals(jobs, workers, spec):
