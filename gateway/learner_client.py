@@ -21,9 +21,8 @@ from tally.rpc.errors import translate_errors
 from tally.rpc.settings import ClientSettings
 
 _SERVICE = "tally.learner.v1.LearnerService"
-_IDEMPOTENT = tuple(
-    f"{_SERVICE}/{name}" for name in ("StartJob", "GetJob", "GetJobLog", "CancelJob")
-)
+_IDEMPOTENT_NAMES = ("StartJob", "GetJob", "GetJobLog", "CancelJob", "DeleteJob")
+_IDEMPOTENT = tuple(f"{_SERVICE}/{name}" for name in _IDEMPOTENT_NAMES)
 _WATCH_SECONDS = 3_600.0
 _ANSWER_SECONDS = 120.0
 _PREFLIGHT_SECONDS = 600.0
@@ -69,6 +68,11 @@ class LearnerClient:
         request = learner_pb2.GetJobLogRequest(job_id=job_id, max_lines=max_lines)
         async with translate_errors():
             return str((await self._stub.GetJobLog(request)).text)
+
+    async def delete(self, job_id: str) -> None:
+        """A job that has ended, and what hangs on it; one that is not there is deleted already."""
+        async with translate_errors():
+            await self._stub.DeleteJob(learner_pb2.DeleteJobRequest(job_id=job_id))
 
     async def preflight(
         self, settings: Mapping[str, Any], dataset_digest: str, evaluation_digest: str | None

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from gateway.access.access import Access
 from gateway.access.token_store import TokenStore
 from gateway.database import open_database
+from gateway.deletion.deletion_store import DeletionStore
+from gateway.deletion.deletions import Deletions
 from gateway.evaluations.evaluations import Evaluations
 from gateway.evaluations.predictions import Predictions
 from gateway.evaluations.reports import Reports
@@ -46,6 +48,7 @@ class Services:
     reports: Reports
     evaluations: Evaluations
     predictions: Predictions
+    deletions: Deletions
     streams: EventStreams
     wakeups: Wakeups
 
@@ -77,7 +80,11 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             wake=wakeups.wake,
         )
         stack.push_async_callback(followers.close)
-        for work in (followers.adopt(), wakeups.poll(), access.watch(), storage.keep_reserve()):
+        deletions = Deletions(settings, storage, DeletionStore(database), learner)
+        for work in (
+            followers.adopt(), wakeups.poll(), access.watch(), storage.keep_reserve(),
+            deletions.run(),
+        ):  # fmt: skip
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         checker = Checker(settings)
         stack.callback(checker.close)
@@ -118,6 +125,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             reports=Reports(store, results),
             evaluations=evaluations,
             predictions=Predictions(settings, storage, jobs, learner, checker),
+            deletions=deletions,
             streams=streams,
             wakeups=wakeups,
         )

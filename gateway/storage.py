@@ -5,16 +5,20 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy.exc import OperationalError
 
 from tally.host.disk_reserve import DiskReserve
+from tally.host.full_disk import is_full_disk
 from tally.host.locks import lock_folder, share, try_lock
 from tally.host.whole_file import sync
-from tally.rpc.digests import digest_of_file
 
+T = TypeVar("T")
 _RESERVE_SECONDS = 60.0
+_LOOK_SECONDS = 0.02
 
 
 class NamedFiles(NamedTuple):
@@ -42,6 +46,8 @@ class Storage:
             folder.mkdir(parents=True, exist_ok=True)
         self.reserve = DiskReserve(data_dir / "reserve")
         self._lock = (data_dir / "gateways.lock").open("a")
+        self._datasets_lock = data_dir / "datasets.lock"
+        self._datasets_lock.touch()  # a full disk has no room for it
 
     def sweep(self, find_named: Callable[[], NamedFiles]) -> None:
         """Removes what a killed gateway left behind; what others may just have taken in stays.
@@ -78,6 +84,15 @@ class Storage:
             await asyncio.to_thread(self.reserve.fill)
             await asyncio.sleep(_RESERVE_SECONDS)
 
+    async def with_room(self, free_some: Callable[[], Awaitable[T]]) -> T:
+        """What frees room needs some itself: on a full disk it has that which was kept for it."""
+        try:
+            return await free_some()
+        except OperationalError as error:
+            if not is_full_disk(error) or not await asyncio.to_thread(self.reserve.give_up):
+                raise
+            return await free_some()
+
     def close(self) -> None:
         self._lock.close()
 
@@ -110,11 +125,14 @@ class Storage:
         """The adapter of an evaluation that has not ended."""
         return self.adapters_dir / f"{evaluation_id}.safetensors"
 
-    def keep_dataset(self, staged: Path) -> str:
-        """Moves a dataset to its place, once for equal bytes; returns its digest."""
-        digest = digest_of_file(staged)
-        keep(staged, self.dataset_path(digest))
-        return digest
+    @contextlib.asynccontextmanager
+    async def hold_datasets(self) -> AsyncIterator[None]:
+        """Meanwhile no dataset comes or goes, at any gateway that shares the folder: between a
+        dataset and the row that names it there must be nobody who finds it unnamed."""
+        with self._datasets_lock.open("a") as file:
+            while not try_lock(file):  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(_LOOK_SECONDS)
+            yield
 
 
 def keep(staged: Path, path: Path) -> None:
@@ -122,6 +140,13 @@ def keep(staged: Path, path: Path) -> None:
     sync(staged)
     staged.replace(path)
     sync(path.parent)
+
+
+def size_bytes(path: Path) -> int:
+    """Of a file; 0 where there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
 
 
 def _remove(path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.access.callers import Caller
-from gateway.errors import Missing, Unprocessable
+from gateway.errors import ApiError, Missing, Unprocessable
 from gateway.evaluations.adapter_archive import write_adapter
 from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings, validate
 from gateway.http.receiving import FormShape, IncomingForm, receive_form
@@ -81,7 +81,11 @@ class Evaluations:
             parent_job_id=parent_job_id,
             adapter_digest=adapter_digest,
         )
-        await self._store.run(self._store.add, job)
+        try:
+            await self._store.run(self._store.add, job)
+        except ApiError:
+            self._storage.adapter_path(evaluation_id).unlink(missing_ok=True)
+            raise
         return await self._jobs.submit(job)
 
     def _keep_adapter(self, source: Path, evaluation_id: str) -> Check[str]:

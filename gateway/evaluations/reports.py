@@ -5,7 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from gateway.errors import Conflict
+from gateway.errors import Conflict, Missing
 from gateway.jobs.job_models import Job
 from gateway.jobs.job_store import JobStore
 from gateway.messages.message import Message
@@ -60,5 +60,8 @@ class Reports:
 
 
 def _entry(path: Path, name: str) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(name)
+    except FileNotFoundError:
+        raise Missing.at("job_id", Message("no_such_job")) from None

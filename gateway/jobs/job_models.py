@@ -140,6 +140,10 @@ class Job(JobBase, table=True):
     def evaluation_file_id(self) -> str | None:
         return self._read_stored("evaluation_file_id")
 
+    @property
+    def resume_from_job_id(self) -> str | None:
+        return self._read_stored("resume_from_job_id")
+
     def _read_stored(self, name: str) -> str | None:
         value = self.spec.get(name) if isinstance(self.spec, dict) else None
         return value if isinstance(value, str) else None

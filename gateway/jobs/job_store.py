@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, and_, col, func, or_, select
 
 from gateway.convert import LearnerEvent, LearnerState
+from gateway.jobs.admission import check_files_stay
 from gateway.jobs.job_models import ENDED, EVALUATION, SAMPLES, STEP, Job, JobEvent
 from gateway.times import now
 from tally.database.database import Database
@@ -31,9 +32,10 @@ class JobStore:
         self.run = database.run
 
     def add(self, job: Job) -> bool:
-        """Writes the job down; False where another has its idempotency key."""
+        """Writes the job down; False where another has its idempotency key. Raises Missing."""
         try:
             with self._database.writing() as session:
+                check_files_stay(session, job)
                 session.add(job)
         except IntegrityError:
             if job.idempotency_key is None:

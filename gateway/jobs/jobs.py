@@ -5,8 +5,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
-from sqlalchemy.exc import OperationalError
-
 from gateway.access.callers import Caller
 from gateway.errors import Conflict, Missing, Unprocessable
 from gateway.ids import is_uuid
@@ -23,7 +21,6 @@ from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.times import now
 from gateway.uploads.file_store import FileStore
-from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import NotFound, TallyError
 
 _LOOK_SECONDS = 0.1
@@ -187,17 +184,8 @@ class Jobs:
             return ""
 
     async def cancel(self, job_id: str) -> Job:
-        """Ends the job, or keeps the intent for the follower where the learner is away.
-
-        What frees room needs some itself: on a full disk it has that which was kept for it.
-        """
-        try:
-            return await self._cancel(job_id)
-        except OperationalError as error:
-            reserve = self._storage.reserve
-            if not is_full_disk(error) or not await asyncio.to_thread(reserve.give_up):
-                raise
-            return await self._cancel(job_id)
+        """Ends the job, or keeps the intent for the follower where the learner is away."""
+        return await self._storage.with_room(lambda: self._cancel(job_id))
 
     async def _cancel(self, job_id: str) -> Job:
         job = await self._store.run(self._store.request_cancel, job_id)

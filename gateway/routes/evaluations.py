@@ -13,7 +13,7 @@ from gateway.evaluations.evaluation_models import (
 from gateway.jobs.job_models import Job
 from gateway.jobs.jobs import check_completed
 from gateway.routes.dependencies import CallerDep, EvaluationDep, FormDep, JobDep, ServicesDep
-from gateway.routes.jobs import NO_SUCH_JOB
+from gateway.routes.jobs import NO_SUCH_JOB, STILL_NEEDED, Purge
 from gateway.routes.responses import refusal
 from gateway.services import Services
 
@@ -98,10 +98,20 @@ async def get_evaluation(evaluation: EvaluationDep, services: ServicesDep) -> Ev
 
 
 @router.delete(
-    "/evaluations/{evaluation_id}", summary="Cancel an evaluation", responses=_NO_SUCH_EVALUATION
+    "/evaluations/{evaluation_id}",
+    summary="Cancel an evaluation, or delete it",
+    responses={**_NO_SUCH_EVALUATION, **STILL_NEEDED},
 )
-async def cancel_evaluation(evaluation: EvaluationDep, services: ServicesDep) -> EvaluationPublic:
-    """Asks it to stop; one that has ended stays as it ended."""
+async def cancel_evaluation(
+    evaluation: EvaluationDep, services: ServicesDep, purge: Purge = False
+) -> EvaluationPublic:
+    """Asks it to stop; one that has ended stays as it ended.
+
+    With `purge`, one that has ended is deleted with its report.
+    """
+    if purge:
+        await services.deletions.delete_job(evaluation.job_id)
+        return EvaluationPublic(**to_summary(evaluation).model_dump(), evaluation=None)
     return await _public(services, await services.jobs.cancel(evaluation.job_id))
 
 

@@ -61,6 +61,20 @@ async def list_files(services: ServicesDep, caller: CallerDep) -> list[FilePubli
     return [FilePublic.model_validate(file) for file in files]
 
 
+@router.delete(
+    "/files/{file_id}",
+    summary="Delete an upload",
+    responses={
+        **_NO_SUCH_FILE,
+        **refusal(409, "A job or a comparison that has not ended uses it."),
+    },
+)
+async def delete_file(file: FileDep, services: ServicesDep) -> FilePublic:
+    """Deletes the rows and the pictures; jobs that have ended keep what came of them."""
+    await services.deletions.delete_file(file.file_id)
+    return FilePublic.model_validate(file)
+
+
 @router.get("/files/{file_id}/rows", summary="Rows of an upload", responses=_NO_SUCH_FILE)
 async def list_rows(
     file: FileDep,

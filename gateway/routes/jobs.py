@@ -32,6 +32,8 @@ Limit = Annotated[
 Offset = Annotated[
     int, Query(ge=0, le=2**31, description="Jobs to pass over, the newest.", examples=[0])
 ]
+Purge = Annotated[bool, Query(description="Deletes what has ended, with all that hangs on it.")]
+STILL_NEEDED = refusal(409, "With `purge`: it has not ended, or another job goes on from it.")
 NO_SUCH_JOB = refusal(404, "There is no such job.")
 
 
@@ -111,7 +113,18 @@ async def get_log(
     return PlainTextResponse(await services.jobs.log(job.job_id, lines))
 
 
-@router.delete("/jobs/{job_id}", summary="Cancel a job", responses=NO_SUCH_JOB)
-async def cancel_job(job: JobDep, services: ServicesDep) -> JobPublic:
-    """Asks a job to stop; its checkpoint is kept. A job that has ended stays as it ended."""
+@router.delete(
+    "/jobs/{job_id}",
+    summary="Cancel a job, or delete it",
+    responses={**NO_SUCH_JOB, **STILL_NEEDED},
+)
+async def cancel_job(job: JobDep, services: ServicesDep, purge: Purge = False) -> JobPublic:
+    """Asks a job to stop; its checkpoint is kept. A job that has ended stays as it ended.
+
+    With `purge`, a job that has ended is deleted: what it logged, its checkpoints and its adapter.
+    Jobs that went on from it, and comparisons of its adapter, stay.
+    """
+    if purge:
+        await services.deletions.delete_job(job.job_id)
+        return to_public(job)
     return to_public(await services.jobs.cancel(job.job_id))

@@ -73,7 +73,11 @@ class Pictures:
         return picture
 
     async def _in_thread(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, work, *arguments)
+        except FileNotFoundError:
+            raise Missing.at("file_id", Message("no_such_file")) from None
 
     def _index(self, file: StoredFile) -> _Index:
         return _read_index(self._dataset(file), self._storage.rows_path(file.file_id))

@@ -1,5 +1,6 @@
 """An upload from its first byte to its row: received, judged, kept, or gone without a trace."""
 
+import asyncio
 import uuid
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from gateway.uploads.file_models import StoredFile
 from gateway.uploads.file_store import FileStore
 from gateway.uploads.text_encoding import decode
 from gateway.uploads.upload_form import Upload, receive_upload
+from tally.host.whole_file import sync
+from tally.rpc.digests import digest_of_file
+
+_DATASET = "dataset.zip"
+_ROWS = "rows.jsonl"
 
 
 class Uploads:
@@ -44,10 +50,12 @@ class Uploads:
             size_bytes = upload.path.stat().st_size
             archive, rows = await self._checker.run(self._read_table(upload), size_bytes)
             counts = await self._counts(rows)
-            check = self._keep(upload, archive, rows, counts, folder)
+            check = self._stage(upload, archive, rows, counts, folder)
             file = await self._checker.run(check, size_bytes)
             file.owner = owner
-            await self._store.run(self._store.add, file)
+            async with self._storage.hold_datasets():
+                await asyncio.to_thread(self._keep, file, folder)
+                await self._store.run(self._store.add, file)
             return file
 
     def _read_table(self, upload: Upload) -> Check[tuple[Archive, list[Row]]]:
@@ -65,23 +73,26 @@ class Uploads:
         refuse([Problem(f"row {row.number}", answer.why) for row, answer in pairs if answer.why])
         return [answer.count for answer in parsed]
 
-    def _keep(
+    def _stage(
         self, upload: Upload, archive: Archive, rows: list[Row], counts: list[int], folder: Path
     ) -> Check[StoredFile]:
+        """Leaves in `folder` what `_keep` takes from there."""
         duplicates = duplicate_warnings(rows, counts)
-        staged = folder / "dataset.zip"
-        dataset = yield from write_dataset(archive, rows, counts, staged, self._settings)
-        digest = self._storage.keep_dataset(staged)
-        file_id = str(uuid.uuid4())
-        write_rows(rows, folder / "rows.jsonl")
-        keep(folder / "rows.jsonl", self._storage.rows_path(file_id))
+        dataset = yield from write_dataset(archive, rows, counts, folder / _DATASET, self._settings)
+        write_rows(rows, folder / _ROWS)
+        for name in (_DATASET, _ROWS):
+            sync(folder / name)
         return StoredFile(
-            file_id=file_id,
+            file_id=str(uuid.uuid4()),
             filename=upload.filename,
             csv_rows=len(rows),
             valid_images=dataset.valid_images,
             upload_time=now(),
             warnings=[one.say(upload.language) for one in (*duplicates, *dataset.warnings)],
             upload_digest=upload.digest,
-            dataset_digest=digest,
+            dataset_digest=digest_of_file(folder / _DATASET),
         )
+
+    def _keep(self, file: StoredFile, folder: Path) -> None:
+        keep(folder / _DATASET, self._storage.dataset_path(file.dataset_digest))
+        keep(folder / _ROWS, self._storage.rows_path(file.file_id))

@@ -78,6 +78,8 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self.step_seconds = 0.01
         self.hold = asyncio.Event()
         self.hold.set()
+        self.hold_deletions = asyncio.Event()
+        self.hold_deletions.set()
         self.fail_with: str | None = None
         self.base_models: tuple[str, ...] = ()
         self.faults: dict[str, list[TallyError]] = defaultdict(list)
@@ -191,6 +193,16 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             self._tasks[request.job_id].cancel()
             await self._end(job, pb.JOB_STATUS_CANCELLED)
         return pb.CancelJobResponse(job=job)
+
+    async def DeleteJob(self, request, context):
+        self._called("DeleteJob")
+        await self.hold_deletions.wait()
+        job = self.jobs.pop(request.job_id, None)
+        if job is not None and job.status not in _ENDED:
+            self.jobs[job.job_id] = job
+            raise FailedPrecondition("job_id: the job has not ended; cancel it first")
+        self.logs.pop(request.job_id, None)
+        return pb.DeleteJobResponse(deleted=job is not None)
 
     async def Preflight(self, request, context):
         self._called("Preflight")

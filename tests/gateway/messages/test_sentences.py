@@ -32,10 +32,11 @@ HAN = re.compile("[\u4e00-\u9fff]")
 ANSWERS = set(NO_COUNT_CODES.values()) | {"answer_without_count"}
 
 
-# Of calls that the gateway does not make.
+# Of calls that the gateway does not make, or of which it tells nobody.
 NEVER_COME = {
     reward_service.errors.BadTrueCount,
     learner_service.errors.HostRefused,
+    learner_service.errors.JobInUse,
     learner_service.errors.Superseded,
 }
 
