@@ -10,6 +10,7 @@ from gateway.access.token_store import TokenStore
 from gateway.database import open_database
 from gateway.deletion.deletion_store import DeletionStore
 from gateway.deletion.deletions import Deletions
+from gateway.deletion.retention import Retention
 from gateway.evaluations.evaluations import Evaluations
 from gateway.evaluations.predictions import Predictions
 from gateway.evaluations.reports import Reports
@@ -60,7 +61,8 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         storage, database = Storage(settings.data_dir), open_database(settings)
         stack.callback(storage.close)
         stack.callback(database.close)
-        store, files = JobStore(database), FileStore(database)
+        store = JobStore(database, settings.max_jobs_per_owner)
+        files = FileStore(database)
         await asyncio.to_thread(_prepare, storage, database, store, files)
         access = Access(TokenStore(database), settings.token, settings.poll_seconds)
         await access.load()
@@ -83,7 +85,7 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         deletions = Deletions(settings, storage, DeletionStore(database), learner)
         for work in (
             followers.adopt(), wakeups.poll(), access.watch(), storage.keep_reserve(),
-            deletions.run(),
+            deletions.run(), Retention(settings, storage, database).run(),
         ):  # fmt: skip
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         checker = Checker(settings)

@@ -100,6 +100,33 @@ class GatewaySettings(DatabaseSettings):
         2.0, ge=0, description="CPU time that each MiB of an upload adds to validation_seconds."
     )
 
+    max_files_per_owner: int | None = Field(
+        None, ge=1, description="Uploads that an owner may have at once; more get 413."
+    )
+    max_file_bytes_per_owner: int | None = Field(
+        None,
+        ge=1,
+        description="Most bytes of an owner's uploads together, as they are kept; equal ones count "
+        "once.",
+    )
+    max_jobs_per_owner: int | None = Field(
+        None,
+        ge=1,
+        description="Jobs and comparisons of an owner that have not ended; more get 429.",
+    )
+    file_retention_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days after which an upload goes that no job was started with since; unset: "
+        "never.",
+    )
+    job_retention_days: float | None = Field(
+        None, gt=0, description="Days after its end that a job goes; unset: never."
+    )
+    comparison_retention_days: float | None = Field(
+        None, gt=0, description="Days after its end that a comparison goes; unset: never."
+    )
+
     max_json_bytes: int = Field(256 * 1024, ge=1, description="Largest body of any other request.")
     header_seconds: float = Field(
         20.0, gt=0, description="A connection whose request line and headers take longer is closed."

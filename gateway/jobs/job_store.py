@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, and_, col, func, or_, select
 
 from gateway.convert import LearnerEvent, LearnerState
-from gateway.jobs.admission import check_files_stay
+from gateway.jobs.admission import admit
 from gateway.jobs.job_models import ENDED, EVALUATION, SAMPLES, STEP, Job, JobEvent
 from gateway.times import now
 from tally.database.database import Database
@@ -27,15 +27,16 @@ _NEWEST_FIRST = (_JOBS.c.created_at.desc(), _JOBS.c.job_id)
 class JobStore:
     """Sync; to be called through `run`. Raises SQLAlchemyError where the database is away."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, most_jobs: int | None = None) -> None:
+        """`most_jobs`: of an owner, at once."""
+        self._database, self._most_jobs = database, most_jobs
         self.run = database.run
 
     def add(self, job: Job) -> bool:
-        """Writes the job down; False where another has its idempotency key. Raises Missing."""
+        """Writes the job down; False where another has its idempotency key. Raises ApiError."""
         try:
             with self._database.writing() as session:
-                check_files_stay(session, job)
+                admit(session, job, self._most_jobs)
                 session.add(job)
         except IntegrityError:
             if job.idempotency_key is None:

@@ -46,7 +46,7 @@ _PICTURE_HEADERS = {
 @router.post(
     "/upload-data",
     summary="Upload Training Data",
-    responses=refusal(413, "Beyond a limit of this server."),
+    responses=refusal(413, "Beyond a limit of this server, or of your files together."),
     openapi_extra={"requestBody": _FORM},
 )
 async def upload_data(form: FormDep, services: ServicesDep, caller: CallerDep) -> FilePublic:

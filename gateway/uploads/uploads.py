@@ -16,6 +16,7 @@ from gateway.uploads.csv_table import Row, duplicate_warnings, read_rows
 from gateway.uploads.dataset import write_dataset, write_rows
 from gateway.uploads.entries import CSV_NAME
 from gateway.uploads.file_models import StoredFile
+from gateway.uploads.file_quota import FileQuota
 from gateway.uploads.file_store import FileStore
 from gateway.uploads.text_encoding import decode
 from gateway.uploads.upload_form import Upload, receive_upload
@@ -42,9 +43,11 @@ class Uploads:
         self._store = store
         self._reward = reward
         self._checker = checker
+        self._quota = FileQuota(settings, storage, store)
 
     async def take(self, incoming: IncomingForm, owner: str) -> StoredFile:
         """Stores what the form uploads; raises ApiError, or TallyError of the reward service."""
+        await self._store.run(self._quota.check, owner)  # before its body is taken in
         with self._storage.staging() as folder:
             upload = await receive_upload(incoming, folder, self._settings)
             size_bytes = upload.path.stat().st_size
@@ -53,7 +56,9 @@ class Uploads:
             check = self._stage(upload, archive, rows, counts, folder)
             file = await self._checker.run(check, size_bytes)
             file.owner = owner
+            dataset_bytes = (folder / _DATASET).stat().st_size
             async with self._storage.hold_datasets():
+                await self._store.run(self._quota.check, owner, file.dataset_digest, dataset_bytes)
                 await asyncio.to_thread(self._keep, file, folder)
                 await self._store.run(self._store.add, file)
             return file
