@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from tally.cli.client.api_client import DEFAULT_URL
 from tally.cli.commands import comparisons, data, jobs, settings, steps, train
 from tally.cli.commands.context import Connection
+from tally.cli.commands.delete import delete
 from tally.cli.commands.demo import demo
 from tally.cli.commands.predict import predict
 from tally.cli.commands.preflight import preflight
@@ -75,6 +76,7 @@ _COMMANDS = {
         comparisons.report,
         predict,
     ),
+    "Housekeeping": (delete,),
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:

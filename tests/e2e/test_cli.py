@@ -13,8 +13,9 @@ import requests
 
 from tally.cli.stack.ports import free_port
 from tally.cli.stack.stack_secret import secret_path
+from tally.rpc.digests import digest_of_file
 from tally.samples.dataset import write_dataset
-from tests.stack import ROOT
+from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 
 TOKEN = "a secret"
@@ -202,3 +203,21 @@ def test_both_answer_a_picture(tally: Tally, job_id: str, file_id: str, tmp_path
     given = answer(tally("predict", picture, row["question"], "--job", job_id, "--json"))
     assert given["base"]["text"]
     assert given["adapter"]["text"]
+
+
+def test_what_is_deleted_is_gone_in_every_store(
+    tally: Tally, stack: Stack, file_id: str, tmp_path: Path
+):
+    ended = tally("train", "--data", file_id, *setting_options(), "--watch", "--json")
+    job_id = json.loads(ended.stdout.splitlines()[0])["job_id"]
+    tally("download", job_id, "-o", tmp_path / "adapter.zip")
+    digest = digest_of_file(tmp_path / "adapter.zip")
+    learner = stack.data_dir / "learner"
+    places = [learner / "jobs" / job_id, learner / "blobs" / digest[:2] / digest]
+    assert all(place.exists() for place in places)
+    tally("delete", "job", job_id, "--yes")
+    wait_until(lambda: not any(place.exists() for place in places))
+    assert "there is no such job" in tally("job", job_id, code=1).stderr
+    uploaded = answer(tally("files", "--json"))
+    tally("delete", "file", file_id, "--yes")
+    assert len(answer(tally("files", "--json"))) == len(uploaded) - 1

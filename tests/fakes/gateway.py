@@ -64,6 +64,7 @@ class FakeGateway:
     evaluated: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     languages: list[str | None] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
     last_event_ids: list[str | None] = field(default_factory=list)
     ranges: list[str | None] = field(default_factory=list)
 
@@ -140,8 +141,8 @@ def _app(fake: FakeGateway) -> FastAPI:
         return JSONResponse(fake.job)
 
     @app.delete("/jobs/{job_id}")
-    def cancel(job_id: str) -> dict[str, str]:
-        fake.cancelled.append(job_id)
+    def cancel(job_id: str, purge: bool = False) -> dict[str, str]:
+        (fake.deleted if purge else fake.cancelled).append(job_id)
         return {"job_id": job_id, "status": fake.status_after_cancel}
 
     @app.get("/jobs/{job_id}/metrics")
@@ -173,13 +174,18 @@ def _app(fake: FakeGateway) -> FastAPI:
     async def download(job_id: str, request: Request) -> Response:
         return _download(fake, request.headers.get("Range"))
 
-    _add_data_routes(app)
+    _add_data_routes(app, fake)
     _add_comparison_routes(app, fake)
     _add_page_routes(app, fake)
     return app
 
 
-def _add_data_routes(app: FastAPI) -> None:
+def _add_data_routes(app: FastAPI, fake: FakeGateway) -> None:
+    @app.delete("/files/{file_id}")
+    def delete(file_id: str) -> dict[str, str]:
+        fake.deleted.append(file_id)
+        return {"file_id": file_id}
+
     @app.get("/files/{file_id}/rows")
     def rows(file_id: str, offset: int, limit: int) -> dict[str, Any]:
         asked = {"image": "images/a.jpg", "question": "How many?", "answer": "3", "true_count": 3}
@@ -228,6 +234,12 @@ def _add_comparison_routes(app: FastAPI, fake: FakeGateway) -> None:
     def one(evaluation_id: str) -> dict[str, Any]:
         found = EVALUATION if fake.comparison_status == "completed" else None
         return summary(evaluation_id) | {"evaluation": found}
+
+    @app.delete("/evaluations/{evaluation_id}")
+    def delete(evaluation_id: str, purge: bool = False) -> dict[str, Any]:
+        assert purge
+        fake.deleted.append(evaluation_id)
+        return summary(evaluation_id)
 
     @app.post("/predict")
     async def predict(request: Request) -> dict[str, Any]:

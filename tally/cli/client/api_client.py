@@ -19,6 +19,7 @@ _UPLOAD_TIMEOUT_SECONDS = 1800.0
 # The base model answers a sample, and may have to be loaded first.
 _ANSWER_TIMEOUT_SECONDS = 600.0
 _NO_FILE = "00000000-0000-0000-0000-000000000000"
+_COLLECTIONS = {"file": "files", "job": "jobs", "comparison": "evaluations"}
 _NEEDS_TOKEN = "give it with --token or TALLY_TOKEN, before the command"
 
 
@@ -113,6 +114,12 @@ class ApiClient:
 
     def cancel(self, job_id: str) -> Json:
         return self._call("DELETE", f"/jobs/{path_part(job_id)}")
+
+    def delete(self, kind: str, identifier: str) -> Json:
+        """A `file`, or a `job` or a `comparison` that has ended → what it was."""
+        path = f"/{_COLLECTIONS[kind]}/{path_part(identifier)}"
+        asked = {} if kind == "file" else {"purge": "true"}
+        return self._call("DELETE", path, params=asked)
 
     def metrics(self, job_id: str) -> list[Json]:
         """→ one object a step: "step", and its metrics beside it."""

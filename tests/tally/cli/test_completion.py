@@ -30,6 +30,8 @@ def test_commands_are_offered() -> None:
         (("compare", "job-1", "--data", "f"), ["file-1"]),
         (("comparison", ""), ["eval-1"]),
         (("train", "--preset", ""), ["quick", "balanced"]),
+        (("delete", ""), ["file", "job", "comparison"]),
+        (("delete", "comparison", ""), ["eval-1"]),
         (("train", "--set", "lora_config.r"), ["lora_config.r="]),
     ],
 )

@@ -1,0 +1,79 @@
+"""`tally delete`."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from tally.cli.client.api_client import ApiClient, Json
+from tally.cli.commands.completion import (
+    Offer,
+    complete_comparison_id,
+    complete_file_id,
+    complete_job_id,
+)
+from tally.cli.commands.context import AsJson, open_client
+from tally.cli.errors import CliError
+from tally.cli.show.output import print_json, say, say_error
+
+
+class Kind(StrEnum):
+    FILE = "file"
+    JOB = "job"
+    COMPARISON = "comparison"
+
+
+_COMPLETIONS: dict[str, Callable[[typer.Context, str], list[Offer]]] = {
+    Kind.FILE: complete_file_id,
+    Kind.JOB: complete_job_id,
+    Kind.COMPARISON: complete_comparison_id,
+}
+
+
+def _complete_id(context: typer.Context, incomplete: str) -> list[Offer]:
+    complete = _COMPLETIONS.get(str(context.params.get("kind")))
+    return complete(context, incomplete) if complete else []
+
+
+def delete(
+    context: typer.Context,
+    kind: Annotated[Kind, typer.Argument(help="What it is.")],
+    identifier: Annotated[str, typer.Argument(metavar="ID", autocompletion=_complete_id)],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete an upload; or a job or a comparison that has ended, with all that came of it."""
+    with open_client(context) as client:
+        if not yes:
+            _ask(_describe(client, kind, identifier))
+        answer = client.delete(kind, identifier)
+    if as_json:
+        print_json(answer)
+    else:
+        say(f"Deleted the {kind} {identifier}.")
+
+
+def _ask(what: str) -> None:
+    say_error(f"{what} is deleted for good.")
+    try:
+        sure = typer.confirm("Go on?", err=True)
+    except typer.Abort:  # nobody is there to be asked
+        sure = False
+    if not sure:
+        raise CliError("Nothing was deleted; --yes deletes without asking.")
+
+
+def _describe(client: ApiClient, kind: Kind, identifier: str) -> str:
+    """Raises RequestRefused where there is no such thing."""
+    if kind is Kind.FILE:
+        file = next((one for one in client.files() if one["file_id"] == identifier), None)
+        if file is None:
+            raise CliError(f"There is no file {identifier}; `tally files` lists those there are.")
+        return f"{file['filename']} with its {file['csv_rows']} rows"
+    if kind is Kind.JOB:
+        job: Json = client.job(identifier)
+        return f"{job['job_name']}, {job['status']}, with its adapter and all that it logged,"
+    status = client.comparison(identifier)["status"]
+    return f"The comparison, {status}, with its report,"
