@@ -42,9 +42,11 @@ async def run(settings: RolloutSettings, engine: Engine, folder: Path) -> None:
             register=lambda s: rollout_pb2_grpc.add_RolloutServiceServicer_to_server(servicer, s),
             secret=settings.secret,
         )
+        dropping = asyncio.create_task(blobs.drop_unused(settings.cache_seconds))
         try:
             await serve(server, settings.server, load=servicer.load, watch=engine.watch)
         finally:
+            dropping.cancel()
             await engine.close()
             blobs.close()
 

@@ -97,6 +97,9 @@ class RolloutSettings(RpcServiceSettings):
     cache_bytes: int = Field(
         4 * 1024**3, ge=1024, description="Most space for fetched blobs, in bytes."
     )
+    cache_seconds: float = Field(
+        3600.0, gt=0, description="How long a fetched blob stays that no request names, in seconds."
+    )
     vision_cache_bytes: int = Field(
         256 * 1024**2, ge=0, description="Memory for vision features that are kept, in bytes."
     )

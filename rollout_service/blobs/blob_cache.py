@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import shutil
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ class _Entry:
     """A blob that is here (`size_bytes`) or on its way (`fetching`), and how many hold it."""
 
     holders: int = 0
+    last_held: float = 0.0  # on the monotonic clock
     size_bytes: int | None = None
     fetching: asyncio.Task[None] | None = None
 
@@ -59,7 +61,19 @@ class BlobCache:
             yield self._folder / digest
         finally:
             entry.holders -= 1
+            entry.last_held = time.monotonic()
             self._let_go(digest, entry)
+
+    async def drop_unused(self, unused_seconds: float) -> None:
+        """Runs on: what nobody has asked for in that time goes, whatever room there is, since it
+        may have been deleted where it came from."""
+        while True:
+            await asyncio.sleep(unused_seconds / 4)
+            unused_since = time.monotonic() - unused_seconds
+            for digest, entry in list(self._entries.items()):
+                is_here = entry.size_bytes is not None
+                if is_here and not entry.holders and entry.last_held < unused_since:
+                    self._evict(digest, entry)
 
     def close(self) -> None:
         self._lock.close()

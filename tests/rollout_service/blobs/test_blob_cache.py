@@ -222,3 +222,16 @@ async def test_start_sweeps_its_own_leavings_only(store_and_client, tmp_path):
 async def test_a_folder_belongs_to_one_process(cache, store_and_client, tmp_path):
     with pytest.raises(RuntimeError, match="another process"):
         BlobCache(tmp_path, 100, store_and_client[1])
+
+
+async def test_what_nobody_asks_for_goes_in_time(cache, store, tmp_path):
+    digests = [store.add(bytes([number]) * 1000) for number in range(3)]
+    for digest in digests:
+        await read(cache, digest)
+    async with cache.hold(digests[0]):
+        dropping = asyncio.create_task(cache.drop_unused(0.05))
+        await eventually(lambda: blobs_in(tmp_path) == {digests[0]})
+    await eventually(lambda: blobs_in(tmp_path) == set())
+    assert await read(cache, digests[1]) == bytes([1]) * 1000
+    assert store.fetches[digests[1]] == 2
+    dropping.cancel()
