@@ -58,7 +58,7 @@ class Database:
 
     def select(self, model: type[Model], query: Executable, **values: object) -> list[Model]:
         """The rows of its table that `query` finds with these values of its parameters, as objects
-        of no session: that costs less than half of what `reading` them does."""
+        of no session: for one row that costs less than half of what `reading` does."""
         construct: Any = model.model_construct
         with self._engine.connect() as connection:
             return [construct(**row) for row in connection.execute(query, values).mappings()]
