@@ -96,7 +96,7 @@ async def get_settings(job: JobDep) -> TrainRequest:
 @router.get(
     "/jobs/{job_id}/log",
     summary="Log of a job",
-    response_class=PlainTextResponse,
+    response_class=Response,
     responses={
         200: {"description": "Lines of text.", "content": {"text/plain": {}}},
         **NO_SUCH_JOB,
