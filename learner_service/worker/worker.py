@@ -17,7 +17,15 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.clients import open_clients
 from learner_service.errors import RankLost, StopRequested
-from learner_service.events import Event, JobPhase, Notice, PhaseChanged, to_json
+from learner_service.events import (
+    Event,
+    JobPhase,
+    Notice,
+    PhaseChanged,
+    StepDone,
+    WorkerStarted,
+    to_json,
+)
 from learner_service.job_folder.task import WorkerTask
 from learner_service.patience import Patience
 from learner_service.phases import Phases
@@ -89,11 +97,11 @@ class Worker:
         """Writes one line; a phase that is the current one already is not said again.
 
         The trainer and the clients report from threads of their own. Only the first rank speaks
-        for the job; of what the others have to say, notices go to the log.
+        for the job; of what any has to say, its log has what a person follows.
         """
+        if said := _describe(event):
+            _log.info("%s", said)
         if not self._ranks.is_first:
-            if isinstance(event, Notice):
-                _log.info("%s", event.message)
             return
         with self._report_lock:
             if isinstance(event, PhaseChanged):
@@ -102,6 +110,24 @@ class Worker:
                 self._phase = event.phase
             self._events.write(to_json(event) + "\n")
             self._events.flush()
+
+
+def _describe(event: Event) -> str:
+    """A line for the job's log; empty for what comes too often, or is for a page."""
+    match event:
+        case WorkerStarted(resumed_from_step=step, total_steps=total):
+            return f"going on after step {step} of {total}" if step else f"{total} steps to do"
+        case StepDone(step=step, total_steps=total, metrics=metrics):
+            reward, loss = _figure(metrics.reward_mean), _figure(metrics.loss)
+            return f"step {step} of {total}: reward {reward}, loss {loss}"
+        case Notice(message=message):
+            return message
+    return ""
+
+
+def _figure(value: float | None) -> str:
+    """What is not finite is None."""
+    return "no number" if value is None else f"{value:.4g}"
 
 
 def join_ranks(task: WorkerTask, stop: threading.Event) -> Ranks:

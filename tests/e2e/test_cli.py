@@ -168,6 +168,15 @@ def test_a_job_is_shown(tally: Tally, job_id: str, tmp_path: Path):
     assert "reward" in tally("samples", job_id).stdout
 
 
+def test_a_jobs_own_log_says_each_step(tally: Tally, job_id: str):
+    lines = tally("logs", job_id).stdout.splitlines()
+    said = [line for line in lines if f" INFO worker job_id={job_id} attempt=1 " in line]
+    for what in ("2 steps to do", "step 1 of 2: reward ", "step 2 of 2: reward "):
+        assert any(what in line for line in said), lines
+    [last] = tally("logs", job_id, "--lines", 1).stdout.splitlines()
+    assert last == lines[-1]
+
+
 def test_an_adapter_is_downloaded_and_compared(
     tally: Tally, job_id: str, training_zip: Path, tmp_path: Path
 ):
