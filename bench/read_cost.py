@@ -139,13 +139,12 @@ def _write_jobs(data_dir: Path, steps: int) -> None:
         store = JobStore(database)
         for number in range(_JOBS):
             job_id = str(UUID(int=number))
-            spec = {"job_name": "apples", "data_file_id": job_id}
             store.add(
                 Job(
                     job_id=job_id,
                     job_name="apples",
                     created_at=now(),
-                    spec=spec,
+                    spec={"job_name": "apples"},  # of no upload
                     dataset_digest="a" * 64,
                 )
             )
