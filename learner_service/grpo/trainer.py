@@ -135,11 +135,15 @@ class GRPOTrainer(Trainer):
     ) -> tuple[Any, None]:
         """Asks for what may be sampled now, and returns the StepPasses of the step that is due.
 
+        None where all are done, as may be in the middle of an epoch that is gone on with.
+
         Which rows a step has is RolloutsAhead's to say, ahead of `epoch_iterator`.
         """
         self._meet()
         self._meter = StepMeter()
         step, end = self.state.global_step, self.state.max_steps
+        if step >= end:
+            return (), None
         if self._ahead.has_more_to_ask(step, end):
             self._ahead.ask(step, end, self._adapters.publish(self._learner.policy.model, step))
         rollouts = self._ahead.take()

@@ -40,3 +40,17 @@ def test_bit_for_bit(random_policy_path: Path, tmp_path: Path, changes: dict):
     last = [run.steps[-1].metrics for run in (whole, resumed)]
     assert last[0].loss == last[1].loss
     assert last[0].staleness_mean == last[1].staleness_mean == changes.get("staleness", 0)
+
+
+@pytest.mark.parametrize("steps", [6, 7], ids=["an epoch's last step", "one in its middle"])
+def test_from_its_last_step_nothing_is_left_to_do(
+    random_policy_path: Path, tmp_path: Path, steps: int
+):
+    changes = {"max_steps": steps, "save_steps": steps}
+    with training(random_policy_path, tmp_path / "whole", **changes) as whole:
+        whole.trainer.train()
+    checkpoint = tmp_path / "whole" / "checkpoints" / f"checkpoint-{steps}"
+    with training(random_policy_path, tmp_path / "resumed", **changes) as resumed:
+        assert resumed.trainer.train(str(checkpoint)).global_step == steps
+    assert resumed.steps == resumed.rollouts.requests == []
+    assert resumed.adapter_digest == whole.adapter_digest
