@@ -12,6 +12,7 @@ class JobRecord:
     job_id: str
     key: str
     variant: int
+    resumed: bool = False
     last_seq: int = 0
     events_seen_twice: int = 0
     events_missing: int = 0

@@ -91,7 +91,8 @@ class User:
         if answer.status_code == 422 and resume:
             # It was cancelled before there was a checkpoint.
             return self.train(file_id, key, variant)
-        job = JobRecord(job_id=answer.json()["job_id"], key=key, variant=variant)
+        job_id = answer.json()["job_id"]
+        job = JobRecord(job_id=job_id, key=key, variant=variant, resumed=bool(resume))
         if self._train_once(body, key).json()["job_id"] != job.job_id:
             self._acknowledged.find(f"{key}: two jobs of one key")
         with self._acknowledged.lock:

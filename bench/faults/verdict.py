@@ -33,10 +33,13 @@ def judge(user: User, acknowledged: Acknowledged) -> dict[str, int]:
 
 
 def _is_in_order(record: JobRecord) -> bool:
-    """Each step once, to the last one where the job is completed."""
+    """Each step once, to the last one where the job is completed; one that was resumed may have
+    none left to do."""
     steps = record.steps
-    gapless = steps == list(range(steps[0], steps[0] + len(steps))) if steps else True
-    return gapless and (record.ended != "completed" or steps[-1:] == [STEPS])
+    if not steps:
+        return record.ended != "completed" or record.resumed
+    gapless = steps == list(range(steps[0], steps[0] + len(steps)))
+    return gapless and (record.ended != "completed" or steps[-1] == STEPS)
 
 
 def count_differing(records: list[JobRecord], reference: dict[int, str]) -> int:
