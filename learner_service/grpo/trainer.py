@@ -133,11 +133,8 @@ class GRPOTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[list[Row]], num_batches: int, device: torch.device
     ) -> tuple[Any, None]:
-        """Asks for what may be sampled now, and returns the StepPasses of the step that is due.
-
-        None where all are done, as may be in the middle of an epoch that is gone on with.
-
-        Which rows a step has is RolloutsAhead's to say, ahead of `epoch_iterator`.
+        """Asks for what may be sampled now, and returns the StepPasses of the step that is due,
+        if any is. Which rows it has is not `epoch_iterator`'s but RolloutsAhead's to say.
         """
         self._meet()
         self._meter = StepMeter()

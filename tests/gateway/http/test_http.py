@@ -173,7 +173,7 @@ async def test_a_full_disk_is_a_507(gateway, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "/secret/path")
 
-    monkeypatch.setattr("gateway.storage.keep", full)
+    monkeypatch.setattr("gateway.uploads.uploads.keep", full)
     response = await gateway.upload(good_zip())
     assert response.status_code == 507
     assert "/secret" not in response.text

@@ -23,19 +23,26 @@ class ScriptedWorkers:
         # The step of the checkpoint that each attempt found.
         self.went_on_from: list[int] = []
         self.started = asyncio.Event()
-        self.stopped = asyncio.Event()
 
-    def __call__(self, task: WorkerTask, stop_seconds: float) -> "ScriptedWorkers":
+    def __call__(self, task: WorkerTask, stop_seconds: float) -> "ScriptedWorker":
         self.tasks.append(task)
-        return self
+        return ScriptedWorker(self, task)
+
+
+class ScriptedWorker:
+    """One attempt, which is told to stop by itself: a late word reaches no other."""
+
+    def __init__(self, workers: ScriptedWorkers, task: WorkerTask) -> None:
+        self._workers = workers
+        self._folder = task.folder
+        self._stopped = asyncio.Event()
 
     async def run(self, on_event) -> WorkerExit:
-        self.started.set()
-        act = self.script.pop(0)
-        folder = self.tasks[-1].folder
-        self.went_on_from.append(folder.checkpoints.find_last().step)
+        self._workers.started.set()
+        act, folder = self._workers.script.pop(0), self._folder
+        self._workers.went_on_from.append(folder.checkpoints.find_last().step)
         if act.startswith("waits"):
-            await self.stopped.wait()
+            await self._stopped.wait()
         if act == "breaks":
             raise RuntimeError("broken")
         if act in ("saves", "waits"):
@@ -46,13 +53,16 @@ class ScriptedWorkers:
         if act == "gives up":
             failure = WorkerFailed(message="the data is no data", retryable=False)
             return WorkerExit(code=1, failure=failure)
-        if act == "completes":
+        if act == "is superseded":
+            folder.fence.advance()  # as another service would
+        if act in ("completes", "is superseded"):
             await on_event(COMPLETED)
+        if act == "completes":
             return WorkerExit(code=0, failure=None)
         return KILLED
 
     def stop(self) -> None:
-        self.stopped.set()
+        self._stopped.set()
 
 
 def save_checkpoint(folder, step: int) -> None:
@@ -72,7 +82,6 @@ async def run_job(jobs: Jobs, spec: JobSpec) -> tuple[Job, list[object]]:
 async def cancelled_at(jobs: Jobs, workers: ScriptedWorkers, spec: JobSpec, step: int) -> Job:
     """A job that was cancelled and left a checkpoint of `step`; 0 for none."""
     workers.started.clear()
-    workers.stopped.clear()
     workers.script = ["waits without saving"]
     job = await jobs.start(str(uuid.uuid4()), spec)
     await workers.started.wait()

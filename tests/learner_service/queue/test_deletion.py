@@ -80,7 +80,6 @@ async def test_what_another_job_needs_stays(jobs, workers, spec, store):
     await left_alone(jobs)
     [shared] = add_blobs(jobs, store, first, "shared")
     add_blobs(jobs, store, second, "shared")
-    workers.stopped.clear()
     workers.script = ["waits"]
     running = await jobs.start(str(uuid.uuid4()), fresh(spec))
     assert second.resumed_from_job_id == first.job_id
@@ -100,7 +99,6 @@ async def test_a_job_that_is_needed_or_not_done_is_refused(jobs, workers, spec):
     named = await cancelled_at(jobs, workers, spec, 5)
     await left_alone(jobs)
     workers.started.clear()
-    workers.stopped.clear()
     workers.script = ["waits", "completes"]
     running = await jobs.start(str(uuid.uuid4()), fresh(spec))
     await workers.started.wait()

@@ -14,13 +14,11 @@ from learner_service.models import ModelList
 from learner_service.queue import job_runner
 from learner_service.queue.hosts import Host, Hosts
 from learner_service.queue.jobs import Jobs
-from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings, RendezvousSettings
 from learner_service.spec import Evaluation, JobSpec, Training
 from tally.job.settings import LoraConfig, TrainingConfig
 from tests.learner_service.queue.scripted_workers import (
     COMPLETED,
-    KILLED,
     ScriptedWorkers,
     cancelled_at,
     fresh,
@@ -156,13 +154,8 @@ async def test_a_fault_of_the_learner_that_stays_fails_the_job_alone(
     assert job.status is JobStatus.COMPLETED
 
 
-async def test_what_a_superseded_worker_says_is_not_logged(jobs, workers, spec, monkeypatch):
-    async def run(on_event) -> WorkerExit:
-        workers.tasks[-1].folder.fence.advance()  # as another service would
-        await on_event(COMPLETED)
-        return KILLED
-
-    monkeypatch.setattr(workers, "run", run)
+async def test_what_a_superseded_worker_says_is_not_logged(jobs, workers, spec):
+    workers.script = ["is superseded"] * 2
     job, _ = await run_job(jobs, spec)
     assert job.status is JobStatus.FAILED
     assert [task.attempt for task in workers.tasks] == [1, 3]
