@@ -3,10 +3,10 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from bench.processes import started_by
+from bench.processes import cpu_seconds_with_ended, seconds_of, started_by
 
 _MOST_FOREIGN_SHARE = 0.1
 
@@ -37,21 +37,10 @@ def check_share(foreign_seconds: float, core_seconds: float) -> None:
 def _machine_seconds() -> float:
     """Seconds that all cores have computed, for whomever; what a host took away counts, too."""
     fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    user, nice, system, _idle, _waiting, irq, soft_irq, stolen = map(int, fields[:8])
-    return _seconds(user + nice + system + irq + soft_irq + stolen)
+    user, nice, system, _idle, _waiting, *others = fields[:8]
+    return seconds_of([user, nice, system, *others])
 
 
 def own_seconds() -> float:
     """Seconds of this process and all that it started, those that have ended among them."""
-    return sum(map(_seconds_of, [os.getpid(), *started_by(os.getpid())]))
-
-
-def _seconds_of(pid: int) -> float:
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return _seconds(sum(map(int, fields[11:15])))
-    return 0.0
-
-
-def _seconds(ticks: int) -> float:
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(map(cpu_seconds_with_ended, [os.getpid(), *started_by(os.getpid())]))

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,8 +37,24 @@ def proportional_bytes(pid: int) -> int:
 
 def cpu_seconds(pid: int) -> float:
     """What a process and all its threads have computed so far."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return seconds_of(_cpu_ticks(pid)[:2])
+
+
+def cpu_seconds_with_ended(pid: int) -> float:
+    """With what those that it started, and that have ended, computed; 0 where it is gone."""
+    with suppress(OSError):
+        return seconds_of(_cpu_ticks(pid))
+    return 0.0
+
+
+def seconds_of(ticks: Iterable[str]) -> float:
+    """Of the kernel's clock ticks, as its files have them."""
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_ticks(pid: int) -> list[str]:
+    """In user code and in the kernel, then the same of ended children."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:15]
 
 
 def started_by(pid: int) -> Iterator[int]:
