@@ -46,11 +46,6 @@ def run_job(
     ]
 
 
-def learning_steps(taken: Sequence[Step]) -> list[Step]:
-    """Those that learn from all their groups."""
-    return [step for step in taken if step.metrics.skipped_group_rate == 0]
-
-
 def median_parts(taken: Sequence[Step]) -> dict[str, float]:
     """Median seconds of each part of a step; `other` is what no part accounts for."""
     parts = {
