@@ -121,12 +121,12 @@ def _measure(case: Case, stack: Stack, model: Path, rounds: int, steps: int) -> 
     figures = Figures()
     for number in range(rounds):
         shown = examples((steps + 1) * case.prompts, case.side_pixels, seed=number)
-        taken = run_job(stack, shown, _training(case, _LEARN, epochs=2), _LORA)
+        taken = run_job(stack, shown, _training(case, _LEARN), _LORA)
         figures.first_epoch.add(taken[:steps], case)
         figures.later.add(taken[steps:], case)
         figures.parts.append(median_parts(taken[steps:]))
         _measure_trl(case, model, shown, steps, figures.trl)
-        skipping = run_job(stack, shown, _training(case, _SKIP, epochs=2), _LORA)
+        skipping = run_job(stack, shown, _training(case, _SKIP), _LORA)
         figures.skipping.add(skipping[steps:], case)
     return figures
 
@@ -142,12 +142,10 @@ def _measure_trl(
     into.work += [Work.of_lengths(lengths) for lengths in side.lengths[-steps:]]
 
 
-def _training(
-    case: Case, without_variance: pb.ZeroVarianceGroups.ValueType, *, epochs: int
-) -> pb.TrainingConfig:
+def _training(case: Case, without_variance: pb.ZeroVarianceGroups.ValueType) -> pb.TrainingConfig:
     """The first epoch makes features, another has them."""
     return pb.TrainingConfig(
-        num_epochs=epochs,
+        num_epochs=2,
         learning_rate=_LEARNING_RATE,
         batch_size=case.prompts,
         gradient_accumulation_steps=1,
