@@ -14,7 +14,7 @@ from learner_service.blobs.references import References
 from learner_service.errors import UnknownBlob
 from tally.host.full_disk import full_disk_as
 from tally.host.whole_file import sync
-from tally.rpc.digests import digest_of
+from tally.rpc.digests import digest_of, digest_of_file
 from tally.rpc.errors import DataLoss, ResourceExhausted
 
 _NO_ROOM = "no room on the learner's disk; free some and retry"
@@ -105,16 +105,23 @@ class BlobStore:
             self.keep(path, digest)
         return digest
 
-    def put_file(self, path: Path, digest: str) -> None:
-        """Stores a copy of the file at `path`; raises DataLoss where its digest is another."""
+    def put_file(self, path: Path, owner: str) -> str:
+        """Stores a copy of the file at `path`, claimed for `owner`, and returns its digest.
+
+        Raises DataLoss where the file changes meanwhile.
+        """
+        digest = digest_of_file(path)
+        # First: an equal one may be there, and going with another owner.
+        self.claim(digest, owner)
         if self.touch(digest):
-            return
+            return digest
         with self.write(digest, path.stat().st_size) as writer, path.open("rb") as file:
             offset = 0
             while block := file.read(1024**2):
                 writer.append(offset, block)
                 offset += len(block)
             writer.commit()
+        return digest
 
     @contextmanager
     def write(self, digest: str, size_bytes: int) -> Iterator["BlobWriter"]:

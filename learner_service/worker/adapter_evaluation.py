@@ -13,7 +13,6 @@ from learner_service.evaluation.report import PAGE_NAME, write_report
 from learner_service.events import EvaluationDone, JobPhase, Notice
 from learner_service.worker.job_parts import JobParts
 from tally.job.comparison import Comparison, EvaluationScores, HeldOut, IntervalScores
-from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import TallyError
 
 
@@ -89,14 +88,11 @@ class AdapterEvaluation:
         return {"title": spec.job_name or "Comparison", "line": line}
 
     def _store_report(self, result: Comparison, path: Path) -> EvaluationDone:
-        digest = digest_of_file(path)
-        self._parts.store.claim(digest, self._parts.task.job_id)
-        self._parts.store.put_file(path, digest)
         return EvaluationDone(
             num_samples=result.num_samples,
             base=_without_intervals(result.base),
             adapter=_without_intervals(result.adapter),
-            report_digest=digest,
+            report_digest=self._parts.store.put_file(path, self._parts.task.job_id),
         )
 
 

@@ -10,7 +10,6 @@ from transformers import TrainerState
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.policy.policy import Policy
 from learner_service.spec import JobSpec, Training
-from tally.rpc.digests import digest_of_file
 
 OUTPUT_FILES = (
     "adapter_config.json",
@@ -43,10 +42,7 @@ def write_output(
 def store_output(folder: Path, archive: Path, store: BlobStore, job_id: str) -> str:
     """Puts the ZIP of the folder into the store; returns its digest. `archive` is its place."""
     _zip(folder, archive)
-    digest = digest_of_file(archive)
-    # First: an equal one may be there, and going with another job.
-    store.claim(digest, job_id)
-    store.put_file(archive, digest)
+    digest = store.put_file(archive, job_id)
     archive.unlink()
     return digest
 
