@@ -12,10 +12,16 @@ def blobs_of(job: Job, folder: JobFolder) -> list[str]:
     return [*filter(None, (job.result_digest, job.report_digest)), *folder.adapters.digests()]
 
 
+def claim_given(job: Job, blobs: BlobStore) -> None:
+    """What the job was given, which it needs until it has ended."""
+    if not job.status.ended:
+        for digest in job.spec.digests().values():
+            blobs.claim(digest, job.job_id)
+
+
 def claim_all(store: JobStore, blobs: BlobStore, folder: Callable[[str], JobFolder]) -> None:
-    """Of every job, once the store's claims have been swept; one that has not ended needs what it
-    was given, too."""
+    """Of every job, once the store's claims have been swept."""
     for job in store.all():
-        given = () if job.status.ended else job.spec.digests().values()
-        for digest in (*given, *blobs_of(job, folder(job.job_id))):
+        claim_given(job, blobs)
+        for digest in blobs_of(job, folder(job.job_id)):
             blobs.claim(digest, job.job_id)

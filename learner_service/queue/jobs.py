@@ -11,7 +11,7 @@ from learner_service.errors import JobExists, MissingDataset, NotYet, StoreUnava
 from learner_service.events import Event, JobEnded, JobStatus
 from learner_service.job_folder.layout import JobFolder
 from learner_service.models import ModelList
-from learner_service.queue.blob_claims import claim_all
+from learner_service.queue.blob_claims import claim_all, claim_given
 from learner_service.queue.changes import Changes
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_deletion import JobDeletion
@@ -76,8 +76,8 @@ class Jobs:
             job = await self._store.run(self._store.create, job_id, spec)
         if job.spec != spec:
             raise JobExists("job_id: there is a job with this id and another spec")
-        for digest in () if job.status.ended else spec.digests().values():
-            self._blobs.claim(digest, job_id)
+        # In a thread: who looks for blobs that nobody has claimed holds the claims meanwhile.
+        await asyncio.to_thread(claim_given, job, self._blobs)
         await self._changes.tell()
         return job
 
