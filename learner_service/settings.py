@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_settings import SettingsConfigDict
 
 from tally.database.settings import DatabaseSettings
+from tally.job.settings import TrainingConfig
 from tally.rpc.settings import ClientSettings, RpcServiceSettings, ServerSettings
 
 _PREFIX = "TALLY_LEARNER_"
@@ -224,3 +225,7 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
     def processes_per_job(self) -> int:
         """The most that a job may have, over all hosts."""
         return self.gpus_per_job * self.nodes_per_job
+
+    def processes_of(self, training: TrainingConfig) -> int:
+        """How many a job that trains so is to have, over all hosts."""
+        return training.processes or self.processes_per_job

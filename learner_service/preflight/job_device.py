@@ -29,15 +29,11 @@ class JobDevice:
             settings=settings,
         )
 
-    def processes(self, training: TrainingConfig) -> int:
-        """Of the job, on all hosts."""
-        return training.processes or self.settings.processes_per_job
-
     def sharing(self, training: TrainingConfig) -> int:
-        """How many of them share a device: on a CPU as many as one host has."""
+        """How many processes of the job share a device: on a CPU as many as one host has."""
         if self.name == "cuda":
             return 1
-        return min(self.processes(training), self.settings.gpus_per_job)
+        return min(self.settings.processes_of(training), self.settings.gpus_per_job)
 
     def available_bytes(self, training: TrainingConfig) -> int:
         """Of each process."""
@@ -50,7 +46,7 @@ class JobDevice:
             return 1
         if wanted is ShardBase.AUTO and self._has_room(shape, training):
             return 1
-        return self.processes(training)
+        return self.settings.processes_of(training)
 
     def _has_room(self, shape: ModelShape, training: TrainingConfig) -> bool:
         """Whether a whole base fits, whatever the job is to learn from."""

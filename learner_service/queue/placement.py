@@ -20,7 +20,7 @@ class Placement:
         """How many the job is to have; what trains nothing has one."""
         if not isinstance(spec.work, Training):
             return 1
-        return spec.work.config.processes or self._settings.processes_per_job
+        return self._settings.processes_of(spec.work.config)
 
     async def place(
         self, spec: JobSpec, lost: int, is_over: Callable[[], bool]

@@ -15,7 +15,7 @@ def check_processes(spec: JobSpec, settings: LearnerSettings) -> None:
             f"config.processes: this learner has {most} for a job (gpus_per_job times "
             f"nodes_per_job); expected at most {most}, or 0 for all of them"
         )
-    is_sharded = settings.shard_base is ShardBase.ALWAYS and (config.processes or most) > 1
+    is_sharded = settings.shard_base is ShardBase.ALWAYS and settings.processes_of(config) > 1
     if is_sharded and config.use_4bit:
         raise InvalidSpec(
             "config.use_4bit: the processes of this learner hold every base in parts (shard_base), "
