@@ -80,8 +80,7 @@ class Precision:
         """Of a layer that is put together for a pass."""
         if self.sharded_over == 1:
             return 0
-        layer = shape.decoder_parameters // shape.layers
-        return _GATHERED_COPIES * layer * self.bytes_per_number
+        return _GATHERED_COPIES * shape.layer_parameters * self.bytes_per_number
 
     def loading_bytes(self, shape: ModelShape) -> int:
         """Beside the weights, while tensors of bfloat16 are read: what is held as it is stored is a
@@ -89,8 +88,7 @@ class Precision:
         linear = shape.hidden * shape.intermediate
         is_cast = self.bytes_per_number != _STORED
         if self.sharded_over > 1:
-            layer = shape.decoder_parameters // shape.layers
-            return layer * (self.bytes_per_number + (_STORED if is_cast else 0))
+            return shape.layer_parameters * (self.bytes_per_number + (_STORED if is_cast else 0))
         if self.use_4bit:
             packed = linear * (_STORED + self.bytes_per_number)
             return max(packed, shape.largest_tensor * _STORED if is_cast else 0)

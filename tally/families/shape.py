@@ -46,6 +46,11 @@ class ModelShape:
         return self.linear_parameters + self.routed_parameters
 
     @property
+    def layer_parameters(self) -> int:
+        """Of one decoder layer."""
+        return self.decoder_parameters // self.layers
+
+    @property
     def parameters(self) -> int:
         return self.decoder_parameters + self.embedding_parameters + self.vision_parameters
 
