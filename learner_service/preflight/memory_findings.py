@@ -32,7 +32,7 @@ def of_memory(
         where="train.config.batch_size",
         message=f"an estimated {need:.1f} GB are needed and there are {have:.1f} GB"
         + each
-        + _more_processes(training, estimate),
+        + _more_processes(training, estimate, device=now.device),
         suggestion=smaller,
     )
 
@@ -62,10 +62,10 @@ def of_sharding(
 
 
 def _more_processes(
-    training: TrainingConfig, estimate: Callable[[TrainingConfig], MemoryEstimate]
+    training: TrainingConfig, estimate: Callable[[TrainingConfig], MemoryEstimate], *, device: str
 ) -> str:
     """How many cards would do, where the processes of a job can hold the base in parts."""
-    if training.use_4bit or estimate(training).device == "cpu":
+    if training.use_4bit or device == "cpu":
         return ""
     for processes in range(max(2, training.processes + 1), _MOST_PROCESSES + 1):
         if _fits(estimate(training.model_copy(update={"processes": processes}))):
