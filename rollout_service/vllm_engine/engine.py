@@ -143,9 +143,8 @@ def _start(settings: RolloutSettings) -> tuple[LoadedModel, AsyncLLM]:
     Raises OSError for a model without safetensors files.
     """
     outline = load_outline(settings)
-    find_checkpoint(
-        settings.model
-    )  # of a hub name vLLM would fetch a pickle where there is no other
+    # Of a hub name vLLM would fetch a pickle where there is no other.
+    find_checkpoint(settings.model)
     options = engine_options(settings, outline, on_gpu=torch.cuda.is_available())
     os.environ.update(environment(settings, os.environ))
     return outline, AsyncLLM.from_engine_args(AsyncEngineArgs(seed=secrets.randbits(31), **options))
