@@ -10,7 +10,11 @@ CliError
 
 
 class CliError(Exception):
-    """Ends a command with exit code 1 and this message, and the end of whose log tells more."""
+    """Ends a command with exit code 1 and this message.
+
+    Before it is shown the end of the log that tells more, where one does: `log_tail`, of the
+    `log_owner`.
+    """
 
     exit_code = 1
     log_tail = ""

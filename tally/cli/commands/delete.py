@@ -66,7 +66,7 @@ def _ask(what: str) -> None:
 
 
 def _describe(client: ApiClient, kind: Kind, identifier: str) -> str:
-    """Raises RequestRefused where there is no such thing."""
+    """Raises CliError where there is no such thing."""
     if kind is Kind.FILE:
         file = next((one for one in client.files() if one["file_id"] == identifier), None)
         if file is None:
