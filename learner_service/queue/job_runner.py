@@ -72,7 +72,7 @@ class JobRunner:
         try:
             await self._run_workers(job)
         except UnknownJob:
-            _log.info("job %s was deleted before its turn", job.job_id)
+            _log.info("the job was deleted before its turn")
         except _REFUSALS as error:
             await self._fail(job, str(error))
         except Exception as error:
