@@ -23,9 +23,10 @@ _NOTHING_IS_SET = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Exits with 1 and a sentence where nothing is to go with age."""
+    """Exits with 1 and a sentence where nothing is to go with age, with 2 for days that none
+    may be."""
     options = _parser().parse_args(arguments)
-    settings = _with_days(GatewaySettings.read([]), options)
+    settings = GatewaySettings.read(_days(options))
     with (
         database_or_exit(settings) as database,
         closing(Storage(settings.data_dir)) as storage,
@@ -54,10 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _with_days(settings: GatewaySettings, options: argparse.Namespace) -> GatewaySettings:
+def _days(options: argparse.Namespace) -> list[str]:
+    """Those that were given, as options of the gateway: bounded as its settings are."""
     given = {kind: getattr(options, f"{kind}_days") for kind in (FILE, JOB, COMPARISON)}
-    days = {f"{kind}_retention_days": days for kind, days in given.items() if days is not None}
-    return settings.model_copy(update=days)
+    return [f"--{kind}-retention-days={days}" for kind, days in given.items() if days is not None]
 
 
 def _table(found: Sequence[Outdated]) -> str:

@@ -10,6 +10,8 @@ from tally.rpc.settings import ClientSettings
 
 MIB = 1024**2
 GIB = 1024**3
+# A thousand years: before the year 1 there is no date to look back to.
+_MOST_DAYS = 365_000.0
 
 
 class GatewaySettings(DatabaseSettings):
@@ -117,14 +119,18 @@ class GatewaySettings(DatabaseSettings):
     file_retention_days: float | None = Field(
         None,
         gt=0,
+        le=_MOST_DAYS,
         description="Days after which an upload goes that no job was started with since; unset: "
         "never.",
     )
     job_retention_days: float | None = Field(
-        None, gt=0, description="Days after its end that a job goes; unset: never."
+        None, gt=0, le=_MOST_DAYS, description="Days after its end that a job goes; unset: never."
     )
     comparison_retention_days: float | None = Field(
-        None, gt=0, description="Days after its end that a comparison goes; unset: never."
+        None,
+        gt=0,
+        le=_MOST_DAYS,
+        description="Days after its end that a comparison goes; unset: never.",
     )
 
     max_json_bytes: int = Field(256 * 1024, ge=1, description="Largest body of any other request.")

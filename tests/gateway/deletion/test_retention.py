@@ -151,3 +151,13 @@ def test_the_command_says_what_to_set(tmp_path, monkeypatch):
     monkeypatch.setenv("TALLY_GATEWAY_DATA_DIR", str(tmp_path))
     with pytest.raises(SystemExit, match="nothing is kept for a time only: set TALLY_GATEWAY_FILE"):
         retention.main([])
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "1e9"])
+def test_days_of_the_command_are_bounded_as_the_settings_are(tmp_path, monkeypatch, capsys, days):
+    monkeypatch.setenv("TALLY_GATEWAY_DATA_DIR", str(tmp_path))
+    with pytest.raises(SystemExit) as caught:
+        retention.main([f"--file-days={days}"])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("file_retention_days: Input should be ")
+    assert list(tmp_path.iterdir()) == []
