@@ -1,5 +1,7 @@
 """How many files an owner may have, and of how many bytes together."""
 
+from collections.abc import Collection
+
 from gateway.errors import TooLarge
 from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
@@ -25,16 +27,16 @@ class FileQuota:
             message = Message("too_many_files", files=len(files), most=self._most_files)
             raise TooLarge.at("file", message)
         digests = {file.dataset_digest for file in files}
-        if digest not in digests:  # equal ones are kept once
-            used_bytes = sum(size_bytes(self._storage.dataset_path(one)) for one in digests)
-            self._check_bytes(used_bytes, dataset_bytes)
+        if self._most_bytes is not None and digest not in digests:  # equal ones are kept once
+            self._check_bytes(digests, dataset_bytes, self._most_bytes)
 
-    def _check_bytes(self, used_bytes: int, more_bytes: int) -> None:
-        if self._most_bytes is not None and used_bytes + more_bytes > self._most_bytes:
+    def _check_bytes(self, digests: Collection[str], more_bytes: int, most_bytes: int) -> None:
+        used_bytes = sum(size_bytes(self._storage.dataset_path(one)) for one in digests)
+        if used_bytes + more_bytes > most_bytes:
             message = Message(
                 "too_many_file_bytes",
                 used_mib=used_bytes / MIB,
-                most_mib=self._most_bytes / MIB,
+                most_mib=most_bytes / MIB,
                 more_mib=more_bytes / MIB,
             )
             raise TooLarge.at("file", message)
