@@ -1,12 +1,12 @@
 """Rows that go: in the transaction that finds a thing unused it is gone for everyone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlmodel import Session, col, delete, select
 
 from gateway.deletion.deletion_models import Deletion, Kind
 from gateway.errors import Conflict, Missing
-from gateway.jobs.job_models import EVALUATION, Job, JobEvent
+from gateway.jobs.job_models import EVALUATION, Job, JobEvent, is_unended
 from gateway.messages.message import Message
 from gateway.uploads.file_models import StoredFile
 from tally.database.database import Database
@@ -25,7 +25,7 @@ class DeletionStore:
             file = session.get(StoredFile, file_id, with_for_update=True)
             if file is None:
                 raise Missing.at("file_id", Message("no_such_file"))
-            for job in _unfinished(session):
+            for job in _unended_jobs(session):
                 if file_id in (job.data_file_id, job.evaluation_file_id):
                     raise Conflict.at("file_id", _used_by(job))
             session.delete(file)
@@ -38,7 +38,7 @@ class DeletionStore:
             if job is None:
                 raise Missing.at("job_id", Message("no_such_job"))
             _check_ended(job)
-            for later in _unfinished(session):
+            for later in _unended_jobs(session):
                 if later.resume_from_job_id == job_id:
                     message = Message("job_gone_on_from", job_id=later.job_id)
                     raise Conflict.at("job_id", message)
@@ -67,9 +67,8 @@ def _begin(session: Session, deleted_id: str, kind: Kind, digests: list[str]) ->
     return session.merge(Deletion(deleted_id=deleted_id, kind=kind, digests=digests))
 
 
-def _unfinished(session: Session) -> Iterator[Job]:
-    jobs = session.exec(select(Job).where(col(Job.log_complete).is_(False)))
-    return (job for job in jobs if not job.ended)
+def _unended_jobs(session: Session) -> Iterable[Job]:
+    return session.exec(select(Job).where(is_unended()))
 
 
 def reports_of(session: Session, job_id: str) -> list[str]:

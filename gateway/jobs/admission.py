@@ -3,7 +3,7 @@
 from sqlmodel import Session, col, func, select
 
 from gateway.errors import Missing, TooMany, retry_after
-from gateway.jobs.job_models import Job
+from gateway.jobs.job_models import Job, is_unended
 from gateway.messages.message import Message
 from gateway.uploads.file_models import StoredFile
 
@@ -27,8 +27,8 @@ def _check_files_stay(session: Session, job: Job) -> None:
 
 
 def _check_quota(session: Session, job: Job, most_jobs: int) -> None:
-    unended = (Job.owner == job.owner, col(Job.log_complete).is_(False), Job.status == "training")
-    jobs = session.exec(select(func.count(col(Job.job_id))).where(*unended)).one()
+    count = select(func.count(col(Job.job_id))).where(Job.owner == job.owner, is_unended())
+    jobs = session.exec(count).one()
     if jobs >= most_jobs:
         message = Message("too_many_jobs", jobs=jobs, most=most_jobs)
         raise TooMany(message, headers=retry_after(_RETRY_SECONDS))

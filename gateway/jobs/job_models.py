@@ -3,8 +3,8 @@
 from typing import Any
 
 from pydantic import NaiveDatetime
-from sqlalchemy import JSON, BigInteger, Column, String, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import JSON, BigInteger, Column, ColumnElement, String, UniqueConstraint
+from sqlmodel import Field, SQLModel, and_, col
 
 from gateway.access.callers import NOBODY
 from gateway.convert import JobStatus
@@ -147,6 +147,11 @@ class Job(JobBase, table=True):
     def _read_stored(self, name: str) -> str | None:
         value = self.spec.get(name) if isinstance(self.spec, dict) else None
         return value if isinstance(value, str) else None
+
+
+def is_unended() -> ColumnElement[bool]:
+    """`not Job.ended`, of rows. A complete log has an end in it, and has an index."""
+    return and_(col(Job.log_complete).is_(False), col(Job.status) == "training")
 
 
 class JobEvent(SQLModel, table=True):
