@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,16 +33,14 @@ class Deletions:
 
     async def delete_file(self, file_id: str) -> None:
         """Raises Conflict, or Missing. What can't go at once goes as soon as it can."""
-        deletion = await self._storage.with_room(
-            lambda: self._store.run(self._store.delete_file, file_id)
-        )
-        await self._try_to_end(deletion)
+        await self._delete(self._store.delete_file, file_id)
 
     async def delete_job(self, job_id: str) -> None:
         """As `delete_file`; of a job or a comparison."""
-        deletion = await self._storage.with_room(
-            lambda: self._store.run(self._store.delete_job, job_id)
-        )
+        await self._delete(self._store.delete_job, job_id)
+
+    async def _delete(self, begin: Callable[[str], Deletion], deleted_id: str) -> None:
+        deletion = await self._storage.with_room(lambda: self._store.run(begin, deleted_id))
         await self._try_to_end(deletion)
 
     async def run(self) -> None:
