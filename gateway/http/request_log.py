@@ -5,14 +5,14 @@ import re
 import time
 import uuid
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.callers import ANYONE, Caller
 from tally.logs.fields import add_log_fields
 
-REQUEST_ID_HEADER = "X-Request-ID"
-_USABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = "X-Request-ID"
+_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST_PATH_CHARACTERS = 200
 # Probes ask every few seconds.
 _QUIET_PATHS = frozenset({"/healthz"})
@@ -54,7 +54,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            MutableHeaders(scope=message)[REQUEST_ID_HEADER] = self.request_id
+            MutableHeaders(scope=message)[_REQUEST_ID] = self.request_id
         self._size_bytes += len(message.get("body", b""))
         await self._send(message)
 
@@ -80,7 +80,7 @@ class _Answer:
 
 def _request_id(scope: Scope) -> str:
     """The caller's, or that of a proxy, where it is one; else a new one."""
-    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    given = Headers(scope=scope).getlist(_REQUEST_ID)
     if len(given) == 1 and _USABLE_ID.fullmatch(given[0]):
-        return str(given[0], "ascii")
+        return given[0]
     return uuid.uuid4().hex[:16]

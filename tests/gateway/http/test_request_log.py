@@ -82,8 +82,6 @@ async def test_another_id_is_made_for_each_request(gateway, given):
 
 
 async def test_the_log_of_a_gateway_is_json_where_it_is_told_so(tmp_path, settings, learner):
-
-    log: list[dict] = []
     odd = "/jobs/%1b%5b31m%0a2026-01-01%20INFO"
     form = ["--log-format", "json"]
     async with process(tmp_path / "data", settings, *form) as (running, port):
