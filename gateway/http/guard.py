@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: whatever goes wrong further in, the client gets a sentence."""
+"""Whatever goes wrong further in, the client gets a sentence: ASGI middleware."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Rows of uploads: all SQL on them is here."""
+"""Rows of uploads: added, and found."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
