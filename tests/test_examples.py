@@ -13,7 +13,7 @@ import pytest
 EXAMPLES = {
     "gateway.access.callers:Caller": "nothing",
     "gateway.access.rate:Rate": "nothing",
-    "gateway.messages.languages:choose_language": "nothing",
+    "gateway.http.accept_language:choose_language": "nothing",
     "gateway.messages.message:Message": "nothing",
     "learner_service.grpo.losses.bnpo:Bnpo": "nothing",
     "learner_service.grpo.losses.dapo:Dapo": "nothing",

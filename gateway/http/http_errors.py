@@ -18,7 +18,7 @@ from gateway.errors import (
     Unprocessable,
     error_body,
 )
-from gateway.http.languages import language_of
+from gateway.http.accept_language import language_of
 from gateway.invalid_fields import problem_of
 from gateway.messages.message import Message
 from gateway.messages.service_errors import quote_service

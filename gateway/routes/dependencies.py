@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from gateway.access.callers import Caller
-from gateway.http.languages import language_of
+from gateway.http.accept_language import language_of
 from gateway.http.receiving import IncomingForm
 from gateway.jobs.job_models import Job
 from gateway.services import Services
