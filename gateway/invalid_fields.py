@@ -30,12 +30,12 @@ def message_of(item: Mapping[str, Any]) -> Message:
     if isinstance(error := values.get("error"), BadValue):
         return error.message
     if code in SENTENCES[Language.ENGLISH]:
-        return Message(code, **{name: _shorten(value) for name, value in values.items()})
+        return Message(code, **{name: _as_pydantic_writes(value) for name, value in values.items()})
     return Message("invalid_value", explanation=str(error or item["msg"]))
 
 
-def _shorten(value: Any) -> Any:
-    """1 for 1.0, as pydantic writes it."""
+def _as_pydantic_writes(value: Any) -> Any:
+    """1 for 1.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -32,10 +32,10 @@ class Curves:
         texts = await self._log.read(job)
         steps = [texts.by_step[step] for step in sorted(texts.by_step)]
         if max_points is not None and len(steps) > max_points:
-            steps = [await self._thin(job.job_id, texts, steps, max_points)]
+            steps = [await self._points(job.job_id, texts, steps, max_points)]
         return fill(Metrics(job_id=job.job_id, last_seq=job.last_seq, steps=[]), steps)
 
-    async def _thin(
+    async def _points(
         self, job_id: str, texts: StepTexts, steps: Sequence[bytes], max_points: int
     ) -> bytes:
         key = job_id, texts.settled_seq, max_points
