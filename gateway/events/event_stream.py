@@ -78,7 +78,9 @@ class EventStreams:
         events = self._store.events(job_id, after_seq)
         if not events:
             job = self._store.get(job_id)
-            return _Page([], after_seq, is_last=job is None or job.log_complete)
+            # Its last event may have come since the events were looked for.
+            is_last = job is None or (job.log_complete and job.last_seq <= after_seq)
+            return _Page([], after_seq, is_last=is_last)
         return _Page(
             list(_join(map(format_event, events))),
             events[-1].seq,

@@ -59,6 +59,22 @@ async def test_a_gateway_that_was_away_streams_on_without_a_gap(start_gateway, s
     assert [seq for seq, _, _ in [*first, *rest]] == list(range(1, 7))
 
 
+async def test_an_end_that_comes_between_two_looks_is_told(start_gateway, settings, monkeypatch):
+    quick = settings.model_copy(update={"heartbeat_seconds": 0.05})
+    async with start_gateway(quick) as gateway:
+        job_id = await gateway.start_job()
+        await gateway.until(job_id, "completed")
+        store = gateway.services.streams._store
+        events, before_the_end = store.events, [[]]
+
+        def look(*asked):
+            return before_the_end.pop() if before_the_end else events(*asked)
+
+        monkeypatch.setattr(store, "events", look)
+        told = await gateway.client.get(f"/jobs/{job_id}/events?after_seq=5")
+    assert [seq for seq, _, _ in parse_events(told.text)] == [6]
+
+
 async def test_a_bad_last_event_id_is_refused(gateway):
     job_id = await gateway.start_job()
     for value in ("-1", "x", str(2**64)):
