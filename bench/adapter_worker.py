@@ -15,7 +15,6 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from bench.measure import seconds
 from bench.peak_memory import PeakMemory
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.job_folder.published_adapters import PublishedAdapters
 from learner_service.policy.adapters import AdapterPublisher
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 
@@ -39,7 +38,7 @@ def publish(store: Path, layers: int, repeats: int) -> dict[str, Any]:
     """Publishes an adapter that changes each time; the last one stays in the store."""
     model = _adapted_7b(layers)
     weight = next(p for name, p in model.named_parameters() if "lora_" in name)
-    publisher = AdapterPublisher(BlobStore(store), PublishedAdapters(store / "published.txt"))
+    publisher = AdapterPublisher(BlobStore(store))
     growth = PeakMemory("cpu")
     took = []
     for _ in range(repeats):

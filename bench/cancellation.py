@@ -52,8 +52,8 @@ def _measure(engine: str, model: str, repeats: int) -> dict[str, list[float]]:
             *("rollout_service", "--server.port", "0", "--engine", engine),
             *("--model", model, "--torch-threads", "1"),
             *("--max-batch-completions", str(_FILLING), "--max-waiting-completions", "0"),
-        ) as port,
-        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+        ) as service,
+        grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel,
     ):
         stub = Stub(channel)
         _wait_until_answered(stub)

@@ -6,12 +6,14 @@ each for SECONDS.
 
 import asyncio
 import sys
+from collections.abc import Mapping
 
 from rollout_service.__main__ import run
 from rollout_service.blobs.cache_folder import place_cache
-from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
 from rollout_service.settings import RolloutSettings
+from tally.host.lookups import Lookups
 from tally.logs.setup import configure_logging
+from tally.sampling.engine import Completion, FinishReason, GenerationRequest, ModelDescription
 
 IMAGE_TOKEN_ID = 999
 
@@ -22,6 +24,10 @@ class DelayedEngine:
     def __init__(self, delay_seconds: float) -> None:
         self._delay_seconds = delay_seconds
         self._busy = asyncio.Lock()
+
+    @property
+    def lookups(self) -> Mapping[str, Lookups]:
+        return {}
 
     async def load(self) -> ModelDescription:
         return ModelDescription(
@@ -38,6 +44,7 @@ class DelayedEngine:
 
     async def generate(self, request: GenerationRequest) -> list[Completion]:
         async with self._busy:
+            request.on_begin()
             await asyncio.sleep(self._delay_seconds)
         completion = Completion(
             token_ids=request.prompt_token_ids[:1] * request.max_new_tokens,

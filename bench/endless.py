@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import AutoConfig, AutoTokenizer
 
-from rollout_service.model import barred_token_ids
+from tally.sampling.model import barred_token_ids
 
 _GENERATION = "generation_config.json"
 

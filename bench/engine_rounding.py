@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from bench.report import options, print_json, print_table
 from bench.rollout_workload import Workload
-from rollout_service.engine import Completion, GenerationRequest, LocalBlob
 from rollout_service.settings import RolloutSettings
-from rollout_service.torch_engine.engine import TorchEngine
+from rollout_service.torch_replica import torch_engine
 from tally.samples.small_policy import POLICY_PATH
+from tally.sampling.engine import Completion, GenerationRequest, LocalBlob
 
 _GROUP = 8
 _TOKENS = 12
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 async def _sample(number: int, folder: Path) -> dict[str, _Round]:
-    engine = TorchEngine(RolloutSettings(model=str(POLICY_PATH), torch_threads=1))
+    engine = torch_engine(RolloutSettings(model=str(POLICY_PATH), torch_threads=1))
     await engine.load()
     requests = _requests(number, folder)
 

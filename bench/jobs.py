@@ -16,7 +16,7 @@ from bench.scenes import Example
 from learner_service.data.images import to_png
 from learner_service.job_folder.layout import JobFolder
 from tally.cli.stack.service_process import Service
-from tally.cli.stack.services import plan_services
+from tally.cli.stack.services import SamplingPlace, plan_services
 from tally.cli.stack.stack_secret import read_secret, write_secret
 from tally.cli.stack.supervisor import Supervisor
 from tally.learner.v1 import learner_pb2 as pb
@@ -79,10 +79,17 @@ def running_stack(
     model: Path,
     learner: Mapping[str, str] = {},
     rollout: Mapping[str, str] = {},
+    sampling: SamplingPlace = "service",
 ) -> Iterator[Stack]:
-    """The services over `model`, with settings of `learner` and `rollout` beside a demo's."""
+    """The services over `model`, with settings of `learner` and `rollout` beside a demo's; without
+    a rollout service where jobs do the `sampling` inside."""
     planned = plan_services(
-        data_dir=folder, model=str(model), host="127.0.0.1", port=0, use_4bit=False
+        data_dir=folder,
+        model=str(model),
+        host="127.0.0.1",
+        port=0,
+        use_4bit=False,
+        sampling=sampling,
     )
     chosen = {"learner": learner, "rollout": rollout}
     services = [

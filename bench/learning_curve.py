@@ -1,11 +1,13 @@
 """Held-out exact rate over samples and over seconds: Tally beside TRL's GRPOTrainer.
 
-    python -m bench.learning_curve [--quick] [--results FOLDER]
+    python -m bench.learning_curve [--quick] [--results FOLDER] [--estimator sampled|exact_counts]
 
 Both teach the small policy, which under-counts from 5 up, with the same LoRA, learning rate, group
 size, temperature, loss, data and number of samples, each with its own generation. Tally does so
-twice: strictly on-policy, as TRL, and with a staleness of 1, where the next step is sampled while
-this one is learnt from, and truncated importance weights make up for it. Every few steps
+strictly on-policy, as TRL; with a staleness of 1, where the next step is sampled while this one is
+learnt from, and truncated importance weights make up for it; and strictly on-policy with the exact
+gradient over counts, which asks for one greedy answer where the others sample a group.
+`--estimator` leaves out the runs with the other one. Every few steps
 the adapter is set aside; afterwards one and the same greedy decoding answers the held-out scenes
 with all of them. Seconds are those of training, checkpoints included; the first step, in which both
 sides still load libraries, counts as much as the median one. With `--results` every finished run is
@@ -34,6 +36,7 @@ from bench.machine_load import own_machine
 from bench.report import options, print_json, print_table
 from bench.scenes import Example, examples
 from bench.trl_side import TrlSettings, TrlSide
+from tally.job.choices import Estimator
 from tally.learner.v1 import learner_pb2 as pb
 from tally.samples.small_policy import POLICY_PATH
 
@@ -49,13 +52,15 @@ def tally_adapters(
     data: Sequence[Example],
     folder: Path,
     *,
-    staleness: int,
+    staleness: int = 0,
+    estimator: Estimator = Estimator.SAMPLED,
 ) -> Iterator[tuple[int, float, Adapter]]:
     """Step, seconds since training began, adapter."""
     write_dataset(folder / "data.zip", data)
     kept = {"CHECKPOINTS_KEPT": str(steps)}
     with running_stack(folder, POLICY_PATH, learner=kept) as stack:
-        spec = _spec(stack.put(folder / "data.zip"), seed, steps, every, staleness)
+        digest = stack.put(folder / "data.zip")
+        spec = _spec(digest, seed, steps, every, staleness=staleness, estimator=estimator)
         job_id, times = "", []
         for job_id, event in stack.run(spec):  # noqa: B007 - read after the loop
             if event.WhichOneof("event") in ("worker_started", "step_done"):
@@ -72,7 +77,15 @@ def training_seconds(times: Sequence[float]) -> list[float]:
     return list(accumulate([median(steps), *steps[1:]]))
 
 
-def _spec(dataset_digest: str, seed: int, steps: int, every: int, staleness: int) -> pb.JobSpec:
+def _spec(
+    dataset_digest: str,
+    seed: int,
+    steps: int,
+    every: int,
+    *,
+    staleness: int,
+    estimator: Estimator,
+) -> pb.JobSpec:
     return pb.JobSpec(
         dataset_digest=dataset_digest,
         train=pb.Training(
@@ -91,6 +104,7 @@ def _spec(dataset_digest: str, seed: int, steps: int, every: int, staleness: int
                 max_image_size=_SIDE_PIXELS,
                 max_new_tokens=MAX_TOKENS,
                 staleness=staleness,
+                estimator=pb.Estimator.Value(f"ESTIMATOR_{estimator.name}"),
                 seed=seed,
             ),
             lora=pb.LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0),
@@ -140,11 +154,17 @@ def trl_adapters(
         yield step, seconds[step - 1], adapter
 
 
-ON_POLICY, AHEAD, TRL = "Tally", "Tally, one step ahead", "TRL"
+EXACT, TRL = "Tally, exact counts", "TRL"
 SIDES: dict[str, Callable[..., Iterator[tuple[int, float, Adapter]]]] = {
-    ON_POLICY: partial(tally_adapters, staleness=0),
-    AHEAD: partial(tally_adapters, staleness=1),
+    "Tally": tally_adapters,
+    "Tally, one step ahead": partial(tally_adapters, staleness=1),
+    EXACT: partial(tally_adapters, estimator=Estimator.EXACT_COUNTS),
     TRL: trl_adapters,
+}
+# By the estimator that is chosen: the runs beside TRL's.
+_CHOSEN = {
+    Estimator.SAMPLED: [name for name in SIDES if name not in (EXACT, TRL)],
+    Estimator.EXACT_COUNTS: [EXACT],
 }
 
 
@@ -170,16 +190,20 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[43, 44, 45])
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--every", type=int, default=4, help="steps between two examinations")
+    parser.add_argument(
+        "--estimator", nargs="+", choices=list(Estimator), default=list(Estimator), type=Estimator
+    )
     chosen = parser.parse_args()
+    names = [name for estimator in chosen.estimator for name in _CHOSEN[estimator]] + [TRL]
     if chosen.quick:
         chosen.seeds, chosen.steps = chosen.seeds[:1], 8
     held_out = examples(64 if chosen.quick else 216, _SIDE_PIXELS, seed=2)
     with tempfile.TemporaryDirectory() as folder:
         kept = chosen.results or Path(folder)
         kept.mkdir(parents=True, exist_ok=True)
-        curves: dict[str, list[list[Point]]] = {name: [] for name in SIDES}
+        curves: dict[str, list[list[Point]]] = {name: [] for name in names}
         for seed in chosen.seeds:
-            for name in SIDES:
+            for name in names:
                 run = curve(
                     name,
                     seed,
@@ -196,7 +220,7 @@ def _print(curves: dict[str, list[list[Point]]], settings: dict[str, Any]) -> No
     goals = {name: [seconds_to_goal(run) for run in runs] for name, runs in curves.items()}
     figures: dict[str, Any] = {"seconds_to_goal": goals}
     rows = [[name, *values] for name, values in goals.items()]
-    for name in (ON_POLICY, AHEAD):
+    for name in [name for name in curves if name != TRL]:
         figures[name] = _compare(name, curves[name], curves[TRL])
         ratios = [trl / tally for tally, trl in zip(goals[name], goals[TRL], strict=True)]
         figures[name]["ratio"] = median(ratios)

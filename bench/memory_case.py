@@ -66,7 +66,6 @@ def measure_learner(case: MemoryCase, folder: Path) -> CaseFigures:
     import learner_service.worker.worker  # noqa: F401, PLC0415 - all that a worker imports
     from bench.tally_side import TallySettings, TallySide  # noqa: PLC0415 - its memory counts
     from learner_service.blobs.blob_store import BlobStore  # noqa: PLC0415 - as above
-    from learner_service.job_folder.published_adapters import PublishedAdapters  # noqa: PLC0415
     from learner_service.policy.adapters import AdapterPublisher  # noqa: PLC0415
     from learner_service.ranks import Ranks  # noqa: PLC0415
 
@@ -91,7 +90,7 @@ def measure_learner(case: MemoryCase, folder: Path) -> CaseFigures:
     batch = tally.forward_pass(
         *_learner_batch(case, len(tally.policy.head_V_H), tally.policy.image_token_id)
     )
-    publisher = AdapterPublisher(BlobStore(folder / "blobs"), PublishedAdapters(folder / "digests"))
+    publisher = AdapterPublisher(BlobStore(folder / "blobs"))
     working = PeakMemory(case.device)
     for _ in range(_STEPS):
         publisher.publish(tally.policy.model)
@@ -120,12 +119,12 @@ def _learner_batch(case: MemoryCase, vocabulary: int, image_token_id: int) -> tu
 def measure_replica(case: MemoryCase, folder: Path) -> CaseFigures:
     import rollout_service.__main__  # noqa: F401, PLC0415 - all that a replica imports
     from rollout_service.settings import RolloutSettings  # noqa: PLC0415 - its memory counts
-    from rollout_service.torch_engine.engine import TorchEngine  # noqa: PLC0415 - as above
+    from rollout_service.torch_replica import torch_engine  # noqa: PLC0415 - as above
 
     settings = RolloutSettings(
         model=case.folder, dtype=case.dtype, use_4bit=case.use_4bit, device=case.device
     )
-    engine = TorchEngine(settings)
+    engine = torch_engine(settings)
     loading = PeakMemory(case.device)
 
     async def run() -> CaseFigures:
@@ -164,7 +163,7 @@ class _Requests:
         return len(self._prompt)
 
     def step(self, number: int, max_new_tokens: int) -> Iterator[Any]:
-        from rollout_service.engine import GenerationRequest, LocalBlob  # noqa: PLC0415
+        from tally.sampling.engine import GenerationRequest, LocalBlob  # noqa: PLC0415
 
         adapter = self._write_adapter(number)
         for seed, image in enumerate(self._images):

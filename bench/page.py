@@ -78,7 +78,7 @@ def _step(job_id: str, step: int) -> JobEvent:
         "clip_low_rate": 0.0, "clip_high_rate": 0.0, "gradient_norm": 0.8, "learning_rate": 5e-5,
         "completion_length_mean": 8.1, "log_probability_gap": 0.001, "rollout_seconds": 1.1,
         "reward_seconds": 0.01, "learning_seconds": 2.0, "step_seconds": 3.2,
-        "samples_per_second": 20.0,
+        "samples_per_second": 20.0, "median_absolute_count_error": 1.0, "far_off_rate": 1 / step,
     }  # fmt: skip
     payload = {"step": step, "total_steps": STEPS, **metrics}
     return JobEvent(job_id=job_id, seq=step, kind="step", time=now(), payload=payload)
@@ -87,8 +87,8 @@ def _step(job_id: str, step: int) -> JobEvent:
 def train(stack: Stack, folder: Path) -> str:
     """Starts a job that outlives the measurement, and waits for its first step."""
     write_dataset(folder / "data.zip", scenes=90, seed=11)
-    settings = {"num_epochs": 10_000, "batch_size": 4, "use_4bit": False, "temperature": 1.0}
-    job_id = stack.train(stack.upload(folder / "data.zip"), **settings)
+    file_id = stack.upload(folder / "data.zip")
+    job_id = stack.train(file_id, num_epochs=10_000, batch_size=4, use_4bit=False, temperature=1.0)
     stack.wait(job_id, step=1)
     return job_id
 

@@ -53,11 +53,10 @@ BUGS = (
     ),
     Bug(
         name="an adapter reused by name",
-        path="rollout_service/torch_engine/adapters.py",
+        path="tally/torch_engine/adapters.py",
         right='        digest = adapter.digest if adapter else ""\n',
         wrong='        digest = "adapter" if adapter else ""\n',
-        test="tests/rollout_service/torch_engine/test_adapters.py"
-        "::test_switching_gives_each_its_own_answer",
+        test="tests/tally/torch_engine/test_adapters.py::test_switching_gives_each_its_own_answer",
     ),
     Bug(
         name="a prefix check by startswith",

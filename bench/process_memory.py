@@ -1,9 +1,11 @@
 """The memory of a process and all that it starts, watched from outside (Linux)."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
-from bench.processes import memory_sizes, module_of, proportional_bytes, started_by
+from bench.memory_parts import MemoryParts, memory_parts
+from bench.processes import memory_sizes, module_of, started_by
 from bench.watching import watching
 
 _POLL_SECONDS = 0.1
@@ -32,14 +34,14 @@ class ProcessMemory:
     caller sets; they are seen ten times a second. `highest` is the kernel's own, over all stages.
 
     `shared_out` is the most that all took together where a page that several have mapped counts
-    once (the sum of their proportional set sizes).
+    once, and `parts` what each module's processes had of it then.
     """
 
     def __init__(self, pid: int) -> None:
         self.stage = ""
         self.peaks: dict[tuple[str, str], PeakResidence] = {}
         self.highest: dict[str, int] = {}
-        self.shared_out = 0
+        self.parts: dict[str, MemoryParts] = {}
         self._pid = pid
         self._polls = 0
 
@@ -54,13 +56,25 @@ class ProcessMemory:
             whole = whole.join(one) if name == module else whole
         return whole
 
+    @property
+    def shared_out(self) -> int:
+        return _whole(self.parts)
+
+    def parts_now(self) -> dict[str, MemoryParts]:
+        """By module; of processes that run none, under an empty name."""
+        parts: dict[str, MemoryParts] = {}
+        for pid in started_by(self._pid):
+            with suppress(OSError):  # it has ended
+                module = module_of(pid)
+                parts[module] = parts.get(module, MemoryParts()) + memory_parts(pid)
+        return parts
+
     def _look(self) -> None:
-        pids = list(started_by(self._pid))
-        for pid in pids:
+        for pid in started_by(self._pid):
             with suppress(OSError, KeyError):  # it may have ended, or not have begun
                 self._look_at(pid)
         if self._polls % _POLLS_PER_SHARE == 0:
-            self.shared_out = max(self.shared_out, sum(map(proportional_bytes, pids)))
+            self.parts = max(self.parts, self.parts_now(), key=_whole)
         self._polls += 1
 
     def _look_at(self, pid: int) -> None:
@@ -75,3 +89,7 @@ class ProcessMemory:
         key = module, self.stage
         self.peaks[key] = seen.join(self.peaks.get(key, seen))
         self.highest[module] = max(self.highest.get(module, 0), sizes["VmHWM"])
+
+
+def _whole(parts: Mapping[str, MemoryParts]) -> int:
+    return sum(part.whole for part in parts.values())

@@ -19,20 +19,9 @@ def restart_peak(pid: int | str = "self") -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int | str = "self") -> int:
     """Memory of a process that is in RAM."""
     return memory_sizes(pid)["VmRSS"]
-
-
-def proportional_bytes(pid: int) -> int:
-    """As `resident_bytes`, with its share alone of a page that several have mapped.
-
-    0 where there is no such process. All pages are walked through.
-    """
-    try:
-        return _sizes(Path(f"/proc/{pid}/smaps_rollup")).get("Pss", 0)
-    except OSError:
-        return 0
 
 
 def cpu_seconds(pid: int) -> float:

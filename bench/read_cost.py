@@ -164,7 +164,8 @@ def _events(steps: int) -> Iterator[LearnerEvent]:
         shown = {"step": step, "groups": [group] * 4}
         measured: dict[str, Any] = {"step": step, "total_steps": steps}
         measured |= {one.name: 0.123456789 / step for one in fields(StepMetrics)}
-        measured["reward_share_by_component"] = {"progressive_count": 0.5}
+        for name in ("reward_share_by_component", "reward_mean_by_component"):
+            measured[name] = {"progressive_count": 0.5}
         yield LearnerEvent(2 * step - 1, now(), SAMPLES, shown)
         yield LearnerEvent(2 * step, now(), STEP, measured)
 

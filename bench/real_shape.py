@@ -8,7 +8,6 @@ what was resident: a process's own, files that it has mapped (libraries, and wei
 as they are stored), and the most of both together. With 4bit what is not quantised is in --kept.
 """
 
-import argparse
 import os
 import signal
 import subprocess
@@ -20,75 +19,32 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bench.memory_parts import MemoryParts
 from bench.process_memory import ProcessMemory
 from bench.real_shape_folder import write_real_shape
-from bench.report import options, print_json, print_table
+from bench.real_shape_settings import RealShape, chosen_shape, shape_options
+from bench.report import print_json, print_table
 from bench.scenes import examples
 from bench.upload import write_upload
-from tally.cli.client.api_client import ApiClient, Json, flat_step
-from tally.cli.client.events import follow
+from tally.cli.answers import Json
 from tally.cli.stack.ports import free_port
+from tally.client import Client
+from tally.client.answers import TrainRequest
 
 _GIB = 1024**3
-# With a reference, groups are learnt from though random weights earn equal rewards.
-_BETA = 0.001
 _LOADING, _STEPS = "loading", "steps"
 # What preflight calls the estimate of the process that runs a module.
 _ESTIMATES = {"learner_service.worker.start": "memory", "rollout_service": "replica_memory"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class RealShape:
-    """What is run; `kept` is the precision beside NF4."""
-
-    layers: int
-    precision: str
-    kept: str
-    steps: int
-    prompts: int
-    num_generations: int
-    max_new_tokens: int
-    side_pixels: int
-    lora_r: int
-
-    @property
-    def use_4bit(self) -> bool:
-        return self.precision == "4bit"
-
-    def environment(self) -> dict[str, str]:
-        """Learner and replica in the same precision."""
-        dtype = self.kept if self.use_4bit else self.precision
-        return {
-            "TALLY_LEARNER_DTYPE": dtype,
-            "TALLY_ROLLOUT_DTYPE": dtype,
-            "TALLY_ROLLOUT_USE_4BIT": str(self.use_4bit).lower(),
-            "TALLY_ROLLOUT_REQUEST_TIMEOUT_SECONDS": "86400",
-            "TALLY_LEARNER_ROLLOUT__TIMEOUT_SECONDS": "86400",
-        }
-
-    def training_request(self, file_id: str) -> Json:
-        return {
-            "job_name": "real shape",
-            "data_file_id": file_id,
-            "training_config": {
-                "max_steps": self.steps,
-                "gradient_accumulation_steps": self.prompts,
-                "num_generations": self.num_generations,
-                "max_new_tokens": self.max_new_tokens,
-                "max_image_size": self.side_pixels,
-                "temperature": 1.0,
-                "beta": _BETA,
-                "use_4bit": self.use_4bit,
-            },
-            "lora_config": {"r": self.lora_r, "lora_alpha": 2 * self.lora_r},
-        }
-
-
 @dataclass(kw_only=True)
 class RunFigures:
-    """Seconds of each part, metrics of each step, and what preflight said of the job."""
+    """Seconds of each part, metrics of each step, what preflight said of the job, and what each
+    module's processes held: once all was loaded, and when all together held most until it ended."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    loaded: dict[str, MemoryParts] = field(default_factory=dict)
+    most: dict[str, MemoryParts] = field(default_factory=dict)
     steps: list[Json] = field(default_factory=list)
     preflight: Json = field(default_factory=dict)
 
@@ -102,6 +58,7 @@ def running_stack(shape: RealShape, model: Path, data_dir: Path) -> Iterator[str
     port = free_port()
     command = [sys.executable, "-m", "tally.cli", "up", "--engine", "transformers"]
     command += ["--model", str(model), "--data-dir", str(data_dir), "--port", str(port)]
+    command += ["--rollouts", shape.rollouts]
     environment = os.environ | shape.environment()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -129,7 +86,7 @@ def run(shape: RealShape, model: Path, folder: Path) -> tuple[RunFigures, Proces
     with (
         memory.watching(),
         running_stack(shape, model, folder / "data") as url,
-        ApiClient(url) as client,
+        Client(url) as client,
     ):
         figures.seconds["stack with replica"] = time.perf_counter() - started
         archive = write_upload(folder / "data.zip", examples(shape.prompts, shape.side_pixels))
@@ -141,19 +98,22 @@ def run(shape: RealShape, model: Path, folder: Path) -> tuple[RunFigures, Proces
     return figures, memory
 
 
-def _run_job(client: ApiClient, request: Json, memory: ProcessMemory, figures: RunFigures) -> None:
+def _run_job(
+    client: Client, request: TrainRequest, memory: ProcessMemory, figures: RunFigures
+) -> None:
     """Raises RuntimeError where the job does not complete."""
     entered = time.perf_counter()
-    for event in follow(client, client.train(request)["job_id"]):
+    for event in client.watch(client.train(request)["job_id"]):
+        works = event.kind == "step" or event.data.get("phase") == "rollout"
+        if works and memory.stage == _LOADING:
+            memory.stage, figures.loaded = _STEPS, memory.parts_now()
+            figures.seconds["worker with policy"] = time.perf_counter() - entered
         match event.kind:
-            case "phase" if event.data["phase"] == "rollout" and memory.stage == _LOADING:
-                memory.stage = _STEPS
-                figures.seconds["worker with policy"] = time.perf_counter() - entered
             case "step":
-                figures.steps.append(flat_step(event.data))
+                figures.steps.append(event.data)
             case "ended" if event.data["status"] != "completed":
                 raise RuntimeError(event.data["error_message"])
-    figures.seconds["job"] = time.perf_counter() - entered
+    figures.seconds["job"], figures.most = time.perf_counter() - entered, memory.parts
 
 
 def print_figures(shape: RealShape, figures: RunFigures, memory: ProcessMemory) -> None:
@@ -193,43 +153,16 @@ def _memory_rows(figures: RunFigures, memory: ProcessMemory) -> Iterator[list[ob
 
 
 def main() -> None:
-    arguments = _parse_arguments()
-    layers = 1 if arguments.quick else arguments.layers
-    shape = RealShape(
-        layers=layers,
-        precision=arguments.precision,
-        kept=arguments.kept,
-        steps=arguments.steps,
-        prompts=arguments.prompts,
-        num_generations=arguments.groups,
-        max_new_tokens=4 if arguments.quick else arguments.max_new_tokens,
-        side_pixels=112 if arguments.quick else arguments.side_pixels,
-        lora_r=arguments.lora_r,
-    )
+    arguments = shape_options("a job at the real size through `tally up`").parse_args()
+    shape = chosen_shape(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(arguments.folder or temporary)
         started = time.perf_counter()
-        model = write_real_shape(folder / f"qwen2.5-vl-3b-{layers}-layers", layers=layers)
+        model = write_real_shape(folder, layers=shape.layers)
         written = time.perf_counter() - started
         figures, memory = run(shape, model, Path(temporary))
         figures.seconds = {"folder": written} | figures.seconds
     print_figures(shape, figures, memory)
-
-
-def _parse_arguments() -> argparse.Namespace:
-    parser = options("a job at the real size through `tally up`")
-    parser.add_argument("--layers", type=int, default=4, help="of the decoder; 36 are all")
-    precisions = ["float32", "bfloat16", "4bit"]
-    parser.add_argument("--precision", default="bfloat16", choices=precisions)
-    parser.add_argument("--kept", default="float32", choices=precisions[:2], help="beside 4bit")
-    parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--prompts", type=int, default=1, help="of a step")
-    parser.add_argument("--groups", type=int, default=8, help="completions of a prompt")
-    parser.add_argument("--max-new-tokens", type=int, default=16)
-    parser.add_argument("--side-pixels", type=int, default=504, help="a multiple of 28")
-    parser.add_argument("--lora-r", type=int, default=64)
-    parser.add_argument("--folder", help="where models are written, and found if they are there")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

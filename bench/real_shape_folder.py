@@ -15,10 +15,11 @@ _NUMBER_WIDTH = 5.0
 
 
 def write_real_shape(folder: Path, *, layers: int) -> Path:
-    """`layers` are the decoder's, and the tower's up to its 32. Raises NoVocabulary.
+    """In a folder of its own within `folder`, which it returns; one that is whole is left as it is.
 
-    A folder that is whole is left as it is.
+    `layers` are the decoder's, and the tower's up to its 32. Raises NoVocabulary.
     """
+    folder /= f"qwen2.5-vl-3b-{layers}-layers"
     if index_path(folder).exists():
         return folder
     tokenizer = build_tokenizer()

@@ -37,7 +37,6 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
 from learner_service.clients.retry import Retry
 from learner_service.clients.rollouts import IDEMPOTENT_METHODS, Prompt, RolloutClient, Sampling
-from rollout_service.engine import GenerationRequest, LocalBlob
 from rollout_service.model import load_outline
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_engine.options import engine_options, environment
@@ -48,6 +47,7 @@ from tally.rpc.channel import open_channel
 from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
 from tally.samples.small_policy import POLICY_PATH
+from tally.sampling.engine import GenerationRequest, LocalBlob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ async def _client(settings: RolloutSettings, store: BlobStore) -> AsyncIterator[
         )
         await blobs.start()
         stack.push_async_callback(blobs.stop, 0)
-        port = stack.enter_context(
+        service = stack.enter_context(
             services.run_service(
                 *("rollout_service", "--server.port", "0"),
                 *("--engine", "vllm", "--model", settings.model),
@@ -156,7 +156,7 @@ async def _client(settings: RolloutSettings, store: BlobStore) -> AsyncIterator[
             )
         )
         channel = open_channel(
-            ClientSettings(target=f"127.0.0.1:{port}", timeout_seconds=600),
+            ClientSettings(target=f"127.0.0.1:{service.port}", timeout_seconds=600),
             idempotent_methods=IDEMPOTENT_METHODS,
             health_checked=True,
         )

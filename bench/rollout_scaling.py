@@ -86,12 +86,13 @@ async def _measure(replicas: int, settings: Settings) -> Figures:
         command = ["learner_service", "--server.port", "0", "--data-dir", str(folder)]
         store = running.enter_context(services.run_service(*command))
         command = ["bench.delayed_replica", str(settings.group_seconds)]
-        command += ["--blob.target", f"127.0.0.1:{store}", "--server.port", "0"]
+        command += ["--blob.target", f"127.0.0.1:{store.port}", "--server.port", "0"]
         # The stand-in takes one group at a time: a batch is a group, and one more may wait.
         command += ["--max-batch-completions", str(settings.num_completions)]
         command += ["--max-waiting-completions", str(settings.num_completions)]
         command += ["--max-waiting-seconds", "0"]
-        ports = [running.enter_context(services.run_service(*command)) for _ in range(replicas)]
+        started = [running.enter_context(services.run_service(*command)) for _ in range(replicas)]
+        ports = [service.port for service in started]
         return await _steps(ports, blobs, settings)
 
 

@@ -10,7 +10,6 @@ from PIL import Image
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.rollouts import Prompt
 from learner_service.data.prompts import PromptBuilder
-from learner_service.job_folder.layout import JobFolder
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy, PolicySettings
 from tally.job.settings import LoraConfig
@@ -35,7 +34,7 @@ class Workload:
             ),
             LORA,
         )
-        publisher = AdapterPublisher(self.store, JobFolder(folder).adapters)
+        publisher = AdapterPublisher(self.store)
         self.adapter_digest = publisher.publish(policy.model)
         self._builder = PromptBuilder(policy.tokenizer, policy.image_token_id)
         self._grid = policy.image_grid

@@ -94,11 +94,13 @@ def main() -> None:
             Case(model=chosen.model, side_pixels=side, prompts=chosen.prompts, group=chosen.group)
             for side in chosen.sides
         ]
-        with running_stack(folder / "tally", model) as stack, own_machine():
-            figures = [_measure(case, stack, model, rounds, steps) for case in cases]
+        stack = running_stack(folder / "tally", model, sampling=chosen.rollouts)
+        with stack as running, own_machine():
+            figures = [_measure(case, running, model, rounds, steps) for case in cases]
     for one in figures:
         check_equal(one.trl.work, one.first_epoch.work + one.later.work)
-    _report(cases, figures, rounds=rounds, steps=steps, waiting=chosen.waiting)
+    settings = {"waiting": chosen.waiting, "rollouts": chosen.rollouts}
+    _report(cases, figures, rounds=rounds, steps=steps, **settings)
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -112,6 +114,12 @@ def _parse_arguments() -> argparse.Namespace:
         default=PATIENT,
         choices=[PATIENT, SPINNING],
         help="how threads of both sides wait: as Tally's do, or as OpenMP's do by themselves",
+    )
+    parser.add_argument(
+        "--rollouts",
+        default="service",
+        choices=["service", "inside"],
+        help="who samples for Tally: a rollout service, or the job itself",
     )
     return parser.parse_args()
 

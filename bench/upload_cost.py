@@ -31,7 +31,8 @@ from gateway.messages.languages import Language
 from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.archive import Archive
-from gateway.uploads.csv_table import read_rows
+from gateway.uploads.bad_rows import BadRows
+from gateway.uploads.csv_table import read_csv
 from gateway.uploads.text_encoding import decode
 
 SETTINGS = GatewaySettings()
@@ -65,7 +66,8 @@ class Reader:
 
 
 def read_table(data: bytes) -> None:
-    _finish(read_rows(decode(data, None), SETTINGS))
+    text = decode(data, None).text
+    _finish(read_csv(text, "main.csv", SETTINGS, BadRows(skip=False)))
 
 
 def _finish(check: Generator[None, None, Any]) -> None:

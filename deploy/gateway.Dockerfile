@@ -18,8 +18,8 @@ WORKDIR /build/installed
 RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info gateway \
        tally/__init__.py tally/py.typed \
-       tally/blob tally/database tally/host tally/job tally/learner tally/logs tally/reward \
-       tally/rollout tally/rpc tally/text \
+       tally/annotations tally/blob tally/database tally/host tally/job tally/learner tally/logs \
+       tally/metrics tally/reward tally/rollout tally/rpc tally/text tally/traces \
        /app
 
 # What draws the page's curves; gateway.page.charts knows its files by their digests.

@@ -5,7 +5,8 @@
 # The base is the plain one: torch's and bitsandbytes' packages bring the CUDA libraries they were
 # built with, so a CUDA base would hold them twice. The host gives the driver.
 FROM python:3.11.14-slim-bookworm AS dependencies
-# learner, or trackers for a learner that can record jobs in TensorBoard, MLflow or W&B
+# learner; trackers for one that can record jobs in TensorBoard, MLflow or W&B; ray for one whose jobs
+# run on a Ray cluster, and for its nodes
 ARG EXTRA=learner
 WORKDIR /build
 COPY deploy/locks/$EXTRA.txt requirements.txt
@@ -24,7 +25,8 @@ RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info learner_service \
        tally/__init__.py tally/py.typed \
        tally/blob tally/database tally/families tally/host tally/job tally/learner tally/logs \
-       tally/reward tally/rollout tally/rpc tally/text tally/torch_compat tally/weights \
+       tally/metrics tally/reward tally/rollout tally/rpc tally/sampling tally/text \
+       tally/torch_compat tally/torch_engine tally/traces tally/weights \
        /app
 
 FROM python:3.11.14-slim-bookworm

@@ -18,7 +18,8 @@ WORKDIR /build/installed
 RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info reward_service \
        tally/__init__.py tally/py.typed \
-       tally/blob tally/learner tally/logs tally/reward tally/rollout tally/rpc tally/text \
+       tally/blob tally/host tally/learner tally/logs tally/metrics tally/reward tally/rollout tally/rpc \
+       tally/text tally/traces \
        /app
 
 FROM python:3.11.14-slim-bookworm

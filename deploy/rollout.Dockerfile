@@ -23,8 +23,9 @@ WORKDIR /build/installed
 RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info rollout_service \
        tally/__init__.py tally/py.typed \
-       tally/blob tally/families tally/host tally/learner tally/logs tally/reward tally/rollout \
-       tally/rpc tally/text tally/torch_compat tally/weights \
+       tally/blob tally/families tally/host tally/learner tally/logs tally/metrics tally/reward \
+       tally/rollout tally/rpc tally/sampling tally/text tally/torch_compat \
+       tally/torch_engine tally/traces tally/weights \
        /app
 
 FROM python:3.11.14-slim-bookworm

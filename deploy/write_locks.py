@@ -13,11 +13,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LOCKS = ROOT / "deploy" / "locks"
 # An image's lock has the name of its extra.
-IMAGES = ("gateway", "learner", "reward", "rollout", "trackers", "vllm", "vllm-4bit")
+IMAGES = ("gateway", "learner", "ray", "reward", "rollout", "trackers", "vllm", "vllm-4bit")
 CONSTRAINTS = {
     "audit": ("audit",),
     "dev": ("dev",),
-    "light": ("reward", "gateway", "cli", "test"),
+    "light": ("reward", "gateway", "cli", "parquet", "test"),
 }
 PYTHON = "3.11"
 COMMAND = ("uv", "pip", "compile", "pyproject.toml", f"--python-version={PYTHON}", "--quiet")

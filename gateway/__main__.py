@@ -8,7 +8,10 @@ from gateway.app import create_app
 from gateway.database import database_or_exit
 from gateway.http.server import GatewayServer
 from gateway.settings import GatewaySettings
+from tally.host.garbage import leave_out_what_lives
 from tally.logs.setup import configure_logging
+from tally.metrics.page import metrics_page
+from tally.traces.setup import trace_to
 
 
 def main() -> None:
@@ -17,7 +20,11 @@ def main() -> None:
     settings = GatewaySettings.read()
     configure_logging("gateway", settings.log_level, settings.log_format)
     _prepare_database(settings)
-    GatewayServer(create_app(settings), settings).run()
+    with trace_to(settings.trace_endpoint, "gateway"):
+        app = create_app(settings)
+        with metrics_page(settings, settings.host, app.state.metrics.registry):
+            leave_out_what_lives()
+            GatewayServer(app, settings).run()
 
 
 def _prepare_database(settings: GatewaySettings) -> None:

@@ -1,19 +1,16 @@
 """Between the gateway's own types and the messages of learner.v1."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tally.job.settings import LoraConfig, Settings, TrainingConfig
 from tally.learner.v1 import learner_pb2 as pb
 
 JobStatus = Literal["training", "completed", "failed", "cancelled"]
-
-_EVALUATION_SETTINGS = ("max_image_size", "max_new_tokens", "seed")
 _KINDS = {
     "worker_started": "worker",
     "phase_changed": "phase",
@@ -22,6 +19,7 @@ _KINDS = {
     "notice": "notice",
     "evaluation_progress": "evaluation_progress",
     "evaluation_done": "evaluation",
+    "held_out_scored": "held_out",
     "job_ended": "ended",
 }
 _STATUSES: Mapping[pb.JobStatus.ValueType, JobStatus] = {
@@ -31,168 +29,129 @@ _STATUSES: Mapping[pb.JobStatus.ValueType, JobStatus] = {
 }
 
 
+_Write = Callable[[Any], dict[str, Any]]
+
+
 class LearnerEvent(NamedTuple):
-    """An entry of the learner's log; `payload` is what the event stream shows."""
+    """An entry of the learner's log; `payload` is what is shown, `traceparent` a step's span."""
 
     seq: int
     time: datetime
     kind: str
     payload: dict[str, Any]
+    traceparent: str = ""
 
 
 class LearnerState(NamedTuple):
-    """A job as the learner tells it, but for what its events tell."""
+    """A job as the learner tells it, but for what its events tell while it goes on."""
 
     status: JobStatus
+    current_step: int
     error_message: str | None
     output_dir: str | None
     resumed_from_job_id: str | None
 
 
-def to_spec(
-    settings: Mapping[str, Any],
-    dataset_digest: str,
-    evaluation_digest: str | None = None,
-    adapter_digest: str | None = None,
-    owner: str = "",
-) -> pb.JobSpec:
-    """The job of a validated POST /train; `settings` is TrainRequest.settings().
+class QueuePlace(NamedTuple):
+    """A job's place among those that wait, from 1, and about when it starts, in UTC."""
 
-    With an adapter_digest it compares that adapter, under those of the settings that matter then.
-    """
-    spec = pb.JobSpec(
-        job_name=settings["job_name"],
-        dataset_digest=dataset_digest,
-        base_model=settings["model"] or "",
-        owner=owner,
-    )
-    if adapter_digest:
-        limits = {name: settings["training_config"][name] for name in _EVALUATION_SETTINGS}
-        spec.evaluate.CopyFrom(pb.Evaluation(adapter_digest=adapter_digest, **limits))
-    else:
-        spec.train.CopyFrom(_training(settings, evaluation_digest))
-    return spec
+    position: int
+    estimated_start: datetime | None
 
 
-def _training(settings: Mapping[str, Any], evaluation_digest: str | None) -> pb.Training:
-    config = {name: _field(name, value) for name, value in settings["training_config"].items()}
-    return pb.Training(
-        config=pb.TrainingConfig(**config),
-        lora=pb.LoraConfig(**settings["lora_config"]),
-        rewards=[pb.RewardWeight(**reward) for reward in settings["rewards"]],
-        evaluation_dataset_digest=evaluation_digest or "",
-        evaluation_share=settings.get("evaluation_share"),
-        resume_from_job_id=settings.get("resume_from_job_id") or "",
-        fresh=bool(settings.get("fresh")),
-    )
-
-
-def _field(name: str, value: Any) -> Any:
-    """A choice by its number: LOSS_TYPE_DAPO for the loss_type `dapo`."""
-    enum = pb.TrainingConfig.DESCRIPTOR.fields_by_name[name].enum_type
-    return enum.values_by_name[f"{name}_{value}".upper()].number if enum else value
+def to_checkpoint(checkpoint: str) -> pb.AdapterCheckpoint.ValueType:
+    """Of an adapter, `last` or `best`."""
+    return pb.AdapterCheckpoint.Value(f"ADAPTER_CHECKPOINT_{checkpoint.upper()}")
 
 
 def to_state(job: pb.Job) -> LearnerState:
     return LearnerState(
         status=_STATUSES.get(job.status, "training"),
+        current_step=job.current_step,
         error_message=job.error_message or None,
         output_dir=job.output_dir or None,
         resumed_from_job_id=job.resumed_from_job_id or None,
     )
 
 
+def to_places(response: pb.GetQueueResponse) -> dict[str, QueuePlace]:
+    """By the jobs' ids."""
+    places = {}
+    for position, job in enumerate(response.jobs, start=1):
+        start = _to_time(job.estimated_start) if job.HasField("estimated_start") else None
+        places[job.job_id] = QueuePlace(position, start)
+    return places
+
+
 def to_event(event: pb.JobEvent) -> LearnerEvent:
     which = event.WhichOneof("event") or "notice"
-    payload = _payload(which, getattr(event, which))
-    return LearnerEvent(event.seq, _to_time(event.time), _KINDS[which], payload)
+    about = event.seq, _to_time(event.time), _KINDS[which], _payload(which, getattr(event, which))
+    return LearnerEvent(*about, event.step_done.traceparent)
 
 
-def _payload(which: str, message: Any) -> dict[str, Any]:
-    if which == "step_done":
-        steps = {"step": message.step, "total_steps": message.total_steps}
-        return {**steps, **_fields(message.metrics)}
-    if which == "samples_shown":
-        return {"step": message.step, "groups": [_group(group) for group in message.groups]}
-    if which == "phase_changed":
-        return {"phase": phase_name(message.phase)}
-    if which == "evaluation_done":
-        scores = {"base": _fields(message.base), "adapter": _fields(message.adapter)}
-        digest = message.report_digest or None
-        return {"num_samples": message.num_samples, **scores, "report_digest": digest}
-    if which == "job_ended":
-        return {
-            "status": _STATUSES.get(message.status, "failed"),
-            "error_message": message.error_message or None,
-            "result_digest": message.result_digest or None,
-        }
-    return _fields(message)
+def _payload(which: str, event: Any) -> dict[str, Any]:
+    """As it is, but for what is said otherwise."""
+    write: _Write = _PAYLOADS.get(which, fields_of)
+    return write(event)
+
+
+def _step_done(event: pb.StepDone) -> dict[str, Any]:
+    return {"step": event.step, "total_steps": event.total_steps, **fields_of(event.metrics)}
+
+
+def _samples_shown(event: pb.SamplesShown) -> dict[str, Any]:
+    return {"step": event.step, "groups": [_group(group) for group in event.groups]}
+
+
+def _evaluation_done(event: pb.EvaluationDone) -> dict[str, Any]:
+    scores = {"base": fields_of(event.base), "adapter": fields_of(event.adapter)}
+    digest = event.report_digest or None
+    return {"num_samples": event.num_samples, **scores, "report_digest": digest}
+
+
+def _job_ended(event: pb.JobEnded) -> dict[str, Any]:
+    return {
+        "status": _STATUSES.get(event.status, "failed"),
+        "error_message": event.error_message or None,
+        "result_digest": event.result_digest or None,
+        "end_reason": event.end_reason or None,
+    }
+
+
+def _held_out_scored(event: pb.HeldOutScored) -> dict[str, Any]:
+    scores = fields_of(event.scores)
+    intervals = dict.fromkeys(scores) | {
+        name: [ends.low, ends.high] for name, ends in event.intervals.items()
+    }
+    about = {"step": event.step, "num_samples": event.num_samples, "is_best": event.is_best}
+    return {**about, **scores, "intervals": intervals}
 
 
 def _group(group: pb.ShownGroup) -> dict[str, Any]:
-    return {**_fields(group), "answers": [_fields(answer) for answer in group.answers]}
+    return {**fields_of(group), "answers": [fields_of(answer) for answer in group.answers]}
 
 
-_SEVERITIES = {pb.SEVERITY_ERROR: "error", pb.SEVERITY_WARNING: "warning"}
-_BODY_FIELDS = {
-    "train.config": "training_config",
-    "train.lora": "lora_config",
-    "train.evaluation_share": "evaluation_share",
-    "dataset_digest": "data_file_id",
+_PAYLOADS: Mapping[str, _Write] = {
+    "step_done": _step_done,
+    "samples_shown": _samples_shown,
+    "phase_changed": lambda event: {"phase": phase_name(event.phase)},
+    "notice": lambda event: {"message": event.message, "code": event.code or None},
+    "evaluation_done": _evaluation_done,
+    "held_out_scored": _held_out_scored,
+    "job_ended": _job_ended,
 }
 
 
-_GROUPS: dict[str, type[Settings]] = {"train.config": TrainingConfig, "train.lora": LoraConfig}
-
-
-def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
-    """As the models of gateway.jobs.preflight_models have it."""
-    findings = [_finding(finding) for finding in response.findings]
-    base = None
-    if response.HasField("base"):
-        base = _fields(response.base) | _fields(response.base.scores)
-    return {
-        "ok": all(finding["severity"] != "error" for finding in findings),
-        "findings": findings,
-        "data": {
-            **_fields(response.data),
-            "counts": [_fields(count) for count in response.data.counts],
-            "kinds": [_fields(kind) for kind in response.data.kinds],
-        },
-        "base": base,
-        "steps": _fields(response.steps),
-        "memory": _memory_estimate(response.memory),
-        "replica_memory": _memory_estimate(response.replica_memory)
-        if response.HasField("replica_memory")
-        else None,
-        "time": _fields(response.time) if response.HasField("time") else None,
-    }
-
-
-def _memory_estimate(memory: pb.MemoryEstimate) -> dict[str, Any]:
-    parts = ("libraries", "weights", "adapter", "caches", "activations")
-    return _fields(memory) | {"parts": {part: getattr(memory, f"{part}_bytes") for part in parts}}
-
-
-def _finding(finding: pb.Finding) -> dict[str, Any]:
-    suggestion: dict[str, Any] = {}
-    for path, value in finding.suggestion.items():
-        section, _, name = path.rpartition(".")
-        typed = _GROUPS[section].model_fields[name].annotation
-        suggestion.setdefault(_BODY_FIELDS[section], {})[name] = typed and typed(value)
-    return {
-        "severity": _SEVERITIES.get(finding.severity, "note"),
-        "code": finding.code,
-        "where": _body_field(finding.where),
-        "message": finding.message,
-        "suggestion": suggestion or None,
-    }
-
-
-def _body_field(where: str) -> str:
-    """The field of POST /train that a field of the spec was made from."""
-    section, dot, name = where.rpartition(".")
-    return _BODY_FIELDS.get(where) or _BODY_FIELDS.get(section, section) + dot + name
+def to_models(response: pb.ListModelsResponse) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": model.name,
+            "family": model.family or None,
+            "licence": fields_of(model.licence) if model.HasField("licence") else None,
+            "parameters": model.parameters or None,
+        }
+        for model in response.models
+    ]
 
 
 def to_answers(response: pb.AnswerResponse) -> dict[str, dict[str, Any] | None]:
@@ -203,7 +162,7 @@ def to_answers(response: pb.AnswerResponse) -> dict[str, dict[str, Any] | None]:
 
 
 def _answer(answer: pb.ModelAnswer) -> dict[str, Any]:
-    return {**_fields(answer), "explanation": answer.explanation or None}
+    return {**fields_of(answer), "explanation": answer.explanation or None}
 
 
 def phase_name(phase: pb.JobPhase.ValueType) -> str | None:
@@ -213,7 +172,7 @@ def phase_name(phase: pb.JobPhase.ValueType) -> str | None:
     return pb.JobPhase.Name(phase).removeprefix("JOB_PHASE_").lower().replace("_", " ")
 
 
-def _fields(message: Message) -> dict[str, Any]:
+def fields_of(message: Message) -> dict[str, Any]:
     """Scalar fields and maps by their proto names; what is unset, and what JSON has no number for,
     is None."""
     return {field.name: _value(message, field) for field in message.DESCRIPTOR.fields}

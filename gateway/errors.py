@@ -23,6 +23,7 @@ from gateway.messages.languages import Language
 from gateway.messages.message import Message
 
 MAX_PROBLEMS = 20
+Parameters = dict[str, str | float]
 _ROW = re.compile(r"row (\d+)")
 
 
@@ -56,6 +57,9 @@ class ErrorItem(BaseModel):
         description="What is wrong there, and what would be right.",
         examples=["the answer holds no number: write it as 'A photo of 3 apples'"],
     )
+    parameters: Parameters = Field(
+        description="The values that the message names.", examples=[{"column": "answer"}]
+    )
 
 
 class ErrorBody(BaseModel):
@@ -68,6 +72,10 @@ class ErrorBody(BaseModel):
     code: str = Field(
         description="What is wrong, for programs; where there are `errors`, that of the first.",
         examples=["cell_empty"],
+    )
+    parameters: Parameters = Field(
+        description="The values that `detail` names, or the first of `errors`.",
+        examples=[{"column": "answer"}],
     )
     errors: list[ErrorItem] = Field(description="The single faults, at most 20.")
 
@@ -150,11 +158,15 @@ def error_body(
 ) -> dict[str, object]:
     """An ErrorBody as JSON."""
     listed = [
-        {"where": where, "code": one.code, "message": one.say(language)}
+        {"where": where, "message": one.say(language), **_for_programs(one)}
         for where, one in problems[:MAX_PROBLEMS]
     ]
     detail = _detail(message, problems).say(language)
-    return {"detail": detail, "code": message.code, "errors": listed}
+    return {"detail": detail, **_for_programs(message), "errors": listed}
+
+
+def _for_programs(message: Message) -> dict[str, object]:
+    return {"code": message.code, "parameters": message.parameters}
 
 
 def _detail(message: Message, problems: Sequence[Problem]) -> Message:

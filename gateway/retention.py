@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from gateway.database import database_or_exit
-from gateway.deletion.retention import COMPARISON, FILE, JOB, Outdated, Retention
+from gateway.deletion.retention import COMPARISON, FILE, JOB, PREDICTED, Outdated, Retention
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.times import now, to_seconds
@@ -44,7 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m gateway.retention", description=__doc__)
     parser.add_argument("--dry-run", action="store_true", help="delete nothing, say what would go")
-    for kind, what in ((FILE, "unused"), (JOB, "ended"), (COMPARISON, "ended")):
+    for kind, what in (
+        (FILE, "unused"),
+        (JOB, "ended"),
+        (COMPARISON, "ended"),
+        (PREDICTED, "ended"),
+    ):
         parser.add_argument(
             f"--{kind}-days",
             type=float,
@@ -57,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _days(options: argparse.Namespace) -> list[str]:
     """Those that were given, as options of the gateway: bounded as its settings are."""
-    given = {kind: getattr(options, f"{kind}_days") for kind in (FILE, JOB, COMPARISON)}
+    given = {kind: getattr(options, f"{kind}_days") for kind in (FILE, JOB, COMPARISON, PREDICTED)}
     return [f"--{kind}-retention-days={days}" for kind, days in given.items() if days is not None]
 
 

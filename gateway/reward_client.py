@@ -30,6 +30,16 @@ NO_COUNT_CODES = {
 _IDEMPOTENT_METHODS = (f"{_SERVICE}/Parse", f"{_SERVICE}/ListRewards")
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnownReward:
+    """What the service says of a reward; `fault` says why it can't be used, and is empty else."""
+
+    name: str
+    description: str
+    package: str
+    fault: str
+
+
 @dataclass(frozen=True)
 class ParsedAnswer:
     """A count, or in `why` what is wrong with the answer and what would be right."""
@@ -63,10 +73,11 @@ class RewardClient:
             had_characters += sum(map(len, batch))
         return [known[text] for text in answers]
 
-    async def reward_names(self) -> set[str]:
+    async def rewards(self) -> list[KnownReward]:
+        """Those that a training may name, the built-in ones first."""
         async with translate_errors():
             response = await self._stub.ListRewards(reward_pb2.ListRewardsRequest())
-        return {reward.name for reward in response.rewards}
+        return [_to_reward(reward) for reward in response.rewards]
 
     async def close(self) -> None:
         await self._channel.close()
@@ -83,6 +94,15 @@ def _to_answer(answer: str, parsed: reward_pb2.ParsedCount) -> ParsedAnswer:
     code = NO_COUNT_CODES.get(parsed.no_count_reason, "answer_without_count")
     explanation = parsed.explanation or "the answer holds no count; write 'A photo of 3 apples'"
     return ParsedAnswer(0, Message(code, answer=_cut(answer), explanation=explanation))
+
+
+def _to_reward(reward: reward_pb2.Reward) -> KnownReward:
+    return KnownReward(
+        name=reward.name,
+        description=reward.description,
+        package=reward.package,
+        fault=reward.fault,
+    )
 
 
 def _cut(answer: str) -> str:

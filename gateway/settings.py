@@ -1,11 +1,14 @@
 """The gateway's settings: TALLY_GATEWAY_* in the environment, or flags of `python -m gateway`."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from gateway.webhook_key import key_of
 from tally.database.settings import DatabaseSettings
+from tally.metrics.settings import MetricsSettings
 from tally.rpc.settings import ClientSettings
 
 MIB = 1024**2
@@ -14,7 +17,12 @@ GIB = 1024**3
 _MOST_DAYS = 365_000.0
 
 
-class GatewaySettings(DatabaseSettings):
+def _check_key(secret: SecretStr) -> SecretStr:
+    key_of(secret.get_secret_value())
+    return secret
+
+
+class GatewaySettings(DatabaseSettings, MetricsSettings):
     """Everything an operator can set. This file is the reference."""
 
     model_config = SettingsConfigDict(
@@ -133,6 +141,29 @@ class GatewaySettings(DatabaseSettings):
         description="Days after its end that a comparison goes; unset: never.",
     )
 
+    prediction_retention_days: float | None = Field(
+        None,
+        gt=0,
+        le=_MOST_DAYS,
+        description="Days after its end that a prediction goes; unset: never.",
+    )
+
+    webhook_secret: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
+        None,
+        description="What webhooks are signed with: `whsec_` and 24 to 64 random bytes in base64; "
+        "unset: a callback_url is refused.",
+    )
+    webhooks_to_private_addresses: bool = Field(
+        False, description="Send webhooks to this machine and to private networks, too."
+    )
+    webhook_retry_seconds: float = Field(
+        5.0,
+        gt=0,
+        le=600,
+        description="First wait before a webhook is sent again; each is four times the one before, "
+        "and the ninth try is the last.",
+    )
+
     max_json_bytes: int = Field(256 * 1024, ge=1, description="Largest body of any other request.")
     header_seconds: float = Field(
         20.0, gt=0, description="A connection whose request line and headers take longer is closed."
@@ -142,6 +173,12 @@ class GatewaySettings(DatabaseSettings):
     )
     min_body_rate: float = Field(
         1_000.0, gt=0, description="Slowest average speed of a request body, in bytes per second."
+    )
+    max_upload_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Most bytes a second of all uploads together, which leave the rest of the "
+        "machine to jobs that train; unset: 24 MiB for each core.",
     )
     unread_body_seconds: float = Field(
         10.0, gt=0, description="How long a body that no route reads may come before it is cut off."

@@ -22,11 +22,12 @@ _LOOK_SECONDS = 0.02
 
 
 class NamedFiles(NamedTuple):
-    """What rows name: datasets by digest, uploads and unfinished jobs by id."""
+    """What rows name: datasets by digest, uploads, unfinished jobs and batches by id."""
 
     datasets: Collection[str]
     uploads: Collection[str]
     unfinished_jobs: Collection[str]
+    batches: Collection[str]
 
 
 class Storage:
@@ -39,9 +40,11 @@ class Storage:
         self.results_dir = data_dir / "results"
         self.reports_dir = data_dir / "reports"
         self.adapters_dir = data_dir / "adapters"
+        self.batches_dir = data_dir / "batches"
+        self.batch_pictures_dir = data_dir / "batch-pictures"
         for folder in (
             self.staging_dir, self.datasets_dir, self.rows_dir, self.results_dir,
-            self.reports_dir, self.adapters_dir,
+            self.reports_dir, self.adapters_dir, self.batches_dir, self.batch_pictures_dir,
         ):  # fmt: skip
             folder.mkdir(parents=True, exist_ok=True)
         self.reserve = DiskReserve(data_dir / "reserve")
@@ -64,6 +67,8 @@ class Storage:
             (self.datasets_dir, named.datasets),
             (self.rows_dir, named.uploads),
             (self.adapters_dir, named.unfinished_jobs),
+            (self.batches_dir, named.unfinished_jobs),
+            (self.batch_pictures_dir, named.batches),
         )
         for folder, known in owners:
             for path in folder.iterdir():
@@ -110,6 +115,7 @@ class Storage:
             os.close(descriptor)
 
     def dataset_path(self, digest: str) -> Path:
+        """Of a dataset; an uploaded adapter lies there, too."""
         return self.datasets_dir / f"{digest}.zip"
 
     def rows_path(self, file_id: str) -> Path:
@@ -118,12 +124,33 @@ class Storage:
     def result_path(self, job_id: str) -> Path:
         return self.results_dir / f"{job_id}.zip"
 
+    def best_path(self, job_id: str) -> Path:
+        """The adapter of the job's best step."""
+        return self.results_dir / f"{job_id}.best.zip"
+
     def report_path(self, digest: str) -> Path:
         return self.reports_dir / f"{digest}.zip"
 
     def adapter_path(self, evaluation_id: str) -> Path:
-        """The adapter of an evaluation that has not ended."""
+        """The adapter of an evaluation, or of a batch, that has not ended."""
         return self.adapters_dir / f"{evaluation_id}.safetensors"
+
+    def batch_path(self, prediction_id: str) -> Path:
+        """The dataset of a batch that has not ended."""
+        return self.batches_dir / f"{prediction_id}.zip"
+
+    def batch_pictures_path(self, prediction_id: str) -> Path:
+        """What the pictures of a batch are called."""
+        return self.batch_pictures_dir / f"{prediction_id}.jsonl"
+
+    def forget_brought(self, job_id: str) -> None:
+        """What was to be brought to the learner, whether it came to that or not."""
+        self.adapter_path(job_id).unlink(missing_ok=True)
+        self.batch_path(job_id).unlink(missing_ok=True)
+
+    def forget_batch(self, prediction_id: str) -> None:
+        self.forget_brought(prediction_id)
+        self.batch_pictures_path(prediction_id).unlink(missing_ok=True)
 
     @contextlib.asynccontextmanager
     async def hold_datasets(self) -> AsyncIterator[None]:

@@ -21,4 +21,9 @@ def to_milliseconds(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
+def to_unix_seconds(moment: datetime) -> int:
+    """1737369000, of a naive datetime in UTC."""
+    return int(moment.replace(tzinfo=UTC).timestamp())
+
+
 Time = Annotated[NaiveDatetime, PlainSerializer(to_seconds, return_type=str)]

@@ -1,10 +1,9 @@
 """learner.v1 messages to the learner's own types, and back."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from learner_service.events import (
     EvaluationDone,
     EvaluationProgress,
+    HeldOutScored,
     JobEnded,
     JobPhase,
     JobStatus,
@@ -21,18 +21,22 @@ from learner_service.events import (
     StepDone,
     WorkerStarted,
 )
-from learner_service.prediction.question import ModelAnswer
+from learner_service.queue.job_queue import Place
 from learner_service.queue.job_store import Job, LoggedEvent
-from learner_service.spec import JobSpec, Limits, Training, validated_limits, validated_spec
+from learner_service.queue.packed_adapters import Which
+from learner_service.spec import (
+    Evaluation,
+    JobSpec,
+    Limits,
+    Training,
+    validated_limits,
+    validated_spec,
+)
 from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
 from tally.learner.v1 import learner_pb2 as pb
 from tally.rpc.digests import check_digest
 from tally.rpc.errors import InvalidArgument
-
-if TYPE_CHECKING:
-    from learner_service.preflight.memory import MemoryEstimate
-    from learner_service.preflight.preflight import Preflight
 
 _STATUSES = {
     JobStatus.TRAINING: pb.JOB_STATUS_TRAINING,
@@ -50,7 +54,13 @@ _PHASES = {
     JobPhase.EVALUATING: pb.JOB_PHASE_EVALUATING,
     JobPhase.WAITING_FOR_ROLLOUT: pb.JOB_PHASE_WAITING_FOR_ROLLOUT,
 }
+_CHECKPOINTS = {
+    pb.ADAPTER_CHECKPOINT_UNSPECIFIED: Which.LAST,
+    pb.ADAPTER_CHECKPOINT_LAST: Which.LAST,
+    pb.ADAPTER_CHECKPOINT_BEST: Which.BEST,
+}
 _LIMITS = frozenset(Limits.model_fields)
+_SCORES = [field.name for field in fields(EvaluationScores)]
 
 
 def spec_from_proto(message: pb.JobSpec) -> JobSpec:
@@ -61,6 +71,7 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
             "dataset_digest": message.dataset_digest,
             "base_model": message.base_model,
             "owner": message.owner,
+            "priority": message.priority,
             "work": _work_fields(message),
         }
     )
@@ -72,8 +83,9 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
 def _work_fields(message: pb.JobSpec) -> dict[str, Any]:
     kind = message.WhichOneof("work")
     if kind is None:
-        raise InvalidArgument("spec: expected train or evaluate")
-    fields = _set_fields(getattr(message, kind))
+        raise InvalidArgument("spec: expected train, evaluate or predict")
+    work = getattr(message, kind)
+    fields = {**_set_fields(work), "prompt": _set_fields(work.prompt)}
     if kind == "train":
         training = message.train
         fields |= {"config": _set_fields(training.config), "lora": _set_fields(training.lora)}
@@ -85,8 +97,10 @@ def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
     message = pb.JobSpec(**spec.model_dump(exclude={"work"}))
     if isinstance(spec.work, Training):
         message.train.CopyFrom(_training_to_proto(spec.work))
-    else:
+    elif isinstance(spec.work, Evaluation):
         message.evaluate.CopyFrom(pb.Evaluation(**spec.work.model_dump(exclude={"kind"})))
+    else:
+        message.predict.CopyFrom(pb.Prediction(**spec.work.model_dump(exclude={"kind"})))
     return message
 
 
@@ -100,74 +114,18 @@ def _training_to_proto(training: Training) -> pb.Training:
         config=pb.TrainingConfig(**config),
         lora=pb.LoraConfig(**training.lora.model_dump()),
         rewards=[pb.RewardWeight(name=r.name, weight=r.weight) for r in training.rewards],
+        prompt=pb.PromptTemplate(**training.prompt.model_dump()),
         evaluation_dataset_digest=training.evaluation_dataset_digest,
         evaluation_share=training.evaluation_share,
+        adapter_digest=training.adapter_digest,
+        adapter_job_id=training.adapter_job_id,
     )
 
 
-def limits_of(message: pb.AnswerRequest, limits: Limits) -> Limits:
+def limits_of(message: pb.AnswerRequest | pb.ChatRequest, limits: Limits) -> Limits:
     """`limits` with those that the caller set; raises InvalidArgument."""
     set_limits = {name: value for name, value in _set_fields(message).items() if name in _LIMITS}
     return validated_limits({name: getattr(limits, name) for name in _LIMITS} | set_limits)
-
-
-def answer_response(answers: Sequence[ModelAnswer]) -> pb.AnswerResponse:
-    messages = [
-        pb.ModelAnswer(text=answer.text, count=answer.count, explanation=answer.explanation)
-        for answer in answers
-    ]
-    return pb.AnswerResponse(**dict(zip(("base", "adapter"), messages, strict=False)))
-
-
-_SEVERITIES = {
-    "error": pb.SEVERITY_ERROR,
-    "warning": pb.SEVERITY_WARNING,
-    "note": pb.SEVERITY_NOTE,
-}
-
-
-def preflight_response(result: "Preflight") -> pb.PreflightResponse:
-    base = result.base
-    response = pb.PreflightResponse(
-        findings=[
-            pb.Finding(
-                severity=_SEVERITIES[finding.severity],
-                code=finding.code,
-                where=finding.where,
-                message=finding.message,
-                suggestion=finding.suggestion,
-            )
-            for finding in result.findings
-        ],
-        data=pb.DataSummary(
-            rows=result.rows,
-            images=result.images,
-            training_rows=result.rows - result.held_out_rows,
-            held_out_rows=result.held_out_rows,
-            counts=[pb.CountRows(count=c, rows=r) for c, r in result.counts.items()],
-            kinds=[pb.KindRows(kind=k, rows=r) for k, r in result.kinds.items()],
-        ),
-        steps=pb.StepPlan(**asdict(result.steps)),
-        memory=_memory_estimate(result.memory),
-    )
-    if result.replica_memory is not None:
-        response.replica_memory.CopyFrom(_memory_estimate(result.replica_memory))
-    if base is not None:
-        response.base.CopyFrom(
-            pb.BaseSample(
-                num_samples=base.num_samples,
-                scores=pb.EvaluationScores(**_figures(base.scores)),
-                varied_group_rate=base.varied_group_rate,
-                any_right_rate=base.any_right_rate,
-            )
-        )
-    if result.time is not None:
-        response.time.CopyFrom(pb.TimeEstimate(**asdict(result.time)))
-    return response
-
-
-def _memory_estimate(memory: "MemoryEstimate") -> pb.MemoryEstimate:
-    return pb.MemoryEstimate(estimated_bytes=memory.estimated_bytes, **asdict(memory))
 
 
 def job_to_proto(job: Job, output_dir: str) -> pb.Job:
@@ -188,6 +146,18 @@ def job_to_proto(job: Job, output_dir: str) -> pb.Job:
     )
 
 
+def which_adapter(checkpoint: pb.AdapterCheckpoint.ValueType) -> Which:
+    """Raises InvalidArgument for a number that means none."""
+    if checkpoint not in _CHECKPOINTS:
+        raise InvalidArgument("checkpoint: expected one of AdapterCheckpoint")
+    return _CHECKPOINTS[checkpoint]
+
+
+def place_to_proto(place: Place) -> pb.WaitingJob:
+    start = place.estimated_start
+    return pb.WaitingJob(job_id=place.job_id, estimated_start=_timestamp(start) if start else None)
+
+
 def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
     message = pb.JobEvent(seq=logged.seq, time=_timestamp(logged.time))
     match logged.event:
@@ -197,14 +167,16 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
             message.worker_started.CopyFrom(
                 pb.WorkerStarted(attempt=attempt, resumed_from_step=step, total_steps=total)
             )
-        case StepDone(step=step, total_steps=total, metrics=metrics):
-            figures = pb.StepMetrics(**_figures(metrics))
-            message.step_done.CopyFrom(pb.StepDone(step=step, total_steps=total, metrics=figures))
+        case StepDone(step=step, total_steps=total, metrics=metrics, traceparent=traceparent):
+            measured = pb.StepMetrics(**figures(metrics))
+            message.step_done.CopyFrom(
+                pb.StepDone(step=step, total_steps=total, metrics=measured, traceparent=traceparent)
+            )
         case SamplesShown(step=step, groups=groups):
             shown = [pb.ShownGroup(**asdict(group)) for group in groups]
             message.samples_shown.CopyFrom(pb.SamplesShown(step=step, groups=shown))
-        case Notice(message=text):
-            message.notice.message = text
+        case Notice(message=text, code=code):
+            message.notice.CopyFrom(pb.Notice(message=text, code=code))
         case EvaluationProgress(answered=answered, total=total):
             message.evaluation_progress.CopyFrom(
                 pb.EvaluationProgress(answered=answered, total=total)
@@ -213,16 +185,40 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
             message.evaluation_done.CopyFrom(
                 pb.EvaluationDone(
                     num_samples=number,
-                    base=pb.EvaluationScores(**_figures(base)),
-                    adapter=pb.EvaluationScores(**_figures(adapter)),
+                    base=pb.EvaluationScores(**figures(base)),
+                    adapter=pb.EvaluationScores(**figures(adapter)),
                     report_digest=digest,
                 )
             )
-        case JobEnded(status=status, error_message=error, result_digest=digest):
+        case HeldOutScored():
+            message.held_out_scored.CopyFrom(_held_out_scored(logged.event))
+        case JobEnded():
+            ended = logged.event
             message.job_ended.CopyFrom(
-                pb.JobEnded(status=_STATUSES[status], error_message=error, result_digest=digest)
+                pb.JobEnded(
+                    status=_STATUSES[ended.status],
+                    error_message=ended.error_message,
+                    result_digest=ended.result_digest,
+                    end_reason=ended.end_reason,
+                )
             )
     return message
+
+
+def _held_out_scored(event: HeldOutScored) -> pb.HeldOutScored:
+    intervals = {
+        name: pb.Interval(low=ends[0], high=ends[1])
+        for name, ends in event.scores.intervals.items()
+        if ends is not None
+    }
+    scores = EvaluationScores(**{name: getattr(event.scores, name) for name in _SCORES})
+    return pb.HeldOutScored(
+        step=event.step,
+        num_samples=event.num_samples,
+        scores=pb.EvaluationScores(**figures(scores)),
+        intervals=intervals,
+        is_best=event.is_best,
+    )
 
 
 def _set_fields(message: Message) -> dict[str, Any]:
@@ -235,7 +231,7 @@ def _set_fields(message: Message) -> dict[str, Any]:
     return fields
 
 
-def _figures(measured: StepMetrics | EvaluationScores) -> dict[str, Any]:
+def figures(measured: StepMetrics | EvaluationScores) -> dict[str, Any]:
     """Not a number where there is none."""
     return {name: math.nan if value is None else value for name, value in asdict(measured).items()}
 

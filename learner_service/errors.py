@@ -15,11 +15,14 @@
     │   ├── UnknownModel           not on the learner's list
     │   ├── HostRefused            a host that cannot be lent to this learner
     │   ├── NotResumable           the job that another is to go on from has nothing for it
+    │   ├── NoCountAnswers         exact_counts, of answers that no other count can be written into
+    │   ├── NoAdapter              a job has none of the kind that is asked for
     │   ├── JobInUse               a job that is to be deleted has not ended, or is needed
     │   └── Superseded             a later attempt at the job has begun
     └── Unavailable
         ├── NotYet                 what is asked for has to wait for a moment
         ├── StoreUnavailable       the learner's database is locked, stopped or away
+        ├── ClusterUnavailable     the Ray cluster does not answer, or its nodes do not fit
         ├── RolloutsUnavailable    no replica answered, or had room, in time
         ├── RewardsUnavailable     the reward service did not
         └── RankLost               another process of the job has ended, or does not answer
@@ -37,6 +40,8 @@ from tally.rpc.errors import (
 
 # What a person can do whose job ran out of memory.
 LESS_MEMORY = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
+# And one whose learner has a full disk.
+NO_ROOM = "no room on the learner's disk; free some and retry"
 
 
 class InvalidSpec(InvalidArgument):
@@ -79,6 +84,14 @@ class NotResumable(FailedPrecondition):
     pass
 
 
+class NoCountAnswers(FailedPrecondition):
+    pass
+
+
+class NoAdapter(FailedPrecondition):
+    pass
+
+
 class JobInUse(FailedPrecondition):
     pass
 
@@ -92,6 +105,10 @@ class StoreUnavailable(Unavailable):
 
 
 class Superseded(FailedPrecondition):
+    pass
+
+
+class ClusterUnavailable(Unavailable):
     pass
 
 

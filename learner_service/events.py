@@ -1,4 +1,4 @@
-"""What a job's event log holds; a worker writes the same as lines of JSON to the service."""
+"""What a job's event log holds, which a worker reports to the service; and why one gives up."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from tally.job.answers import ShownGroup
-from tally.job.comparison import EvaluationScores
+from tally.job.comparison import EvaluationScores, IntervalScores
 from tally.job.metrics import StepMetrics
 
 
@@ -49,14 +49,23 @@ class WorkerStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
+    """`code` names what changes how the job is to be seen; empty for others."""
+
     message: str
+    code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone:
+    """`groups` were sampled for the step, of which `skipped_groups` taught nothing; both are 0 of a
+    step that an earlier version wrote down. `traceparent` names its span, where it is traced."""
+
     step: int
     total_steps: int
     metrics: StepMetrics
+    groups: int = 0
+    skipped_groups: int = 0
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +91,35 @@ class EvaluationDone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeldOutScored:
+    """What is held out, answered by the adapter after `step`; `is_best` where its exact_rate is
+    above that of every earlier step."""
+
+    step: int
+    num_samples: int
+    scores: IntervalScores
+    is_best: bool
+
+
+class EndReason(StrEnum):
+    """Why a job was completed before its last step."""
+
+    NONE = ""
+    NO_IMPROVEMENT = "no_improvement"
+    NOTHING_TAUGHT = "nothing_taught"
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobEnded:
     status: JobStatus
     error_message: str = ""
     result_digest: str = ""
+    end_reason: EndReason = EndReason.NONE
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerFailed:
-    """Only from worker to service: why it gives up, and whether another try may help.
+    """No event of a job: why a worker gives up, and whether another try may help.
 
     `full_disk`: nothing but room on the disk was missing."""
 
@@ -107,8 +136,8 @@ Event = (
     | SamplesShown
     | EvaluationProgress
     | EvaluationDone
+    | HeldOutScored
     | JobEnded
-    | WorkerFailed
 )
 Report = Callable[[Event], None]
 _READERS: dict[str, TypeAdapter[Any]] = {cls.__name__: TypeAdapter(cls) for cls in Event.__args__}

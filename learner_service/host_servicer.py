@@ -99,7 +99,7 @@ async def _offer(requests: AsyncIterator[pb.LendHostRequest]) -> pb.HostOffer:
 
 def _response(order: Order) -> pb.LendHostResponse:
     if isinstance(order, StartRanks):
-        start = pb.StartRanks(task=order.task, state_digest=order.state_digest)
+        start = pb.StartRanks(host_number=order.host_number, token=order.token)
         return pb.LendHostResponse(start_ranks=start)
     return pb.LendHostResponse(stop_ranks=pb.StopRanks())
 

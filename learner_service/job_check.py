@@ -4,10 +4,10 @@ Data is read here as far as its rows go. Its images are decoded in a job's own p
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from learner_service.adapter_check import check_adapter
+from learner_service.adapter_check import check_adapter, check_beginning
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.retry import Retry
 from learner_service.clients.rewards import IDEMPOTENT_METHODS, RewardClient
@@ -19,7 +19,7 @@ from learner_service.errors import (
     RewardsUnavailable,
 )
 from learner_service.settings import LearnerSettings
-from learner_service.spec import Evaluation, JobSpec
+from learner_service.spec import JobSpec, Training, Work
 from tally.job.settings import RewardWeight
 from tally.rpc.channel import open_channel
 
@@ -39,11 +39,11 @@ class JobCheck:
         for field, digest in spec.dataset_digests().items():
             async with self._reading:
                 await asyncio.to_thread(self._check_data, field, digest)
-        if isinstance(spec.work, Evaluation):
-            await asyncio.to_thread(self._check_adapter, spec.work.adapter_digest)
-        elif spec.work.rewards:
+        for field, digest in spec.adapter_digests().items():
+            await asyncio.to_thread(self._check_adapter, field, digest, spec.work)
+        if isinstance(spec.work, Training) and spec.work.rewards:
             with suppress(RewardsUnavailable):
-                _check_known(spec.work.rewards, await self._reward_names())
+                _check_known(spec.work.rewards, await self._reward_faults())
 
     def _check_data(self, field: str, digest: str) -> None:
         try:
@@ -51,24 +51,32 @@ class JobCheck:
         except InvalidDataset as error:
             raise InvalidDataset(f"{field}: {error}") from error
 
-    def _check_adapter(self, digest: str) -> None:
+    def _check_adapter(self, field: str, digest: str, work: Work) -> None:
+        path = self._blobs.path(digest)
         try:
-            check_adapter(self._blobs.path(digest))
+            if isinstance(work, Training):
+                check_beginning(path, work.lora)
+            else:
+                check_adapter(path)
         except InvalidAdapter as error:
-            raise InvalidAdapter(f"evaluate.adapter_digest: {error}") from error
+            raise InvalidAdapter(f"{field}: {error}") from error
 
-    async def _reward_names(self) -> list[str]:
+    async def _reward_faults(self) -> dict[str, str]:
         settings = self._settings
         async with open_channel(
             settings.reward, idempotent_methods=IDEMPOTENT_METHODS, secret=settings.secret
         ) as channel:
-            return await RewardClient(channel, Retry(_WAIT_SECONDS, lambda waiting: None)).names()
+            return await RewardClient(channel, Retry(_WAIT_SECONDS, lambda waiting: None)).faults()
 
 
-def _check_known(rewards: Sequence[RewardWeight], known: Sequence[str]) -> None:
+def _check_known(rewards: Sequence[RewardWeight], known: Mapping[str, str]) -> None:
     for number, reward in enumerate(rewards):
         if reward.name not in known:
             raise InvalidSpec(
                 f"train.rewards.{number}.name: there is no reward {reward.name}; known are "
                 f"{', '.join(known)}"
+            )
+        if known[reward.name]:
+            raise InvalidSpec(
+                f"train.rewards.{number}.name: the reward {reward.name} {known[reward.name]}"
             )

@@ -6,14 +6,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from learner_service.blob_settings import BlobSettings
+from learner_service.dataset_settings import DatasetSettings
+from learner_service.ray_settings import RaySettings
+from learner_service.rendezvous_settings import RendezvousSettings
 from tally.database.settings import DatabaseSettings
 from tally.job.settings import TrainingConfig
+from tally.metrics.settings import MetricsSettings
 from tally.rpc.settings import ClientSettings, RpcServiceSettings, ServerSettings
 
 _PREFIX = "TALLY_LEARNER_"
+_INSIDE = "inside"
 # How a worker gets what no file holds.
 SECRET_VARIABLE = f"{_PREFIX}SERVICES_SECRET"
 
@@ -34,61 +40,7 @@ class Tracker(StrEnum):
     WANDB = "wandb"
 
 
-class BlobSettings(BaseModel):
-    """What one `Put` may be, and how long a blob stays for no job. A caller is told what was wrong
-    with its stream, never cut off."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    max_bytes: int = Field(8 * 1024**3, ge=1, description="Largest blob that is taken, in bytes.")
-    silence_seconds: float = Field(
-        30.0, gt=0, description="How long a `Put` may send nothing, in seconds."
-    )
-    put_seconds: float = Field(
-        3600.0, gt=0, description="How long a `Put` may take as a whole, in seconds."
-    )
-    unclaimed_seconds: float = Field(
-        3600.0,
-        gt=0,
-        description="How long a blob that no job needs stays after it was last put, in seconds.",
-    )
-
-
-class DatasetSettings(BaseModel):
-    """What a dataset may hold: at least what the gateway lets an upload hold."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    max_entries: int = Field(100_000, ge=1, description="Most entries of a dataset's ZIP.")
-    max_rows: int = Field(100_000, ge=1, description="Most rows of a dataset.")
-    max_rows_bytes: int = Field(
-        128 * 1024**2, ge=1, description="Largest tally.samples.jsonl, inflated, in bytes."
-    )
-    max_question_characters: int = Field(10_000, ge=1, description="Longest question.")
-    max_image_bytes: int = Field(32 * 1024**2, ge=1, description="Largest image file, in bytes.")
-    max_image_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image.")
-    max_image_side: int = Field(16_384, ge=1, description="Longest side of an image, in pixels.")
-
-
-class RendezvousSettings(BaseModel):
-    """Where the processes of a job that runs on several hosts find each other."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    address: str | None = Field(
-        None, description="This host, as the others reach it; needed for several hosts."
-    )
-    port: int = Field(
-        29500, ge=1, le=65535, description="Port of that address, free while no job runs."
-    )
-    interface: str | None = Field(
-        None,
-        description="Network interface between the hosts, such as eth0; unset leaves it to gloo "
-        "and NCCL, which ask for the address of the host's own name.",
-    )
-
-
-class LearnerSettings(RpcServiceSettings, DatabaseSettings):
+class LearnerSettings(RpcServiceSettings, DatabaseSettings, MetricsSettings):
     """Holds the policy, runs GRPO in a worker process per job, keeps blobs and checkpoints."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, cli_prog_name="python -m learner_service")
@@ -109,7 +61,13 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
     )
     rollout: ClientSettings = Field(
         ClientSettings(target="127.0.0.1:50052", timeout_seconds=300),
-        description="The rollout replicas.",
+        description="The rollout replicas. A target of `inside` is none: a job samples from "
+        "its own weights, and an engine of the learner's answers who asks while none runs.",
+    )
+    inside_use_4bit: bool = Field(
+        True,
+        description="Whether the base is held in 4 bits by the learner's own engine, which answers "
+        "while no job runs, and by a job that compares an adapter. Only for a target of `inside`.",
     )
     reward: ClientSettings = Field(
         ClientSettings(target="127.0.0.1:50051", timeout_seconds=60),
@@ -130,8 +88,33 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
     worker_stop_seconds: float = Field(
         25, gt=0, description="How long a worker may take to stop and save before it is killed."
     )
+    worker_patience_seconds: float = Field(
+        300,
+        gt=0,
+        description="How long a worker goes on without a connection to this service, before it "
+        "ends; one on the same host ends with the service.",
+    )
     max_attempts: int = Field(
         3, ge=1, description="Workers a job may lose without a new checkpoint in between."
+    )
+    placement: Literal["local", "ray"] = Field(
+        "local",
+        description="Who places jobs; local: the learner itself, on its own host's GPUs; ray: a "
+        "Ray cluster, on its nodes'.",
+    )
+    ray: RaySettings = Field(RaySettings(), description="What a placement by Ray needs.")
+    jobs_at_once: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Most jobs that run at once, each on GPUs of its own, or on a CPU with a part "
+        "of the cores; 0: as many as the GPUs allow, and one on a CPU or over several hosts. "
+        "A placement by Ray needs a number.",
+    )
+    moves_per_job: int = Field(
+        3,
+        ge=0,
+        description="How often a job may be asked to make room for one of higher priority.",
     )
     gpus_per_job: int = Field(
         1,
@@ -143,7 +126,7 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
         1,
         ge=1,
         description="Hosts of a job, this one included; the others run `python -m "
-        "learner_service.host`.",
+        "learner_service.host`. With a placement by Ray, shares of a job, each on one node.",
     )
     shard_base: ShardBase = Field(
         ShardBase.AUTO,
@@ -178,8 +161,7 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
     )
     feature_folder: Path | None = Field(
         None,
-        description="Folder of vision features kept beyond memory and across jobs; "
-        "unset means `features` in data_dir.",
+        description="Folder of vision features that jobs share; unset: `features` in data_dir.",
     )
     feature_folder_bytes: int = Field(
         8 * 1024**3, ge=0, description="Room of that folder, in bytes; 0 keeps nothing there."
@@ -203,9 +185,7 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
     @classmethod
     def _usable(cls, trackers: list[Tracker]) -> list[Tracker]:
         for tracker in trackers:
-            spec = find_spec(tracker.value)
-            # A folder of that name, where the service was started, is no package.
-            if spec is None or spec.origin is None:
+            if not is_installed(tracker.value):
                 raise ValueError(
                     f"{tracker} is not installed; pip install '.[trackers]' in a checkout"
                 )
@@ -214,12 +194,41 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
         return list(dict.fromkeys(trackers))
 
     @model_validator(mode="after")
-    def _reachable(self) -> Self:
+    def _fit_for_ray(self) -> Self:
+        if self.placement == "ray" and not is_installed("ray"):
+            raise ValueError("placement: ray is not installed; pip install '.[ray]' in a checkout")
+        if self.placement == "ray" and not self.jobs_at_once:
+            raise ValueError(
+                "placement ray needs jobs_at_once: how many jobs Ray is asked to run at once; "
+                "those that it has no room for wait until it has"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fit_for_several_hosts(self) -> Self:
+        if self.placement == "ray":
+            return self
+        if self.nodes_per_job > 1 and self.jobs_at_once > 1:
+            raise ValueError("jobs_at_once above 1 needs nodes_per_job of 1: one job has all hosts")
         if self.nodes_per_job > 1 and self.rendezvous.address is None:
             raise ValueError(
                 "nodes_per_job above 1 needs rendezvous.address: this host, as the others reach it"
             )
         return self
+
+    @model_validator(mode="after")
+    def _fit_for_sampling_inside(self) -> Self:
+        if self.samples_inside and self.processes_per_job > 1:
+            raise ValueError(
+                "rollout.target inside is for jobs of one process: set gpus_per_job and "
+                "nodes_per_job to 1, or rollout.target to that of rollout replicas"
+            )
+        return self
+
+    @property
+    def samples_inside(self) -> bool:
+        """Whether a job samples from its own weights, without a rollout service."""
+        return self.rollout.target == _INSIDE
 
     @property
     def processes_per_job(self) -> int:
@@ -229,3 +238,9 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings):
     def processes_of(self, training: TrainingConfig) -> int:
         """How many a job that trains so is to have, over all hosts."""
         return training.processes or self.processes_per_job
+
+
+def is_installed(package: str) -> bool:
+    """A folder of that name, where the service was started, is no package."""
+    spec = find_spec(package)
+    return spec is not None and spec.origin is not None

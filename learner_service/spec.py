@@ -9,16 +9,27 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from learner_service.errors import InvalidSpec
+from learner_service.settings_together import check_together
+from tally.job.prompt_template import PLAIN, PromptTemplate
 from tally.job.settings import (
     DEFAULT_EVALUATION_SHARE,
+    DEFAULT_PRIORITY,
     MOST_NAME_CHARACTERS,
     MOST_REWARDS,
     EvaluationShare,
     LoraConfig,
+    Priority,
     RewardWeight,
     TrainingConfig,
 )
 from tally.rpc.digests import digest_of
+
+_NOT_OF_TRAINING = (
+    "processes",
+    "evaluation_steps",
+    "evaluation_patience",
+    "zero_variance_patience",
+)
 
 
 class _Part(BaseModel):
@@ -44,10 +55,13 @@ class Training(_Part):
     config: TrainingConfig = TrainingConfig()
     lora: LoraConfig = LoraConfig()
     rewards: tuple[RewardWeight, ...] = ()
+    prompt: PromptTemplate = PLAIN
     evaluation_dataset_digest: str = ""
     evaluation_share: EvaluationShare = DEFAULT_EVALUATION_SHARE
     resume_from_job_id: str = Field("", max_length=200)
     fresh: bool = False
+    adapter_digest: str = ""
+    adapter_job_id: str = Field("", max_length=200)
 
     @model_validator(mode="after")
     def _start_in_one_way(self) -> Self:
@@ -61,6 +75,11 @@ class Training(_Part):
         return 0.0 if self.evaluation_dataset_digest else self.evaluation_share
 
     @property
+    def summed_rewards(self) -> tuple[RewardWeight, ...]:
+        """Those that are named, or else the documented one."""
+        return self.rewards or (RewardWeight(name="progressive_count"),)
+
+    @property
     def seed(self) -> int:
         return self.config.seed
 
@@ -71,16 +90,30 @@ class Training(_Part):
         return Limits(max_image_size=config.max_image_size, max_new_tokens=config.max_new_tokens)
 
 
-class Evaluation(Limits):
+class _Asking(Limits):
+    prompt: PromptTemplate = PLAIN
+
+    @property
+    def limits(self) -> Limits:
+        return self
+
+
+class Evaluation(_Asking):
     """See Evaluation in learner.proto, field by field."""
 
     kind: Literal["evaluate"] = "evaluate"
     adapter_digest: str
     seed: int = _as_in_training("seed")
 
-    @property
-    def limits(self) -> Limits:
-        return self
+
+class Prediction(_Asking):
+    """See Prediction in learner.proto, field by field."""
+
+    kind: Literal["predict"] = "predict"
+    adapter_digest: str = ""
+
+
+Work = Training | Evaluation | Prediction
 
 
 class JobSpec(_Part):
@@ -90,14 +123,18 @@ class JobSpec(_Part):
     dataset_digest: str
     base_model: str
     owner: str = Field("", max_length=64)
-    work: Training | Evaluation = Field(Training(), discriminator="kind")
+    priority: Priority = DEFAULT_PRIORITY
+    work: Work = Field(Training(), discriminator="kind")
 
     def digests(self) -> dict[str, str]:
         """The blobs that the job needs, by the fields of learner.proto that name them."""
-        named = self.dataset_digests()
-        if isinstance(self.work, Evaluation):
-            named["evaluate.adapter_digest"] = self.work.adapter_digest
-        return named
+        return self.dataset_digests() | self.adapter_digests()
+
+    def adapter_digests(self) -> dict[str, str]:
+        """Of those the ones that are adapters."""
+        if not self.work.adapter_digest:
+            return {}
+        return {f"{self.work.kind}.adapter_digest": self.work.adapter_digest}
 
     def dataset_digests(self) -> dict[str, str]:
         """Of those the ones that are datasets."""
@@ -108,23 +145,30 @@ class JobSpec(_Part):
 
     def borrowed_digests(self) -> list[str]:
         """The blobs that were put for this job alone, and go when it has ended."""
-        return [self.work.adapter_digest] if isinstance(self.work, Evaluation) else []
+        return list(self.adapter_digests().values())
 
     def identity(self) -> dict[str, Any]:
         """What two jobs that do the same have in common."""
-        fields = self.model_dump(mode="json", exclude={"job_name"})
+        fields = self.model_dump(mode="json", exclude={"job_name", "priority"})
         if isinstance(self.work, Training):
-            # What is compared afterwards, and how many share the work, changes nothing of what is
-            # trained.
-            fields["work"]["evaluation_share"] = self.work.held_out_share
-            del fields["work"]["config"]["processes"]
-            for name in ("evaluation_dataset_digest", "resume_from_job_id", "fresh"):
-                del fields["work"][name]
+            _forget_surroundings(fields["work"], self.work)
         return fields
 
     def fingerprint(self) -> str:
         """Equal for jobs that do the same: a later one may go on from an earlier one."""
         return digest_of(json.dumps(self.identity(), sort_keys=True).encode())
+
+
+def _forget_surroundings(fields: dict[str, Any], training: Training) -> None:
+    """What is compared and evaluated, and how many share the work, changes nothing of what is
+    trained; but a curve is one of answers to the same questions."""
+    fields["evaluation_share"] = training.held_out_share
+    for name in _NOT_OF_TRAINING:
+        del fields["config"][name]
+    for name in ("resume_from_job_id", "fresh", "adapter_job_id"):
+        del fields[name]
+    if not (training.config.evaluation_steps and training.evaluation_dataset_digest):
+        del fields["evaluation_dataset_digest"]
 
 
 def validated_spec(fields: dict[str, object]) -> JobSpec:
@@ -139,8 +183,13 @@ def _check_new(spec: JobSpec) -> None:
     """What is asked of new jobs alone: one that is written down was taken as it is."""
     if not spec.job_name.isprintable():
         raise InvalidSpec("job_name: holds control characters; use printable ones")
+    if not spec.owner.isprintable():
+        raise InvalidSpec("owner: holds control characters; use printable ones")
     if isinstance(spec.work, Training):
+        if not spec.work.adapter_job_id.isprintable():
+            raise InvalidSpec("train.adapter_job_id: holds control characters; use printable ones")
         _check_rewards([reward.name for reward in spec.work.rewards])
+        check_together(spec.work.config)
 
 
 def _check_rewards(names: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ _UNITS = {
 }
 _MYRIADS = {"萬": 10**4, "万": 10**4, "億": 10**8, "亿": 10**8}
 UNIT_CHARACTERS = frozenset({*_UNITS, *_MYRIADS})
-_TWENTIES = {"廿": "二十", "卅": "三十", "卌": "四十"}
+_TWENTIES = {"廿": "二十", "卄": "二十", "卅": "三十", "卌": "四十"}
 _NUMERALS = "".join([*_DIGITS, *_TWENTIES, *_UNITS, *_MYRIADS])
 # Digits may begin a run and be in it. 零件 is a part of a machine, with a numeral in it.
 NUMERALS = f"[0-9]*+(?!零件)[{_NUMERALS}](?:(?!零件)[0-9{_NUMERALS}])*+"

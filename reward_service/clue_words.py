@@ -109,10 +109,22 @@ HAN: dict[str, list[tuple[Kind, Then]]] = {
     "有沒有": [],
     "有没有": [],
 }  # fmt: skip
+# "Not one": 一個也沒有, 一隻都看不到, 一個不剩.
+_NOT_SEEN = (
+    "[沒没](?:有|看[到見见]|瞧[見见]|[見见]到?|找到|發現|发现|剩)"
+    "|[看瞧找]不[到見见着著]|未[見见]"
+)  # fmt: skip
+_END = r"[了喔啊呢哦呀]?(?:[\s,。;!?)]|$)"
+_NOT_ONE = (
+    rf"一[^\s,。](?:[也都](?:{_NOT_SEEN})|[也都][沒没無无](?={_END})|不[剩留])"
+    # With the thing between, nothing may follow: 一個蘋果也沒有, but 一個蘋果都沒有壞.
+    rf"|(?<![了有是只])一[{MEASURE_WORDS}][^\s,。;、!?:一也都其別别外]{{1,6}}[也都]"
+    rf"(?:{_NOT_SEEN}|[沒没無无])(?={_END})"
+)
 # These are no plain words: 無 is an answer only where it is all of it, or says where there is none.
 HAN_PATTERNS = {
     Kind.ABSENCE: (
-        r"^\s{0,9}[無无](?=[。.!]?\s{0,9}$)|(?<=[中上裡里內内])[無无](?=[^法論论])|一[^\s,。][也都](?:[沒没]有|[沒没]看[到見见]|看不到)"
+        r"^\s{0,9}[無无](?=[。.!]?\s{0,9}$)|(?<=[中上裡里內内])[無无](?=[^法論论])|" + _NOT_ONE
     )
 }
 SIGNS = {Kind.SO: "=>|->", Kind.RESULT: r"(?<![<>!=])=(?!=)", Kind.ANSWER: "####"}

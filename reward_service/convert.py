@@ -1,5 +1,6 @@
 """Between the contract's messages and this service's dataclasses."""
 
+from reward_service.installed.installed_reward import InstalledReward
 from reward_service.parsed_count import NoCountReason, ParsedCount
 from reward_service.rewards import Reward
 from reward_service.score import Answer, Component, ScoredAnswer
@@ -16,10 +17,12 @@ def reason_message(reason: NoCountReason | None) -> reward_pb2.NoCountReason.Val
 
 
 def parsed_count_message(parsed_count: ParsedCount) -> reward_pb2.ParsedCount:
+    span = parsed_count.span
     return reward_pb2.ParsedCount(
         count=parsed_count.count,
         no_count_reason=reason_message(parsed_count.reason),
         explanation=parsed_count.explanation,
+        span=reward_pb2.CountSpan(start=span[0], end=span[1]) if span else None,
     )
 
 
@@ -39,4 +42,7 @@ def scored_answer_message(scored: ScoredAnswer) -> reward_pb2.ScoredAnswer:
 
 
 def reward_message(reward: Reward) -> reward_pb2.Reward:
-    return reward_pb2.Reward(name=reward.name, description=reward.description)
+    message = reward_pb2.Reward(name=reward.name, description=reward.description)
+    if isinstance(reward, InstalledReward):
+        message.package, message.fault = reward.package, reward.fault
+    return message

@@ -50,8 +50,7 @@ def with_fault(text: str, mention: Mention, before: tuple[Before, int] | None) -
     for fault, pattern in _AFTER:
         if match := pattern.match(text, mention.end):
             return mention._replace(end=match.end(), value=None, fault=fault)
-    if (match := _ODD_AFTER.match(text, mention.end)) and (
-        not mention.strict or mention.value == 10
-    ):
+    has_tens = mention.value is not None and mention.value >= 10
+    if (match := _ODD_AFTER.match(text, mention.end)) and (has_tens or not mention.strict):
         return mention._replace(end=match.end(), value=None, fault=NoCountReason.RANGE)
     return mention

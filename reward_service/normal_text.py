@@ -25,3 +25,11 @@ _TABLE: dict[int, int | str | None] = {
 def normal_text(text: str) -> str:
     """`text` with full-width forms as ASCII, one minus, one quote, and no invisible characters."""
     return text if text.isascii() else text.translate(_TABLE)
+
+
+def span_before(text: str, normal: str, start: int, end: int) -> tuple[int, int]:
+    """Where the characters from `start` to before `end` of the `normal` form stand in `text`."""
+    if len(text) == len(normal):
+        return start, end
+    kept = [place for place, character in enumerate(text) if ord(character) not in _INVISIBLE]
+    return kept[start], kept[end - 1] + 1

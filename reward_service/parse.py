@@ -5,6 +5,7 @@ there are any; otherwise all of them do. They are a count when all of them say t
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reward_service.clues import find_clues
 from reward_service.conclusion import decide
@@ -16,7 +17,7 @@ from reward_service.documented_form import (
 )
 from reward_service.markup import marked_part, without_markup
 from reward_service.mention import MAX_COUNT, Mention
-from reward_service.normal_text import normal_text
+from reward_service.normal_text import normal_text, span_before
 from reward_service.parsed_count import NoCountReason, ParsedCount
 from reward_service.reading import read_evidence
 
@@ -35,13 +36,17 @@ _FAULTS = {
 
 def parse_count(text: str) -> ParsedCount:
     """Reads the count of an answer of any length, in time linear in it; never raises."""
-    shown = normal_text(text)
+    normal = shown = normal_text(text)
     plain = shown.lower()
-    if part := marked_part(plain):
-        shown, plain = shown[slice(*part)], plain[slice(*part)]
+    part = marked_part(plain) or (0, len(plain))
+    shown, plain = shown[slice(*part)], plain[slice(*part)]
     if not plain.strip():
         return _no_count(NoCountReason.EMPTY, f"The answer is empty; write {EXAMPLE}.")
-    return _read(shown, without_markup(plain))
+    parsed = _read(shown, without_markup(plain))
+    if parsed.span is None:
+        return parsed
+    start, end = (part[0] + place for place in parsed.span)
+    return replace(parsed, span=span_before(text, normal, start, end))
 
 
 def _read(shown: str, plain: str) -> ParsedCount:
@@ -50,7 +55,8 @@ def _read(shown: str, plain: str) -> ParsedCount:
     if not is_all:
         forms, in_form = find_last_forms(plain)
         if in_form:
-            return _judge(forms, in_form, is_one=True)
+            # Read from lines of its own, so that its places are not those of the text.
+            return replace(_judge(forms, in_form, is_one=True), span=None)
     evidence = read_evidence(plain, clues, is_all=is_all)
     if evidence.mentions:
         if in_form := mentions_in_form(plain, evidence.mentions):
@@ -81,8 +87,10 @@ def _judge(text: str, mentions: Sequence[Mention], *, is_one: bool) -> ParsedCou
     if not is_one:
         message = f"{_quote(text, mentions[0])} is not the only count; write one, as in {EXAMPLE}."
         return _no_count(NoCountReason.SEVERAL_COUNTS, message)
-    explanation = f"The count is {counts[0]}, read from {_quote(text, mentions[0])}."
-    return ParsedCount(count=counts[0], explanation=explanation)
+    first = mentions[0]
+    explanation = f"The count is {counts[0]}, read from {_quote(text, first)}."
+    span = first.start, first.end
+    return ParsedCount(count=counts[0], explanation=explanation, span=span)
 
 
 def _no_count(reason: NoCountReason, explanation: str) -> ParsedCount:

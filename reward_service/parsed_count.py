@@ -21,9 +21,11 @@ class ParsedCount:
     """Exactly one of `count` (0 to 1,000,000,000) and `reason` is set.
 
     `explanation` is a sentence for a person: what was found and, without a count, what would be
-    right.
+    right. `span` says from which character of the text to which (exclusive) the count stands; None
+    where it has no place of its own.
     """
 
     count: int | None = None
     reason: NoCountReason | None = None
     explanation: str
+    span: tuple[int, int] | None = None

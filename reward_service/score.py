@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from reward_service.parse import parse_count
 from reward_service.parsed_count import ParsedCount
-from reward_service.rewards import DEFAULT_REWARD, REWARDS, Reading, Reward
+from reward_service.read_answer import ReadAnswer
+from reward_service.rewards import DEFAULT_REWARD, REWARDS, BuiltInReward, Reward
+
+R_co = TypeVar("R_co", bound=Reward, covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,16 +21,16 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightedReward:
+class WeightedReward(Generic[R_co]):
     """A reward and its factor, which is finite."""
 
-    reward: Reward
+    reward: R_co
     weight: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """One reward of one answer: its name, its value in [0, 1], and the weight it counts with."""
+    """One reward of one answer: its name, its value, and the weight it counts with."""
 
     name: str
     value: float
@@ -43,24 +47,45 @@ class ScoredAnswer:
     components: tuple[Component, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ParsedAnswer:
+    """What the parser says of an answer, and what a reward is told."""
+
+    parsed_count: ParsedCount
+    read: ReadAnswer
+
+
 DEFAULT_REWARDS = (WeightedReward(reward=REWARDS[DEFAULT_REWARD], weight=1.0),)
 
 
-def score_answer(answer: Answer, rewards: Sequence[WeightedReward]) -> ScoredAnswer:
-    """Reads the count, then adds up the rewards, each times its weight."""
+def parse_answer(answer: Answer) -> ParsedAnswer:
     parsed_count = parse_count(answer.text)
     count = parsed_count.count
     difference = None if count is None else abs(count - answer.true_count)
-    reading = Reading(text=answer.text, parsed_count=parsed_count, difference=difference)
-    components = tuple(_component(reading, weighted) for weighted in rewards)
+    read = ReadAnswer(
+        text=answer.text, true_count=answer.true_count, count=count, difference=difference
+    )
+    return ParsedAnswer(parsed_count=parsed_count, read=read)
+
+
+def score_answer(answer: Answer, rewards: Sequence[WeightedReward[BuiltInReward]]) -> ScoredAnswer:
+    """Reads the count, then adds up the rewards, each times its weight."""
+    parsed = parse_answer(answer)
+    values = [weighted.reward.value(parsed.read) for weighted in rewards]
+    return add_up(parsed, rewards, values)
+
+
+def add_up(
+    parsed: ParsedAnswer, rewards: Sequence[WeightedReward[Reward]], values: Sequence[float]
+) -> ScoredAnswer:
+    """`values` are those of the rewards, in their order."""
+    components = tuple(
+        Component(name=weighted.reward.name, value=value, weight=weighted.weight)
+        for weighted, value in zip(rewards, values, strict=True)
+    )
     return ScoredAnswer(
-        parsed_count=parsed_count,
-        difference=difference,
+        parsed_count=parsed.parsed_count,
+        difference=parsed.read.difference,
         reward=sum((part.value * part.weight for part in components), start=0.0),
         components=components,
     )
-
-
-def _component(reading: Reading, weighted: WeightedReward) -> Component:
-    value = weighted.reward.value(reading)
-    return Component(name=weighted.reward.name, value=value, weight=weighted.weight)

@@ -1,10 +1,11 @@
 """What a request must be, as the contract promises; each error names the field."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
 from reward_service.errors import BadBatch, BadReward, BadTrueCount
-from reward_service.rewards import REWARDS
+from reward_service.installed.installed_reward import MOST_VALUE, InstalledReward
+from reward_service.rewards import REWARDS, Reward
 from reward_service.score import DEFAULT_REWARDS, WeightedReward
 
 MAX_BATCH = 4096
@@ -37,18 +38,24 @@ def check_true_count(field: str, true_count: int) -> None:
         raise BadTrueCount(f"{field}: {true_count} is below 0; a true count is 0 or more")
 
 
-def weighted_rewards(named_weights: Iterable[tuple[str, float]]) -> Sequence[WeightedReward]:
+def weighted_rewards(
+    named_weights: Iterable[tuple[str, float]], installed: Mapping[str, InstalledReward]
+) -> Sequence[WeightedReward[Reward]]:
     """The rewards by name, the default where none is named; raises BadReward."""
-    rewards: dict[str, WeightedReward] = {}
+    known: Mapping[str, Reward] = {**REWARDS, **installed}
+    rewards: dict[str, WeightedReward[Reward]] = {}
     for index, (name, weight) in enumerate(named_weights):
-        if name not in REWARDS:
-            known = ", ".join(REWARDS)
-            raise BadReward(f"rewards[{index}].name: no {name[:_MAX_QUOTED]!r}; known are {known}")
+        field = f"rewards[{index}]"
+        if name not in known:
+            names = ", ".join(known)
+            raise BadReward(f"{field}.name: no {name[:_MAX_QUOTED]!r}; known are {names}")
         if name in rewards:
-            raise BadReward(f"rewards[{index}].name: {name!r} is there twice; add the weights up")
+            raise BadReward(f"{field}.name: {name!r} is there twice; add the weights up")
         if not isfinite(weight):
-            raise BadReward(f"rewards[{index}].weight: {weight} is not a finite number")
-        rewards[name] = WeightedReward(reward=REWARDS[name], weight=weight)
-    if not isfinite(sum(abs(weighted.weight) for weighted in rewards.values())):
+            raise BadReward(f"{field}.weight: {weight} is not a finite number")
+        if name in installed and installed[name].fault:
+            raise BadReward(f"{field}.name: the reward {name} {installed[name].fault}")
+        rewards[name] = WeightedReward(reward=known[name], weight=weight)
+    if not isfinite(MOST_VALUE * sum(abs(weighted.weight) for weighted in rewards.values())):
         raise BadReward("rewards: the weights are too large to be added up")
     return tuple(rewards.values()) or DEFAULT_REWARDS

@@ -3,10 +3,10 @@
 import logging
 from importlib.util import find_spec
 
-from rollout_service.engine import Engine
 from rollout_service.errors import UnusableEngine
 from rollout_service.settings import RolloutSettings
 from tally.families.registry import read_config
+from tally.sampling.engine import Engine
 
 _log = logging.getLogger(__name__)
 
@@ -22,9 +22,9 @@ def build_engine(settings: RolloutSettings) -> Engine:
         from rollout_service.vllm_engine.engine import VllmEngine  # noqa: PLC0415
 
         return VllmEngine(settings)
-    from rollout_service.torch_engine.engine import TorchEngine  # noqa: PLC0415
+    from rollout_service.torch_replica import torch_engine  # noqa: PLC0415
 
-    return TorchEngine(settings)
+    return torch_engine(settings)
 
 
 def _takes_vllm(settings: RolloutSettings) -> bool:

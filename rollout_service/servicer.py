@@ -5,19 +5,22 @@ from contextlib import AsyncExitStack
 import grpc
 
 from rollout_service.admission import Admission
-from rollout_service.blobs.blob_cache import BlobCache
+from rollout_service.blobs.blob_cache import BlobCache, Kind
 from rollout_service.convert import check_request, generate_response, model_response
-from rollout_service.engine import (
+from rollout_service.errors import TooManyRequests
+from rollout_service.metrics import RolloutMetrics
+from rollout_service.settings import RolloutSettings
+from rollout_service.turn_spans import trace_turn
+from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
+from tally.rpc.deadlines import limit_time
+from tally.sampling.engine import (
     Completion,
     Engine,
     GenerationRequest,
     LocalBlob,
     ModelDescription,
 )
-from rollout_service.errors import EngineNotReady, TooManyRequests
-from rollout_service.settings import RolloutSettings
-from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
-from tally.rpc.deadlines import limit_time
+from tally.sampling.errors import EngineNotReady
 
 SERVICE_NAME = rollout_pb2.DESCRIPTOR.services_by_name["RolloutService"].full_name
 # gRPC's retries take a server's word for the pause; balancing makes the next try another replica's.
@@ -33,6 +36,7 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
         self._blobs = blobs
         self._model: ModelDescription | None = None
         self._admission = Admission(settings)
+        self.metrics = RolloutMetrics(engine, self._admission, blobs)
 
     async def load(self) -> None:
         self._model = await self._engine.load()
@@ -69,9 +73,11 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
     async def _generate(self, request: rollout_pb2.GenerateRequest) -> list[Completion]:
         sampling = request.sampling
         async with AsyncExitStack() as held:
-            image = await self._hold(request.image_digest, held)
-            adapter = await self._hold(request.adapter_digest, held)
-            return await self._engine.generate(
+            image = await self._hold(request.image_digest, "image", held)
+            adapter = await self._hold(request.adapter_digest, "adapter", held)
+            on_begin = held.enter_context(self.metrics.wait(request.num_completions))
+            on_begin = held.enter_context(trace_turn(on_begin))
+            completions = await self._engine.generate(
                 GenerationRequest(
                     prompt_token_ids=tuple(request.prompt_token_ids),
                     num_completions=request.num_completions,
@@ -80,11 +86,14 @@ class RolloutServicer(rollout_pb2_grpc.RolloutServiceServicer):
                     seed=sampling.seed if sampling.HasField("seed") else None,
                     image=image,
                     adapter=adapter,
+                    on_begin=on_begin,
                 )
             )
+        self.metrics.note(completions)
+        return completions
 
-    async def _hold(self, digest: str, held: AsyncExitStack) -> LocalBlob | None:
+    async def _hold(self, digest: str, kind: Kind, held: AsyncExitStack) -> LocalBlob | None:
         if not digest:
             return None
-        path = await held.enter_async_context(self._blobs.hold(digest))
+        path = await held.enter_async_context(self._blobs.hold(digest, kind))
         return LocalBlob(digest=digest, path=path)

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
 
+from tally.metrics.settings import MetricsSettings
 from tally.rpc.settings import ClientSettings, RpcServiceSettings, ServerSettings
 
 
@@ -42,7 +43,7 @@ class VllmSettings(BaseModel):
     )
 
 
-class RolloutSettings(RpcServiceSettings):
+class RolloutSettings(RpcServiceSettings, MetricsSettings):
     """Samples completions from a base model and from adapters that it fetches by digest."""
 
     model_config = SettingsConfigDict(

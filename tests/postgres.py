@@ -16,9 +16,12 @@ from tally.cli.stack.ports import free_port
 
 
 class Postgres:
-    """A server of one's own in a folder that is gone afterwards; as another user under root."""
+    """A server of one's own in a folder that is gone afterwards; as another user under root.
 
-    def __init__(self) -> None:
+    Beside this machine, the network of `address` reaches it, where one is given.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
         bindir = subprocess.run(
             ["pg_config", "--bindir"], check=True, capture_output=True, text=True
         )
@@ -31,7 +34,10 @@ class Postgres:
             ids = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
             self._user = ["setpriv", *ids]
         self.port = 0
+        self._addresses = ["127.0.0.1", *([address] if address else [])]
         self._run("initdb", "-U", "tally", "-A", "trust", "--no-sync")
+        with (self._folder / "data" / "pg_hba.conf").open("a") as file:
+            file.writelines(f"host all all {one}/24 trust\n" for one in self._addresses[1:])
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._user, str(self.programs / program), "-D", str(self._folder / "data")]
@@ -51,7 +57,8 @@ class Postgres:
                     raise
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self._folder} -h 127.0.0.1 -c fsync=off"
+        options = f"-p {self.port} -k {self._folder} -c fsync=off "
+        options += f"-h {','.join(self._addresses)}"
         log = str(self._folder / "log")
         self._run("pg_ctl", "-w", "-o", options, "-l", log, "start")
 
@@ -75,7 +82,7 @@ class Postgres:
         shutil.rmtree(self._folder)
 
     def create(self) -> SecretStr:
-        """A new database; returns its URL."""
+        """A new database; returns its URL on this machine."""
         name = f"t{os.urandom(4).hex()}"
         address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "tally"]
         subprocess.run([str(self.programs / "createdb"), *address, name], check=True, timeout=60)
@@ -83,8 +90,8 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    server = Postgres()
+def running_postgres(address: str | None = None) -> Iterator[Postgres]:
+    server = Postgres(address)
     try:
         server.start_anywhere()
         try:

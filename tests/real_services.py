@@ -58,6 +58,9 @@ def running_services(folder: Path) -> Iterator[Services]:
         use_4bit=False,
     )
     services = [service for service in planned if service.name != "gateway"]
+    for service in services:  # nothing here makes a call again that meets a connection's end
+        name = f"TALLY_{service.name.upper()}_SERVER__CONNECTION_AGE_SECONDS"
+        service.environment[name] = "86400"
     write_secret(folder)
     supervisor = Supervisor(
         services, folder / "logs", stopped=lambda: False, report=lambda text: None

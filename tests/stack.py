@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +42,13 @@ class Stack:
         response.raise_for_status()
         return response.json()["file_id"]
 
-    def train(self, file_id: str, **training_config: object) -> str:
+    def train(self, file_id: str, *, rewards: Sequence[str] = (), **training_config: object) -> str:
         body = {
             "job_name": "e2e",
             "data_file_id": file_id,
             "training_config": {"max_image_size": 112, "max_new_tokens": 12} | training_config,
             "lora_config": {"r": 8, "lora_alpha": 16, "lora_dropout": 0.0},
+            "rewards": [{"name": name} for name in rewards],
         }
         response = requests.post(f"{self.url}/train", json=body, timeout=_TIMEOUT_SECONDS)
         response.raise_for_status()
@@ -62,6 +63,17 @@ class Stack:
             return job if there or job["status"] != "training" else None
 
         return wait_until(ended_or_there, self.logs)
+
+    def evaluation(self, evaluation_id: str) -> dict:
+        """What it found, once it has ended; it must end well."""
+
+        def ended() -> dict | None:
+            found = self.get(f"/evaluations/{evaluation_id}")
+            return found if found["status"] != "running" else None
+
+        found = wait_until(ended, self.logs)
+        assert found["status"] == "completed", found
+        return found["evaluation"]
 
     def logs(self) -> str:
         return "\n".join(path.read_text()[-3000:] for path in self.data_dir.rglob("*.log"))
@@ -107,11 +119,14 @@ def _descendants(pid: int) -> set[int]:
 
 
 @contextmanager
-def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
-    """`tally up` with these options; it must end cleanly and leave no process behind."""
+def running_stack(data_dir: Path, *options: str, packages: Sequence[Path] = ()) -> Iterator[Stack]:
+    """`tally up` with these options; it must end cleanly and leave no process behind.
+
+    `packages` are folders that pip has installed others into.
+    """
     port = free_port()
     environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(map(str, [ROOT, *packages])),
         "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": str(PATIENCE_SECONDS),
         "TALLY_LEARNER_REPORT_TO": '["tensorboard"]',
     }

@@ -15,10 +15,15 @@ from tests.learner_service.evaluation.test_comparison import FOUR
 
 @pytest.mark.parametrize(
     ("inner", "message"),
-    [(spec.Training, pb.Training), (spec.Evaluation, pb.Evaluation), (spec.JobSpec, pb.JobSpec)],
+    [
+        (spec.Training, pb.Training),
+        (spec.Evaluation, pb.Evaluation),
+        (spec.Prediction, pb.Prediction),
+        (spec.JobSpec, pb.JobSpec),
+    ],
 )
 def test_the_learner_reads_every_field_of_what_a_job_does(inner: type, message: type):
-    works = {"train": "work", "evaluate": "work"}
+    works = {"train": "work", "evaluate": "work", "predict": "work"}
     names = {works.get(field.name, field.name) for field in message.DESCRIPTOR.fields}
     assert set(inner.model_fields) - {"kind"} == names
 

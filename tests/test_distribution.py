@@ -46,6 +46,8 @@ def wrong_names(text: str) -> list[str]:
 def _is_right(word: str) -> bool:
     if checkout := re.fullmatch(r"\.(?:\[(.+)\])?", word):
         return {extra for extra in (checkout[1] or "").split(",") if extra} <= set(EXTRAS)
+    if word.startswith("./"):
+        return (ROOT / word).is_dir()
     return word in REQUIREMENTS - {PROJECT["name"]} or word == "or"
 
 

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from tally.blob.v1 import blob_pb2
-from tally.learner.v1 import host_pb2, learner_pb2, learner_pb2_grpc
+from tally.learner.v1 import host_pb2, learner_pb2, learner_pb2_grpc, worker_pb2
 from tally.reward.v1 import reward_pb2
 from tally.rollout.v1 import rollout_pb2
 from tally.rpc.digests import digest_of
@@ -22,7 +22,7 @@ from tests.learner_service.data.hostile_datasets import PICTURE, rows
 from tests.learner_service.data.test_dataset import line
 from tests.real_services import Services, running_services
 
-CONTRACTS = (blob_pb2, host_pb2, learner_pb2, reward_pb2, rollout_pb2)
+CONTRACTS = (blob_pb2, host_pb2, learner_pb2, reward_pb2, rollout_pb2, worker_pb2)
 METHODS = {
     f"/{service.full_name}/{method.name}": method.input_type
     for contract in CONTRACTS
@@ -65,6 +65,8 @@ UNSET = {
     "tally.learner.v1.Training.evaluation_dataset_digest",
     "tally.learner.v1.Training.resume_from_job_id",
     "tally.learner.v1.Training.fresh",
+    "tally.learner.v1.Prediction.adapter_digest",
+    "tally.learner.v1.Training.adapter_digest",
     "tally.rollout.v1.GenerateRequest.adapter_digest",
     "tally.rollout.v1.GenerateRequest.image_digest",
 }

@@ -8,7 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tally.blob.v1 import blob_pb2
-from tally.learner.v1 import host_pb2, learner_pb2
+from tally.learner.v1 import host_pb2, learner_pb2, worker_pb2
 from tally.reward.v1 import reward_pb2
 from tally.rollout.v1 import rollout_pb2
 from tally.rpc.secret import secret_metadata
@@ -17,7 +17,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 METHODS = [
     f"/{service.full_name}/{method.name}"
-    for contract in (blob_pb2, host_pb2, learner_pb2, reward_pb2, rollout_pb2)
+    for contract in (blob_pb2, host_pb2, learner_pb2, reward_pb2, rollout_pb2, worker_pb2)
     for service in contract.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]

@@ -15,20 +15,25 @@ EXAMPLES = {
     "gateway.access.rate:Rate": "nothing",
     "gateway.http.accept_language:choose_language": "nothing",
     "gateway.messages.message:Message": "nothing",
+    "learner_service.evaluation.paired_shares:difference_interval": "nothing",
     "learner_service.grpo.losses.bnpo:Bnpo": "nothing",
     "learner_service.grpo.losses.dapo:Dapo": "nothing",
+    "learner_service.evaluation.wilson:wilson_interval": "nothing",
     "learner_service.grpo.losses.dr_grpo:DrGrpo": "nothing",
     "learner_service.grpo.losses.grpo:Grpo": "nothing",
     "learner_service.grpo.losses.gspo:Gspo": "nothing",
     "learner_service.grpo.losses.policy_loss:policy_loss": "nothing",
     "learner_service.grpo.step:StepLearner": "a_policy",
     "learner_service.grpo.trainer:GRPOTrainer": "parts_of_a_trainer",
+    "learner_service.job_folder.held_out_curve:HeldOutCurve": "nothing",
     "learner_service.policy.packing:pack": "nothing",
     "learner_service.ranks:Ranks": "nothing",
     "reward_service.phrases:PhrasesBefore": "nothing",
     "reward_service.phrases:any_of": "nothing",
-    "rollout_service.engine:Engine.generate": "a_loaded_engine",
+    "tally.sampling.engine:Engine.generate": "a_loaded_engine",
     "tally.cli.language:preferred_language": "nothing",
+    "tally.client.async_client:AsyncClient": "a_gateway_with_a_job",
+    "tally.client.client:Client": "a_gateway_with_a_job",
     "tally.rpc.batches:batches": "nothing",
     "tally.rpc.blobs:BlobClient": "a_blob_store",
     "tally.rpc.errors:code_of": "nothing",
@@ -64,9 +69,9 @@ def a_loaded_engine(random_policy_path: Path) -> Iterator[dict[str, Any]]:
     import asyncio
 
     from rollout_service.settings import RolloutSettings
-    from rollout_service.torch_engine.engine import TorchEngine
+    from rollout_service.torch_replica import torch_engine
 
-    engine = TorchEngine(RolloutSettings(model=str(random_policy_path), torch_threads=1))
+    engine = torch_engine(RolloutSettings(model=str(random_policy_path), torch_threads=1))
     asyncio.run(engine.load())
     yield {"engine": engine}
     asyncio.run(engine.close())
@@ -100,6 +105,14 @@ def a_blob_store(tmp_path: Path) -> Iterator[dict[str, Any]]:
     yield {"folder": tmp_path, "target": f"127.0.0.1:{server.port}"}
     loop.run(server.stop(0))
     loop.close()
+
+
+@pytest.fixture
+def a_gateway_with_a_job() -> Iterator[dict[str, Any]]:
+    from tests.fakes.gateway import FakeGateway, running_gateway
+
+    with running_gateway(FakeGateway()) as gateway:
+        yield {"url": gateway.url}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -1,4 +1,4 @@
-"""The tables of the documents are those of today's settings, metrics and endpoints."""
+"""The tables of the documents, and the client's types, are those of today's settings and routes."""
 
 import pytest
 
@@ -6,11 +6,11 @@ from tests.generated_docs import DOCS, TABLES, stale_documents, with_tables
 
 
 def test_no_table_is_stale():
-    assert stale_documents() == [], "run `make docs`"
+    assert not stale_documents(), "run `make docs`"
 
 
 def test_every_table_stands_in_a_document():
-    texts = "".join(path.read_text() for path in DOCS.glob("*.md"))
+    texts = "".join(path.read_text() for path in DOCS.rglob("*.md"))
     assert [name for name in TABLES if f"<!-- table: {name} -->" not in texts] == []
 
 

@@ -19,9 +19,9 @@ def workers(data_dir: Path) -> dict[int, str]:
     found = {}
     for pid, arguments in _processes():
         if _PROGRAM in arguments and b"worker" in arguments:
-            task = Path(os.fsdecode(next((one for one in arguments if b"task.json" in one), b"")))
-            if task.is_relative_to(data_dir.resolve()):
-                found[pid] = task.parent.name
+            folder = Path(os.fsdecode(arguments[arguments.index(b"worker") + 1]))
+            if folder.is_relative_to(data_dir.resolve()):
+                found[pid] = folder.name
     return found
 
 

@@ -13,7 +13,7 @@ from bench.faults.blows import Blows
 from bench.faults.leftovers import leftovers
 from bench.faults.observer import Observer
 from bench.faults.processes import WorkerWatch, remaining
-from bench.faults.running_stack import RunningStack
+from bench.faults.running_stack import UNCLAIMED_SECONDS, RunningStack
 from bench.faults.schedule import Fault
 from bench.faults.user import VARIANTS, User
 from bench.faults.verdict import count_differing, judge
@@ -63,12 +63,14 @@ def run(schedule: Sequence[Fault], seed: int, folder: Path, tell: Callable[[str]
         users.finish()
         _await_comparisons(user)
         broken = judge(user, acknowledged)
+        completed = {job.job_id for job in acknowledged.jobs if job.ended == "completed"}
+        tell("what nobody names is to go")
+        wait_for(lambda: not leftovers(data_dir, completed), 3 * UNCLAIMED_SECONDS)
     broken["steps_gone_back"] = observer.steps_gone_back
     broken["ends_changed"] = observer.ends_changed
     broken["jobs_with_two_live_workers"] = len(watch.doubled)
     wait_for(lambda: not remaining(data_dir), _END_SECONDS)
     broken["processes_left"] = len(remaining(data_dir))
-    completed = {job.job_id for job in acknowledged.jobs if job.ended == "completed"}
     statuses = [job.ended for job in acknowledged.jobs]
     return Outcome(
         broken=broken,

@@ -13,11 +13,14 @@ from tally.cli.stack.services import DEFAULT_MODEL, plan_services
 from tally.cli.stack.stack_secret import write_secret
 from tally.cli.stack.supervisor import Supervisor
 
+# What nobody names goes after this time, an hour by default.
+UNCLAIMED_SECONDS = 60
 # Random blows are no reason to give a job up: what ends badly is then a fault of the stack.
 _PATIENT = {
     "TALLY_LEARNER_MAX_ATTEMPTS": "1000",
     "TALLY_LEARNER_ROLLOUT_WAIT_SECONDS": "3600",
     "TALLY_LEARNER_TORCH_THREADS": "1",
+    "TALLY_LEARNER_BLOBS__UNCLAIMED_SECONDS": str(UNCLAIMED_SECONDS),
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from bench.faults.acknowledged import Acknowledged, JobRecord
-from tally.cli.client.events import parse_events
+from tally.client.events import parse_events
 from tally.samples.dataset import LAST_SEED, write_dataset
 
 SCENES = 9
@@ -120,7 +120,7 @@ class User:
             if response.status_code != 200:
                 time.sleep(_PAUSE_SECONDS)
                 return
-            for event in parse_events(response.iter_lines()):
+            for event in parse_events(response.iter_text()):
                 if not job.see(event.seq):
                     continue
                 if event.kind == "notice" and "another adapter" in event.data["message"]:

@@ -14,7 +14,7 @@ from bench.gateway_load.plan import Plan
 from bench.gateway_load.reads import Answer, endpoints, read_evenly, reading_paths
 from bench.gateway_load.uploads import judging_cpu_seconds, upload, write_uploads
 from bench.gateway_load.watchers import Round, watch_and_vanish
-from tally.cli.client.api_client import ApiClient
+from tally.client import Client
 
 _TIMEOUT_SECONDS = 60.0
 _QUIET, _QUIET_AGAIN = "quiet", "quiet again"
@@ -52,7 +52,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Outcome:
     tell("what is read and sent is made")
     uploads = write_uploads(folder, plan.uploads, plan.upload_bytes)
     judging = judging_cpu_seconds(uploads[0], folder / "judged.zip")
-    with stack.run(), ApiClient(stack.url, timeout_seconds=_TIMEOUT_SECONDS) as client:
+    with stack.run(), Client(stack.url, timeout_seconds=_TIMEOUT_SECONDS) as client:
         jobs = Jobs(client)
         names = jobs.prepare(folder)
         job_id = jobs.train_on(names["file_id"])

@@ -11,10 +11,12 @@ from bench.measure import cpu_seconds
 from bench.upload import write_rows
 from gateway.settings import GatewaySettings
 from gateway.uploads.archive import Archive
+from gateway.uploads.bad_rows import BadRows
 from gateway.uploads.checking import Check
-from gateway.uploads.csv_table import read_rows
-from gateway.uploads.dataset import write_dataset
-from gateway.uploads.entries import CSV_NAME
+from gateway.uploads.dataset import CountedRow, write_dataset
+from gateway.uploads.reading import Reading
+from gateway.uploads.table import read_table
+from tally.annotations.questions import QuestionLanguage
 
 _SIDE_PIXELS = 504
 _TIMEOUT_SECONDS = 3_600.0
@@ -68,6 +70,8 @@ def judging_cpu_seconds(path: Path, staged: Path) -> float:
 
 def _judge(path: Path, staged: Path, settings: GatewaySettings) -> Check[None]:
     archive = Archive(path, settings)
-    table = archive.read(CSV_NAME, settings.max_csv_bytes).decode()
-    rows = yield from read_rows(table, settings)
-    yield from write_dataset(archive, rows, [1] * len(rows), staged, settings)
+    bad = BadRows(skip=False)
+    reading = Reading(None, QuestionLanguage.ENGLISH, zero_counts=False)
+    table = yield from read_table(archive, reading, settings, bad)
+    counted = [CountedRow(row, 1) for row in table.rows]
+    yield from write_dataset(archive, counted, staged, settings, bad)

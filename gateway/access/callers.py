@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from gateway.errors import Forbidden
 from gateway.messages.message import Message
+from tally.job.settings import DEFAULT_PRIORITY
 
 # Of what is nobody's in particular: written without a token, with the operator's own one, or before
 # there were owners. Only an operator sees it.
@@ -40,6 +41,11 @@ class Caller(NamedTuple):
     def sees_only(self) -> str | None:
         """The owner whose things lists show; None for everybody's."""
         return None if self.role is Role.OPERATOR else self.owner
+
+    def check_priority(self, priority: int) -> None:
+        """Raises Forbidden for a job that is to go before those of others."""
+        if priority > DEFAULT_PRIORITY and self.role is not Role.OPERATOR:
+            raise Forbidden.at("priority", Message("priority_above_role"))
 
     def check_is_own(self, owner: str, where: str) -> None:
         """Raises Forbidden that names `where` for what is another owner's."""

@@ -41,7 +41,7 @@ def _last_uses(session: Session) -> dict[str, datetime]:
     """When a file was last given to a job, by its id; one that a job needs now is used now."""
     last_uses: dict[str, datetime] = {}
     for job in session.exec(select(Job)):
-        for file_id in filter(None, (job.data_file_id, job.evaluation_file_id)):
+        for file_id in job.file_ids.values():
             used = job.created_at if job.ended else now()
             last_uses[file_id] = max(used, last_uses.get(file_id, used))
     return last_uses

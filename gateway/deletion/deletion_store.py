@@ -9,6 +9,7 @@ from gateway.errors import Conflict, Missing
 from gateway.jobs.job_models import EVALUATION, Job, JobEvent, is_unended
 from gateway.messages.message import Message
 from gateway.uploads.file_models import StoredFile
+from gateway.webhooks.webhook_models import Webhook, webhook_id_of
 from tally.database.database import Database
 
 
@@ -26,7 +27,7 @@ class DeletionStore:
             if file is None:
                 raise Missing.at("file_id", Message("no_such_file"))
             for job in _unended_jobs(session):
-                if file_id in (job.data_file_id, job.evaluation_file_id):
+                if file_id in job.file_ids.values():
                     raise Conflict.at("file_id", _used_by(job))
             session.delete(file)
             return _begin(session, file_id, Kind.FILE, [file.dataset_digest])
@@ -44,6 +45,7 @@ class DeletionStore:
                     raise Conflict.at("job_id", message)
             reports = reports_of(session, job_id)
             session.exec(delete(JobEvent).where(col(JobEvent.job_id) == job_id))
+            session.exec(delete(Webhook).where(col(Webhook.webhook_id) == webhook_id_of(job_id)))
             session.delete(job)
             return _begin(session, job_id, Kind.JOB, reports)
 

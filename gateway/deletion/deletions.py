@@ -77,7 +77,9 @@ class Deletions:
                     self._storage.dataset_path(digest).unlink(missing_ok=True)
 
     async def _remove_job(self, deletion: Deletion) -> None:
-        self._storage.result_path(deletion.deleted_id).unlink(missing_ok=True)
+        for path in (self._storage.result_path, self._storage.best_path):
+            path(deletion.deleted_id).unlink(missing_ok=True)
+        self._storage.forget_batch(deletion.deleted_id)
         # An equal report of another job is brought again when it is asked for.
         for digest in deletion.digests:
             self._storage.report_path(digest).unlink(missing_ok=True)

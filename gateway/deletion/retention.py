@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.deletion.ages import Ages
 from gateway.deletion.deletion_store import DeletionStore
 from gateway.errors import Conflict, Missing
-from gateway.jobs.job_models import EVALUATION, TRAINING
+from gateway.jobs.job_models import EVALUATION, PREDICTION, TRAINING
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, size_bytes
 from gateway.times import now
@@ -20,7 +20,8 @@ from tally.database.database import Database
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 3600.0
-FILE, JOB, COMPARISON = "file", "job", "comparison"
+FILE, JOB, COMPARISON, PREDICTED = "file", "job", "comparison", "prediction"
+_STORED_KINDS = {JOB: TRAINING, COMPARISON: EVALUATION, PREDICTED: PREDICTION}
 
 
 class Outdated(NamedTuple):
@@ -53,6 +54,7 @@ class Retention:
             FILE: self._settings.file_retention_days,
             JOB: self._settings.job_retention_days,
             COMPARISON: self._settings.comparison_retention_days,
+            PREDICTED: self._settings.prediction_retention_days,
         }
 
     def find(self) -> list[Outdated]:
@@ -91,10 +93,10 @@ class Retention:
             yield Outdated(FILE, file.file_id, file.owner, file.filename, since, bytes_here)
 
     def _jobs(self, kind: str, before: datetime) -> Iterator[Outdated]:
-        stored_kind = EVALUATION if kind == COMPARISON else TRAINING
-        for job, reports, since in self._ages.ended_jobs(stored_kind, before):
+        for job, reports, since in self._ages.ended_jobs(_STORED_KINDS[kind], before):
             paths = [
                 self._storage.result_path(job.job_id),
+                self._storage.best_path(job.job_id),
                 *map(self._storage.report_path, reports),
             ]
             bytes_here = sum(map(size_bytes, paths))

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.jobs.job_models import Job, to_public
+from gateway.jobs.job_models import Checkpoint, Job
+from gateway.jobs.job_public import to_public
 from gateway.results.report_models import Evaluation
 from gateway.times import Time
 
@@ -21,6 +22,11 @@ class EvaluateRequest(BaseModel):
     )
 
     file_id: str = Field(min_length=1, max_length=200, description="The upload to compare on.")
+    checkpoint: Checkpoint = Field(
+        "last",
+        description="The adapter of the last step, or of the one that answered best what is held "
+        "out, by evaluation_steps.",
+    )
 
 
 class EvaluationSummary(BaseModel):

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.access.callers import Caller
-from gateway.errors import ApiError, Missing, Unprocessable
-from gateway.evaluations.adapter_archive import write_adapter
+from gateway.errors import ApiError, Unprocessable
 from gateway.evaluations.form_settings import SETTING_TEXTS, form_settings, validate
 from gateway.http.receiving import FormShape, IncomingForm, receive_form
-from gateway.ids import is_uuid
+from gateway.jobs.job_lists import JobLists
 from gateway.jobs.job_models import EVALUATION, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.jobs import Jobs
@@ -19,12 +18,26 @@ from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
+from gateway.uploads.adapter_archive import read_prompt, unpack_adapter
+from gateway.uploads.archive import Archive
 from gateway.uploads.checking import Check, Checker
+from gateway.uploads.file_models import DATA
 from gateway.uploads.file_store import FileStore
-from tally.job.settings import TrainingConfig
+from tally.job.prompt_template import PromptTemplate
+from tally.job.settings import DEFAULT_PRIORITY, TrainingConfig
+from tally.traces.spans import current_traceparent
 
 _TEXTS = {"file_id": 200, **SETTING_TEXTS}
-_NOTHING_HELD_OUT: dict[str, Any] = {"evaluation_file_id": None, "evaluation_share": 0.0}
+# What a job that trains has and a comparison of its adapter has not.
+_NOT_OF_COMPARISONS: dict[str, Any] = {
+    "evaluation_file_id": None,
+    "evaluation_share": 0.0,
+    "priority": DEFAULT_PRIORITY,
+    "callback_url": None,
+    "adapter_job_id": None,
+    "adapter_checkpoint": "last",
+    "adapter_file_id": None,
+}
 
 
 class Evaluations:
@@ -35,6 +48,7 @@ class Evaluations:
         storage: Storage,
         files: FileStore,
         store: JobStore,
+        lists: JobLists,
         jobs: Jobs,
         checker: Checker,
     ) -> None:
@@ -42,6 +56,7 @@ class Evaluations:
         self._storage = storage
         self._files = files
         self._store = store
+        self._lists = lists
         self._jobs = jobs
         self._checker = checker
 
@@ -60,13 +75,19 @@ class Evaluations:
                 raise Unprocessable.at("file_id", Message("file_id_missing"))
             name = (form.filename.removesuffix(".zip") or form.filename)[:200]
             request = _request(name, form.texts)
+            await self._jobs.choices.check(request)  # before the ZIP is opened
+            check = self._read_prompt(form.path)
+            prompt = await self._checker.run(check, form.path.stat().st_size)
+            request = request.model_copy(update={"prompt": prompt})
             return await self._create(request, form.path, caller, parent_job_id=None)
 
     async def _create(
         self, request: TrainRequest, source: Path, caller: Caller, parent_job_id: str | None
     ) -> Job:
-        await self._jobs.check_choices(request)
-        file = await self._files.run(self._files.get_for, caller, request.data_file_id)
+        request = request.model_copy(update=_NOT_OF_COMPARISONS)
+        await self._jobs.choices.check(request)
+        find = self._files.get_for
+        file = await self._files.run(find, caller, request.data_file_id, "file_id", DATA)
         evaluation_id = str(uuid.uuid4())
         check = self._keep_adapter(source, evaluation_id)
         adapter_digest = await self._checker.run(check, source.stat().st_size)
@@ -74,12 +95,13 @@ class Evaluations:
             job_id=evaluation_id,
             job_name=request.job_name,
             created_at=now(),
-            spec=request.model_copy(update=_NOTHING_HELD_OUT).settings(),
+            spec=request.settings(),
             dataset_digest=file.dataset_digest,
             owner=caller.owner,
             kind=EVALUATION,
             parent_job_id=parent_job_id,
             adapter_digest=adapter_digest,
+            traceparent=current_traceparent(),
         )
         try:
             await self._store.run(self._store.add, job)
@@ -88,26 +110,27 @@ class Evaluations:
             raise
         return await self._jobs.submit(job)
 
+    def _read_prompt(self, source: Path) -> Check[PromptTemplate]:
+        yield
+        return read_prompt(Archive(source, self._settings))
+
     def _keep_adapter(self, source: Path, evaluation_id: str) -> Check[str]:
         """Its digest, once its weights lie where the evaluation looks for them."""
         with self._storage.staging() as folder:
-            digest = yield from write_adapter(source, folder / "adapter", self._settings)
+            digest = yield from unpack_adapter(source, folder / "adapter", self._settings)
             keep(folder / "adapter", self._storage.adapter_path(evaluation_id))
         return digest
 
     async def newest_first(self, owner: str | None, job_id: str | None) -> Sequence[Job]:
         """An owner's, or everybody's; where `job_id` is given, those of its adapter."""
-        if job_id is not None and not is_uuid(job_id):
-            return []
-        return await self._store.run(self._store.newest_first, EVALUATION, owner, job_id)
+        return await self._lists.run(self._lists.newest_first, EVALUATION, owner, job_id)
 
     async def get_for(self, caller: Caller, evaluation_id: str) -> Job:
         """The caller's; raises Forbidden, or Missing, for a job that trains too."""
-        job = await self._jobs.find(evaluation_id)
-        if job is None or job.kind != EVALUATION:
-            raise Missing.at("evaluation_id", Message("no_such_evaluation"))
-        caller.check_is_own(job.owner, "evaluation_id")
-        return job
+        missing = Message("no_such_evaluation")
+        return await self._jobs.get_of_kind(
+            caller, EVALUATION, evaluation_id, field="evaluation_id", missing=missing
+        )
 
 
 def _request(name: str, texts: dict[str, str]) -> TrainRequest:

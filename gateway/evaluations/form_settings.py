@@ -6,6 +6,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.errors import Problem, refuse
 from gateway.invalid_fields import BadValue, message_of
+from gateway.jobs.job_models import Checkpoint
 from gateway.jobs.train_models import model_name
 from gateway.messages.message import Message
 from tally.job.settings import TrainingConfig
@@ -23,6 +24,15 @@ def validate(model: type[Model], given: dict[str, Any]) -> Model:
     except ValidationError as error:
         refuse([Problem(str(item["loc"][-1]), message_of(item)) for item in error.errors()])
         raise
+
+
+class _Named(BaseModel):
+    checkpoint: Checkpoint = "last"
+
+
+def form_checkpoint(texts: dict[str, str]) -> Checkpoint:
+    """Raises Unprocessable for one that there never is."""
+    return validate(_Named, {"checkpoint": texts.get("checkpoint", "last")}).checkpoint
 
 
 def form_settings(texts: dict[str, str]) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from gateway.jobs.job_store import PAGE, JobStore
 from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.times import to_milliseconds
+from tally.host.bounded_cache import BoundedCache
 
 _BLOCK_CHARACTERS = 16 * 1024
+_MOST_KEPT_CHARACTERS = 16 * 1024**2
 
 
 class EventStreams:
@@ -28,6 +30,10 @@ class EventStreams:
         self._store = store
         self._wakeups = wakeups
         self._reads: SharedReads[_Page] = SharedReads()
+        # Full pages, by job and where they begin: nothing comes between their events any more.
+        self._kept = BoundedCache[tuple[str, int], _Page](
+            _MOST_KEPT_CHARACTERS, lambda page: sum(map(len, page.blocks))
+        )
         self.in_use = 0
 
     def check_room(self) -> None:
@@ -65,14 +71,19 @@ class EventStreams:
     async def _look(self, job_id: str, after_seq: int) -> "_Page":
         """Shared by the streams that look for the same. What began before the last wake-up is not:
         it may lack what they were woken for."""
+        if kept := self._kept.get((job_id, after_seq)):
+            return kept
         key = self._wakeups.woken, job_id, after_seq
         try:
-            return await self._reads.read(
+            page = await self._reads.read(
                 key, lambda: self._store.run(self._read, job_id, after_seq)
             )
         except SQLAlchemyError:  # a stream outlives a database that is away for a while
             await asyncio.sleep(self._settings.poll_seconds)
             return _Page([], after_seq)
+        if page.is_full:
+            self._kept[job_id, after_seq] = page
+        return page
 
     def _read(self, job_id: str, after_seq: int) -> "_Page":
         events = self._store.events(job_id, after_seq)

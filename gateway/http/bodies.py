@@ -1,4 +1,4 @@
-"""Limits on request bodies, as ASGI middleware: size (413) and speed (408)."""
+"""Limits on request bodies, as ASGI middleware: size (413), the least speed (408) and the most."""
 
 import asyncio
 
@@ -6,12 +6,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from gateway.errors import TooLarge, TooSlow
+from gateway.http.upload_pace import UploadPace
 from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 
-MAX_PREDICT_IMAGE_BYTES = 16 * MIB
-_FILE_PATHS = ("/upload-data", "/evaluations")
+MAX_PICTURE_BYTES = 16 * MIB
+_FILE_PATHS = ("/upload-data", "/evaluations", "/predictions")
 _PREDICT_PATH = "/predict"
+_CHAT_PATH = "/v1/chat/completions"
 _FORM_OVERHEAD_BYTES = 64 * 1024
 
 
@@ -21,6 +23,7 @@ class BodyLimits:
     def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
         self._app = app
         self._settings = settings
+        self._upload_pace = UploadPace(settings.max_upload_rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -28,15 +31,29 @@ class BodyLimits:
             return
         body = _Body(receive, self._limit(scope), self._settings)
         body.check_declared(scope)
-        await self._app(scope, body.receive, send)
+        await self._app(scope, self._pace(body) if _is_file(scope) else body.receive, send)
+
+    def _pace(self, body: "_Body") -> Receive:
+        async def receive() -> AsgiMessage:
+            message = await body.receive()
+            await self._upload_pace.take(len(message.get("body", b"")))
+            return message
+
+        return receive
 
     def _limit(self, scope: Scope) -> int:
         path = scope["path"].rstrip("/")
-        if path in _FILE_PATHS:
+        if _is_file(scope):
             return self._settings.max_upload_bytes + _FORM_OVERHEAD_BYTES
         if path == _PREDICT_PATH:
-            return MAX_PREDICT_IMAGE_BYTES + _FORM_OVERHEAD_BYTES
+            return MAX_PICTURE_BYTES + _FORM_OVERHEAD_BYTES
+        if path == _CHAT_PATH:  # a picture in base64 beside the texts
+            return MAX_PICTURE_BYTES * 4 // 3 + self._settings.max_json_bytes
         return self._settings.max_json_bytes
+
+
+def _is_file(scope: Scope) -> bool:
+    return scope["path"].rstrip("/") in _FILE_PATHS
 
 
 class _Body:

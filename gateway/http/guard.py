@@ -52,13 +52,13 @@ class Guard:
             if started:
                 _log.info("a request was cut off: %s", error)
             else:
-                response = refusal_response(Headers(scope=scope), error)
+                response = refusal_response(scope, error)
                 await response(scope, receive, noting_send)
         except asyncio.CancelledError:
             # The server ends, and has waited for as long as it does; this is its last word.
             if not started:
                 stopping = Busy(Message("server_stopping"), headers=_LAST)
-                response = refusal_response(Headers(scope=scope), stopping)
+                response = refusal_response(scope, stopping)
                 await response(scope, receive, noting_send)
         except Exception as error:
             response = unexpected_failure(Headers(scope=scope), error)

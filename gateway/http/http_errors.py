@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from gateway.errors import (
     RETRY_AFTER,
@@ -25,6 +26,7 @@ from gateway.messages.service_errors import quote_service
 from tally.database.errors import AWAY
 from tally.host.full_disk import is_full_disk
 from tally.rpc.errors import TallyError, status_of
+from tally.traces.spans import record_error
 
 _log = logging.getLogger(__name__)
 
@@ -54,8 +56,10 @@ def add_error_handlers(app: FastAPI) -> None:
     app.exception_handler(OSError)(_on_os_error)
 
 
-def refusal_response(asked: Headers, error: ApiError) -> JSONResponse:
-    """In the language that the headers of the request ask for."""
+def refusal_response(scope: Scope, error: ApiError) -> JSONResponse:
+    """In the language that the headers of the request ask for; `state.refusal` keeps its code."""
+    scope["state"]["refusal"] = error.message.code
+    asked = Headers(scope=scope)
     return _answer(asked, error.status, error.message, error.problems, error.headers)
 
 
@@ -79,6 +83,7 @@ def _answer(
 def _log_failure(error: BaseException) -> str:
     """The id in the log beside the error, of which nothing is shown."""
     error_id = uuid.uuid4().hex[:12]
+    record_error(error)
     _log.error("error id %s", error_id, exc_info=error)
     return error_id
 
@@ -89,28 +94,29 @@ def _on_invalid_request(request: Request, error: RequestValidationError) -> JSON
 
 
 def _on_refusal(request: Request, error: ApiError) -> JSONResponse:
-    return refusal_response(request.headers, error)
+    return refusal_response(request.scope, error)
 
 
 def _on_http_error(request: Request, error: HTTPException) -> JSONResponse:
-    asked = request.headers
     if isinstance(error.__cause__, ApiError):  # FastAPI wraps what it meets in a body
-        return refusal_response(asked, error.__cause__)
+        return refusal_response(request.scope, error.__cause__)
     if error.status_code == 400:  # FastAPI's own: a body that is not JSON at all
-        return refusal_response(asked, Unprocessable.at("body", Message("body_unreadable")))
+        return refusal_response(request.scope, Unprocessable.at("body", Message("body_unreadable")))
     message = _MESSAGES.get(error.status_code) or Message(
         "request_refused", explanation=str(error.detail)
     )
     headers = _allowed_methods(request) if error.status_code == 405 else error.headers
-    return _answer(asked, error.status_code, message, headers=headers)
+    return _answer(request.headers, error.status_code, message, headers=headers)
 
 
 def _allowed_methods(request: Request) -> dict[str, str]:
     """Of every route of this address; Starlette names those of the first."""
     path = request.scope["path"]
     routes = (route for route in request.app.state.routes if route.path_regex.match(path))
-    methods = {method for route in routes for method in route.methods}
-    return {"Allow": ", ".join(sorted(methods or {"GET"}))}
+    methods = {method for route in routes for method in route.methods} or {"GET"}
+    if "GET" in methods:
+        methods.add("HEAD")
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 def _on_service_error(request: Request, error: TallyError) -> JSONResponse:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 _MOST_HEADER_BYTES = 4_096
+# A way to a thread and back costs as much as writing a block of a socket's.
+_FLUSH_BYTES = 1024**2
 _MOST_PARTS = 8
 _UNPRINTABLE = re.compile(r"[^\w .()\[\]+=@,;~-]")
 
@@ -85,7 +87,9 @@ def _boundary(content_type: str, shape: FormShape) -> bytes:
 async def _feed(parser: MultipartParser, form: "_Form", stream: AsyncIterator[bytes]) -> None:
     async for block in stream:
         parser.write(block)
-        await asyncio.to_thread(form.flush)
+        if form.waiting_bytes >= _FLUSH_BYTES:
+            await asyncio.to_thread(form.flush)
+    await asyncio.to_thread(form.flush)
     parser.finalize()
     if not form.closed:
         raise FormParserError("the closing boundary is missing")
@@ -100,6 +104,7 @@ class _Form:
         self._size_bytes = 0
         self._parts = 0
         self._blocks: list[bytes] = []
+        self.waiting_bytes = 0
         self._header_name = b""
         self._header_value = b""
         self._disposition = b""
@@ -130,6 +135,7 @@ class _Form:
             self.hasher.update(block)
             self._file.write(block)
         self._blocks.clear()
+        self.waiting_bytes = 0
 
     def on_part_begin(self) -> None:
         self._parts += 1
@@ -164,6 +170,7 @@ class _Form:
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part == self._shape.file_part:
             self._blocks.append(data[start:end])
+            self.waiting_bytes += end - start
             return
         self.texts[self._part] += data[start:end]
         most = self._shape.texts[self._part]

@@ -1,4 +1,5 @@
-"""A line of the log for each request, as the outermost ASGI middleware."""
+"""A line of the log for each request, and its count, as an ASGI middleware: the outermost one but
+for that of spans."""
 
 import logging
 import re
@@ -9,13 +10,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.callers import ANYONE, Caller
+from gateway.metrics import OTHER, GatewayMetrics
 from tally.logs.fields import add_log_fields
 
 _REQUEST_ID = "X-Request-ID"
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST_PATH_CHARACTERS = 200
 # Probes ask every few seconds.
-_QUIET_PATHS = frozenset({"/healthz"})
+QUIET_PATHS = frozenset({"/healthz"})
 _log = logging.getLogger(__name__)
 
 
@@ -26,8 +28,9 @@ class RequestLog:
     Neither its query nor a header is logged, since they may hold a token.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: GatewayMetrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,6 +42,7 @@ class RequestLog:
             await self._app(scope, receive, answer.send)
         finally:
             answer.log(scope)
+            answer.count(scope, self._metrics)
 
 
 class _Answer:
@@ -66,7 +70,7 @@ class _Answer:
             "method": scope["method"],
             "path": path[:_MOST_PATH_CHARACTERS],
             "status": self._status,
-            "milliseconds": round(1000 * (time.monotonic() - self._started_at), 1),
+            "milliseconds": round(1000 * self._seconds, 1),
             "size_bytes": self._size_bytes,
             "token": caller.token,
             "owner": caller.owner,
@@ -74,8 +78,18 @@ class _Answer:
         message = "%(method)s %(path)s %(status)d, %(milliseconds).1f ms, %(size_bytes)d bytes"
         if caller.token:
             message += ", token %(token)s of %(owner)s"
-        quiet = path in _QUIET_PATHS and self._status == 200
+        quiet = path in QUIET_PATHS and self._status == 200
         _log.log(logging.DEBUG if quiet else logging.INFO, message, figures, extra=figures)
+
+    def count(self, scope: Scope, metrics: GatewayMetrics) -> None:
+        """By the route as it is stated, never by the path, of which there is no end."""
+        route = getattr(scope.get("route"), "path", OTHER)
+        refusal = scope["state"].get("refusal")
+        metrics.note_request(scope["method"], route, self._status, self._seconds, refusal)
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started_at
 
 
 def _request_id(scope: Scope) -> str:

@@ -15,13 +15,14 @@ def strip_gif(data: bytes) -> Stripped:
         if at + 10 >= len(data):
             raise damage()
         if data[at] == _IMAGE:
-            end = _end_of_blocks(data, at + 11 + _table_bytes(data, at + 9))
-            return Stripped(head + control + data[at:end] + bytes([_TRAILER]))
+            start = at + 11 + _table_bytes(data, at + 9)
+            blocks, _ = _read_blocks(data, start)
+            return Stripped(head + control + data[at:start] + blocks + bytes([_TRAILER]))
         if data[at] != _EXTENSION:
             raise damage()
-        end = _end_of_blocks(data, at + 2)
+        blocks, end = _read_blocks(data, at + 2)
         if data[at + 1] == _GRAPHIC_CONTROL:
-            control = data[at:end]
+            control = data[at : at + 2] + blocks
         at = end
     raise too_many_parts()
 
@@ -34,13 +35,20 @@ def _table_bytes(data: bytes, flags_at: int) -> int:
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _end_of_blocks(data: bytes, at: int) -> int:
-    """Where a run of blocks ends, each with its length before it; of a truncated one the end."""
+def _read_blocks(data: bytes, start: int) -> tuple[bytes, int]:
+    """A run of blocks, each with its length before it, and where it ends.
+
+    Of a truncated one the last block is made as short as it is, and the run is closed.
+    """
+    at = start
     for _ in range(MOST_PARTS):
-        if at >= len(data):
-            return len(data)
+        left = len(data) - at - 1
+        if left < 1:
+            return data[start:at] + b"\0", len(data)
         length = data[at]
+        if length > left:
+            return data[start:at] + bytes([left]) + data[at + 1 :] + b"\0", len(data)
         at += 1 + length
         if length == 0:
-            return at
+            return data[start:at], at
     raise too_many_parts()

@@ -8,6 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from gateway.images.bitmaps import check_bmp, check_tiff
 from gateway.images.gif import strip_gif
+from gateway.images.heic import heic_to_jpeg, is_heic
 from gateway.images.jpeg import strip_jpeg
 from gateway.images.png import strip_png
 from gateway.images.stripped import UPRIGHT, BadImage, Stripped, damage
@@ -15,7 +16,7 @@ from gateway.images.webp import strip_webp
 from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "HEIC")
 _MAGIC = {
     b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF",
     b"RIFF": "WEBP", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
@@ -51,8 +52,16 @@ def clean_image(data: bytes, settings: GatewaySettings) -> CleanImage:
     """Decodes the picture fully, within the bounds. Raises BadImage.
 
     Equal bytes give equal bytes. Those of JPEG, PNG, WebP and GIF stay as they are but for what is
-    told of the picture; one that EXIF turns is turned and written anew, and so are TIFF and BMP.
+    told of the picture; one that EXIF turns is turned and written anew, and so are TIFF, BMP and
+    HEIC, which becomes JPEG.
     """
+    if is_heic(data):
+        data = heic_to_jpeg(
+            data,
+            settings.max_image_pixels,
+            settings.max_image_side,
+            lambda width, height: _check_size(width, height, settings),
+        )
     name = _format_of(data)
     stripped = _STRIP[name](data)
     try:

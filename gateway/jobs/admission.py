@@ -20,9 +20,8 @@ def admit(session: Session, job: Job, most_jobs: int | None) -> None:
 
 def _check_files_stay(session: Session, job: Job) -> None:
     """Whoever deletes one of its files waits until the job is there, and then finds it."""
-    for field in ("data_file_id", "evaluation_file_id"):
-        file_id = getattr(job, field)
-        if file_id and session.get(StoredFile, file_id, with_for_update={"read": True}) is None:
+    for field, file_id in job.file_ids.items():
+        if session.get(StoredFile, file_id, with_for_update={"read": True}) is None:
             raise Missing.at(field, Message("no_such_file"))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.convert import LearnerEvent
 from gateway.errors import Conflict
 from gateway.jobs.batching import batches
-from gateway.jobs.job_models import ENDED, Job
+from gateway.jobs.job_models import ENDED, PREDICTION, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.train_models import stored_request
 from gateway.learner_client import LearnerClient
@@ -28,6 +28,7 @@ from tally.rpc.errors import (
     TallyError,
     Unavailable,
 )
+from tally.traces.spans import add_span, in_trace, now_ns
 
 _log = logging.getLogger(__name__)
 _REFUSALS = (InvalidArgument, FailedPrecondition, AlreadyExists, OutOfRange)
@@ -67,8 +68,7 @@ class Follower:
             while True:
                 try:
                     if await self._advance():
-                        # What was to be compared, whether it came to that or not.
-                        self._storage.adapter_path(self._job_id).unlink(missing_ok=True)
+                        self._storage.forget_brought(self._job_id)
                         return
                     wait_seconds = self._settings.retry_seconds
                 except (TallyError, SQLAlchemyError, OSError) as error:
@@ -85,6 +85,10 @@ class Follower:
         job = await self._store.run(self._store.get, self._job_id)
         if job is None or job.log_complete:
             return True
+        with in_trace(job.traceparent):
+            return await self._go_on(job)
+
+    async def _go_on(self, job: Job) -> bool:
         if not job.accepted:
             return await self._submit(job)
         self._settle(None)
@@ -102,7 +106,7 @@ class Follower:
             await self._cancel(job)
             return False
         try:
-            settings = stored_request(job.spec).settings()
+            settings = job.spec if job.kind == PREDICTION else stored_request(job.spec).settings()
         except Conflict as error:
             await self._end("failed", str(error))
             return True
@@ -120,6 +124,7 @@ class Follower:
                 job.evaluation_dataset_digest,
                 job.adapter_digest,
                 owner=job.owner,
+                kind=job.kind,
             )
         except _REFUSALS as refusal:
             if not await self._learner.has(self._blobs_of(job)):
@@ -150,6 +155,8 @@ class Follower:
         """Where they lie here, by their digests."""
         digests = filter(None, (job.dataset_digest, job.evaluation_dataset_digest))
         blobs = {digest: self._storage.dataset_path(digest) for digest in digests}
+        if job.kind == PREDICTION:
+            blobs[job.dataset_digest] = self._storage.batch_path(job.job_id)
         if job.adapter_digest:
             blobs[job.adapter_digest] = self._storage.adapter_path(job.job_id)
         return blobs
@@ -197,8 +204,11 @@ class Follower:
     async def _append(self, events: list[LearnerEvent], seq_offset: int) -> None:
         if not events:
             return
+        began_ns = now_ns()
         last_seq = await self._store.run(self._store.append, self._job_id, events)
         self._wake(self._job_id)
+        for traceparent in filter(None, (event.traceparent for event in events)):
+            add_span("store step", began_ns, now_ns(), traceparent)
         if last_seq < events[-1].seq + seq_offset:
             raise DataLoss("an event is missing in the learner's stream")
 
@@ -220,6 +230,7 @@ class Follower:
                 "status": "failed",
                 "error_message": "the learner lost the result before it could be fetched",
                 "result_digest": None,
+                "end_reason": None,
             }
             return ended._replace(payload=lost)
         return ended
@@ -227,11 +238,9 @@ class Follower:
     async def _resubmit(self) -> None:
         """The learner does not know the job: it is told again, unless the job has ended."""
         job = await self._store.run(self._store.get, self._job_id)
-        if job is None:
-            return
-        if job.ended or job.cancel_requested:
+        if job is not None and (job.ended or job.cancel_requested):
             await self._end("cancelled")
-        else:
+        elif job is not None:
             _log.warning("the learner has lost the job; submitted again")
             await self._store.run(self._store.lose, self._job_id)
 

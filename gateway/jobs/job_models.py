@@ -1,6 +1,6 @@
-"""A job and its events: base, public face, tables."""
+"""A job and its events: the tables."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import NaiveDatetime
 from sqlalchemy import JSON, BigInteger, Column, ColumnElement, String, UniqueConstraint
@@ -8,14 +8,22 @@ from sqlmodel import Field, SQLModel, and_, col
 
 from gateway.access.callers import NOBODY
 from gateway.convert import JobStatus
-from gateway.times import Time
+from gateway.jobs.tags import from_stored
+from tally.job.settings import DEFAULT_PRIORITY
 
 CANCELLING = "cancelling"
 SAMPLES = "samples"
 STEP = "step"
+HELD_OUT = "held_out"
+NOTICE = "notice"
+# The code of a notice that takes an earlier one back.
+TEACHES_AGAIN = "teaches_again"
 ENDED = "ended"
 TRAINING = "training"
 EVALUATION = "evaluation"
+PREDICTION = "prediction"
+Checkpoint = Literal["last", "best"]
+FILE_FIELDS = ("data_file_id", "evaluation_file_id", "adapter_file_id")
 
 
 class JobBase(SQLModel):
@@ -76,24 +84,32 @@ class JobBase(SQLModel):
         description="The earlier job whose checkpoint it went on from; null for none.",
         schema_extra={"examples": [None]},
     )
-
-
-class JobPublic(JobBase):
-    data_file_id: str = Field(
-        description="The upload it trains on.",
-        schema_extra={"examples": ["7d1f0c2e-5a55-4c56-9f4b-1b9d5c1f3a10"]},
+    notes: str = Field(
+        default="",
+        description="What PATCH /jobs/{job_id} said about it.",
+        sa_column_kwargs={"server_default": ""},
+        schema_extra={"examples": ["The one in the report."]},
     )
-    evaluation_file_id: str | None = Field(
-        description="The upload on which base and adapter are compared; null where none was named.",
+    best_step: int | None = Field(
+        default=None,
+        sa_type=BigInteger,
+        description="The step whose adapter has answered best what is held out so far, by "
+        "exact_rate; null before the first evaluation of evaluation_steps.",
         schema_extra={"examples": [None]},
     )
-    progress: float = Field(
-        description="Share of the optimizer steps done, in percent.",
-        schema_extra={"examples": [75.5]},
+    end_reason: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Why a completed job ended before its last step: no_improvement, by "
+        "evaluation_patience, or nothing_taught, by zero_variance_patience; null otherwise.",
+        schema_extra={"examples": [None]},
     )
-    created_at: Time = Field(
-        description="When POST /train wrote it down, in UTC.",
-        schema_extra={"examples": ["2025-01-20T10:30:00"]},
+    warning: str | None = Field(
+        default=None,
+        max_length=40,
+        description="What makes it less than a plain success: no_variety or nothing_left_to_learn, "
+        "where its last steps, ten or more in a row, have taught nothing; null otherwise.",
+        schema_extra={"examples": [None]},
     )
 
 
@@ -107,6 +123,8 @@ class Job(JobBase, table=True):
     )
 
     created_at: NaiveDatetime = Field(index=True)
+    started_at: NaiveDatetime | None = None
+    ended_at: NaiveDatetime | None = None
     spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     dataset_digest: str = Field(max_length=64)
     evaluation_dataset_digest: str | None = Field(default=None, max_length=64)
@@ -123,13 +141,23 @@ class Job(JobBase, table=True):
     log_complete: bool = Field(default=False, index=True)
     result_digest: str | None = Field(default=None, max_length=64)
     # An evaluation is a job that trains nothing: of the parent's adapter, or of one that was sent.
+    # A prediction, too: of the parent's adapter, or of the base model.
+    # What it compares, or what a training begins with, is named by the digest.
     kind: str = Field(default=TRAINING, max_length=20)
     parent_job_id: str | None = Field(default=None, max_length=36, index=True)
     adapter_digest: str | None = Field(default=None, max_length=64)
+    # See gateway.jobs.tags.
+    stored_tags: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    # The span of the request that began it, where that was traced.
+    traceparent: str = Field(default="", max_length=55, sa_column_kwargs={"server_default": ""})
 
     @property
     def ended(self) -> bool:
         return self.status != "training"
+
+    @property
+    def tags(self) -> list[str]:
+        return from_stored(self.stored_tags)
 
     @property
     def data_file_id(self) -> str:
@@ -141,8 +169,37 @@ class Job(JobBase, table=True):
         return self._read_stored("evaluation_file_id")
 
     @property
+    def priority(self) -> int:
+        value = self.spec.get("priority") if isinstance(self.spec, dict) else None
+        return value if isinstance(value, int) else DEFAULT_PRIORITY
+
+    @property
+    def evaluates_held_out(self) -> bool:
+        """Whether its log may have an event HELD_OUT."""
+        config = self.spec.get("training_config") if isinstance(self.spec, dict) else None
+        return isinstance(config, dict) and bool(config.get("evaluation_steps"))
+
+    @property
+    def callback_url(self) -> str | None:
+        return self._read_stored("callback_url")
+
+    @property
     def resume_from_job_id(self) -> str | None:
         return self._read_stored("resume_from_job_id")
+
+    @property
+    def adapter_job_id(self) -> str | None:
+        return self._read_stored("adapter_job_id")
+
+    @property
+    def adapter_file_id(self) -> str | None:
+        return self._read_stored("adapter_file_id")
+
+    @property
+    def file_ids(self) -> dict[str, str]:
+        """The uploads that it needs, by the fields that name them."""
+        named = {name: self._read_stored(name) for name in FILE_FIELDS}
+        return {name: file_id for name, file_id in named.items() if file_id}
 
     def _read_stored(self, name: str) -> str | None:
         value = self.spec.get(name) if isinstance(self.spec, dict) else None
@@ -164,22 +221,3 @@ class JobEvent(SQLModel, table=True):
     kind: str = Field(max_length=20)
     time: NaiveDatetime
     payload: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-
-
-def to_public(job: Job) -> JobPublic:
-    fields = job.model_dump(include=set(JobPublic.model_fields))
-    if job.ended:
-        fields["phase"] = None
-    elif job.cancel_requested:
-        fields["phase"] = CANCELLING
-    for name in ("data_file_id", "evaluation_file_id"):
-        fields[name] = getattr(job, name)
-    return JobPublic(**fields, progress=progress_percent(job))
-
-
-def progress_percent(job: Job) -> float:
-    if job.status == "completed":
-        return 100.0
-    if not job.total_steps:
-        return 0.0
-    return round(min(100.0, 100.0 * job.current_step / job.total_steps), 2)

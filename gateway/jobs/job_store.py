@@ -4,14 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam
+from sqlalchemy import bindparam
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, and_, col, func, or_, select
+from sqlmodel import Session, col, or_, select
 
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.jobs.admission import admit
-from gateway.jobs.job_models import ENDED, EVALUATION, SAMPLES, STEP, Job, JobEvent
+from gateway.jobs.change_models import JobChanges
+from gateway.jobs.job_changes import apply_event, apply_state
+from gateway.jobs.job_models import ENDED, SAMPLES, Job, JobEvent
+from gateway.jobs.tags import as_stored
 from gateway.times import now
+from gateway.webhooks.webhook_models import Webhook, webhook_of_end
 from tally.database.database import Database
 from tally.job.kept_answers import STEPS_KEPT, is_milestone
 
@@ -21,7 +25,6 @@ _JOBS: Any = Job.__table__  # type: ignore[attr-defined]
 _EVENTS: Any = JobEvent.__table__  # type: ignore[attr-defined]
 # Asked all the time, so stated once: making a statement costs as much as executing it.
 _WITH_ID = _JOBS.select().where(_JOBS.c.job_id == bindparam("asked_id"))
-_NEWEST_FIRST = (_JOBS.c.created_at.desc(), _JOBS.c.job_id)
 
 
 class JobStore:
@@ -52,31 +55,6 @@ class JobStore:
 
     def get(self, job_id: str) -> Job | None:
         return next(iter(self._database.select(Job, _WITH_ID, asked_id=job_id)), None)
-
-    def page(
-        self, kind: str, owner: str | None, limit: int | None, offset: int
-    ) -> tuple[Sequence[Job], int]:
-        """Some of an owner's jobs of a kind, newest first, and how many there are; of everybody's
-        where `owner` is None."""
-        if limit is None and not offset:
-            jobs = self.newest_first(kind, owner)
-            return jobs, len(jobs)
-        query = _JOBS.select().where(_of(kind, owner)).order_by(*_NEWEST_FIRST)
-        jobs = self._database.select(Job, query.limit(limit).offset(offset))
-        return jobs, self._count(kind, owner)
-
-    def _count(self, kind: str, owner: str | None) -> int:
-        count = select(func.count(col(Job.job_id))).where(_of(kind, owner))
-        with self._database.reading() as session:
-            return session.exec(count).one()
-
-    def newest_first(
-        self, kind: str, owner: str | None, parent_job_id: str | None = None
-    ) -> Sequence[Job]:
-        query = _JOBS.select().where(_of(kind, owner))
-        if parent_job_id is not None:
-            query = query.where(_JOBS.c.parent_job_id == parent_job_id)
-        return self._database.select(Job, query.order_by(*_NEWEST_FIRST))
 
     def ids_to_follow(self, handed_over_by: datetime | None = None) -> Sequence[str]:
         """Jobs whose log is not complete; without those that were written down after
@@ -139,14 +117,21 @@ class JobStore:
             job = _get_for_update(session, job_id)
             if job is not None:
                 job.accepted = True
-                _apply_state(job, state)
+                apply_state(job, state)
             return job
 
     def apply_state(self, job_id: str, state: LearnerState) -> Job | None:
         with self._database.writing() as session:
             job = _get_for_update(session, job_id)
             if job is not None:
-                _apply_state(job, state)
+                apply_state(job, state)
+            return job
+
+    def change(self, job_id: str, changes: JobChanges) -> Job | None:
+        with self._database.writing() as session:
+            job = _get_for_update(session, job_id)
+            if job is not None:
+                _apply_changes(job, changes)
             return job
 
     def lose(self, job_id: str) -> None:
@@ -164,7 +149,8 @@ class JobStore:
             if job is None or job.log_complete:
                 return
             status = job.status if job.ended else status
-            payload = {"status": status, "error_message": error_message, "result_digest": None}
+            about = {"error_message": error_message, "result_digest": None, "end_reason": None}
+            payload = {"status": status, **about}
             _append(session, job, LearnerEvent(job.last_seq + 1, now(), ENDED, payload))
 
     def append(self, job_id: str, events: Sequence[LearnerEvent]) -> int:
@@ -184,23 +170,30 @@ class JobStore:
             return job.last_seq
 
 
-def _of(kind: str, owner: str | None) -> ColumnElement[bool]:
-    of_kind = _JOBS.c.kind == kind
-    return of_kind if owner is None else and_(of_kind, _JOBS.c.owner == owner)
-
-
 def _get_for_update(session: Session, job_id: str) -> Job | None:
     # SQLite has one writer at a time already, and ignores FOR UPDATE.
     return session.get(Job, job_id, with_for_update=True)
 
 
+def _apply_changes(job: Job, changes: JobChanges) -> None:
+    if changes.job_name is not None:
+        job.job_name = changes.job_name
+    if changes.tags is not None:
+        job.stored_tags = as_stored(changes.tags)
+    if changes.notes is not None:
+        job.notes = changes.notes
+
+
 def _append(session: Session, job: Job, event: LearnerEvent) -> None:
     values = event._asdict()
+    del values["traceparent"]
     session.add(JobEvent(job_id=job.job_id, **values))
     job.last_seq = event.seq
     if event.kind == SAMPLES:
         _drop_shown_groups(session, job)
-    _apply_event(job, event.kind, event.payload)
+    apply_event(job, event.kind, event.payload, event.time)
+    if event.kind == ENDED and job.callback_url:
+        session.add(_webhook(job, job.callback_url))
 
 
 def _drop_shown_groups(session: Session, job: Job) -> None:
@@ -212,36 +205,11 @@ def _drop_shown_groups(session: Session, job: Job) -> None:
         leaving.payload = {**leaving.payload, "groups": []}
 
 
-def _apply_event(job: Job, kind: str, payload: dict[str, Any]) -> None:
-    if kind == "worker":
-        job.total_steps = payload["total_steps"] or job.total_steps
-        # A resumed worker does again what was shown already.
-        job.current_step = max(job.current_step, payload["resumed_from_step"])
-    elif kind == STEP:
-        job.current_step, job.total_steps = payload["step"], payload["total_steps"]
-        job.loss = payload["loss"]
-    elif kind == "phase":
-        job.phase = payload["phase"]
-    elif kind == "evaluation_progress" and job.kind == EVALUATION:
-        job.current_step, job.total_steps = payload["answered"], payload["total"]
-    elif kind == ENDED:
-        _apply_end(job, payload)
-
-
-def _apply_end(job: Job, payload: dict[str, Any]) -> None:
-    """The first end is the end: a job that was cancelled stays so, whatever comes later."""
-    if not job.ended:
-        job.status = payload["status"]
-        job.error_message = payload["error_message"]
-        job.result_digest = payload["result_digest"]
-    job.phase = None
-    job.log_complete = True
-
-
-def _apply_state(job: Job, state: LearnerState) -> None:
-    """A completed job is shown as such only once its result is here, which `append` knows."""
-    job.output_dir = state.output_dir or job.output_dir
-    job.resumed_from_job_id = state.resumed_from_job_id or job.resumed_from_job_id
-    if not job.ended and state.status in ("cancelled", "failed"):
-        job.status = state.status
-        job.error_message = state.error_message
+def _webhook(job: Job, url: str) -> Webhook:
+    return webhook_of_end(
+        url,
+        job.job_id,
+        job_name=job.job_name,
+        status=job.status,
+        error_message=job.error_message,
+    )

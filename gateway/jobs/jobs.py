@@ -1,17 +1,22 @@
 """What the routes do with jobs: create, cancel, read."""
 
 import asyncio
-import uuid
 from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
 from gateway.access.callers import Caller
-from gateway.errors import Conflict, Missing, Unprocessable
+from gateway.errors import Missing, Unprocessable
 from gateway.ids import is_uuid
+from gateway.jobs.base_models import BaseModels
+from gateway.jobs.change_models import JobChanges
+from gateway.jobs.choices import Choices
 from gateway.jobs.followers import Followers, submission_time
+from gateway.jobs.job_lists import Chosen, JobLists
 from gateway.jobs.job_models import TRAINING, Job
 from gateway.jobs.job_store import JobStore
+from gateway.jobs.new_jobs import NewJobs
 from gateway.jobs.preflight_models import Preflight
+from gateway.jobs.starting_adapters import StartingAdapter, StartingAdapters, begin_with
 from gateway.jobs.train_models import TrainRequest, stored_request
 from gateway.learner_client import LearnerClient
 from gateway.messages.message import Message
@@ -34,18 +39,24 @@ class Jobs:
         storage: Storage,
         files: FileStore,
         store: JobStore,
+        lists: JobLists,
         followers: Followers,
         learner: LearnerClient,
         reward: RewardClient,
+        adapters: StartingAdapters,
+        models: BaseModels,
         wake: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._storage = storage
-        self._files = files
+        self._new_jobs = NewJobs(files, self.find)
         self._store = store
+        self._lists = lists
         self._followers = followers
         self._learner = learner
-        self._reward = reward
+        self._adapters = adapters
+        self._models = models
+        self.choices = Choices(settings, models, reward)
         self._wake = wake
         self._locks_by_key: WeakValueDictionary[tuple[str, str], asyncio.Lock] = (
             WeakValueDictionary()
@@ -57,23 +68,43 @@ class Jobs:
         Raises Missing for an unknown file, Forbidden for another's, Unprocessable where the learner
         refuses the job at once or the key came with another body.
         """
-        if key is None:
-            return await self._create(request, None, caller)
-        # The second must not be told of a job that the learner refuses to the first.
-        lock = self._locks_by_key.setdefault((caller.owner, key), asyncio.Lock())
-        async with lock:
-            return await self._create(request, key, caller)
+        async with self._adapters.open(request, caller, self._models.default) as adapter:
+            request = begin_with(request, adapter)
+            if key is None:
+                return await self._create(request, None, caller, adapter)
+            # The second must not be told of a job that the learner refuses to the first.
+            lock = self._locks_by_key.setdefault((caller.owner, key), asyncio.Lock())
+            async with lock:
+                return await self._create(request, key, caller, adapter)
 
-    async def _create(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
+    async def _create(
+        self,
+        request: TrainRequest,
+        key: str | None,
+        caller: Caller,
+        adapter: StartingAdapter | None,
+    ) -> Job:
         while True:
             earlier = await self._store.run(self._store.with_key, caller.owner, key)
             if earlier is None:
-                await self.check_choices(request)
-                job = await self._new_job(request, key, caller)
-                if await self._store.run(self._store.add, job):
+                await self.choices.check(request)
+                job = await self._new_jobs.make(request, key, caller, adapter)
+                if await self._write_down(job, adapter):
                     return await self.submit(job)
             elif stays := await self._after_submission(_check_same(earlier, request)):
                 return stays
+
+    async def _write_down(self, job: Job, adapter: StartingAdapter | None) -> bool:
+        """As `JobStore.add`, with the adapter where the job's follower looks for it."""
+        path, is_there = self._storage.adapter_path(job.job_id), False
+        try:
+            if adapter:
+                await asyncio.to_thread(adapter.place, path)
+            is_there = await self._store.run(self._store.add, job)
+        finally:
+            if not is_there:
+                path.unlink(missing_ok=True)
+        return is_there
 
     async def _after_submission(self, job: Job) -> Job | None:
         """The job once no other gateway is submitting it; None where the learner refused it."""
@@ -86,12 +117,17 @@ class Jobs:
 
     async def preflight(self, request: TrainRequest, caller: Caller) -> Preflight:
         """What the job would do; writes nothing. Raises as `create` does, and TallyError."""
-        await self.check_choices(request)
-        job = await self._new_job(request, None, caller)
-        digests = job.dataset_digest, job.evaluation_dataset_digest
-        for digest in filter(None, digests):
-            await self._learner.put(self._storage.dataset_path(digest), digest)
-        return Preflight(**await self._learner.preflight(job.spec, *digests))
+        async with self._adapters.open(request, caller, self._models.default) as adapter:
+            request = begin_with(request, adapter)
+            await self.choices.check(request)
+            job = await self._new_jobs.make(request, None, caller, adapter)
+            digests = job.dataset_digest, job.evaluation_dataset_digest
+            for digest in filter(None, digests):
+                await self._learner.put(self._storage.dataset_path(digest), digest)
+            if adapter:
+                await self._learner.put(adapter.path, adapter.digest)
+            found = await self._learner.preflight(job.spec, *digests, job.adapter_digest)
+        return Preflight(**found)
 
     async def submit(self, job: Job) -> Job:
         """Hands a job that is written down to the learner; raises Unprocessable if it refuses."""
@@ -104,60 +140,21 @@ class Jobs:
             raise Unprocessable.at("job", message)
         return await self.get(job.job_id)
 
-    async def check_choices(self, request: TrainRequest) -> None:
-        """Raises Unprocessable for a model or a reward that there is not."""
-        self.check_model(request.model)
-        names = [reward.name for reward in request.rewards]
-        if len(set(names)) < len(names):
-            raise Unprocessable.at("rewards", Message("reward_twice"))
-        if names:
-            await self._check_rewards(names)
-
-    def check_model(self, name: str | None) -> None:
-        """Raises Unprocessable for one that is not on this server's list; None is the first."""
-        models = self._settings.models
-        if models and name is not None and name not in models:
-            message = Message("model_unlisted", models=", ".join(models))
-            raise Unprocessable.at("model", message)
-
-    async def _check_rewards(self, names: list[str]) -> None:
-        try:
-            known = await self._reward.reward_names()
-        except TallyError:
-            return  # the learner asks the same service, and waits for it
-        for name in names:
-            if name not in known:
-                message = Message("reward_unknown", name=name, known=", ".join(sorted(known)))
-                raise Unprocessable.at("rewards", message)
-
-    async def _new_job(self, request: TrainRequest, key: str | None, caller: Caller) -> Job:
-        evaluation = request.evaluation_file_id
-        await self._check_resumes_own(request.resume_from_job_id, caller)
-        return Job(
-            job_id=str(uuid.uuid4()),
-            job_name=request.job_name,
-            created_at=now(),
-            spec=request.settings(),
-            dataset_digest=await self._dataset_digest(caller, request.data_file_id, "data_file_id"),
-            evaluation_dataset_digest=evaluation
-            and await self._dataset_digest(caller, evaluation, "evaluation_file_id"),
-            owner=caller.owner,
-            idempotency_key=key,
-        )
-
-    async def _dataset_digest(self, caller: Caller, file_id: str, field: str) -> str:
-        file = await self._files.run(self._files.get_for, caller, file_id, field)
-        return file.dataset_digest
-
-    async def _check_resumes_own(self, job_id: str | None, caller: Caller) -> None:
-        """The learner knows whether there is such a job to go on from, not whose it is."""
-        if job_id and (job := await self.find(job_id)):
-            caller.check_is_own(job.owner, "resume_from_job_id")
-
     async def get_for(self, caller: Caller, job_id: str) -> Job:
         """The caller's job; raises Missing or Forbidden."""
         job = await self.get(job_id)
         caller.check_is_own(job.owner, "job_id")
+        return job
+
+    async def get_of_kind(
+        self, caller: Caller, kind: str, job_id: str, *, field: str, missing: Message
+    ) -> Job:
+        """The caller's; raises Forbidden, or Missing, for a job of another kind too; `field` has
+        its id."""
+        job = await self.find(job_id)
+        if job is None or job.kind != kind:
+            raise Missing.at(field, missing)
+        caller.check_is_own(job.owner, field)
         return job
 
     async def get(self, job_id: str) -> Job:
@@ -170,10 +167,23 @@ class Jobs:
         return await self._store.run(self._store.get, job_id) if is_uuid(job_id) else None
 
     async def newest_first(
-        self, owner: str | None, limit: int | None, offset: int
+        self,
+        owner: str | None,
+        chosen: Chosen = Chosen(),
+        limit: int | None = None,
+        offset: int = 0,
     ) -> tuple[Sequence[Job], int]:
-        """Some of an owner's jobs, or of everybody's, and how many there are."""
-        return await self._store.run(self._store.page, TRAINING, owner, limit, offset)
+        """Some of an owner's jobs, or of everybody's, and how many there are. Raises TallyError
+        where a `model` is chosen, and only the learner knows the default one, and is away."""
+        if chosen.model is not None:
+            default, *_ = await self._models.names()
+            chosen = chosen._replace(is_default=chosen.model == default)
+        return await self._lists.run(self._lists.page, TRAINING, owner, chosen, limit, offset)
+
+    async def change(self, job_id: str, changes: JobChanges) -> Job:
+        """Raises Missing where it has gone meanwhile."""
+        await self._store.run(self._store.change, job_id, changes)
+        return await self.get(job_id)
 
     async def log(self, job_id: str, max_lines: int) -> str:
         """The last lines of its workers' log; empty where the learner has none. Raises TallyError
@@ -201,14 +211,6 @@ class Jobs:
         except TallyError:
             await self._followers.restart(job_id)
         return await self.get(job_id)
-
-
-def check_completed(job: Job) -> None:
-    """Raises Conflict where the job has no result."""
-    if job.status == "training":
-        raise Conflict(Message("job_unfinished"))
-    if job.status != "completed":
-        raise Conflict(Message("job_without_result", status=job.status))
 
 
 def _check_same(earlier: Job, request: TrainRequest) -> Job:

@@ -95,6 +95,9 @@ class Preflight(BaseModel):
     data: DataSummary = Field(description="What the upload holds.")
     base: BaseSample | None = Field(description="Null where the base model was not asked.")
     steps: StepPlan = Field(description="The steps there would be.")
+    prompt_example: str = Field(
+        description="The prompt of a row as the model gets it, with one placeholder for the image."
+    )
     memory: MemoryEstimate = Field(description="What the worker would need.")
     replica_memory: MemoryEstimate | None = Field(
         description="What a rollout replica would need; null where none answers, and for vLLM, "

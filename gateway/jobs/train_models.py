@@ -14,13 +14,18 @@ from pydantic import (
 
 from gateway.errors import Conflict
 from gateway.invalid_fields import BadValue
+from gateway.jobs.job_models import Checkpoint
 from gateway.messages.message import Message
+from gateway.webhooks.webhook_models import MOST_URL_CHARACTERS
+from tally.job.prompt_template import PromptTemplate
 from tally.job.settings import (
     DEFAULT_EVALUATION_SHARE,
+    DEFAULT_PRIORITY,
     MOST_NAME_CHARACTERS,
     MOST_REWARDS,
     EvaluationShare,
     LoraConfig,
+    Priority,
     RewardWeight,
     TrainingConfig,
 )
@@ -45,6 +50,11 @@ def model_name(name: str) -> str:
     return name
 
 
+JobName = Annotated[
+    str, Field(min_length=1, max_length=MOST_NAME_CHARACTERS), AfterValidator(_printable)
+]
+
+
 class TrainRequest(BaseModel):
     model_config = ConfigDict(
         strict=True,
@@ -61,11 +71,7 @@ class TrainRequest(BaseModel):
         },
     )
 
-    job_name: Annotated[str, AfterValidator(_printable)] = Field(
-        min_length=1,
-        max_length=MOST_NAME_CHARACTERS,
-        description="A name for people; the download carries it.",
-    )
+    job_name: JobName = Field(description="A name for people; the download carries it.")
     data_file_id: str = Field(
         min_length=1, max_length=200, description="The file_id that POST /upload-data answered."
     )
@@ -84,6 +90,9 @@ class TrainRequest(BaseModel):
         description="Rewards to add up, each with its `name` and `weight`; empty: "
         "progressive_count with weight 1.",
     )
+    prompt: PromptTemplate = Field(
+        default_factory=PromptTemplate, description="How questions are put to the model."
+    )
     evaluation_file_id: str | None = Field(
         None,
         min_length=1,
@@ -99,11 +108,40 @@ class TrainRequest(BaseModel):
         "checkpoint; left out: the furthest of those that there are.",
     )
     fresh: bool = Field(False, description="Start from nothing, whatever earlier jobs left.")
+    adapter_job_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="A job that has ended with an adapter, to train on from it, on any data: its "
+        "base model, rank, lora_alpha and prompt hold where they are left out here.",
+    )
+    adapter_checkpoint: Checkpoint = Field(
+        "last", description="Which of that job's adapters: the one of its last step, or its best."
+    )
+    adapter_file_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The same with an adapter that POST /upload-data took.",
+    )
+    priority: Priority = DEFAULT_PRIORITY
+    callback_url: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_URL_CHARACTERS,
+        description="Where a signed webhook goes once the job has ended; refused where the server "
+        "sends none.",
+        examples=["https://example.org/tally"],
+    )
 
     @model_validator(mode="after")
     def _start_in_one_way(self) -> Self:
         if self.fresh and self.resume_from_job_id:
             raise BadValue(Message("two_ways_to_start"))
+        if self.adapter_job_id and self.adapter_file_id:
+            raise BadValue(Message("two_adapters"))
+        if self.adapter_checkpoint != "last" and not self.adapter_job_id:
+            raise BadValue(Message("checkpoint_of_no_job"))
         return self
 
     def settings(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A message: its code and values, said in a language."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,15 +21,27 @@ class Message:
         self.code = code
         self._values = values
 
+    @property
+    def parameters(self) -> dict[str, str | float]:
+        """The values by their names, as JSON has them; what is a message itself in English."""
+        said = self._say_values(Language.ENGLISH)
+        return {name: value if _is_plain(value) else str(value) for name, value in said.items()}
+
     def say(self, language: Language) -> str:
-        values = {
+        return SENTENCES[language][self.code].format_map(self._say_values(language))
+
+    def _say_values(self, language: Language) -> dict[str, str | float]:
+        return {
             name: value.say(language) if isinstance(value, Message) else value
             for name, value in self._values.items()
         }
-        return SENTENCES[language][self.code].format_map(values)
 
     def __str__(self) -> str:
         return self.say(Language.ENGLISH)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _read_sentences(language: Language) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ def list_routes(routers: Iterable[APIRouter]) -> list[APIRoute]:
 def list_endpoints(routes: Iterable[APIRoute]) -> dict[str, str]:
     """Every endpoint that has a summary: `GET /jobs` and what it is for."""
     return {
-        f"{method} {route.path}": route.summary
+        f"{method} {route.path_format}": route.summary
         for route in routes
         if route.summary
         for method in sorted(route.methods)

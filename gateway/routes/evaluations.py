@@ -10,8 +10,8 @@ from gateway.evaluations.evaluation_models import (
     EvaluationSummary,
     to_summary,
 )
+from gateway.jobs.adapters import bring_adapter
 from gateway.jobs.job_models import Job
-from gateway.jobs.jobs import check_completed
 from gateway.routes.dependencies import CallerDep, EvaluationDep, FormDep, JobDep, ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB, STILL_NEEDED, Purge
 from gateway.routes.responses import refusal
@@ -55,9 +55,8 @@ _FORM = {
 async def evaluate_job(
     job: JobDep, body: EvaluateRequest, services: ServicesDep, caller: CallerDep
 ) -> EvaluationPublic:
-    """Compares a completed job's adapter with the base model, after the jobs before it."""
-    check_completed(job)
-    path = await services.results.adapter(job.job_id, job.result_digest)
+    """Compares an ended job's adapter with the base model, after the jobs before it."""
+    path = await bring_adapter(services.results, job, body.checkpoint)
     asked = await services.evaluations.evaluate_job(job, body.file_id, path, caller)
     return await _public(services, asked)
 

@@ -33,8 +33,9 @@ data: {"seq": 5, "time": "2025-01-20T10:30:00.125", "step": 1, "total_steps": 20
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "Server-sent events: worker, phase, step, notice, evaluation_progress, "
-            "evaluation, ended. `id` is the event's number. Ends after `ended`.",
+            "description": "Server-sent events: worker, phase, step, samples, notice, "
+            "held_out, evaluation_progress, evaluation, ended. `id` is the event's number. Ends "
+            "after `ended`.",
             "content": {"text/event-stream": {"schema": _EVENT, "example": _EXAMPLE}},
         },
         **NO_SUCH_JOB,

@@ -5,8 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from gateway.routes.dependencies import CallerDep, FileDep, FormDep, ServicesDep
-from gateway.routes.responses import refusal
-from gateway.uploads.file_models import FilePublic, RowsPage
+from gateway.routes.responses import content, refusal
+from gateway.uploads.file_models import (
+    MOST_SKIPPED_LISTED,
+    FilePublic,
+    RowsPage,
+    SkippedRow,
+    UploadAnswer,
+)
+from gateway.uploads.upload_form import OnBadRows, ZeroCounts
+from tally.annotations.questions import QuestionLanguage
 
 router = APIRouter(tags=["data"])
 
@@ -21,12 +29,29 @@ _FORM = {
                     "file": {
                         "type": "string",
                         "format": "binary",
-                        "description": "A ZIP with main.csv and images/.",
+                        "description": "A ZIP with main.csv and images/; or with main.jsonl, or "
+                        "with annotations of COCO or YOLO, in the place of main.csv.",
                     },
                     "encoding": {
                         "type": "string",
-                        "description": "The encoding of main.csv where it is not UTF-8.",
+                        "description": "The encoding of main.csv, where it can't be told.",
                         "examples": ["big5"],
+                    },
+                    "on_bad_rows": {
+                        "enum": list(OnBadRows),
+                        "default": OnBadRows.REFUSE,
+                        "description": "Whether rows that are wrong are left out and listed.",
+                    },
+                    "question_language": {
+                        "enum": list(QuestionLanguage),
+                        "default": QuestionLanguage.ENGLISH,
+                        "description": "The language that annotations are asked about in.",
+                    },
+                    "zero_counts": {
+                        "enum": list(ZeroCounts),
+                        "default": ZeroCounts.LEAVE_OUT,
+                        "description": "Whether annotations also ask for what an image has none "
+                        "of.",
                     },
                 },
             }
@@ -49,9 +74,16 @@ _PICTURE_HEADERS = {
     responses=refusal(413, "Beyond a limit of this server, or of your files together."),
     openapi_extra={"requestBody": _FORM},
 )
-async def upload_data(form: FormDep, services: ServicesDep, caller: CallerDep) -> FilePublic:
+async def upload_data(form: FormDep, services: ServicesDep, caller: CallerDep) -> UploadAnswer:
     """Takes a ZIP with `main.csv` and `images/`, and checks every row, answer and image."""
-    return FilePublic.model_validate(await services.uploads.take(form, caller.owner))
+    taken = await services.uploads.take(form, caller.owner)
+    skipped = [
+        SkippedRow(
+            row=bad.number, code=bad.message.code, message=bad.describe().say(taken.language)
+        )
+        for bad in taken.bad_rows[:MOST_SKIPPED_LISTED]
+    ]
+    return UploadAnswer.model_validate(taken.file, update={"skipped": skipped})
 
 
 @router.get("/files", summary="List uploads")
@@ -82,7 +114,7 @@ async def list_rows(
     offset: Annotated[int, Query(ge=0, le=_MOST, description="Rows to pass over.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="Rows to answer at most.")] = 100,
 ) -> RowsPage:
-    """Rows in the order of main.csv, each with the name of its image."""
+    """Rows in the order of their numbers, each with the name of its image."""
     rows = await services.pictures.rows(file)
     page = list(rows[offset : offset + limit])
     return RowsPage(file_id=file.file_id, csv_rows=len(rows), offset=offset, rows=page)
@@ -93,7 +125,7 @@ async def list_rows(
     summary="Picture of a row",
     response_class=Response,
     responses={
-        200: {"description": "The picture.", "content": {"image/*": {}}},
+        **content("The picture.", "image/*", is_binary=True),
         **refusal(404, "There is no such file, or no such row."),
     },
 )

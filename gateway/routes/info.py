@@ -5,9 +5,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from gateway.images.reading import FORMATS
+from gateway.jobs.base_models import BaseModelPublic
 from gateway.routes.dependencies import CallerDep, ServicesDep
 from gateway.settings import GatewaySettings
-from gateway.uploads.csv_table import COLUMNS
+from gateway.uploads.csv_dialect import SEPARATORS
+from gateway.uploads.encoding_signs import TOLD
+from gateway.uploads.header import COLUMNS
 from gateway.uploads.text_encoding import ENCODINGS
 from tally.job.settings import LoraConfig, TrainingConfig
 
@@ -30,6 +33,11 @@ _COLUMNS = {
         "description": "The true count, as 'A photo of [number] [objects]'.",
         "example": "A photo of 3 apples",
     },
+}
+_OTHER_TABLES = {
+    "main.jsonl": "an object a line: image, question, answer; row_numbers are those of the lines",
+    "*.json": "annotations of objects in the form of COCO",
+    "data.yaml or classes.txt": "names of classes, with YOLO's labels in labels/ or beside images",
 }
 
 
@@ -61,8 +69,11 @@ async def data_format(services: ServicesDep) -> dict[str, Any]:
             "row_numbers": "the header is row 1",
             "encodings": list(ENCODINGS),
             "default_encoding": "utf-8",
+            "told_encodings": ["UTF-16", *TOLD.values()],
+            "separators": list(SEPARATORS),
             "example": _EXAMPLE,
         },
+        "instead_of_main_csv": _OTHER_TABLES,
         "image_formats": list(FORMATS),
         "limits": _limits(services.settings),
         "training_config": TrainingConfig().model_dump(),
@@ -78,6 +89,12 @@ def _limits(settings: GatewaySettings) -> dict[str, float]:
         "min_image_side", "max_image_aspect",
     )  # fmt: skip
     return {name: getattr(settings, name) for name in names}
+
+
+@router.get("/models", summary="Base models")
+async def models(services: ServicesDep) -> list[BaseModelPublic]:
+    """The base models that a request may name, the default first, with their licences."""
+    return await services.models.describe()
 
 
 @router.get("/healthz", summary="Whether the service is well")

@@ -2,14 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import PlainTextResponse
 
-from gateway.jobs.job_models import JobPublic, to_public
+from gateway.convert import JobStatus
+from gateway.jobs.change_models import JobChanges
+from gateway.jobs.job_lists import Chosen
+from gateway.jobs.job_models import Job
+from gateway.jobs.job_public import JobPublic, to_public
 from gateway.jobs.preflight_models import Preflight
+from gateway.jobs.tags import Tag
 from gateway.jobs.train_models import TrainRequest, stored_request
 from gateway.routes.dependencies import CallerDep, JobDep, ServicesDep
-from gateway.routes.responses import refusal
+from gateway.routes.responses import content, refusal
+from gateway.services import Services
 from tally.logs.fields import add_log_fields
 
 router = APIRouter(tags=["training"])
@@ -51,7 +57,7 @@ async def train(
         bool, Query(description="Answers what the job would do, and starts none.")
     ] = False,
 ) -> JobPublic | Preflight:
-    """Writes a training job down and starts it once the jobs before it have ended.
+    """Writes a training job down and starts it when its turn comes.
 
     The settings and data of a cancelled or failed job go on from its last checkpoint. With
     `dry_run`, nothing is written: the data, the base model on some rows, memory, steps and time.
@@ -60,7 +66,26 @@ async def train(
         return await services.jobs.preflight(body, caller)
     job = await services.jobs.create(body, idempotency_key, caller)
     add_log_fields(job_id=job.job_id)
-    return to_public(job)
+    return await _show(job, services)
+
+
+async def _choose(
+    status: Annotated[JobStatus | None, Query(description="Only those that stand so.")] = None,
+    tag: Annotated[Tag | None, Query(description="Only those that have it.")] = None,
+    q: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="Only those with this in their name, notes or tags, or at the beginning of "
+            "their id.",
+            examples=["apples"],
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, Query(max_length=200, description="Only those of this base model.")
+    ] = None,
+) -> Chosen:
+    return Chosen(status=status, tag=tag, text=q, model=model)
 
 
 @router.get("/jobs", summary="List jobs")
@@ -68,19 +93,32 @@ async def list_jobs(
     services: ServicesDep,
     caller: CallerDep,
     response: Response,
+    *,
+    chosen: Annotated[Chosen, Depends(_choose)],
     limit: Limit = None,
     offset: Offset = 0,
 ) -> list[JobPublic]:
     """Your jobs, newest first; or `limit` of them. The header X-Total-Count says how many."""
-    jobs, total = await services.jobs.newest_first(caller.sees_only, limit, offset)
+    jobs, total = await services.jobs.newest_first(caller.sees_only, chosen, limit, offset)
     response.headers["X-Total-Count"] = str(total)
-    return [to_public(job) for job in jobs]
+    return await services.queue_places.show(jobs)
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=NO_SUCH_JOB)
-async def get_job(job: JobDep) -> JobPublic:
+async def get_job(job: JobDep, services: ServicesDep) -> JobPublic:
     """Where a job stands."""
-    return to_public(job)
+    return await _show(job, services)
+
+
+@router.patch("/jobs/{job_id}", summary="Name, tag or annotate a job", responses=NO_SUCH_JOB)
+async def update_job(job: JobDep, body: JobChanges, services: ServicesDep) -> JobPublic:
+    """Whatever it is doing: none of this is part of its settings."""
+    return await _show(await services.jobs.change(job.job_id, body), services)
+
+
+async def _show(job: Job, services: Services) -> JobPublic:
+    (shown,) = await services.queue_places.show([job])
+    return shown
 
 
 @router.get(
@@ -98,7 +136,7 @@ async def get_settings(job: JobDep) -> TrainRequest:
     summary="Log of a job",
     response_class=Response,
     responses={
-        200: {"description": "Lines of text.", "content": {"text/plain": {}}},
+        **content("Lines of text.", "text/plain"),
         **NO_SUCH_JOB,
     },
 )

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from gateway.evaluations.predictions import Prediction
 from gateway.routes.dependencies import CallerDep, FormDep, ServicesDep
+from gateway.routes.forms import CHECKPOINT
 from gateway.routes.responses import refusal
 
 router = APIRouter(tags=["predictions"])
@@ -23,6 +24,7 @@ _FORM = {
                     },
                     "question": {"type": "string", "examples": ["How many apples are there?"]},
                     "job_id": {"type": "string", "description": "The job whose adapter answers."},
+                    "checkpoint": CHECKPOINT,
                     "model": {"type": "string", "description": "The base model."},
                     "max_image_size": {"type": "integer", "default": 512},
                     "max_new_tokens": {"type": "integer", "default": 64},

@@ -1,23 +1,34 @@
 """What a job yields: metrics, the evaluation, the adapter."""
 
 import re
+from enum import StrEnum
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Query
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from gateway.http.ranges import check_range
-from gateway.jobs.jobs import check_completed
+from gateway.jobs.adapters import bring_adapter, merge_adapter
+from gateway.jobs.job_models import Checkpoint
 from gateway.results.report_models import Evaluation
 from gateway.routes.dependencies import JobDep, ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB
-from gateway.routes.responses import refusal
+from gateway.routes.responses import content, refusal
 from gateway.steps.metric_models import Metrics
 from gateway.steps.shown_models import ShownAnswers
 
 router = APIRouter(tags=["results"])
 _UNSAFE = re.compile(r'[\\/:*?"<>|]')
+
+
+class DownloadForm(StrEnum):
+    """What a download holds."""
+
+    ADAPTER = "adapter"
+    MERGED = "merged"
+
+
 MaxPoints = Annotated[
     int | None,
     Query(
@@ -30,6 +41,14 @@ MaxPoints = Annotated[
 # What a model said is shown and never run.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 _PAGE_HEADERS = {"Content-Security-Policy": _PAGE_POLICY}
+Which = Annotated[
+    Checkpoint,
+    Query(
+        description="The adapter of the last step, or of the one that answered best what is held "
+        "out, by evaluation_steps.",
+        examples=["best"],
+    ),
+]
 _NOT_YET = refusal(409, "There is none, or none yet.")
 
 
@@ -68,7 +87,7 @@ def _json(text: bytes) -> Response:
     summary="Base against adapter",
     responses={**NO_SUCH_JOB, **_NOT_YET},
 )
-async def get_evaluation(job: JobDep, services: ServicesDep) -> Evaluation:
+async def get_job_evaluation(job: JobDep, services: ServicesDep) -> Evaluation:
     """On `evaluation_file_id`, or on the images that were held out of training."""
     return await services.reports.evaluation(job)
 
@@ -78,12 +97,12 @@ async def get_evaluation(job: JobDep, services: ServicesDep) -> Evaluation:
     summary="Every answer of the evaluation",
     response_class=Response,
     responses={
-        200: {"description": "A table.", "content": {"text/csv": {}}},
+        **content("A table.", "text/csv"),
         **NO_SUCH_JOB,
         **_NOT_YET,
     },
 )
-async def get_evaluation_csv(job: JobDep, services: ServicesDep) -> Response:
+async def get_job_evaluation_csv(job: JobDep, services: ServicesDep) -> Response:
     """One line for each row and model."""
     data = await services.reports.file(job, "evaluation.csv")
     headers = {"Content-Disposition": 'attachment; filename="evaluation.csv"'}
@@ -95,12 +114,12 @@ async def get_evaluation_csv(job: JobDep, services: ServicesDep) -> Response:
     summary="The evaluation as a page",
     response_class=Response,
     responses={
-        200: {"description": "A page.", "content": {"text/html": {}}},
+        **content("A page.", "text/html"),
         **NO_SUCH_JOB,
         **_NOT_YET,
     },
 )
-async def get_evaluation_page(job: JobDep, services: ServicesDep) -> Response:
+async def get_job_evaluation_page(job: JobDep, services: ServicesDep) -> Response:
     """With its pictures in it: it opens from disk, without a network."""
     data = await services.reports.file(job, "evaluation.html")
     return Response(data, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
@@ -109,29 +128,44 @@ async def get_evaluation_page(job: JobDep, services: ServicesDep) -> Response:
 @router.get(
     "/jobs/{job_id}/download",
     summary="Download the adapter",
-    response_class=FileResponse,
+    response_class=Response,
     responses={
-        200: {"description": "The output folder as a ZIP.", "content": {"application/zip": {}}},
-        206: {"description": "The bytes that the Range header names."},
+        **content("The folder, or the merged model.", "application/zip", is_binary=True),
+        **content(
+            "The bytes that the Range header names.", "application/zip", is_binary=True, status=206
+        ),
         **refusal(416, "The Range header names no bytes of the file."),
         **NO_SUCH_JOB,
         **_NOT_YET,
     },
 )
-async def download(
+async def download_adapter(
     job: JobDep,
     services: ServicesDep,
+    checkpoint: Which = "last",
     byte_range: Annotated[
         str | None,
         Header(alias="Range", description="Part of the file.", examples=["bytes=0-1023"]),
     ] = None,
-) -> FileResponse:
-    """The trained adapter with its configuration, named after the job; may be fetched in parts."""
-    check_completed(job)
-    path = await services.results.adapter(job.job_id, job.result_digest)
+    form: Annotated[
+        DownloadForm,
+        Query(description="Whether the base model comes along, with the adapter in its weights."),
+    ] = DownloadForm.ADAPTER,
+) -> Response:
+    """The trained adapter with its configuration, named after the job; may be fetched in parts.
+
+    Of a job that was cancelled or has failed, that of its last checkpoint. With `form=merged`: a
+    model that needs no PEFT. It is made while it is sent, and comes only whole.
+    """
+    name = _UNSAFE.sub("_", job.job_name).strip(". ") or job.job_id
+    name = name if checkpoint == "last" else f"{name}.{checkpoint}"
+    if form is DownloadForm.MERGED:
+        pieces = await merge_adapter(services.results, job, checkpoint)
+        headers = {"Content-Disposition": _attachment(f"{name}.merged.zip")}
+        return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+    path = await bring_adapter(services.results, job, checkpoint)
     stat = path.stat()
     check_range(byte_range, stat.st_size)
-    name = _UNSAFE.sub("_", job.job_name).strip(". ") or job.job_id
     headers = {"Content-Disposition": _attachment(f"{name}.zip")}
     return FileResponse(path, media_type="application/zip", headers=headers, stat_result=stat)
 

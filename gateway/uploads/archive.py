@@ -1,17 +1,17 @@
-"""An uploaded ZIP whose entries were judged: where main.csv is, which images there are."""
+"""An uploaded ZIP whose entries were judged."""
 
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gateway.errors import Problem, TooLarge, Unprocessable, refuse
+from gateway.errors import TooLarge, Unprocessable
 from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.checking import Check
-from gateway.uploads.entries import CSV_NAME, DEFLATED, ENCRYPTED, Entry, judge, unwrap
+from gateway.uploads.entries import DEFLATED, ENCRYPTED, Entry, is_untold, judge, unwrap
 from gateway.uploads.zip_directory import read_directory
 
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -22,21 +22,32 @@ _FREELY_UNPACKED_BYTES = 256 * MIB
 class Archive:
     """The files of an upload by name. Raises Unprocessable or TooLarge where it is refused."""
 
-    def __init__(
-        self,
-        path: Path,
-        settings: GatewaySettings,
-        encoding: str | None = None,
-        check_layout: Callable[[dict[str, Entry]], None] | None = None,
-    ) -> None:
-        """`check_layout` looks for what must be there: main.csv, unless it is given."""
+    def __init__(self, path: Path, settings: GatewaySettings, encoding: str | None = None) -> None:
+        """`encoding` is that of names which are not UTF-8."""
         self._path = path
         self._settings = settings
-        records = read_directory(path, settings.max_entries)
-        self.entries = unwrap(judge(records, encoding))
-        (check_layout or _check_data_layout)(self.entries)
+        self._records = read_directory(path, settings.max_entries)
+        self.entries = unwrap(judge(self._records, encoding))
+        self._read_names: set[str] = set()
         self._most_bytes = self._bytes_left = _most_unpacked_bytes(path, settings)
         self._check_sizes()
+
+    @property
+    def untold_names(self) -> list[bytes]:
+        """Those that are no UTF-8, and do not say in which encoding they are."""
+        return [record.raw_name for record in self._records if is_untold(record)]
+
+    @property
+    def told_names(self) -> list[str]:
+        """The others."""
+        untold = set(self.untold_names)
+        return [
+            entry.name for entry in self.entries.values() if entry.record.raw_name not in untold
+        ]
+
+    def rename(self, encoding: str) -> None:
+        """Reads such names in another encoding; raises Unprocessable."""
+        self.entries = unwrap(judge(self._records, encoding))
 
     def read(self, name: str, limit_bytes: int) -> bytes:
         """The inflated bytes of an entry, its length and checksum verified."""
@@ -59,13 +70,17 @@ class Archive:
                 yield block
         if size != entry.record.size_bytes or crc != entry.record.crc:
             raise _damage(entry)
+        self._read_names.add(entry.name)
 
-    def verify_rest(self, done: set[str]) -> Check[None]:
+    def unread(self) -> list[str]:
+        """The names of the entries that nothing has read to their end, sorted."""
+        return sorted(self.entries.keys() - self._read_names)
+
+    def verify_rest(self) -> Check[None]:
         """Inflates and forgets what nothing has read yet, so that a bomb or damage shows."""
-        for name, entry in self.entries.items():
-            if name not in done:
-                for _ in self.blocks(entry, self._settings.max_image_bytes):
-                    yield
+        for name in self.unread():
+            for _ in self.blocks(self.entries[name], self._settings.max_image_bytes):
+                yield
 
     def _too_large(self) -> TooLarge:
         return TooLarge.at("file", Message("unpacks_too_large", most=_readable(self._most_bytes)))
@@ -139,15 +154,3 @@ def _flush(inflater: Any, entry: Entry) -> Iterator[bytes]:
     if not inflater.eof:
         raise _damage(entry)
     yield block
-
-
-def _check_data_layout(entries: dict[str, Entry]) -> None:
-    if not entries:
-        raise Unprocessable.at("file", Message("zip_empty"))
-    tables = [name for name in entries if name.rsplit("/", 1)[-1].lower() == CSV_NAME]
-    if len(tables) > 1:
-        refuse([Problem(name, Message("table_twice")) for name in tables])
-    if CSV_NAME not in entries:
-        if tables:
-            raise Unprocessable.at(CSV_NAME, Message("table_elsewhere", found=tables[0]))
-        raise Unprocessable.at(CSV_NAME, Message("table_missing"))

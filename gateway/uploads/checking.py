@@ -2,12 +2,12 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from gateway.cpu_time import thread_seconds
 from gateway.errors import Busy, TooLarge
 from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
@@ -31,7 +31,7 @@ class Checker:
     """Runs checks on `validation_threads`; whichever has had the least CPU time goes on first."""
 
     def __init__(
-        self, settings: GatewaySettings, clock: Callable[[], float] = time.thread_time
+        self, settings: GatewaySettings, clock: Callable[[], float] = thread_seconds
     ) -> None:
         self._settings = settings
         self._clock = clock

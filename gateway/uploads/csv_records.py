@@ -11,19 +11,21 @@ from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 
 _MOST_FIELD_CHARACTERS = 1_000_000
-# A quoted cell may hold line breaks and commas; this many of them for each row and each column.
+# A quoted cell may hold line breaks and separators; this many of them for each row and each column.
 _MOST_LINES_PER_ROW = 10
 _MOST_COMMAS_PER_COLUMN = 100
 
 
-def read_records(text: str, settings: GatewaySettings) -> Iterator[tuple[int, list[str]]]:
+def read_records(
+    text: str, separator: str, settings: GatewaySettings
+) -> Iterator[tuple[int, list[str]]]:
     """Records with their numbers, from 1; blank ones count and are left out.
 
     Raises Unprocessable or TooLarge that names the row. No more is parsed than the bounds allow.
     """
     csv.field_size_limit(_MOST_FIELD_CHARACTERS)
-    lines = _Lines(text, settings)
-    reader = csv.reader(lines, strict=True)
+    lines = _Lines(text, separator, settings)
+    reader = csv.reader(lines, strict=True, delimiter=separator)
     for number in itertools.count(1):
         lines.begin_record(number)
         try:
@@ -43,7 +45,8 @@ def read_records(text: str, settings: GatewaySettings) -> Iterator[tuple[int, li
 class _Lines:
     """Lines for the parser; those that would make too large a record are not handed on."""
 
-    def __init__(self, text: str, settings: GatewaySettings) -> None:
+    def __init__(self, text: str, separator: str, settings: GatewaySettings) -> None:
+        self._separator = separator
         self._lines = io.StringIO(text, newline="")
         self._lines_left = self._most_lines = _MOST_LINES_PER_ROW * (settings.max_rows + 1)
         self._most_commas = _MOST_COMMAS_PER_COLUMN * settings.max_columns
@@ -60,7 +63,7 @@ class _Lines:
         self._lines_left -= 1
         if self._lines_left < 0:
             raise TooLarge.at("main.csv", Message("too_many_lines", most=self._most_lines))
-        self._commas += line.count(",")
+        self._commas += line.count(self._separator)
         if self._commas > self._most_commas:
             message = Message("too_many_commas", most=self._most_commas)
             raise TooLarge.at(f"row {self._record}", message)

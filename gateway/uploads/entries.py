@@ -9,9 +9,10 @@ from gateway.errors import Problem, refuse
 from gateway.messages.message import Message
 from gateway.uploads.zip_directory import DirectoryEntry
 
-CSV_NAME = "main.csv"
+CSV_NAME, JSON_LINES_NAME = "main.csv", "main.jsonl"
 IMAGES_FOLDER = "images/"
 MOST_NAME_CHARACTERS = 255
+_MOST_WRAPPERS = 4
 _STORED, DEFLATED = 0, 8
 ENCRYPTED, _UTF8 = 0x0001 | 0x0040, 0x0800
 _IGNORED_NAMES = {".ds_store", "thumbs.db", "desktop.ini"}
@@ -47,12 +48,23 @@ def judge(records: list[DirectoryEntry], encoding: str | None) -> list[Entry]:
     return entries
 
 
+def is_untold(record: DirectoryEntry) -> bool:
+    """Whether the name is no UTF-8 and does not claim to be: it is in some encoding of its own."""
+    if record.flags & _UTF8 or record.raw_name.isascii():
+        return False
+    try:
+        record.raw_name.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
 def _decode_name(record: DirectoryEntry, encoding: str | None) -> str:
     """The name with forward slashes, composed (NFC) as CSV files have it."""
+    legacy = encoding if encoding and is_untold(record) else "cp437"
     try:
         name = record.raw_name.decode("utf-8")
     except UnicodeDecodeError:
-        legacy = "cp437" if record.flags & _UTF8 or not encoding else encoding
         name = record.raw_name.decode(legacy, "replace")
     name = name.replace("\\", "/")
     # Composing takes the square of a name's length; one that is too long is refused anyway.
@@ -99,11 +111,19 @@ def _is_ignored(name: str) -> bool:
 
 
 def unwrap(entries: list[Entry]) -> dict[str, Entry]:
-    """Takes one folder around everything away."""
-    tops = {entry.name.split("/", 1)[0] for entry in entries}
-    wrapped = len(tops) == 1 and all("/" in entry.name for entry in entries)
-    if wrapped and tops != {IMAGES_FOLDER.rstrip("/")}:
-        inner = [Entry(entry.name.split("/", 1)[1], entry.record) for entry in entries]
-    else:
-        inner = entries
-    return {entry.name: entry for entry in inner}
+    """Takes the folders around everything away, one after another."""
+    for _ in range(_MOST_WRAPPERS):
+        if not entries or not _are_wrapped(entries):
+            break
+        entries = [Entry(entry.name.split("/", 1)[1], entry.record) for entry in entries]
+    return {entry.name: entry for entry in entries}
+
+
+def _are_wrapped(entries: list[Entry]) -> bool:
+    top, slash, _ = entries[0].name.partition("/")
+    within = f"{top}/"
+    return (
+        bool(slash)
+        and within.lower() != IMAGES_FOLDER
+        and all(entry.name.startswith(within) for entry in entries)
+    )

@@ -7,13 +7,17 @@ from sqlalchemy import bindparam
 from sqlmodel import select
 
 from gateway.access.callers import Caller
-from gateway.errors import Missing
+from gateway.errors import Missing, Unprocessable
 from gateway.ids import is_uuid
 from gateway.messages.message import Message
-from gateway.uploads.file_models import StoredFile
+from gateway.uploads.file_models import ADAPTER, DATA, FileKind, StoredFile
 from tally.database.database import Database
 
 _FILES: Any = StoredFile.__table__  # type: ignore[attr-defined]
+_WRONG_KIND: dict[FileKind, Message] = {
+    DATA: Message("file_no_data"),
+    ADAPTER: Message("file_no_adapter"),
+}
 _WITH_ID = _FILES.select().where(_FILES.c.file_id == bindparam("asked_id"))
 
 
@@ -35,12 +39,17 @@ class FileStore:
         with self._database.writing() as session:
             session.add(file)
 
-    def get_for(self, caller: Caller, file_id: str, field: str = "file_id") -> StoredFile:
-        """The caller's upload; raises Missing or Forbidden that names `field`."""
+    def get_for(
+        self, caller: Caller, file_id: str, field: str = "file_id", kind: FileKind | None = None
+    ) -> StoredFile:
+        """The caller's upload; raises Missing or Forbidden that names `field`, and Unprocessable
+        for one that is not of the `kind`."""
         file = self._find(file_id) if is_uuid(file_id) else None
         if file is None:
             raise Missing.at(field, Message("no_such_file"))
         caller.check_is_own(file.owner, field)
+        if kind is not None and file.kind != kind:
+            raise Unprocessable.at(field, _WRONG_KIND[kind])
         return file
 
     def _find(self, file_id: str) -> StoredFile | None:

@@ -15,7 +15,7 @@ from gateway.images.reading import show_image, thumbnail
 from gateway.messages.message import Message
 from gateway.storage import Storage
 from gateway.uploads.dataset import ROWS_ENTRY
-from gateway.uploads.file_models import RowPublic, StoredFile
+from gateway.uploads.file_models import ADAPTER, RowPublic, StoredFile
 from tally.host.bounded_cache import BoundedCache
 
 T = TypeVar("T")
@@ -80,6 +80,8 @@ class Pictures:
             raise Missing.at("file_id", Message("no_such_file")) from None
 
     def _index(self, file: StoredFile) -> _Index:
+        if file.kind == ADAPTER:
+            return _Index([], {}, {})
         return _read_index(self._dataset(file), self._storage.rows_path(file.file_id))
 
     def _dataset(self, file: StoredFile) -> Path:

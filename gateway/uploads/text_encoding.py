@@ -1,10 +1,12 @@
-"""Bytes to text: UTF-8, or the encoding that the uploader names."""
+"""Bytes to text: UTF-8, the encoding that the uploader names, or the only one that they can be."""
 
 import codecs
-import re
+from collections.abc import Collection
+from typing import NamedTuple
 
 from gateway.errors import Unprocessable
 from gateway.messages.message import Message
+from gateway.uploads.encoding_signs import TOLD, find_utf16, guess_encoding
 
 ENCODINGS = (
     "utf-8",
@@ -21,8 +23,21 @@ ENCODINGS = (
     "cp1252",
 )
 _BY_CODEC = {codecs.lookup(name).name: name for name in ENCODINGS}
-_SAMPLE_BYTES = 64 * 1024
-_DOUBLE = re.compile(rb"[\x81-\xfe][\x40-\xfe]")
+# What is asked for to have a text read in an encoding that may be the right one.
+_FORM_NAMES = {
+    "Big5": "big5",
+    "GBK": "gbk",
+    "Shift-JIS": "shift_jis",
+    "EUC-KR": "euc-kr",
+    "Windows-1252": "cp1252",
+}
+
+
+class DecodedText(NamedTuple):
+    """A text without its byte-order mark, and the encoding that it was told to be in."""
+
+    text: str
+    told: str | None = None
 
 
 def check_encoding(encoding: str) -> str:
@@ -39,50 +54,41 @@ def check_encoding(encoding: str) -> str:
     return _BY_CODEC[codec]
 
 
-def decode(data: bytes, encoding: str | None) -> str:
-    """The text without its byte-order mark; raises Unprocessable that names a likely encoding."""
-    if encoding is None and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise _not_utf8("UTF-16", "utf-16")
-    try:
-        text = data.decode(encoding or "utf-8")
-    except UnicodeDecodeError:
-        if encoding is not None:
+def decode(
+    data: bytes, encoding: str | None, *, table: str = "main.csv", names: Collection[str] = ()
+) -> DecodedText:
+    """The text of a table; `names` are those of entries, which it may hold.
+
+    Raises Unprocessable where it is not in the `encoding`, or where none is named and its own
+    cannot be told.
+    """
+    if encoding is not None:
+        if (text := _try(data, encoding)) is None:
             message = Message("table_encoding_differs", encoding=encoding)
-            raise Unprocessable.at("main.csv", message) from None
-        raise _suspect(data) from None
-    return text.removeprefix("\ufeff")
+            raise Unprocessable.at(table, message)
+        return DecodedText(text)
+    if codec := find_utf16(data):
+        return DecodedText(_read(data, codec, table), "UTF-16")
+    if (text := _try(data, "utf-8")) is not None:
+        return DecodedText(text)
+    guess = guess_encoding(data, names)
+    if guess is None:
+        raise Unprocessable.at(table, Message("table_encoding_unknown"))
+    told = TOLD[guess.codec]
+    if not guess.is_sure:
+        message = Message("table_encoding_suspected", suspected=told, encoding=_FORM_NAMES[told])
+        raise Unprocessable.at(table, message)
+    return DecodedText(_read(data, guess.codec, table), told)
 
 
-def _not_utf8(suspected: str, encoding: str) -> Unprocessable:
-    message = Message("table_encoding_suspected", suspected=suspected, encoding=encoding)
-    return Unprocessable.at("main.csv", message)
+def _read(data: bytes, codec: str, table: str) -> str:
+    if (text := _try(data, codec)) is None:
+        raise Unprocessable.at(table, Message("table_encoding_unknown"))
+    return text
 
 
-def _suspect(data: bytes) -> Unprocessable:
-    big5, gbk = _decodes(data, "cp950"), _decodes(data, "gbk")
-    pairs: list[bytes] = _DOUBLE.findall(data[:_SAMPLE_BYTES])
-    if big5 and (not gbk or _big5_share(pairs) >= _gbk_share(pairs)):
-        return _not_utf8("Big5", "big5")
-    if gbk:
-        return _not_utf8("GBK", "gbk")
-    return Unprocessable.at("main.csv", Message("table_encoding_unknown"))
-
-
-def _decodes(data: bytes, encoding: str) -> bool:
+def _try(data: bytes, codec: str) -> str | None:
     try:
-        data.decode(encoding)
+        return data.decode(codec).removeprefix("\ufeff")
     except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _big5_share(pairs: list[bytes]) -> float:
-    """Share of the two-byte characters that are frequent ones of Big5 (level 1)."""
-    common = sum(0xA4 <= pair[0] <= 0xC6 or pair[0] == 0xA1 for pair in pairs)
-    return common / max(1, len(pairs))
-
-
-def _gbk_share(pairs: list[bytes]) -> float:
-    """Share of the two-byte characters that are frequent ones of GBK (GB 2312 level 1)."""
-    lead = [pair for pair in pairs if 0xB0 <= pair[0] <= 0xD7 or pair[0] in (0xA1, 0xA3)]
-    return sum(pair[1] >= 0xA1 for pair in lead) / max(1, len(pairs))
+        return None

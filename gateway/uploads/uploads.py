@@ -2,29 +2,48 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from gateway.errors import Problem, refuse
 from gateway.http.receiving import IncomingForm
+from gateway.messages.languages import Language
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
+from gateway.uploads.adapter_archive import is_adapter, read_prompt, write_adapter
 from gateway.uploads.archive import Archive
+from gateway.uploads.bad_rows import BadRow, BadRows
 from gateway.uploads.checking import Check, Checker
-from gateway.uploads.csv_table import Row, duplicate_warnings, read_rows
-from gateway.uploads.dataset import write_dataset, write_rows
-from gateway.uploads.entries import CSV_NAME
-from gateway.uploads.file_models import StoredFile
+from gateway.uploads.dataset import CountedRow, write_dataset, write_rows
+from gateway.uploads.file_models import ADAPTER, StoredFile
 from gateway.uploads.file_quota import FileQuota
 from gateway.uploads.file_store import FileStore
-from gateway.uploads.text_encoding import decode
-from gateway.uploads.upload_form import Upload, receive_upload
+from gateway.uploads.repeats import judge_repeats
+from gateway.uploads.rows import Row, Table
+from gateway.uploads.table import read_table
+from gateway.uploads.upload_form import OnBadRows, Upload, receive_upload
 from tally.host.whole_file import sync
 from tally.rpc.digests import digest_of_file
+from tally.traces.spans import span
 
 _DATASET = "dataset.zip"
 _ROWS = "rows.jsonl"
+
+
+class TakenUpload(NamedTuple):
+    """What was stored, the rows that were left out, and the language that its sender reads."""
+
+    file: StoredFile
+    bad_rows: list[BadRow]
+    language: Language
+
+
+class _ReadUpload(NamedTuple):
+    archive: Archive
+    table: Table
+    bad: BadRows
 
 
 class Uploads:
@@ -37,7 +56,11 @@ class Uploads:
         store: FileStore,
         reward: RewardClient,
         checker: Checker,
+        *,
+        note: Callable[[int], None],
     ) -> None:
+        """`note` is told the bytes of each upload that was taken in."""
+        self._note = note
         self._settings = settings
         self._storage = storage
         self._store = store
@@ -45,59 +68,105 @@ class Uploads:
         self._checker = checker
         self._quota = FileQuota(settings, storage, store)
 
-    async def take(self, incoming: IncomingForm, owner: str) -> StoredFile:
+    async def take(self, incoming: IncomingForm, owner: str) -> TakenUpload:
         """Stores what the form uploads; raises ApiError, or TallyError of the reward service."""
         await self._store.run(self._quota.check, owner)  # before its body is taken in
         with self._storage.staging() as folder:
-            upload = await receive_upload(incoming, folder, self._settings)
+            with span("receive upload"):
+                upload = await receive_upload(incoming, folder, self._settings)
+            bad = BadRows(skip=upload.on_bad_rows is OnBadRows.SKIP)
             size_bytes = upload.path.stat().st_size
-            archive, rows = await self._checker.run(self._read_table(upload), size_bytes)
-            counts = await self._counts(rows)
-            check = self._stage(upload, archive, rows, counts, folder)
-            file = await self._checker.run(check, size_bytes)
+            adapter = await self._checker.run(self._stage_adapter(upload, folder), size_bytes)
+            file = adapter or await self._stage_data(upload, bad, folder, size_bytes)
             file.owner = owner
             dataset_bytes = (folder / _DATASET).stat().st_size
             async with self._storage.hold_datasets():
                 await self._store.run(self._quota.check, owner, file.dataset_digest, dataset_bytes)
                 await asyncio.to_thread(self._keep, file, folder)
                 await self._store.run(self._store.add, file)
-            return file
+            self._note(size_bytes)
+            return TakenUpload(file, bad.in_order(), upload.language)
 
-    def _read_table(self, upload: Upload) -> Check[tuple[Archive, list[Row]]]:
+    def _stage_adapter(self, upload: Upload, folder: Path) -> Check[StoredFile | None]:
+        """As `_stage`, of an upload that is an adapter; None for any other."""
         yield
-        archive = Archive(upload.path, self._settings, upload.encoding)
-        yield
-        data = archive.read(CSV_NAME, self._settings.max_csv_bytes)
-        yield
-        return archive, (yield from read_rows(decode(data, upload.encoding), self._settings))
+        archive = Archive(upload.path, self._settings, upload.reading.encoding)
+        if not is_adapter(archive):
+            return None
+        digest = yield from write_adapter(archive, folder / _DATASET, self._settings)
+        prompt = read_prompt(archive).model_dump()
+        return _describe(upload, folder, digest, kind=ADAPTER, prompt=prompt)
 
-    async def _counts(self, rows: list[Row]) -> list[int]:
-        """The true count of each row; raises Unprocessable that lists rows without one."""
-        parsed = await self._reward.parse([row.answer for row in rows])
-        pairs = list(zip(rows, parsed, strict=True))
-        refuse([Problem(f"row {row.number}", answer.why) for row, answer in pairs if answer.why])
-        return [answer.count for answer in parsed]
+    async def _stage_data(
+        self, upload: Upload, bad: BadRows, folder: Path, size_bytes: int
+    ) -> StoredFile:
+        """As `_stage`, once its rows are read and their answers understood."""
+        with span("read table", size_bytes=size_bytes):
+            read = await self._checker.run(self._read(upload, bad), size_bytes)
+        counted = await self._count(read.table.rows, bad)
+        check = self._stage(upload, read, counted, folder)
+        with span("check images", rows=len(counted)):
+            return await self._checker.run(check, size_bytes)
+
+    def _read(self, upload: Upload, bad: BadRows) -> Check[_ReadUpload]:
+        yield
+        archive = Archive(upload.path, self._settings, upload.reading.encoding)
+        yield
+        table = yield from read_table(archive, upload.reading, self._settings, bad)
+        return _ReadUpload(archive, table, bad)
+
+    async def _count(self, rows: list[Row], bad: BadRows) -> list[CountedRow]:
+        """The rows with their true counts; those without one are added to `bad`."""
+        asked = [row for row in rows if row.true_count is None]
+        parsed = await self._reward.parse([row.answer for row in asked])
+        counts = {row.number: row.true_count for row in rows}
+        for row, answer in zip(asked, parsed, strict=True):
+            counts[row.number] = None if answer.why else answer.count
+            if answer.why:
+                bad.add(row.number, answer.why)
+        counted = [
+            CountedRow(row, count) for row in rows if (count := counts[row.number]) is not None
+        ]
+        bad.settle(rows_left=len(counted))
+        return counted
 
     def _stage(
-        self, upload: Upload, archive: Archive, rows: list[Row], counts: list[int], folder: Path
+        self, upload: Upload, read: _ReadUpload, counted: list[CountedRow], folder: Path
     ) -> Check[StoredFile]:
         """Leaves in `folder` what `_keep` takes from there."""
-        duplicates = duplicate_warnings(rows, counts)
-        dataset = yield from write_dataset(archive, rows, counts, folder / _DATASET, self._settings)
-        write_rows(rows, folder / _ROWS)
-        for name in (_DATASET, _ROWS):
-            sync(folder / name)
-        return StoredFile(
-            file_id=str(uuid.uuid4()),
-            filename=upload.filename,
-            csv_rows=len(rows),
+        archive, table, bad = read
+        counted, repeats = judge_repeats(counted, bad)
+        dataset = yield from write_dataset(archive, counted, folder / _DATASET, self._settings, bad)
+        warnings = [*table.warnings, *repeats, *dataset.warnings]
+        return _describe(
+            upload,
+            folder,
+            digest_of_file(folder / _DATASET),
+            rows=dataset.rows,
+            csv_rows=table.row_count,
             valid_images=dataset.valid_images,
-            upload_time=now(),
-            warnings=[one.say(upload.language) for one in (*duplicates, *dataset.warnings)],
-            upload_digest=upload.digest,
-            dataset_digest=digest_of_file(folder / _DATASET),
+            skipped_rows=len(bad),
+            warnings=[one.say(upload.language) for one in warnings],
         )
 
     def _keep(self, file: StoredFile, folder: Path) -> None:
         keep(folder / _DATASET, self._storage.dataset_path(file.dataset_digest))
         keep(folder / _ROWS, self._storage.rows_path(file.file_id))
+
+
+def _describe(
+    upload: Upload, folder: Path, digest: str, rows: Sequence[Row] = (), **facts: Any
+) -> StoredFile:
+    """The row of an upload whose blob of this digest is in `folder`, where its rows go, too."""
+    write_rows(rows, folder / _ROWS)
+    for name in (_DATASET, _ROWS):
+        sync(folder / name)
+    nothing: dict[str, Any] = {"csv_rows": 0, "valid_images": 0, "warnings": []}
+    return StoredFile(
+        file_id=str(uuid.uuid4()),
+        filename=upload.filename,
+        upload_time=now(),
+        upload_digest=upload.digest,
+        dataset_digest=digest,
+        **nothing | facts,
+    )

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import grpc
 
+from learner_service.blob_settings import BlobSettings
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.settings import BlobSettings
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 from tally.rpc.blobs import BATCH_CHUNKS, CHUNK_BYTES, MOST_CHUNK_BYTES, keep_freed_buffers
 from tally.rpc.deadlines import limit_time
@@ -18,7 +18,11 @@ from tally.rpc.errors import DataLoss, InvalidArgument, OutOfRange
 
 
 class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
-    def __init__(self, store: BlobStore, settings: BlobSettings | None = None) -> None:
+    def __init__(
+        self, store: BlobStore, settings: BlobSettings | None = None, *, lasting: bool = True
+    ) -> None:
+        """What is put is on the disk when the call returns, unless it is not to be `lasting`."""
+        self._lasting = lasting
         self._store = store
         self._settings = settings or BlobSettings()
         keep_freed_buffers()
@@ -37,9 +41,12 @@ class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
         seconds = self._settings.put_seconds
         async with limit_time(seconds, f"the blob was not here after {seconds:g} seconds"):
             header = self._header(await self._next(request_iterator))
-            if await asyncio.to_thread(self._store.touch, header.digest):
+            # One that is not lasting may have been torn by a failure of the machine.
+            if self._lasting and await asyncio.to_thread(self._store.touch, header.digest):
                 return blob_pb2.PutResponse(created=False)
-            with self._store.write(header.digest, header.size_bytes) as writer:
+            with self._store.write(
+                header.digest, header.size_bytes, lasting=self._lasting
+            ) as writer:
                 while part := await self._next(request_iterator):
                     chunk = _chunk(part)
                     await asyncio.to_thread(writer.append, chunk.offset, chunk.data)

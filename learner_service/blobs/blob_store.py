@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from learner_service.blobs.references import References
-from learner_service.errors import UnknownBlob
+from learner_service.errors import NO_ROOM, UnknownBlob
 from tally.host.full_disk import full_disk_as
-from tally.host.whole_file import sync
+from tally.host.whole_file import link_or_copy, sync
 from tally.rpc.digests import digest_of, digest_of_file
 from tally.rpc.errors import DataLoss, ResourceExhausted
-
-_NO_ROOM = "no room on the learner's disk; free some and retry"
 
 
 class BlobStore:
@@ -94,14 +92,15 @@ class BlobStore:
         except FileNotFoundError:
             return None
 
-    def put_bytes(self, data: bytes) -> str:
-        """Stores `data` and returns its digest."""
+    def put_bytes(self, data: bytes, *, lasting: bool = True) -> str:
+        """Stores `data` and returns its digest; `lasting` as in `write`."""
         digest = digest_of(data)
         if self.touch(digest):
             return digest
         with self.stage() as path:
             path.write_bytes(data)
-            sync(path)
+            if lasting:
+                sync(path)
             self.keep(path, digest)
         return digest
 
@@ -123,16 +122,29 @@ class BlobStore:
             writer.commit()
         return digest
 
+    def link_file(self, path: Path, owner: str) -> str:
+        """As `put_file`, without a copy: the file must never change, but it may be removed."""
+        digest = digest_of_file(path)
+        self.claim(digest, owner)
+        if not self.touch(digest):
+            with self.stage() as staged:
+                link_or_copy(path, staged)
+                self.keep(staged, digest)
+        return digest
+
     @contextmanager
-    def write(self, digest: str, size_bytes: int) -> Iterator["BlobWriter"]:
+    def write(
+        self, digest: str, size_bytes: int, *, lasting: bool = True
+    ) -> Iterator["BlobWriter"]:
         """Takes one blob's bytes in order; without a `commit` nothing of it stays.
 
+        One that is not `lasting` may be gone or torn after a failure of the machine.
         Raises ResourceExhausted where the disk has no room for so many.
         """
         if size_bytes > shutil.disk_usage(self.root).free:
-            raise ResourceExhausted(_NO_ROOM)
+            raise ResourceExhausted(NO_ROOM)
         with self.stage() as path, path.open("xb") as file:
-            yield BlobWriter(self, file, digest, size_bytes)
+            yield BlobWriter(self, file, digest, size_bytes, lasting)
 
     @contextmanager
     def stage(self) -> Iterator[Path]:
@@ -142,7 +154,7 @@ class BlobStore:
         """
         path = self._staging / uuid.uuid4().hex
         try:
-            with full_disk_as(ResourceExhausted(_NO_ROOM)):
+            with full_disk_as(ResourceExhausted(NO_ROOM)):
                 yield path
         finally:
             path.unlink(missing_ok=True)
@@ -167,11 +179,14 @@ class BlobStore:
 class BlobWriter:
     """The bytes of one blob on their way into the store."""
 
-    def __init__(self, store: BlobStore, file: BinaryIO, digest: str, size_bytes: int) -> None:
+    def __init__(
+        self, store: BlobStore, file: BinaryIO, digest: str, size_bytes: int, lasting: bool
+    ) -> None:
         self._store = store
         self._file = file
         self._digest = digest
         self._size_bytes = size_bytes
+        self._lasting = lasting
         self._received_bytes = 0
         self._hasher = hashlib.sha256()
 
@@ -193,5 +208,6 @@ class BlobWriter:
             raise DataLoss(f"the bytes are not those of {self._digest}")
         self._file.flush()
         path = Path(self._file.name)
-        sync(path)
+        if self._lasting:
+            sync(path)
         self._store.keep(path, self._digest)

@@ -1,9 +1,11 @@
 """Who needs a blob: equal bytes are one blob, which goes when the last of its owners lets it go.
 
-A reference is an empty file `<digest>/<owner>`. They are made anew at every start of the service
+A reference is an empty file `<digest>.<owner>`, in a folder per first two digits, which stays: to
+remove one takes some file systems milliseconds. They are made anew at every start of the service
 from what the jobs' folders and rows say, so nothing hangs on them but what is deleted meanwhile.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,17 +36,23 @@ class References:
 
     def digests(self) -> set[str]:
         """Those that somebody needs."""
-        return {path.name for path in self._root.iterdir()}
+        return {path.name.partition(".")[0] for path in self._root.glob("??/*")}
 
     def add(self, digest: str, owner: str) -> None:
-        folder = self._root / digest
+        folder = self._folder(digest)
         folder.mkdir(exist_ok=True)
-        (folder / owner).touch()
+        (folder / f"{digest}.{owner}").touch()
 
     def remove(self, digest: str, owner: str) -> bool:
         """Whether nobody is left."""
-        folder = self._root / digest
-        (folder / owner).unlink(missing_ok=True)
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-        return not folder.exists()
+        folder = self._folder(digest)
+        (folder / f"{digest}.{owner}").unlink(missing_ok=True)
+        return not (folder.is_dir() and _names_any(folder, f"{digest}."))
+
+    def _folder(self, digest: str) -> Path:
+        return self._root / digest[:2]
+
+
+def _names_any(folder: Path, prefix: str) -> bool:
+    with os.scandir(folder) as entries:
+        return any(entry.name.startswith(prefix) for entry in entries)

@@ -3,7 +3,7 @@
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from learner_service.errors import StopRequested
@@ -40,6 +40,10 @@ class BackgroundLoop:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Starts the coroutine and waits for it."""
         return self.wait(self.start(coroutine))
+
+    def call_soon(self, call: Callable[[], object]) -> None:
+        """Has it called on the loop; for what takes no time."""
+        self._loop.call_soon_threadsafe(call)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -9,30 +9,31 @@ from learner_service.events import Notice, Report
 from learner_service.phases import Phases
 from learner_service.settings import LearnerSettings
 from tally.rpc.channel import open_channel
+from tally.rpc.settings import ClientSettings
 
 
-async def open_clients(
-    settings: LearnerSettings, report: Report, phases: Phases
-) -> tuple[RolloutClient, RewardClient]:
-    """Opens both channels on the running event loop."""
+async def open_rollouts(
+    settings: LearnerSettings, replicas: ClientSettings, phases: Phases
+) -> RolloutClient:
+    """Opens the channel on the running event loop."""
+    channel = open_channel(
+        replicas, idempotent_methods=ROLLOUT_METHODS, health_checked=True, secret=settings.secret
+    )
+    retry = Retry(settings.rollout_wait_seconds, phases.rollouts_away)
+    return RolloutClient(channel, retry, settings.rollout_concurrency)
 
-    def on_reward_wait(waiting: bool) -> None:
+
+async def open_rewards(settings: LearnerSettings, report: Report) -> RewardClient:
+    """Opens the channel on the running event loop."""
+
+    def on_wait(waiting: bool) -> None:
         if waiting:
             report(Notice(message="the reward service does not answer; waiting for it"))
 
-    secret = settings.secret
-    rollout_channel = open_channel(
-        settings.rollout, idempotent_methods=ROLLOUT_METHODS, health_checked=True, secret=secret
+    channel = open_channel(
+        settings.reward,
+        idempotent_methods=REWARD_METHODS,
+        health_checked=True,
+        secret=settings.secret,
     )
-    reward_channel = open_channel(
-        settings.reward, idempotent_methods=REWARD_METHODS, health_checked=True, secret=secret
-    )
-    wait_seconds = settings.rollout_wait_seconds
-    return (
-        RolloutClient(
-            rollout_channel,
-            Retry(wait_seconds, phases.rollouts_away),
-            settings.rollout_concurrency,
-        ),
-        RewardClient(reward_channel, Retry(wait_seconds, on_reward_wait)),
-    )
+    return RewardClient(channel, Retry(settings.rollout_wait_seconds, on_wait))

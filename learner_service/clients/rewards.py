@@ -25,7 +25,9 @@ Answer = TypeVar("Answer")
 class Score:
     """An answer's count, or why it holds none; how far off it is, and its reward.
 
-    `components` says what each reward adds to it, its weight times its value.
+    `components` says what each reward adds to it, its weight times its value, and `values` what
+    that is without the weight; `span` from which
+    character of the answer to which (exclusive) its count stands, None where it has no such place.
     """
 
     count: int | None
@@ -33,6 +35,8 @@ class Score:
     reward: float
     explanation: str = ""
     components: dict[str, float] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+    span: tuple[int, int] | None = None
 
 
 class RewardClient:
@@ -64,10 +68,13 @@ class RewardClient:
             scores += await self._score(reward_pb2.ScoreRequest(answers=batch, rewards=weights))
         return scores
 
-    async def names(self) -> list[str]:
-        """Of the rewards that there are. Raises RewardsUnavailable after the bound."""
+    async def faults(self) -> dict[str, str]:
+        """By name of each reward that there is, why it can't be used, or nothing.
+
+        Raises RewardsUnavailable after the bound.
+        """
         response = await self._within_bound(self._list)
-        return [reward.name for reward in response.rewards]
+        return {reward.name: reward.fault for reward in response.rewards}
 
     async def _list(self) -> reward_pb2.ListRewardsResponse:
         async with translate_errors():
@@ -102,4 +109,6 @@ def _score_of(answer: reward_pb2.ScoredAnswer) -> Score:
         reward=answer.reward,
         explanation="" if parsed.HasField("count") else parsed.explanation,
         components={part.name: part.weight * part.value for part in answer.components},
+        values={part.name: part.value for part in answer.components},
+        span=(parsed.span.start, parsed.span.end) if parsed.HasField("span") else None,
     )

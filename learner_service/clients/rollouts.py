@@ -1,9 +1,10 @@
 """prompts_P, adapter → completions_P_G: the client of rollout.v1."""
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
 
@@ -31,6 +32,7 @@ class RolloutModel:
     vocabulary_fingerprint: str
     barred_token_ids: tuple[int, ...]
     use_4bit: bool
+    vocabulary_size: int = 0
     # Limits of a request; 0 where a replica tells none.
     max_sequence_tokens: int = 0
     max_new_tokens: int = 0
@@ -57,14 +59,41 @@ class Sampling:
     temperature: float
     max_new_tokens: int
 
+    @classmethod
+    def greedy(cls, max_new_tokens: int) -> "Sampling":
+        """Of the likeliest answer alone."""
+        return cls(num_completions=1, temperature=0.0, max_new_tokens=max_new_tokens)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """Sampled ids, the engine's log-probability of each, and the policy they are from."""
+    """Sampled ids, the engine's log-probability of each, and the policy they are from; `is_cut`
+    where they reached the most that there may be."""
 
     token_ids: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     adapter_digest: str
+    is_cut: bool = False
+
+    @property
+    def probability(self) -> float:
+        """Of exactly these tokens, at the sampling temperature; at 1 where that is 0."""
+        return math.exp(min(0.0, math.fsum(self.log_probabilities)))
+
+
+class Rollouts(Protocol):
+    """What samples: a client of the rollout service, or an engine in this process."""
+
+    async def model(self) -> RolloutModel:
+        """What is sampled from."""
+
+    async def generate(
+        self, prompts: Sequence[Prompt], adapter_digest: str, sampling: Sampling
+    ) -> list[list[Completion]]:
+        """[P] prompts → [P][G] completions, each group whole, in the order of the prompts.
+
+        An empty `adapter_digest` samples from the base model.
+        """
 
 
 class RolloutClient:
@@ -88,6 +117,7 @@ class RolloutClient:
             vocabulary_fingerprint=response.vocabulary_fingerprint,
             barred_token_ids=tuple(response.barred_token_ids),
             use_4bit=response.use_4bit,
+            vocabulary_size=response.vocabulary_size,
             max_sequence_tokens=response.max_sequence_tokens,
             max_new_tokens=response.max_new_tokens,
             max_completions=response.max_completions,
@@ -98,10 +128,7 @@ class RolloutClient:
     async def generate(
         self, prompts: Sequence[Prompt], adapter_digest: str, sampling: Sampling
     ) -> list[list[Completion]]:
-        """[P] prompts → [P][G] completions, each group whole, in the order of the prompts.
-
-        An empty `adapter_digest` samples from the base model.
-        """
+        """Raises RolloutsUnavailable where no replica answers, or has room, within the bound."""
         return await gather(
             self._sample_group(prompt, adapter_digest, sampling) for prompt in prompts
         )
@@ -177,6 +204,7 @@ def _check_group(
                 token_ids=tuple(completion.token_ids),
                 log_probabilities=tuple(completion.log_probabilities),
                 adapter_digest=completion.adapter_digest,
+                is_cut=completion.finish_reason == rollout_pb2.FINISH_REASON_LENGTH,
             )
         )
     return group

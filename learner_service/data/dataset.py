@@ -9,8 +9,8 @@ from PIL import Image
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.dataset_archive import Line, open_dataset
 from learner_service.data.images import decode, fit_to_grid, to_png
+from learner_service.dataset_settings import DatasetSettings
 from learner_service.errors import InvalidDataset
-from learner_service.settings import DatasetSettings
 from tally.families.grid import ImageGrid
 from tally.text.sinks import to_status
 

@@ -9,8 +9,8 @@ from typing import IO, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from learner_service.dataset_settings import DatasetSettings
 from learner_service.errors import InvalidDataset
-from learner_service.settings import DatasetSettings
 from tally.text.sinks import to_status
 
 ROWS_ENTRY = "tally.samples.jsonl"

@@ -5,8 +5,8 @@ import io
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from learner_service.dataset_settings import DatasetSettings
 from learner_service.errors import InvalidDataset
-from learner_service.settings import DatasetSettings
 from tally.families.grid import ImageGrid
 from tally.text.sinks import to_status
 

@@ -8,10 +8,12 @@ from learner_service.data.dataset import Row
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredAnswer:
-    """What a model said to a row, and how it was scored."""
+    """What a model said to a row, how it was scored, and how probable it was, word for word, at
+    temperature 1."""
 
     text: str
     score: Score
+    probability: float
 
 
 @dataclass(frozen=True, kw_only=True)

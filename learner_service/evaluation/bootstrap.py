@@ -4,7 +4,7 @@ An image is drawn with all its rows, and with the answers of both models to them
 image are no independent evidence, and the difference is one between answers to equal questions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,41 +14,12 @@ CONFIDENCE = 0.95
 _MOST_RESAMPLES = 10_000
 _FEWEST_RESAMPLES = 1_000
 _MOST_DRAWS = 20_000_000
-_CHUNK = 250
+_MOST_TOGETHER = 250
+_MOST_WEIGHTS_TOGETHER = 5_000_000
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RatioScores:
-    """M scores of N rows, each the root or the value of sum(numerators) / sum(denominators).
-
-    numerators, denominators: [N, M]; is_root: [M].
-    """
-
-    numerators: Floats
-    denominators: Floats
-    is_root: NDArray[np.bool_]
-
-    def values(self, weights: Floats | None = None) -> Floats:
-        """The scores, [M], or with weights [R, N] those of R weighted sets of rows, [R, M].
-
-        NaN where nothing is left to divide by.
-        """
-        if weights is None:
-            whole: Floats = self.values(np.ones((1, len(self.numerators))))[0]
-            return whole
-        with np.errstate(invalid="ignore"):
-            ratios = (weights @ self.numerators) / (weights @ self.denominators)
-            return np.where(self.is_root, np.sqrt(ratios), ratios)
-
-    def by_group(self, group_of_row: NDArray[np.int64], groups: int) -> "RatioScores":
-        """The same scores with the rows of a group added up to one."""
-        shape = (groups, self.numerators.shape[1])
-        numerators, denominators = np.zeros(shape), np.zeros(shape)
-        np.add.at(numerators, group_of_row, self.numerators)
-        np.add.at(denominators, group_of_row, self.denominators)
-        return RatioScores(numerators=numerators, denominators=denominators, is_root=self.is_root)
+# Of R weighted sets of N rows, [R, N], the M figures of each, [R, M].
+Figures = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,21 +33,20 @@ class Intervals:
 
 
 def paired_intervals(
-    base: RatioScores, adapter: RatioScores, images: Sequence[str], seed: int
+    base: Figures, adapter: Figures, images: Sequence[str], seed: int
 ) -> Intervals:
     """Percentile intervals at CONFIDENCE; `images` names the image of each row."""
     names, image_of_row = np.unique(np.array(images), return_inverse=True)
     number = len(names)
-    of_base = base.by_group(image_of_row, number)
-    of_adapter = adapter.by_group(image_of_row, number)
     resamples = max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _MOST_DRAWS // number))
+    together = max(1, min(_MOST_TOGETHER, _MOST_WEIGHTS_TOGETHER // len(images)))
     generator = np.random.default_rng(seed)
     drawn_base, drawn_adapter = [], []
-    for start in range(0, resamples, _CHUNK):
-        size = min(_CHUNK, resamples - start)
+    for start in range(0, resamples, together):
+        size = min(together, resamples - start)
         weights = generator.multinomial(number, np.full(number, 1 / number), size).astype(float)
-        drawn_base.append(of_base.values(weights))
-        drawn_adapter.append(of_adapter.values(weights))
+        drawn_base.append(base(weights[:, image_of_row]))
+        drawn_adapter.append(adapter(weights[:, image_of_row]))
     values_base, values_adapter = np.concatenate(drawn_base), np.concatenate(drawn_adapter)
     return Intervals(
         base=_ends(values_base),
@@ -84,6 +54,16 @@ def paired_intervals(
         difference=_ends(values_adapter - values_base),
         resamples=resamples,
     )
+
+
+def mean_interval(values: Sequence[float], seed: int) -> tuple[float, float] | None:
+    """The percentile interval of a mean at CONFIDENCE; None of fewer than two values."""
+    if len(values) < 2:
+        return None
+    generator = np.random.default_rng(seed)
+    drawn = generator.choice(np.array(values), (_FEWEST_RESAMPLES, len(values)))
+    low, high = _ends(drawn.mean(axis=1, keepdims=True))[:, 0].tolist()
+    return low, high
 
 
 def _ends(values: Floats) -> Floats:

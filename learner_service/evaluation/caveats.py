@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from learner_service.clients.rewards import Score
 from learner_service.evaluation.answers import RowAnswers
-from learner_service.evaluation.bootstrap import Floats
+from tally.job.comparison import Interval
 
 _COLLAPSED_BELOW = 0.5
 _FEWEST_FOR_COLLAPSE = 20
@@ -15,7 +15,7 @@ _SILENT_ABOVE = 0.05
 _ABSURD_FACTOR = 10
 
 
-def caveats(compared: Sequence[RowAnswers], exact_difference: Floats) -> list[str]:
+def caveats(compared: Sequence[RowAnswers], exact_difference: Interval | None) -> list[str]:
     """`exact_difference`: the interval of the adapter's exact rate less the base model's."""
     warnings = []
     for model in ("base", "adapter"):
@@ -27,8 +27,7 @@ def caveats(compared: Sequence[RowAnswers], exact_difference: Floats) -> list[st
             warnings.append(
                 f"{silent:.0%} of the answers of the {_model_name(model)} hold no count"
             )
-    low, high = exact_difference
-    if low <= 0 <= high:
+    if exact_difference and exact_difference[0] <= 0 <= exact_difference[1]:
         warnings.append(
             "the two may be equally often right: the interval of the difference holds 0"
         )

@@ -3,29 +3,25 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any
-
-import numpy as np
 
 from learner_service.clients.rewards import Score
 from learner_service.data.kinds import kinds_of
 from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
-from learner_service.evaluation.bootstrap import CONFIDENCE, Floats, RatioScores, paired_intervals
+from learner_service.evaluation.bootstrap import CONFIDENCE
+from learner_service.evaluation.calibration import calibration
 from learner_service.evaluation.caveats import caveats
+from learner_service.evaluation.row_scores import RowScores, figures, row_scores, scores_of
+from learner_service.evaluation.score_intervals import score_intervals
 from tally.job.comparison import (
     ComparedRow,
     Comparison,
     EvaluationPart,
-    EvaluationScores,
     GivenAnswer,
-    Interval,
     IntervalMethod,
     IntervalScores,
     Matrix,
 )
 
-SCORES = tuple(field.name for field in fields(EvaluationScores))
 NO_COUNT = "no count"
 _MOST_WORST = 24
 _LAST_SINGLE_COUNT = 20
@@ -36,34 +32,20 @@ def comparison(compared: Sequence[RowAnswers], seed: int) -> Comparison:
     """All of it but what only the job knows."""
     base, adapter = _both(compared)
     images = [one.row.image_digest for one in compared]
-    intervals = paired_intervals(base, adapter, images, seed)
+    known = score_intervals(base, adapter, images, seed)
     of_base, of_adapter = base.values(), adapter.values()
     return Comparison(
         num_samples=len(compared),
-        base=_with_intervals(of_base, intervals.base),
-        adapter=_with_intervals(of_adapter, intervals.adapter),
-        difference=_with_intervals(of_adapter - of_base, intervals.difference),
-        interval=IntervalMethod(confidence=CONFIDENCE, resamples=intervals.resamples, seed=seed),
+        base=IntervalScores(**figures(of_base), intervals=known.base),
+        adapter=IntervalScores(**figures(of_adapter), intervals=known.adapter),
+        difference=IntervalScores(**figures(of_adapter - of_base), intervals=known.difference),
+        interval=IntervalMethod(confidence=CONFIDENCE, resamples=known.resamples, seed=seed),
         by_count=_by_count(compared),
         by_kind=_by_kind(compared),
         matrix=_matrix(compared),
-        warnings=caveats(compared, intervals.difference[:, 0]),
+        calibration=calibration(compared),
+        warnings=caveats(compared, known.difference["exact_rate"]),
         worst=_worst(compared),
-    )
-
-
-def ratio_scores(scores: Sequence[Score]) -> RatioScores:
-    """The six SCORES of each row; errors only of those that hold a count."""
-    held = np.array([score.count is not None for score in scores], dtype=float)
-    off = np.array([score.difference or 0 for score in scores], dtype=float)
-    reward = np.array([score.reward for score in scores], dtype=float)
-    one = np.ones(len(scores))
-    numerators = (held * (off == 0), held * (off <= 1), off, off**2, reward, 1 - held)
-    denominators = (one, one, held, held, one, one)
-    return RatioScores(
-        numerators=np.stack(numerators, axis=1),
-        denominators=np.stack(denominators, axis=1),
-        is_root=np.array([name.startswith("root") for name in SCORES]),
     )
 
 
@@ -79,32 +61,11 @@ def _label_order(label: str) -> int:
     return int(label.rstrip("+").split("–")[0])
 
 
-def _both(compared: Sequence[RowAnswers]) -> tuple[RatioScores, RatioScores]:
+def _both(compared: Sequence[RowAnswers]) -> tuple[RowScores, RowScores]:
     return (
-        ratio_scores([one.base.score for one in compared]),
-        ratio_scores([one.adapter.score for one in compared]),
+        row_scores([one.base.score for one in compared]),
+        row_scores([one.adapter.score for one in compared]),
     )
-
-
-def scores_of(values: Floats) -> EvaluationScores:
-    """[M] in the order of SCORES; None where there is no number."""
-    return EvaluationScores(**_figures(values))
-
-
-def _with_intervals(values: Floats, ends: Floats) -> IntervalScores:
-    intervals: dict[str, Interval | None] = {
-        name: None if np.isnan(both).any() else (float(both[0]), float(both[1]))
-        for name, both in zip(SCORES, ends.T, strict=True)
-    }
-    return IntervalScores(**_figures(values), intervals=intervals)
-
-
-def _figures(values: Floats) -> dict[str, Any]:
-    return {name: _finite(value) for name, value in zip(SCORES, values, strict=True)}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _by_count(compared: Sequence[RowAnswers]) -> list[EvaluationPart]:

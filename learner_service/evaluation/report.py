@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
 from learner_service.evaluation.report_page import render
 from tally.job.comparison import Comparison
@@ -25,6 +27,7 @@ CSV_COLUMNS = (
     "count",
     "difference",
     "reward",
+    "probability",
 )
 
 
@@ -44,6 +47,12 @@ def write_report(
         archive.writestr(JSON_NAME, text)
         archive.writestr(CSV_NAME, csv_text(compared))
         archive.writestr(PAGE_NAME, render(comparison, about, pictures))
+
+
+def read_comparison(path: Path) -> Comparison:
+    """What a report that was written here found."""
+    with zipfile.ZipFile(path) as archive:
+        return TypeAdapter(Comparison).validate_json(archive.read(JSON_NAME))
 
 
 def csv_text(compared: Sequence[RowAnswers]) -> str:
@@ -69,4 +78,5 @@ def _lines(one: RowAnswers) -> Iterator[tuple[object, ...]]:
             score.count,
             score.difference,
             score.reward,
+            answered.probability,
         )

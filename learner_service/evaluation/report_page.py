@@ -8,16 +8,18 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from learner_service.evaluation.comparison import SCORES
-from tally.job.comparison import Comparison, IntervalScores, Matrix
+from learner_service.evaluation.row_scores import SCORES
+from tally.job.comparison import FAR_OFF_ABOVE, Comparison, IntervalScores, Matrix
 from tally.text.sinks import to_page
 
 _PICTURE_PIXELS = 240
 _LABELS = {
     "exact_rate": "Exactly right",
     "within_one_rate": "At most 1 off",
+    "median_absolute_count_error": "Median error",
     "mean_absolute_count_error": "Mean error",
     "root_mean_square_count_error": "Root mean square error",
+    "far_off_rate": f"More than {FAR_OFF_ABOVE} off",
     "reward_mean": "Mean reward",
     "parse_failure_rate": "No count in the answer",
 }
@@ -34,19 +36,32 @@ def render(comparison: Comparison, about: dict[str, str], pictures: Sequence[byt
         # Not what macros made, which is HTML already.
         finalize=lambda value: to_page(value) if type(value) is str else value,
     )
-    environment.filters["percent"] = _percent
+    environment.filters |= FILTERS
     template = environment.get_template("report.html.j2")
     return template.render(
         about=about,
         it=comparison,
-        summary=[_summary(comparison, name) for name in SCORES],
+        summary=summarize(comparison),
         matrices=[_matrix(comparison.matrix, model) for model in ("base", "adapter")],
         worst=list(zip(comparison.worst, map(_data_uri, pictures), strict=True)),
     )
 
 
+def summarize(comparison: Comparison) -> list[dict[str, str]]:
+    """The figures with their intervals in words, a line for each score."""
+    return [_summary(comparison, name) for name in SCORES]
+
+
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def _decimal(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+# How templates write a share, and a probability.
+FILTERS = {"percent": _percent, "decimal": _decimal}
 
 
 def _summary(comparison: Comparison, name: str) -> dict[str, str]:

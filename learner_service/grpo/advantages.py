@@ -4,7 +4,7 @@ from torch import Tensor
 
 from tally.job.choices import AdvantageScale
 
-_EPSILON = 1e-4
+EPSILON = 1e-4
 
 
 def group_advantages(rewards_P_G: Tensor, scale: AdvantageScale) -> Tensor:
@@ -19,5 +19,5 @@ def group_advantages(rewards_P_G: Tensor, scale: AdvantageScale) -> Tensor:
     if scale is AdvantageScale.NONE:
         return centred_P_G
     if scale is AdvantageScale.BATCH:
-        return centred_P_G / (rewards_P_G.std() + _EPSILON)
-    return centred_P_G / (rewards_P_G.std(dim=1, keepdim=True) + _EPSILON)
+        return centred_P_G / (rewards_P_G.std() + EPSILON)
+    return centred_P_G / (rewards_P_G.std(dim=1, keepdim=True) + EPSILON)

@@ -10,9 +10,11 @@ from safetensors import SafetensorError
 
 from learner_service.events import Notice, Report
 from learner_service.job_folder.checkpoints import checkpoint_name
-from learner_service.job_folder.fence import Attempt
+from learner_service.job_folder.commits import Place
+from learner_service.job_folder.keeper import Keeper
 from learner_service.job_folder.layout import JobFolder
 from tally.host.full_disk import is_full_disk
+from tally.traces.spans import span
 
 _log = logging.getLogger(__name__)
 
@@ -20,12 +22,21 @@ _log = logging.getLogger(__name__)
 class CheckpointWriter:
     """Takes over what is written below `staging`, a folder of this attempt alone."""
 
-    def __init__(self, folder: JobFolder, attempt: Attempt, kept: int, report: Report) -> None:
-        self.staging = folder.staging / str(attempt.number)
+    def __init__(
+        self,
+        folder: JobFolder,
+        keeper: Keeper,
+        kept: int,
+        report: Report,
+        complete: Callable[[Path], None],
+    ) -> None:
+        """`complete` adds to a folder what a checkpoint has besides."""
+        self.staging = folder.staging / str(keeper.attempt)
         self._checkpoints = folder.checkpoints
-        self._attempt = attempt
+        self._keeper = keeper
         self._kept = kept
         self._report = report
+        self._complete = complete
 
     @property
     def last_step(self) -> int:
@@ -44,9 +55,11 @@ class CheckpointWriter:
         """
         shutil.rmtree(self.staging, ignore_errors=True)
         try:
-            write()
-            with self._attempt.write():
+            with span("checkpoint"):
+                write()
+                self._complete(self.staging_of(step))
                 self._checkpoints.commit(self.staging_of(step))
+                self._keeper.keep(Place.CHECKPOINT, self._checkpoints.files_of(step), step)
                 self._checkpoints.prune(self._kept)
         except torch.OutOfMemoryError:
             raise

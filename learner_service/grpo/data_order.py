@@ -1,12 +1,16 @@
-"""Which rows an optimizer step learns from: a function of its number alone. Pure.
+"""What follows from the number of an optimizer step alone: its rows in turn, its seeds. Pure.
 
 Steps can so be sampled ahead of time, over the end of an epoch too, and a resumed worker goes on
 with exactly the rows that come next.
 """
 
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from itertools import count
 from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class DataOrder:
@@ -23,18 +27,18 @@ class DataOrder:
     def steps_per_epoch(self) -> int:
         return -(-self._num_rows // self._prompts_per_step)
 
-    def batches(self, step: int) -> list[list[int]]:
-        """Row indices of each forward pass of a step, from 0; an epoch's last may be short."""
+    def rows(self, step: int) -> list[int]:
+        """Row indices of a step, from 0; an epoch's last has as many as are left."""
         epoch, number = divmod(step, self.steps_per_epoch)
         start = number * self._prompts_per_step
-        chosen = self._epoch_order(epoch)[start : start + self._prompts_per_step]
-        size = self._batch_size
-        return [chosen[first : first + size] for first in range(0, len(chosen), size)]
+        return self._epoch_order(epoch)[start : start + self._prompts_per_step]
 
-    def slots(self, step: int) -> list[list[tuple[int, int]]]:
-        """As `batches`, each row's index with the number of its place in the step."""
-        places = count()
-        return [list(zip(batch, places, strict=False)) for batch in self.batches(step)]
+    def slots(self, rows: Sequence[T]) -> list[list[tuple[T, int]]]:
+        """The rows of a step by its forward passes, each with the number of its place in the step;
+        the last pass may be short."""
+        places, size = count(), self._batch_size
+        batches = [rows[first : first + size] for first in range(0, len(rows), size)]
+        return [list(zip(batch, places, strict=False)) for batch in batches]
 
     def dropout_seed(self, step: int, number: int) -> int:
         """Makes a forward pass repeatable; `number` counts those of the step, from 0."""
@@ -44,12 +48,12 @@ class DataOrder:
         """Makes a prompt's completions repeatable; below 2**62 and different for each slot."""
         return ((self._seed * 1_000_003 + step) * self._prompts_per_step + slot) % 2**62
 
-    def others(self, step: int, slot: int, number: int) -> list[int]:
-        """At most `number` rows outside the step, to try in place of its row `slot`.
+    def others(self, step: int, taken: Collection[int], slot: int, number: int) -> list[int]:
+        """At most `number` rows beside those that the step has `taken`, to try in place of its row
+        `slot`.
 
         Slots share none as long as there are enough.
         """
-        taken = [index for batch in self.batches(step) for index in batch]
         rest = sorted(set(range(self._num_rows)) - set(taken))
         Random(f"refill {self._seed} {step}").shuffle(rest)
         places = (slot + round_number * len(taken) for round_number in range(number))

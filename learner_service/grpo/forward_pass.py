@@ -1,10 +1,11 @@
 """What one forward pass learns from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from learner_service.grpo.exact_counts import AnswerSet
 from learner_service.grpo.losses.loss import LossScale
 from learner_service.policy.packing import Group
 
@@ -18,6 +19,10 @@ class ForwardPass:
     `dropout_seed` makes its dropout repeatable, whichever process it falls to.
     `has_turn`: whether other processes may have a pass at the same time; one that is made
     elsewhere, at another time, has none.
+
+    With exact_counts `set_rewards` has for each group the rewards of its completions, [size], where
+    these are a set, and None where they were sampled; their advantages follow from the pass itself.
+    `draw_outside` gives what else to learn from, now that the sets have been measured.
     """
 
     groups: Sequence[Group]
@@ -28,6 +33,8 @@ class ForwardPass:
     num_skipped: int = 0
     dropout_seed: int | None = None
     has_turn: bool = True
+    set_rewards: Sequence[Tensor | None] = ()
+    draw_outside: "Callable[[Sequence[AnswerSet | None]], ForwardPass | None] | None" = None
 
     @property
     def num_tokens(self) -> int:

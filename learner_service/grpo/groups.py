@@ -10,14 +10,18 @@ from torch import Tensor
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.rewards import RewardClient, Score
-from learner_service.clients.rollouts import Prompt, RolloutClient, Sampling
+from learner_service.clients.rollouts import Completion, Prompt, Rollouts, Sampling
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
+from learner_service.grpo.losses.loss import Size
 from learner_service.grpo.scoring import BatchScorer
+from learner_service.grpo.written_sets import OutsideAnswers, WrittenSet
 from learner_service.policy.packing import Group
 from learner_service.policy.policy import Policy
 from tally.job.choices import ZeroVarianceGroups
+from tally.job.prompt_template import PLAIN, PromptTemplate
 from tally.job.settings import RewardWeight, TrainingConfig
+from tally.traces.spans import span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,8 @@ class ScoredGroup:
     """A group as it was sampled and scored; times are those of time.monotonic().
 
     `first_scores` are those of the row that the step began with, `scores` those of the row that
-    took its place after `refills` tries.
+    took its place after `refills` tries. With exact_counts `texts` and `scores` are of the greedy
+    answer, and `group` holds what is in `written`; where that is None, `unwritten` says why.
     """
 
     row: Row
@@ -47,6 +52,8 @@ class ScoredGroup:
     asked_at: float
     sampled_at: float
     scored_at: float
+    written: WrittenSet | None = None
+    unwritten: str = ""
 
     @property
     def image_digest(self) -> str:
@@ -61,8 +68,33 @@ class ScoredGroup:
         return len(set(self.rewards)) > 1
 
     @property
+    def stands_for(self) -> int:
+        """How many samples."""
+        return self.written.stands_for if self.written else len(self.group.completions)
+
+    @property
     def num_tokens(self) -> int:
-        return sum(len(completion) for completion in self.group.completions)
+        """Of the samples that it stands for."""
+        return sum(self.answer_tokens) * self.stands_for // len(self.answer_tokens)
+
+    @property
+    def answer_tokens(self) -> list[int]:
+        """Of each answer that the policy gave; of a written set, of its greedy answer."""
+        if self.written:
+            return [self.sampled_tokens]
+        return [len(completion) for completion in self.group.completions]
+
+    @property
+    def first_rewards(self) -> set[float]:
+        """The different ones, of a written set those of all counts."""
+        if self.written:
+            return set(self.written.rewards)
+        return {score.reward for score in self.first_scores}
+
+    @property
+    def teaches(self) -> bool:
+        """Whether the row that the step began with did: its rewards differ."""
+        return len(self.first_rewards) > 1
 
     def to_report(self, start: float) -> "ScoredGroup":
         """What is said of it, without what is only learnt from; its times count from `start`.
@@ -78,15 +110,25 @@ class ScoredGroup:
         )
 
 
+def size_of(groups: Sequence[ScoredGroup]) -> Size:
+    """What a loss divides by; a written set counts as the samples that it stands for, each as long
+    as the greedy answer."""
+    return Size(
+        completions=sum(group.stands_for for group in groups),
+        tokens=sum(group.num_tokens for group in groups),
+    )
+
+
 class PromptStage(Prompter):
     """Turns rows into prompts, and opens their staged images."""
 
-    def __init__(self, policy: Policy, store: BlobStore) -> None:
+    def __init__(self, policy: Policy, store: BlobStore, template: PromptTemplate = PLAIN) -> None:
         super().__init__(
             policy.tokenizer,
             policy.image_token_id,
             policy.image_grid,
             policy.family.closing_text,
+            template,
         )
         self._store = store
         self._policy = policy
@@ -110,7 +152,7 @@ class GroupSampler:
         self,
         *,
         stage: PromptStage,
-        rollouts: RolloutClient,
+        rollouts: Rollouts,
         rewards: RewardClient,
         training: TrainingConfig,
         reward_weights: Sequence[RewardWeight],
@@ -118,6 +160,11 @@ class GroupSampler:
         self._stage = stage
         self._rollouts = rollouts
         self._training = training
+        self._sampling = Sampling(
+            num_completions=training.num_generations,
+            temperature=training.temperature,
+            max_new_tokens=training.max_new_tokens,
+        )
         weights = tuple(reward_weights)
         self._scorer = BatchScorer(lambda texts, counts: rewards.score(texts, counts, weights))
 
@@ -146,20 +193,24 @@ class GroupSampler:
             )
         return group
 
+    async def sample_outside(self, group: ScoredGroup, seed: int) -> OutsideAnswers:
+        """Of num_generations answers, sampled with the group's adapter, those that it lacks."""
+        prompt = self._prompt(group.row, seed)
+        sampled = await self._generate(prompt, group.adapter, self._sampling)
+        written = {tuple(completion) for completion in group.group.completions}
+        outside = [one for one in sampled if one.token_ids not in written]
+        texts = [self._stage.answer(completion) for completion in outside]
+        scores = await self._score(texts, group.row) if outside else []
+        return OutsideAnswers(completions=outside, rewards=[score.reward for score in scores])
+
     async def _sample(
         self, row: Row, adapter: PublishedAdapter, seed: int, asked_at: float
     ) -> ScoredGroup:
-        prompt = self._stage.prompt(row, seed % 2**62)
-        sampling = Sampling(
-            num_completions=self._training.num_generations,
-            temperature=self._training.temperature,
-            max_new_tokens=self._training.max_new_tokens,
-        )
-        with self._scorer.expect_group():
-            [completions] = await self._rollouts.generate([prompt], adapter.digest, sampling)
+        prompt = self._prompt(row, seed)
+        completions = await self._generate(prompt, adapter, self._sampling)
         sampled_at = time.monotonic()
         texts = [self._stage.answer(completion) for completion in completions]
-        scores = await self._scorer.score(texts, [row.true_count] * len(texts))
+        scores = await self._score(texts, row)
         return ScoredGroup(
             row=row,
             group=Group(
@@ -178,3 +229,17 @@ class GroupSampler:
             sampled_at=sampled_at,
             scored_at=time.monotonic(),
         )
+
+    def _prompt(self, row: Row, seed: int) -> Prompt:
+        return self._stage.prompt(row, seed % 2**62)
+
+    async def _generate(
+        self, prompt: Prompt, adapter: PublishedAdapter, sampling: Sampling
+    ) -> list[Completion]:
+        with self._scorer.expect_group(), span("sample"):
+            [completions] = await self._rollouts.generate([prompt], adapter.digest, sampling)
+        return completions
+
+    async def _score(self, texts: Sequence[str], row: Row) -> list[Score]:
+        with span("reward", row=row.number):
+            return await self._scorer.score(texts, [row.true_count] * len(texts))

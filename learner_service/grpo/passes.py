@@ -11,10 +11,11 @@ from torch import Tensor
 from learner_service.grpo.advantages import group_advantages
 from learner_service.grpo.forward_pass import ForwardPass
 from learner_service.grpo.group_wait import GroupWait
-from learner_service.grpo.groups import ScoredGroup
-from learner_service.grpo.losses.loss import LossScale, Size
+from learner_service.grpo.groups import ScoredGroup, size_of
+from learner_service.grpo.losses.loss import LossScale
 from learner_service.grpo.losses.loss_types import LOSSES
 from learner_service.grpo.rollouts_ahead import StepRollouts
+from learner_service.grpo.set_passes import SetPasses, check_written
 from learner_service.ranks import Ranks
 from tally.job.choices import AdvantageScale, ZeroVarianceGroups
 from tally.job.settings import TrainingConfig
@@ -26,12 +27,13 @@ T = TypeVar("T")
 class WholeStep:
     """What is known once each process has learnt from its part.
 
-    `groups` are as they are reported; `gradient_factor` makes up for dividing by the most tokens
-    there could be instead of those that there are; `waited_seconds` are those of the process that
-    waited longest for its groups.
+    `groups` are as they are reported, `weights` those of their rows; `gradient_factor` makes up for
+    dividing by the most tokens there could be instead of those that there are; `waited_seconds` are
+    those of the process that waited longest for its groups.
     """
 
     groups: list[ScoredGroup]
+    weights: tuple[float, ...]
     gradient_factor: float
     waited_seconds: float
 
@@ -68,6 +70,7 @@ class StepPasses:
             forward_passes=len(sizes),
             max_new_tokens=training.max_new_tokens,
         )
+        self._sets = SetPasses(rollouts, training, self._scale) if training.is_exact else None
 
     def __len__(self) -> int:
         return self._scale.forward_passes
@@ -88,13 +91,19 @@ class StepPasses:
             yield {"forward_pass": forward_pass, "is_last": is_last}
 
     def whole_step(self) -> WholeStep:
-        """Waits for the other processes, so it is asked for after the last pass is learnt from."""
+        """Waits for the other processes, so it is asked for after the last pass is learnt from.
+
+        Raises NoCountAnswers.
+        """
         own = self._rollouts.take(0, len(self._rollouts.rows))
         start = min((group.asked_at for group in own), default=0.0)
         groups = self._gather(lambda group: group.to_report(start))
+        if self._sets:
+            check_written(groups)
         return WholeStep(
             groups=groups,
-            gradient_factor=self._loss.share_of_step(_size(groups).tokens, self._scale),
+            weights=self._rollouts.shape.row_weights,
+            gradient_factor=self._loss.share_of_step(size_of(groups).tokens, self._scale),
             waited_seconds=max(self._ranks.exchange(self._rollouts.waited_seconds)),
         )
 
@@ -103,13 +112,16 @@ class StepPasses:
         first = 0
         for number, batch in enumerate(self._rollouts.batches):
             groups = self._take(first, first + len(batch))
+            first += len(batch)
+            if self._sets:
+                yield self._sets.forward_pass(groups, seeds[number])
+                continue
             advantages_P_G = (
                 torch.cat([self._advantages([group.rewards]) for group in groups])
                 if batch_advantages is None
                 else batch_advantages[number]
             )
             yield self._forward_pass(groups, advantages_P_G, seeds[number])
-            first += len(batch)
 
     def _batch_advantages(self) -> list[Tensor]:
         """[P, G] of each own pass, by the rewards of the whole step."""
@@ -150,14 +162,7 @@ class StepPasses:
             image_digests=[scored.image_digest for scored in kept],
             advantages=advantages_P_G[teaches].flatten(),
             scale=self._scale,
-            share=self._loss.share_of_pass(_size(kept), _size(groups)),
+            share=self._loss.share_of_pass(size_of(kept), size_of(groups)),
             num_skipped=len(groups) - len(kept),
             dropout_seed=dropout_seed,
         )
-
-
-def _size(groups: Sequence[ScoredGroup]) -> Size:
-    return Size(
-        completions=sum(len(scored.group.completions) for scored in groups),
-        tokens=sum(scored.num_tokens for scored in groups),
-    )

@@ -15,6 +15,7 @@ from learner_service.grpo.groups import PublishedAdapter
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.ranks import Ranks
 from learner_service.room_wait import RoomWait
+from tally.traces.spans import span
 
 _PREFIX = "sampled_with-"
 
@@ -32,14 +33,24 @@ class RecentAdapters:
         self._recent: deque[PublishedAdapter] = deque(maxlen=staleness)
 
     def publish(self, model: PeftModel, step: int) -> PublishedAdapter:
-        is_first = self._ranks.is_first
-        digest = self._room.run(lambda: self._publisher.publish(model)) if is_first else ""
-        adapter = PublishedAdapter(digest=self._ranks.broadcast(digest), step=step)
+        """The one that a step is sampled with."""
+        adapter = PublishedAdapter(digest=self.make_known(model), step=step)
         self._recent.append(adapter)
         return adapter
 
-    def save(self, folder: Path) -> None:
-        """Copies them into a checkpoint that is being written."""
+    def make_known(self, model: PeftModel) -> str:
+        """The digest of the adapter as it is, for whoever asks it anything."""
+        is_first = self._ranks.is_first
+        with span("publish"):
+            digest = self._publish(model) if is_first else ""
+        return self._ranks.broadcast(digest)
+
+    def _publish(self, model: PeftModel) -> str:
+        return self._room.run(lambda: self._publisher.publish_for_step(model))
+
+    def save(self, folder: Path, model: PeftModel) -> None:
+        """Copies them into a checkpoint that is being written, whose own adapter others get."""
+        self._publisher.publish_for_checkpoint(model)
         for adapter in self._recent:
             place = folder / f"{_PREFIX}{adapter.step}.safetensors"
             shutil.copyfile(self._publisher.path(adapter.digest), place)

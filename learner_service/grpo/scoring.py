@@ -1,16 +1,21 @@
 """Answers of several groups scored in one call, while other groups are still sampled."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from learner_service.clients.rewards import Score
+from tally.traces.spans import current_traceparent, in_trace
 
 # Groups that one batch of the engine brings arrive within the first time of each other; none waits
 # longer than the second.
 _GATHERING_SECONDS = 0.002
 _MOST_GATHERING_SECONDS = 0.01
+
+# Answers come again, in a step and from step to step. Long ones seldom do.
+_MOST_KEPT = 16_384
+_MOST_KEPT_CHARACTERS = 200
 
 ScoreCall = Callable[[Sequence[str], Sequence[int]], Awaitable[list[Score]]]
 
@@ -20,16 +25,18 @@ class _Request:
     texts: Sequence[str]
     true_counts: Sequence[int]
     scores: asyncio.Future[list[Score]]
+    traceparent: str = field(default_factory=current_traceparent)
 
 
 class BatchScorer:
-    """Whatever comes while one call is under way goes into the next; an answer that comes twice
-    is asked about once."""
+    """Whatever comes while one call is under way goes into the next. An answer that comes again is
+    not asked about again: equal requests have equal responses."""
 
     def __init__(self, call: ScoreCall) -> None:
         self._call = call
         self._requests: list[_Request] = []
         self._task: asyncio.Task[None] | None = None
+        self._kept: dict[tuple[str, int], Score] = {}
         self._expected = 0
         self._changed = asyncio.Event()
 
@@ -44,6 +51,9 @@ class BatchScorer:
 
     async def score(self, texts: Sequence[str], true_counts: Sequence[int]) -> list[Score]:
         """One score for each text, in order. Raises what the call raises."""
+        pairs = [*zip(texts, true_counts, strict=True)]
+        if all(pair in self._kept for pair in pairs):
+            return [self._kept[pair] for pair in pairs]
         request = _Request(
             texts=texts, true_counts=true_counts, scores=asyncio.get_running_loop().create_future()
         )
@@ -77,14 +87,24 @@ class BatchScorer:
         places = {pair: place for place, pair in enumerate(dict.fromkeys(pairs))}
         texts, true_counts = zip(*places, strict=True)
         try:
-            distinct = await self._call(texts, true_counts)
+            with in_trace(batch[0].traceparent):
+                distinct = await self._call(texts, true_counts)
         except Exception as error:
             for request in batch:
                 if not request.scores.done():
                     request.scores.set_exception(error)
             return
+        self._keep(zip(places, distinct, strict=True))
         scores = iter([distinct[places[pair]] for pair in pairs])
         for request in batch:
             own = [next(scores) for _ in request.texts]
             if not request.scores.done():
                 request.scores.set_result(own)
+
+    def _keep(self, scored: Iterable[tuple[tuple[str, int], Score]]) -> None:
+        """The latest ones, of short answers."""
+        self._kept.update(
+            (pair, score) for pair, score in scored if len(pair[0]) <= _MOST_KEPT_CHARACTERS
+        )
+        while len(self._kept) > _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]

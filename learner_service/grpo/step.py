@@ -10,26 +10,31 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from learner_service.grpo.exact_counts import AnswerSet, Weighed, weigh
 from learner_service.grpo.forward_pass import ForwardPass
 from learner_service.grpo.importance import importance_weights
 from learner_service.grpo.losses.loss_types import LOSSES
 from learner_service.grpo.losses.policy_loss import policy_loss
+from learner_service.grpo.set_sums import SetSums
 from learner_service.grpo.token_sums import TokenSums, token_means
 from learner_service.policy.packing import PackedGroups, pack
 from learner_service.policy.policy import Policy
 from learner_service.policy.threads import worthwhile_threads
 from learner_service.ranks import Ranks
 from tally.job.settings import TrainingConfig
+from tally.traces.spans import span
 
 Features = Callable[[Sequence[str]], list[Tensor]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearntStep:
-    """A whole step's loss, [], means of its token figures by name, and groups left out of it."""
+    """A whole step's loss, [], means of its token figures and of its written sets' by name, and
+    groups left out of it."""
 
     loss: Tensor
     token_means: dict[str, float]
+    set_means: dict[str, float]
     skipped_groups: int
 
 
@@ -86,6 +91,7 @@ class StepLearner:
     def _begin(self) -> None:
         self._step_loss = torch.zeros((), device=self.policy.device)
         self._sums = TokenSums(self.policy.device)
+        self._set_sums = SetSums(self.policy.device)
         self._skipped_groups = torch.zeros((), device=self.policy.device)
 
     def learn(self, forward_pass: ForwardPass) -> Tensor:
@@ -93,20 +99,44 @@ class StepLearner:
         self._skipped_groups += forward_pass.num_skipped
         if not forward_pass.groups:
             if forward_pass.has_turn:
-                # With a KL penalty the reference is a forward pass more.
-                self.policy.join(forward_passes=2 if self._settings.beta else 1)
+                self._join()
+                self._learn_outside(None)
             return torch.zeros_like(self._step_loss)
+        loss, sets = self._learn_groups(forward_pass)
+        if forward_pass.draw_outside is None:
+            return loss
+        return loss + self._learn_outside(forward_pass.draw_outside(sets))
+
+    def _learn_outside(self, outside: ForwardPass | None) -> Tensor:
+        """Of a turn what lies outside its written sets, if any process has found something."""
+        shared = self.policy.is_sharded and self._settings.is_exact
+        found = self.ranks.exchange(outside is not None) if shared else []
+        if outside is not None:
+            return self._learn_groups(outside)[0]
+        if any(found):
+            self._join()
+        return torch.zeros_like(self._step_loss)
+
+    def _join(self) -> None:
+        # With a KL penalty the reference is a forward pass more.
+        self.policy.join(forward_passes=2 if self._settings.beta else 1)
+
+    def _learn_groups(self, forward_pass: ForwardPass) -> tuple[Tensor, Sequence[AnswerSet | None]]:
         # transformers would walk through all modules of the model for each pass.
         if not self.policy.model.training:
             self.policy.model.train()
         policy = self.policy
         if forward_pass.dropout_seed is not None:
             torch.manual_seed(forward_pass.dropout_seed)
-        with worthwhile_threads(policy.device, forward_pass.num_tokens, policy.hidden_size):
-            loss = self._compute_loss(forward_pass)
+        tokens = forward_pass.num_tokens
+        with (
+            span("learn", tokens=tokens),
+            worthwhile_threads(policy.device, tokens, policy.hidden_size),
+        ):
+            loss, sets = self._compute_loss(forward_pass)
             loss.backward()
         self._step_loss += loss.detach()
-        return loss.detach()
+        return loss.detach(), sets
 
     def finish(self, gradient_factor: float = 1.0) -> LearntStep:
         """Brings loss and gradients to those of the whole step; nothing learnt is 0.
@@ -114,8 +144,9 @@ class StepLearner:
         Raises FloatingPointError where the loss is not a finite number, RankLost.
         """
         gradients = self._complete_gradients()
-        figures = [self._step_loss, self._sums.sums, self._skipped_groups]
-        self.ranks.add_up([*gradients, *figures])
+        figures = [self._step_loss, self._sums.sums, self._set_sums.sums, self._skipped_groups]
+        with span("add up gradients"):
+            self.ranks.add_up([*gradients, *figures])
         loss = self._step_loss * gradient_factor
         if not math.isfinite(loss.item()):
             raise FloatingPointError("the loss is not a finite number; try a lower learning_rate")
@@ -124,6 +155,7 @@ class StepLearner:
         step = LearntStep(
             loss=loss,
             token_means=self._sums.means(),
+            set_means=self._set_sums.means(),
             skipped_groups=int(self._skipped_groups.item()),
         )
         self._begin()
@@ -136,8 +168,8 @@ class StepLearner:
                 parameter.grad = torch.zeros_like(parameter)
         return [p.grad for p in self.parameters if p.grad is not None]
 
-    def _compute_loss(self, forward_pass: ForwardPass) -> Tensor:
-        """The loss of one forward pass over its groups, each prompt once."""
+    def _compute_loss(self, forward_pass: ForwardPass) -> tuple[Tensor, Sequence[AnswerSet | None]]:
+        """The loss of one forward pass over its groups, each prompt once; and its written sets."""
         settings = self._settings
         packed = pack(forward_pass.groups)
         features = self._features(forward_pass.image_digests)
@@ -145,11 +177,14 @@ class StepLearner:
         device = self.policy.device
         mask, sampler_logps = packed.completion_mask.to(device), packed.sampler_logps.to(device)
         old_logps = tokens.logps.detach()
-        importance = importance_weights(old_logps, sampler_logps, settings.importance_cap)
+        # What nobody sampled needs no correction.
+        samplers = torch.where(sampler_logps.isnan(), old_logps, sampler_logps)
+        importance = importance_weights(old_logps, samplers, settings.importance_cap)
+        weighed = self._weigh(forward_pass, old_logps)
         parts = policy_loss(
             tokens.logps,
             old_logps,
-            forward_pass.advantages.to(device),
+            weighed.advantages.to(device),
             mask,
             loss=self._loss,
             scale=forward_pass.scale,
@@ -158,10 +193,28 @@ class StepLearner:
             beta=settings.beta,
             reference_logps=self._reference_logps(packed, features),
             importance_weights=importance.weights if self._corrected else None,
+            completion_weights=weighed.weights,
         )
         gaps = (old_logps - sampler_logps).abs()
-        self._sums.add(mask.sum(), token_means(mask, tokens.entropies, gaps, parts, importance))
-        return parts.loss * forward_pass.share
+        counted = mask if weighed.weights is None else mask * weighed.weights.unsqueeze(1)
+        self._sums.add(
+            counted.sum(), token_means(counted, tokens.entropies, gaps, parts, importance)
+        )
+        self._set_sums.add(weighed.sets)
+        return parts.loss * forward_pass.share, weighed.sets
+
+    def _weigh(self, forward_pass: ForwardPass, logps: Tensor) -> Weighed:
+        """logps: [N, T], 0 where there is no token."""
+        if not forward_pass.set_rewards:
+            return Weighed(advantages=forward_pass.advantages)
+        return weigh(
+            logps.sum(dim=1),
+            forward_pass.advantages,
+            forward_pass.set_rewards,
+            [len(group.completions) for group in forward_pass.groups],
+            num_generations=self._settings.num_generations,
+            scale=self._settings.advantage_scale,
+        )
 
     def _reference_logps(self, packed: PackedGroups, features: list[Tensor]) -> Tensor | None:
         """The base model's, which is the policy with its adapter off; None where beta is 0."""

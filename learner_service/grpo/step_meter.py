@@ -2,10 +2,14 @@
 
 import time
 
+from transformers import TrainerState
+
+from learner_service.events import StepDone
 from learner_service.grpo.metrics import group_metrics
 from learner_service.grpo.passes import WholeStep
 from learner_service.grpo.step import LearntStep
-from tally.job.metrics import Measured
+from tally.job.metrics import Measured, StepMetrics
+from tally.traces.spans import current_traceparent
 
 
 class StepMeter:
@@ -22,10 +26,11 @@ class StepMeter:
         now = time.monotonic()
         seconds = now - self._started
         groups = whole.groups
-        completions = sum(len(g.group.completions) * (1 + g.refills) for g in groups)
+        completions = sum(len(g.texts) * (1 + g.refills) for g in groups)
         return {
-            **group_metrics(groups, step),
+            **group_metrics(groups, whole.weights, step),
             **learnt.token_means,
+            **learnt.set_means,
             "skipped_group_rate": learnt.skipped_groups / len(groups),
             "waiting_seconds": whole.waited_seconds,
             "learning_seconds": now - self._learning_started - whole.waited_seconds,
@@ -33,3 +38,17 @@ class StepMeter:
             "samples_per_second": completions / seconds,
             "tokens_per_second": sum(g.sampled_tokens for g in groups) / seconds,
         }
+
+
+def describe_step(
+    state: TrainerState, metrics: StepMetrics, whole: WholeStep, learnt: LearntStep
+) -> StepDone:
+    """The step that `state` has just counted."""
+    return StepDone(
+        step=state.global_step,
+        total_steps=state.max_steps,
+        metrics=metrics,
+        groups=len(whole.groups),
+        skipped_groups=learnt.skipped_groups,
+        traceparent=current_traceparent(),
+    )

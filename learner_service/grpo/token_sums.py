@@ -48,7 +48,8 @@ def token_means(
 ) -> dict[str, Tensor]:
     """Each of TOKEN_METRICS over one forward pass, [].
 
-    `gaps`: |learner's - engine's log-probability|; `mask`, `entropies`, `gaps`: [N, T].
+    `gaps`: |learner's - engine's log-probability|; `mask` says how much each token counts, 0 where
+    there is none; `mask`, `entropies`, `gaps`: [N, T].
     """
     return {
         "entropy": _masked_mean(entropies, mask),

@@ -16,8 +16,7 @@ publishes, reports and saves. transformers knows of one process.
 """
 
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +26,30 @@ from transformers import PrinterCallback, Trainer, TrainerState
 
 from learner_service.data.dataset import Row
 from learner_service.errors import StopRequested
-from learner_service.events import JobPhase, Report, SamplesShown, StepDone
+from learner_service.events import JobPhase, Report, SamplesShown
 from learner_service.grpo.checkpoint_writer import CheckpointWriter
 from learner_service.grpo.group_wait import GroupWait
 from learner_service.grpo.groups import PromptStage
+from learner_service.grpo.held_out_evaluation import history_figures
+from learner_service.grpo.meeting import Meeting
 from learner_service.grpo.passes import StepPasses
 from learner_service.grpo.recent_adapters import RecentAdapters
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
+from learner_service.grpo.run_end import RunEnd
 from learner_service.grpo.shown_groups import shown_groups
 from learner_service.grpo.start_reporter import StartReporter
 from learner_service.grpo.step import StepLearner
 from learner_service.grpo.step_meter import StepMeter
+from learner_service.grpo.step_record import StepRecord
 from learner_service.grpo.training_arguments import training_arguments
-from learner_service.job_folder.fence import Attempt
+from learner_service.job_folder.keeper import Keeper
 from learner_service.job_folder.layout import JobFolder
 from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.room_wait import RoomWait
 from learner_service.tracking.trackers import Trackers
-from tally.job.metrics import Measured, StepMetrics, flat_figures
+from tally.job.metrics import flat_figures
 from tally.job.settings import TrainingConfig
-from tally.rpc.errors import DataLoss
 
 
 class GRPOTrainer(Trainer):
@@ -55,18 +57,17 @@ class GRPOTrainer(Trainer):
 
     Example, with the parts that a worker makes (learner_service/worker/training_job.py):
         >>> trainer = GRPOTrainer(
-        ...     learner=learner,
-        ...     stage=stage,
-        ...     ahead=ahead,
-        ...     publisher=publisher,
+        ...     learner=learner, stage=stage, ahead=ahead, publisher=publisher,
         ...     rows=rows,
         ...     training=training,
         ...     folder=folder,
         ...     checkpoints_kept=2,
+        ...     complete_checkpoint=lambda folder: None,
         ...     report=report,
         ...     phases=phases,
         ...     stop=stop,
-        ...     attempt=folder.attempt(1),
+        ...     keeper=Keeper(),
+        ...     run_end=run_end,
         ... )
         >>> trainer.train().global_step == training.max_steps
         True
@@ -86,24 +87,27 @@ class GRPOTrainer(Trainer):
         training: TrainingConfig,
         folder: JobFolder,
         checkpoints_kept: int,
+        complete_checkpoint: Callable[[Path], None],
         report: Report,
         phases: Phases,
         stop: threading.Event,
-        attempt: Attempt,
+        keeper: Keeper,
+        run_end: RunEnd,
         trackers: Trackers | None = None,
     ) -> None:
-        self._history = folder.history
-        self._attempt = attempt
-        self._checkpoints = CheckpointWriter(folder, attempt, checkpoints_kept, report)
+        self._checkpoints = CheckpointWriter(
+            folder, keeper, checkpoints_kept, report, complete_checkpoint
+        )
         self._room = RoomWait(report, stop)
         self._ranks = learner.ranks
-        starts = [StartReporter(report, attempt, self._history)] if self._ranks.is_first else []
+        self._record = StepRecord(folder.history, keeper, self._room, report)
+        starts = [StartReporter(report, keeper, folder.history)] if self._ranks.is_first else []
         super().__init__(
             model=learner.policy.model,
             args=training_arguments(training, self._checkpoints.staging, learner.policy.device),
             train_dataset=rows,
             data_collator=lambda rows: {"rows": rows},  # which nobody reads
-            callbacks=[*starts, *([trackers] if trackers else [])],
+            callbacks=[*starts, *run_end.callbacks, *([trackers] if trackers else [])],
         )
         self.remove_callback(PrinterCallback)
         self._learner = learner
@@ -114,18 +118,20 @@ class GRPOTrainer(Trainer):
         self._report = report
         self._phases = phases
         self._stop = stop
+        self._evaluation = run_end.evaluation
         self._trackers = trackers
-        self._meter = StepMeter()
+        self._meeting = Meeting(self._ranks, stop)
 
     def train(self, resume_from_checkpoint: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As transformers', and closes the trackers however it ends."""
         checkpoint = Path(resume_from_checkpoint) if resume_from_checkpoint else None
-        self._ahead.go_on_with(self._adapters.load(checkpoint))
+        self._ahead.go_on_with(checkpoint, self._adapters.load(checkpoint))
         finished = False
         try:
             output = super().train(resume_from_checkpoint, *args, **kwargs)
             finished = True
         finally:
+            self._meeting.traces.close()
             if self._trackers:
                 self._trackers.close(finished)
         return output
@@ -136,28 +142,21 @@ class GRPOTrainer(Trainer):
         """Asks for what may be sampled now, and returns the StepPasses of the step that is due,
         if any is. Which rows it has is not `epoch_iterator`'s but RolloutsAhead's to say.
         """
-        self._meet()
-        self._meter = StepMeter()
         step, end = self.state.global_step, self.state.max_steps
-        if step >= end:
+        self._meeting.begin(step, self._ahead.to_ask(step, end))
+        if self._evaluation.is_missing(step, end):
+            self.evaluate()
+        self._meter = StepMeter()
+        if step >= end or self.control.should_training_stop:
             return (), None
-        if self._ahead.has_more_to_ask(step, end):
-            self._ahead.ask(step, end, self._adapters.publish(self._learner.policy.model, step))
+        if self._ahead.to_ask(step, end):
+            adapter = self._adapters.publish(self._learner.policy.model, step)
+            self._ahead.ask(step, end, adapter, self._meeting.traces.within)
         rollouts = self._ahead.take()
         wait = GroupWait(rollouts, self._stage, self._phases, self._check_stop)
         self._meter.begin_learning()
         self._passes = StepPasses(rollouts, self._training, wait, self._ranks)
         return self._passes, None
-
-    def _meet(self) -> None:
-        """All processes begin a step, or stop before it."""
-        stops, steps = zip(
-            *self._ranks.exchange((self._stop.is_set(), self.state.global_step)), strict=True
-        )
-        if any(stops):
-            raise StopRequested
-        if len(set(steps)) > 1:
-            raise DataLoss("the processes of the job go on from checkpoints of different steps")
 
     def training_step(
         self,
@@ -191,35 +190,36 @@ class GRPOTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds what this step measured to transformers' own record, and reports the step."""
         is_step = "loss" in logs
-        measured = self._step_metrics() if is_step else {}
+        before = self.state.global_step - 1
+        measured = self._meter.metrics(self._whole_step, self._learnt, before) if is_step else {}
         logs |= flat_figures(measured)
         super().log(logs, start_time)
         entry = self.state.log_history.pop()
+        if is_step:
+            self._ahead.note(before, self._whole_step.groups)
         if not self._ranks.is_first:
             return
-        self._room.run(lambda: self._record(entry))
+        self._record.write(entry)
         if is_step:
-            self._report_step(measured, entry)
+            self._record.report_step(self.state, measured, entry, self._whole_step, self._learnt)
 
-    def _record(self, entry: dict[str, float]) -> None:
-        with self._attempt.write():
-            self._history.append(entry)
-
-    def _step_metrics(self) -> dict[str, Measured]:
-        return self._meter.metrics(self._whole_step, self._learnt, self.state.global_step - 1)
-
-    def _report_step(self, measured: dict[str, Measured], entry: dict[str, float]) -> None:
-        """`entry` has what transformers itself logs of a step."""
-        own = {name: float(entry[name]) for name in ("epoch", "loss", "learning_rate")}
-        gradient_norm = {"gradient_norm": float(entry.get("grad_norm", 0.0))}
-        metrics = StepMetrics.of(measured | own | gradient_norm)
-        self._report(
-            StepDone(step=self.state.global_step, total_steps=self.state.max_steps, metrics=metrics)
-        )
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """In place of transformers' own, on what the job holds out."""
+        self._phases.enter(JobPhase.EVALUATING)
+        digest = self._adapters.make_known(self._learner.policy.model)
+        scored = self._evaluation.score(self.state.global_step, digest)
+        figures = history_figures(scored)
+        self.log(dict(figures))
+        self.control.should_evaluate = False  # an epoch's end looks again
+        self.control.should_save |= scored.is_best
+        self.control.should_training_stop |= self._evaluation.has_stalled
+        if self._ranks.is_first:
+            self._report(scored)
+        return figures
 
     def state_with_history(self) -> TrainerState:
         """What transformers would have kept in memory."""
-        return replace(self.state, log_history=self._history.entries())
+        return self._record.with_history(self.state)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """transformers counts from padded token ids, of which there are none here."""
@@ -231,18 +231,18 @@ class GRPOTrainer(Trainer):
             return
         self._phases.enter(JobPhase.SAVING)
         write, step = super()._save_checkpoint, self.state.global_step
+        staging = self._checkpoints.staging_of(step)
 
         def write_all() -> None:
             write(model, trial)
-            self._adapters.save(self._checkpoints.staging_of(step))
+            self._adapters.save(staging, self._learner.policy.model)
+            self._ahead.save(staging)
 
         self._checkpoints.save(step, write_all)
 
     def save_where_it_stands(self) -> None:
         """The first process writes a checkpoint of the last whole step, unless there is one."""
-        if not self._ranks.is_first:
-            return
-        if self.state.global_step > self._checkpoints.last_step:
+        if self._ranks.is_first and self.state.global_step > self._checkpoints.last_step:
             self._save_checkpoint(self._learner.policy.model, trial=None)
 
     def _check_stop(self) -> None:

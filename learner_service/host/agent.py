@@ -5,12 +5,13 @@ import logging
 
 from pydantic import ValidationError
 
-from learner_service.events import Event, WorkerFailed
 from learner_service.host.host_client import HostClient, HostLoan
 from learner_service.host.settings import HostSettings
-from learner_service.host.share import Shares
+from learner_service.host.share import exit_of_unstarted, place_of, prepare_share, run_share
 from learner_service.queue.hosts import StartRanks
-from learner_service.queue.worker_process import WorkerExit, WorkerProcess
+from learner_service.queue.worker_links import FarLink
+from learner_service.queue.worker_process import WorkerProcess
+from learner_service.worker_access import WorkerAccess
 from tally.logs.fields import add_log_fields
 from tally.rpc.errors import TallyError
 
@@ -21,10 +22,9 @@ _PAUSE_SECONDS = 2.0
 class HostAgent:
     """Runs at most one share of a job at a time; `run` goes on until it is cancelled."""
 
-    def __init__(self, settings: HostSettings, client: HostClient, shares: Shares) -> None:
+    def __init__(self, settings: HostSettings, client: HostClient) -> None:
         self._settings = settings
         self._client = client
-        self._shares = shares
         self._process: WorkerProcess | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -55,18 +55,23 @@ class HostAgent:
 
     async def _run_share(self, order: StartRanks, loan: HostLoan) -> None:
         try:
-            task = await self._shares.prepare(order)
+            access, place = self._access(order.token), place_of(self._settings, order.host_number)
+            task = await asyncio.to_thread(prepare_share, access, place)
             add_log_fields(job_id=task.job_id, attempt=task.attempt)
             _log.info("a share of a job begins: %s", task.launch)
-            self._process = WorkerProcess(task, task.settings.worker_stop_seconds)
-            exited = await self._process.run(_ignore)
+            stop_seconds = task.settings.worker_stop_seconds
+            self._process = WorkerProcess(task, stop_seconds, FarLink(access, place))
+            exited = await run_share(self._process, task, access)
         except (TallyError, OSError, ValidationError) as error:
             _log.exception("a share of a job could not be started")
-            message = f"host {self._settings.host_name} could not start its share: {_say(error)}"
-            exited = WorkerExit(code=1, failure=WorkerFailed(message=message, retryable=True))
+            exited = exit_of_unstarted(f"host {self._settings.host_name}", error)
         finally:
             self._process = None
         loan.end(exited)
+
+    def _access(self, token: str) -> WorkerAccess:
+        settings = self._settings
+        return WorkerAccess(learner=settings.learner, token=token, secret=settings.secret)
 
     def _stop(self) -> None:
         """What is not started yet has nothing to save."""
@@ -80,11 +85,3 @@ class HostAgent:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
             self._running = None
-
-
-async def _ignore(event: Event) -> None:
-    """Only the first process of a job speaks for it, and that is the learner's own."""
-
-
-def _say(error: Exception) -> str:
-    return str(error) if isinstance(error, TallyError) else type(error).__name__

@@ -62,7 +62,7 @@ class HostLoan:
                         self._silence_seconds = response.welcome.silence_seconds
                     case "start_ranks":
                         start = response.start_ranks
-                        yield StartRanks(task=start.task, state_digest=start.state_digest)
+                        yield StartRanks(host_number=start.host_number, token=start.token)
                     case "stop_ranks":
                         yield StopRanks()
 

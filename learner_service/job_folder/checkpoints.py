@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from tally.host.whole_file import sync
 from tally.rpc.digests import digest_of_file
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _PREFIX = "checkpoint-"
 
 
@@ -50,7 +50,7 @@ class Checkpoints:
     def commit(self, staged: Path) -> Path:
         """Moves the staged folder here under its own name; returns where it is now."""
         files = {path.name: digest_of_file(path) for path in sorted(staged.iterdir())}
-        (staged / _MANIFEST).write_text(_Manifest(files=files).model_dump_json(indent=1))
+        (staged / MANIFEST).write_text(_Manifest(files=files).model_dump_json(indent=1))
         for path in staged.iterdir():
             sync(path)
         sync(staged)
@@ -62,24 +62,34 @@ class Checkpoints:
         sync(self.path)
         return place
 
+    def files_of(self, step: int) -> list[Path]:
+        """Those of a checkpoint, without the manifest, which `commit` writes."""
+        return sorted(path for path in self.path_of(step).iterdir() if path.name != MANIFEST)
+
     def find_last(self) -> FoundCheckpoint:
         """Looks from the newest back for one whose every file is as it was written."""
         broken: list[str] = []
         for path in self._newest_first():
             if _is_whole(path):
-                return FoundCheckpoint(path=path, step=_step_of(path), broken=tuple(broken))
+                return FoundCheckpoint(path=path, step=step_of(path), broken=tuple(broken))
             broken.append(path.name)
         return FoundCheckpoint(path=None, step=0, broken=tuple(broken))
 
     @property
     def newest_step(self) -> int:
         """The step of the newest one, whole or not; 0 where there is none."""
-        return max(map(_step_of, self._newest_first()), default=0)
+        return max(map(step_of, self._newest_first()), default=0)
 
-    def prune(self, keep: int) -> None:
-        """Removes all but the newest `keep`."""
+    def find(self, step: int) -> Path | None:
+        """That after `step`, where it is there and whole."""
+        path = self.path_of(step)
+        return path if _is_whole(path) else None
+
+    def prune(self, keep: int, best_step: int | None = None) -> None:
+        """Removes all but the newest `keep`, and that after `best_step`."""
         for path in self._newest_first()[keep:]:
-            shutil.rmtree(path)
+            if step_of(path) != best_step:
+                shutil.rmtree(path)
 
     def adopt(self, checkpoint: Path) -> None:
         """Makes another job's checkpoint this one's, by hard links: nothing is copied."""
@@ -87,19 +97,20 @@ class Checkpoints:
         shutil.copytree(checkpoint, self.path / checkpoint.name, copy_function=os.link)
 
     def _newest_first(self) -> list[Path]:
-        return sorted(self.path.glob(f"{_PREFIX}*"), key=_step_of, reverse=True)
+        return sorted(self.path.glob(f"{_PREFIX}*"), key=step_of, reverse=True)
 
 
 def _is_whole(path: Path) -> bool:
     """Whether every file is there as the manifest says; one that lists nothing vouches for none."""
     try:
-        files = _Manifest.model_validate_json((path / _MANIFEST).read_bytes()).files
+        files = _Manifest.model_validate_json((path / MANIFEST).read_bytes()).files
         digests = ((digest_of_file(path / name), digest) for name, digest in files.items())
         return bool(files) and all(found == digest for found, digest in digests)
     except (OSError, ValueError):
         return False
 
 
-def _step_of(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """That of the checkpoint's name; -1 where it says none."""
     number = path.name.removeprefix(_PREFIX)
     return int(number) if number.isdigit() else -1

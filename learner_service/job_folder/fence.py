@@ -14,6 +14,7 @@ from learner_service.errors import Superseded
 from tally.host.locks import lock, share
 
 _DIGITS = 10
+_LATER = "a later attempt at this job has begun"
 
 
 class Fence:
@@ -44,13 +45,13 @@ class Fence:
         """No later attempt begins while the context is open. Raises Superseded where one has."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY)
-        except FileNotFoundError:  # a trainer without a service
+        except FileNotFoundError:  # there has been no attempt that others could come after
             yield
             return
         try:
             share(descriptor)
             if _read(descriptor) != attempt:
-                raise Superseded("a later attempt at this job has begun")
+                raise Superseded(_LATER)
             yield
         finally:
             os.close(descriptor)
@@ -62,6 +63,11 @@ class Attempt:
     def __init__(self, fence: Fence, number: int) -> None:
         self._fence = fence
         self.number = number
+
+    def check(self) -> None:
+        """A look, for what changes nothing in the folder. Raises Superseded."""
+        if self._fence.newest > self.number:
+            raise Superseded(_LATER)
 
     @contextmanager
     def write(self) -> Iterator[None]:

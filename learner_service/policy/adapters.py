@@ -3,20 +3,20 @@
 import errno
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.job_folder.published_adapters import PublishedAdapters
+from learner_service.errors import InvalidAdapter
+from learner_service.job_folder.keeper import Keeper
 from tally.host.full_disk import is_full_disk
 from tally.rpc.digests import digest_of_file
 
@@ -62,26 +62,50 @@ def adapter_metadata(model: PeftModel) -> dict[str, str]:
     return {"adapter_config": json.dumps(fields, sort_keys=True)}
 
 
-class AdapterPublisher:
-    """Puts the adapter into the blob store and lets this job's earlier ones go.
+def load_adapter(model: PeftModel, path: Path) -> None:
+    """Gives the model's adapter the weights in the file. Raises InvalidAdapter where that is of
+    other layers or another rank, or holds what is no number."""
+    layers = adapter_layers(model)
+    with safe_open(path, framework="pt") as file:
+        names = set(file.keys())
+        if missing := layers.keys() - names:
+            raise InvalidAdapter(f"the adapter has no {min(missing)}; expected all adapted layers")
+        if unknown := names - layers.keys():
+            raise InvalidAdapter(
+                f"the adapter has {min(unknown)!r:.200}, which is not adapted here"
+            )
+        for name, layer in layers.items():
+            weight, own = file.get_tensor(name), layer.weight
+            if weight.shape != own.shape:
+                shapes = f"{list(weight.shape)}; expected {list(own.shape)}"
+                raise InvalidAdapter(f"the adapter's {name} is {shapes}")
+            if not torch.isfinite(weight).all():
+                raise InvalidAdapter(f"the adapter's {name} holds NaN or infinity")
+            own.data.copy_(weight)
 
-    The last `kept` stay: rollouts that are on their way may need them. One that another job has
-    published too, as a job does that goes on from it, stays for that job.
+
+class AdapterPublisher:
+    """Puts the adapter into the blob store and lets its own earlier ones go.
+
+    The last `kept` stay: rollouts that are on their way may need them.
     """
 
     def __init__(
         self,
         store: BlobStore,
-        published: PublishedAdapters,
         kept: int = 2,
-        write: Callable[[], AbstractContextManager[None]] = nullcontext,
+        keeper: Keeper | None = None,
+        *,
+        inside: bool = False,
     ) -> None:
-        """Within `write()` this publisher may change what is published, or is told why not."""
+        """`keeper` lets others have what is published, or says why not. `inside`: this process
+        samples by itself, so that nobody else needs the adapter of every step."""
         self._layers: tuple[PeftModel, dict[str, nn.Linear]] | None = None
         self._store = store
-        self._published = published
+        self._digests: list[str] = []  # the oldest first
         self._kept = kept
-        self._write = write
+        self._keeper = keeper or Keeper()
+        self._inside = inside
 
     def publish(self, model: PeftModel) -> str:
         """Returns the adapter's digest; equal weights give equal bytes.
@@ -93,30 +117,37 @@ class AdapterPublisher:
             self._save(model, path)
             return self._make_known(path)
 
+    def publish_for_step(self, model: PeftModel) -> str:
+        """As `publish`, to those who sample: others learn of it only where they do."""
+        with self._store.stage() as path:
+            self._save(model, path)
+            return self._make_known(path, to_all=not self._inside)
+
+    def publish_for_checkpoint(self, model: PeftModel) -> None:
+        """Lets those have it who were not told of the steps."""
+        if self._inside:
+            self.publish(model)
+
     def publish_file(self, saved: Path) -> str:
-        """As `publish`, of an adapter that was published before and saved since."""
+        """As `publish_for_step`, of an adapter that was published before and saved since."""
         with self._store.stage() as path:
             shutil.copyfile(saved, path)
-            return self._make_known(path)
+            return self._make_known(path, to_all=not self._inside)
 
     def path(self, digest: str) -> Path:
         """The file of one that stays; raises UnknownBlob."""
         return self._store.path(digest)
 
-    def _make_known(self, staged: Path) -> str:
+    def _make_known(self, staged: Path, *, to_all: bool = True) -> str:
         digest = digest_of_file(staged)
-        with self._write():
-            self._published.add(digest)
-            self._store.claim(digest, self._published.owner)
-            self._store.keep(staged, digest)
-            self._let_go(self._published.digests()[: -self._kept])
+        self._store.keep(staged, digest)
+        self._digests = [*(one for one in self._digests if one != digest), digest]
+        if to_all:
+            self._keeper.publish(self._store.path(digest), digest, self._kept)
+        for old in self._digests[: -self._kept]:
+            self._store.delete(old)
+        self._digests = self._digests[-self._kept :]
         return digest
-
-    def _let_go(self, old: Sequence[str]) -> None:
-        for one in old:
-            self._store.release(one, self._published.owner)
-        if old:
-            self._published.forget(old)
 
     def _save(self, model: PeftModel, path: Path) -> None:
         """Streams the tensors to the file; they are never in memory a second time."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -25,16 +26,24 @@ _NAME = "features"
 
 
 class FeatureCache:
-    """The most recently used features by image digest, on the CPU."""
+    """The most recently used features by image digest, on the CPU; for several threads at once, of
+    which one computes what another asks for, too."""
 
     def __init__(self, max_bytes: int, folder: "FeatureFolder | None" = None) -> None:
         self._features = BoundedCache[str, Tensor](max_bytes, lambda features: features.nbytes)
         self._folder = folder
+        self._lock = threading.Lock()
 
     def get(
         self, digests: Sequence[str], compute: Callable[[list[str]], Iterable[Tensor]]
     ) -> list[Tensor]:
         """Each image's features, one row a token; `compute` makes those not kept."""
+        with self._lock:
+            return self._get(digests, compute)
+
+    def _get(
+        self, digests: Sequence[str], compute: Callable[[list[str]], Iterable[Tensor]]
+    ) -> list[Tensor]:
         kept = {digest: self._find(digest) for digest in dict.fromkeys(digests)}
         found = {digest: features for digest, features in kept.items() if features is not None}
         missing = [digest for digest in kept if digest not in found]
@@ -47,7 +56,8 @@ class FeatureCache:
 
     def forget(self) -> None:
         """Empties the memory, not the folder."""
-        self._features.clear()
+        with self._lock:
+            self._features.clear()
 
     def _find(self, digest: str) -> Tensor | None:
         features = self._features.get(digest)
@@ -69,7 +79,7 @@ class FeatureFolder:
         self._root = root
         self._max_bytes = max_bytes
         self._folder = root / fingerprint
-        self._bytes = sum(path.stat().st_size for path in self._files())
+        self._bytes = sum(size for _, size, _ in self._entries())
         self._trim()
 
     def read(self, digest: str) -> Tensor | None:

@@ -13,6 +13,8 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from tally.weights.plain_weight import plain_weight
+
 
 def fuse(model: nn.Module) -> None:
     """Gives every LoRA layer of `model` the forward pass below; its adapter can still be off."""
@@ -24,9 +26,9 @@ def fuse(model: nn.Module) -> None:
 def _forward(layer: LoraLayer, x: Tensor) -> Tensor:
     if layer.disable_adapters or layer.merged:
         # Not by the base layer's own pass: on a CPU that of bitsandbytes may lay 4-bit weights out
-        # anew for itself, and `_weight` would then unpack something else.
+        # anew for itself, and `plain_weight` would then unpack something else.
         base = cast(nn.Linear, layer.base_layer)
-        return nn.functional.linear(x, _weight(base, x.dtype), base.bias)
+        return nn.functional.linear(x, plain_weight(base, x.dtype), base.bias)
     (name,) = layer.active_adapters
     rows = x.reshape(-1, x.shape[-1])
     output: Tensor = _LoraLinear.apply(  # type: ignore[no-untyped-call]  # torch's own
@@ -48,7 +50,7 @@ class _LoraLinear(torch.autograd.Function):
         ctx: Any, x: Tensor, dropped: Tensor, a: Tensor, b: Tensor, base: nn.Linear, scaling: float
     ) -> Tensor:
         low_rank = dropped @ a.to(x.dtype).T
-        output = nn.functional.linear(x, _weight(base, x.dtype), base.bias)
+        output = nn.functional.linear(x, plain_weight(base, x.dtype), base.bias)
         output.addmm_(low_rank, b.to(x.dtype).T, alpha=scaling)
         ctx.save_for_backward(dropped, low_rank, a, b)
         ctx.base, ctx.scaling, ctx.same_input = base, scaling, dropped is x
@@ -60,7 +62,7 @@ class _LoraLinear(torch.autograd.Function):
         x_gradient = dropped_gradient = None
         low_rank_gradient = (gradient @ b.to(gradient.dtype)).mul_(ctx.scaling)
         if ctx.needs_input_grad[0]:
-            x_gradient = gradient @ _weight(ctx.base, gradient.dtype)
+            x_gradient = gradient @ plain_weight(ctx.base, gradient.dtype)
         if x_gradient is not None and ctx.same_input:
             x_gradient.addmm_(low_rank_gradient, a.to(gradient.dtype))
         elif ctx.needs_input_grad[1]:
@@ -73,15 +75,3 @@ class _LoraLinear(torch.autograd.Function):
             None,
             None,
         )
-
-
-def _weight(base: nn.Linear, dtype: torch.dtype) -> Tensor:
-    """[out, in]; unpacked where it is held in 4 bits."""
-    quant_state = getattr(base.weight, "quant_state", None)
-    if quant_state is None:
-        return base.weight
-    # Who holds no weight in 4 bits needs no bitsandbytes.
-    from bitsandbytes.functional import dequantize_4bit  # noqa: PLC0415
-
-    packed: Any = base.weight
-    return dequantize_4bit(packed, quant_state).to(dtype)

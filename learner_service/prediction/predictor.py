@@ -1,85 +1,50 @@
 """One question about one image, to the base model and to a job's adapter side by side."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-
-from learner_service.blobs.blob_store import BlobStore
-from learner_service.clients.rollouts import Prompt, Sampling
+from learner_service.clients.rollouts import Prompt, Rollouts, Sampling
 from learner_service.data.dataset import Row
-from learner_service.data.images import decode, fit_to_grid, to_png
 from learner_service.data.prompts import Prompter
 from learner_service.prediction.question import ModelAnswer, Question
+from learner_service.prediction.staged_image import ImageStage
 from learner_service.served_models import ServedModels
-from learner_service.settings import DatasetSettings
-from tally.families.grid import ImageGrid
-from tally.rpc.errors import InvalidArgument
 
 
 class Predictor:
-    def __init__(self, models: ServedModels, blobs: BlobStore, limits: DatasetSettings) -> None:
-        """`limits` are those of an image."""
+    def __init__(self, models: ServedModels, images: ImageStage) -> None:
         self._models = models
-        self._blobs = blobs
-        self._limits = limits
+        self._images = images
 
     async def answer(self, question: Question) -> list[ModelAnswer]:
         """The base model's answer and, where there is an adapter, the adapter's."""
-        prompter = await self._models.prompter(question.base_model)
-        async with self._stage(question, prompter.grid) as row:
+        served = await self._models.prompter(question.base_model)
+        prompter = served.asking(question.prompt)
+        size = question.max_image_size
+        async with self._images.hold(question.image, prompter.grid, size) as image:
+            row = Row(
+                number=0,
+                question=question.text,
+                true_count=0,
+                image_digest=image.digest,
+                width=image.width,
+                height=image.height,
+            )
             prompt = prompter.prompt(row, seed=0)
             digests = ["", question.adapter_digest] if question.adapter_digest else [""]
-            sampling = Sampling(
-                num_completions=1, temperature=0.0, max_new_tokens=question.max_new_tokens
-            )
-            asked = [self._ask(prompter, prompt, digest, sampling) for digest in digests]
+            sampling = Sampling.greedy(question.max_new_tokens)
+            rollouts = await self._models.rollouts(question.base_model)
+            asked = [_ask(rollouts, prompter, prompt, digest, sampling) for digest in digests]
             texts = await asyncio.gather(*asked)
-        _, rewards = await self._models.clients()
+        rewards = await self._models.rewards()
         scores = await rewards.score(texts, [0] * len(texts))
         return [
             ModelAnswer(text=text, count=score.count, explanation=score.explanation)
             for text, score in zip(texts, scores, strict=True)
         ]
 
-    async def _ask(
-        self, prompter: Prompter, prompt: Prompt, digest: str, sampling: Sampling
-    ) -> str:
-        rollouts, _ = await self._models.clients()
-        ((completion,),) = await rollouts.generate([prompt], digest, sampling)
-        return prompter.answer(completion)
 
-    @asynccontextmanager
-    async def _stage(self, question: Question, grid: ImageGrid) -> AsyncIterator[Row]:
-        """The image as a blob that is gone afterwards."""
-        image = await asyncio.to_thread(_fit, question, grid, self._limits)
-        digest = await asyncio.to_thread(self._blobs.put_bytes, _unique_png(image))
-        try:
-            yield Row(
-                number=0,
-                question=question.text,
-                true_count=0,
-                image_digest=digest,
-                width=image.width,
-                height=image.height,
-            )
-        finally:
-            self._blobs.delete(digest)
-
-
-def _fit(question: Question, grid: ImageGrid, limits: DatasetSettings) -> Image.Image:
-    image = decode(question.image, "image", limits)
-    try:
-        return fit_to_grid(image, grid, question.max_image_size)
-    except ValueError as error:
-        raise InvalidArgument(f"image: {error}") from error
-
-
-def _unique_png(image: Image.Image) -> bytes:
-    """A job may have staged the same picture: only other bytes can be deleted without harm."""
-    note = PngInfo()
-    note.add_text("Comment", uuid.uuid4().hex)
-    return to_png(image, note)
+async def _ask(
+    rollouts: Rollouts, prompter: Prompter, prompt: Prompt, digest: str, sampling: Sampling
+) -> str:
+    ((completion,),) = await rollouts.generate([prompt], digest, sampling)
+    return prompter.answer(completion)

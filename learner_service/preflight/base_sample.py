@@ -1,4 +1,4 @@
-"""How the base model does on some of the rows, at the job's own settings."""
+"""How the model does that training begins with, on some of the rows at the job's own settings."""
 
 import time
 from collections.abc import Sequence
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from learner_service.clients.rewards import RewardClient, Score
-from learner_service.clients.rollouts import RolloutClient, Sampling
+from learner_service.clients.rollouts import Rollouts, Sampling
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
-from learner_service.evaluation.comparison import ratio_scores, scores_of
+from learner_service.evaluation.row_scores import row_scores, scores_of
 from learner_service.spec import Training
 from tally.job.comparison import EvaluationScores
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseSample:
-    """How the base model did on `num_samples` groups."""
+    """How it did on `num_samples` groups."""
 
     num_samples: int
     scores: EvaluationScores
@@ -27,7 +27,7 @@ class BaseSample:
 
 
 async def ask_base_model(
-    rollouts: RolloutClient,
+    rollouts: Rollouts,
     rewards: RewardClient,
     prompter: Prompter,
     training: Training,
@@ -42,7 +42,7 @@ async def ask_base_model(
         max_new_tokens=config.max_new_tokens,
     )
     started = time.monotonic()
-    groups = await rollouts.generate(prompts, "", sampling)
+    groups = await rollouts.generate(prompts, training.adapter_digest, sampling)
     seconds = time.monotonic() - started
     texts = [prompter.answer(completion) for group in groups for completion in group]
     true_counts = [row.true_count for row in rows for _ in range(config.num_generations)]
@@ -55,7 +55,7 @@ def _summarize(scores: Sequence[Score], group_size: int, seconds: float) -> Base
     groups = [scores[start : start + group_size] for start in starts]
     return BaseSample(
         num_samples=len(groups),
-        scores=scores_of(ratio_scores(scores).values()),
+        scores=scores_of(row_scores(scores).values()),
         varied_group_rate=fmean(len({score.reward for score in group}) > 1 for group in groups),
         any_right_rate=fmean(any(score.difference == 0 for score in group) for group in groups),
         completions=len(scores),

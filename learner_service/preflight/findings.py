@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight.base_sample import BaseSample
+from learner_service.preflight.warmer_temperature import MOST_GROUPS, Warmer
 from learner_service.spec import Training
 from tally.job.settings import TrainingConfig
 
@@ -48,7 +49,7 @@ def step_plan(training: TrainingConfig, rows: int) -> StepPlan:
     return StepPlan(
         steps_per_epoch=steps_per_epoch,
         total_steps=training.max_steps or training.num_epochs * steps_per_epoch,
-        completions_per_step=prompts * training.num_generations,
+        completions_per_step=prompts * (1 if training.is_exact else training.num_generations),
     )
 
 
@@ -170,8 +171,16 @@ def _largest_side(below: int, room: int, image_tokens: Callable[[int], int]) -> 
     return next((side for side in sides if image_tokens(side) <= room), None)
 
 
-def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:
-    """Whether the rewards show the way."""
+def lacks_variety(base: BaseSample, training: TrainingConfig) -> bool:
+    """Whether most groups would teach nothing, though there is something to learn."""
+    learnable = base.any_right_rate > 0 and (base.scores.exact_rate or 0.0) < _CEILING
+    return learnable and base.varied_group_rate < MOST_GROUPS and not training.is_exact
+
+
+def of_base(
+    base: BaseSample, training: TrainingConfig, warmer: Warmer | None = None
+) -> Iterator[Finding]:
+    """Whether the rewards show the way; `warmer` is at which temperature more of them would."""
     exact = base.scores.exact_rate or 0.0
     silent = base.scores.parse_failure_rate or 0.0
     if exact >= _CEILING:
@@ -182,7 +191,7 @@ def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:
             message=f"the base model is right in {exact:.0%} of its answers already; take harder "
             "images",
         )
-    elif base.any_right_rate == 0:
+    elif base.any_right_rate == 0 and not training.is_exact:
         yield Finding(
             severity=Severity.WARNING,
             code="never_right",
@@ -190,15 +199,19 @@ def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:
             message=f"not one answer to {base.num_samples} questions is right, so no reward shows "
             "the way; check the answers in main.csv, or begin with easier images",
         )
-    elif base.varied_group_rate < 0.1:
-        warmer = {"train.config.temperature": 1.0} if training.temperature < 1 else {}
+    elif lacks_variety(base, training):
         yield Finding(
             severity=Severity.WARNING,
             code="no_variety",
             where="train.config.temperature",
-            message=f"the answers to a question differ in {base.varied_group_rate:.0%} of the "
-            "groups only, and only those teach; raise the temperature",
-            suggestion=warmer,
+            message=f"at temperature {training.temperature:g} the answers to a question differ in "
+            f"{base.varied_group_rate:.0%} of the groups only, and only those teach; "
+            + (
+                f"at {warmer.temperature:g} they would in {warmer.varied_group_rate:.0%}"
+                if warmer
+                else "no other temperature helps; take images that the base model is less sure of"
+            ),
+            suggestion={"train.config.temperature": warmer.temperature} if warmer else {},
         )
     if silent > 0.5:
         yield Finding(
@@ -210,10 +223,13 @@ def of_base(base: BaseSample, training: TrainingConfig) -> Iterator[Finding]:
         )
 
 
-def rollouts_away() -> Finding:
+def rollouts_away(*, inside: bool) -> Finding:
+    """`inside`: a job samples by itself, and nobody else while it runs."""
+    no_replica = "no rollout replica answers now, so the base model was not asked; a job would wait"
+    no_engine = "the learner's own engine does not answer now, so the base model was not asked"
     return Finding(
         severity=Severity.WARNING,
         code="rollouts_away",
         where="",
-        message="no rollout replica answers now, so the base model was not asked; a job would wait",
+        message=no_engine if inside else no_replica,
     )

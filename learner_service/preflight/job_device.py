@@ -36,8 +36,9 @@ class JobDevice:
         return min(self.settings.processes_of(training), self.settings.gpus_per_job)
 
     def available_bytes(self, training: TrainingConfig) -> int:
-        """Of each process."""
-        return self.memory_bytes // self.sharing(training)
+        """Of each process; jobs that run at once on a CPU have equal parts of it."""
+        jobs = 1 if self.name == "cuda" else max(1, self.settings.jobs_at_once)
+        return self.memory_bytes // (jobs * self.sharing(training))
 
     def shard_count(self, shape: ModelShape, training: TrainingConfig) -> int:
         """How many processes hold the base's layers in parts; 1 where each holds the whole."""

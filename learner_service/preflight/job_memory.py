@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from learner_service.models import read_supported
 from learner_service.preflight.job_device import JobDevice
 from learner_service.preflight.memory import MemoryEstimate, Precision, Prompts, estimate_memory
-from learner_service.preflight.replica_memory import estimate_replica_memory
+from learner_service.preflight.replica_memory import add_sampling, estimate_replica_memory
 from learner_service.settings import LearnerSettings
 from learner_service.spec import Training
 from tally.families.shape import ModelShape
@@ -54,7 +54,21 @@ class JobMemory:
             available_bytes=self.device.available_bytes(changed),
             sharded_over=self.shard_count(changed),
         )
+        if self.device.settings.samples_inside:
+            estimate = self._add_sampling(estimate, changed)
         return replace(estimate, processes=self.device.sharing(changed))
+
+    def _add_sampling(self, worker: MemoryEstimate, changed: TrainingConfig) -> MemoryEstimate:
+        return add_sampling(
+            worker,
+            self.shape,
+            changed,
+            self.training.lora,
+            self.prompts(changed.max_image_size),
+            precision=Precision(
+                bytes_per_number=self.device.bytes_per_number, use_4bit=changed.use_4bit
+            ),
+        )
 
     def shard_count(self, changed: TrainingConfig) -> int:
         """How many processes hold the base's layers in parts; 1 where each holds the whole."""

@@ -10,6 +10,7 @@ bench.memory` holds this against measurement.
 
 from dataclasses import dataclass
 
+from learner_service.preflight.exact_counts import completion_tokens
 from tally.families.shape import ModelShape
 from tally.job.settings import LoraConfig, TrainingConfig
 
@@ -99,11 +100,12 @@ class Precision:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompts:
-    """The longest prompt of a job, how many of its tokens are an image's, and images in all."""
+    """Of a job: the longest prompt, its image's tokens, all images, the largest true count."""
 
     tokens: int
     image_tokens: int
     images: int
+    largest_true_count: int = 0
 
     def features_bytes(self, shape: ModelShape, bytes_per_number: int) -> int:
         """Of the vision features of all images."""
@@ -184,7 +186,7 @@ class _Step:
 
     @property
     def _completion_tokens(self) -> int:
-        return self.training.num_generations * self.training.max_new_tokens
+        return completion_tokens(self.training, self.prompts.largest_true_count)
 
     @property
     def _tokens(self) -> int:

@@ -13,14 +13,16 @@ from learner_service.data.held_out import held_out_numbers
 from learner_service.data.kinds import kinds_of
 from learner_service.data.prompts import Prompter
 from learner_service.errors import RolloutsUnavailable
-from learner_service.preflight import findings
+from learner_service.preflight import exact_counts, findings
 from learner_service.preflight.base_sample import BaseSample, ask_base_model
+from learner_service.preflight.count_forms import find_unwritten
 from learner_service.preflight.findings import Finding, Severity, StepPlan, step_plan
 from learner_service.preflight.job_memory import JobMemory
 from learner_service.preflight.memory import MemoryEstimate, Prompts
 from learner_service.preflight.memory_findings import of_memory, of_sharding
 from learner_service.preflight.routed_experts import of_experts
 from learner_service.preflight.time_estimate import TimeEstimate, estimate_time
+from learner_service.preflight.warmer_temperature import find_warmer
 from learner_service.served_models import ServedModels
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec, Training
@@ -43,6 +45,7 @@ class Preflight:
     images: int
     held_out_rows: int
     steps: StepPlan
+    prompt_example: str
     memory: MemoryEstimate
     replica_memory: MemoryEstimate | None = None
     base: BaseSample | None = None
@@ -54,19 +57,23 @@ class RowSample:
     """Some of the rows that would be trained on, and the longest prompt among them.
 
     `image_tokens` are those of its image by its longest side in pixels; `images` counts those of
-    all rows that would be trained on.
+    all rows that would be trained on, `largest_true_count` is theirs.
     """
 
     rows: Sequence[Row]
     text_tokens: int
     image_tokens: Callable[[int], int]
     images: int
+    largest_true_count: int
 
     def prompts(self, max_side_pixels: int) -> Prompts:
         """Of the job, taking none for longer than the longest here."""
         image_tokens = self.image_tokens(max_side_pixels)
         return Prompts(
-            tokens=self.text_tokens + image_tokens, image_tokens=image_tokens, images=self.images
+            tokens=self.text_tokens + image_tokens,
+            image_tokens=image_tokens,
+            images=self.images,
+            largest_true_count=self.largest_true_count,
         )
 
 
@@ -96,7 +103,8 @@ class Preflights:
         training_rows = [row for row in rows if row.number not in held_out]
         counts = Counter(row.true_count for row in rows)
         plan = step_plan(config, len(training_rows))
-        prompter = await self._models.load_prompter(spec.base_model)
+        loaded = await self._models.load_prompter(spec.base_model)
+        prompter = loaded.asking(training.prompt)
         sample = await asyncio.to_thread(
             self._stage_sample, spec.dataset_digest, config, training_rows, prompter
         )
@@ -104,11 +112,12 @@ class Preflights:
             JobMemory.of_model, source, training, sample.prompts, self._settings
         )
         served = await self._find_served(prompter, spec.base_model)
-        base, of_base = await self._ask_base(served, training, prompter, sample)
+        base, of_base = await self._ask_base(served, spec.base_model, training, prompter, sample)
         kinds = await asyncio.to_thread(kinds_of, [row.question for row in rows])
         found = [
             *findings.of_data(counts, len(training_rows), len(held_out), training),
             *findings.of_steps(config, plan, len(training_rows)),
+            *exact_counts.of_counts(config, max(counts)),
             *of_memory(config, memory.of_worker),
             *of_sharding(config, memory.shard_count(config), memory.of_worker),
             *of_experts(config, memory.shape, memory.device.bytes_per_number),
@@ -122,13 +131,18 @@ class Preflights:
             images=_count_images(rows),
             held_out_rows=len(held_out),
             steps=plan,
+            prompt_example=prompter.render(sample.rows[0].question),
             memory=memory.of_worker(config),
-            replica_memory=memory.of_replica(use_4bit=served.use_4bit)
-            if served and served.engine != _VLLM
-            else None,
+            replica_memory=self._of_replica(memory, served),
             base=base,
             time=estimate_time(plan, base, earlier_steps),
         )
+
+    def _of_replica(self, memory: JobMemory, served: RolloutModel | None) -> MemoryEstimate | None:
+        """None where there is none beside the job, or it takes what it is set to."""
+        if served is None or served.engine == _VLLM or self._settings.samples_inside:
+            return None
+        return memory.of_replica(use_4bit=served.use_4bit)
 
     def _stage_sample(
         self,
@@ -159,6 +173,7 @@ class Preflights:
             text_tokens=max(lengths) - grid.tokens(longest.width, longest.height),
             image_tokens=image_tokens,
             images=_count_images(training_rows),
+            largest_true_count=max(row.true_count for row in training_rows),
         )
 
     async def _find_served(self, prompter: Prompter, base_model: str) -> RolloutModel | None:
@@ -171,23 +186,45 @@ class Preflights:
     async def _ask_base(
         self,
         served: RolloutModel | None,
+        base_model: str,
         training: Training,
         prompter: Prompter,
         sample: RowSample,
     ) -> tuple[BaseSample | None, list[Finding]]:
         """The base model on the sample, where replicas answer and take the settings."""
         if served is None:
-            return None, [findings.rollouts_away()]
+            return None, [self._rollouts_away()]
         config = training.config
         limits = findings.of_limits(config, served, sample.text_tokens, sample.image_tokens)
         if beyond := list(limits):
             return None, beyond
         try:
-            clients = await self._models.clients()
+            clients = await self._models.rollouts(base_model), await self._models.rewards()
             base = await ask_base_model(*clients, prompter, training, sample.rows)
+            warmer = (
+                await find_warmer(
+                    *clients,
+                    prompter,
+                    training,
+                    sample.rows,
+                    base=base,
+                    highest=served.max_temperature,
+                )
+                if findings.lacks_variety(base, config)
+                else None
+            )
+            unwritten = (
+                await find_unwritten(*clients, prompter, training, sample.rows)
+                if config.is_exact
+                else []
+            )
         except RolloutsUnavailable:
-            return None, [findings.rollouts_away()]
-        return base, list(findings.of_base(base, config))
+            return None, [self._rollouts_away()]
+        of_forms = exact_counts.of_forms(unwritten, len(sample.rows))
+        return base, [*of_forms, *findings.of_base(base, config, warmer)]
+
+    def _rollouts_away(self) -> Finding:
+        return findings.rollouts_away(inside=self._settings.samples_inside)
 
 
 def _count_images(rows: Sequence[Row]) -> int:

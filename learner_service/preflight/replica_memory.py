@@ -1,4 +1,5 @@
-"""How much memory a rollout replica with the torch engine needs for a job. Pure.
+"""How much memory sampling with the torch engine takes: of a replica, or of a job that does it
+itself, on the weights and features that it has. Pure.
 
 Its settings are taken to be the defaults of rollout_service/settings.py. While it samples it holds
 the weights (in 4 bits unpacked again, of a small model; and twice, of a small model in float32,
@@ -7,7 +8,7 @@ adapters of late steps, the features of images, and, of the prompts that are dec
 and values and the logits of every row. vLLM takes the share of a card that it is set to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from learner_service.preflight.memory import (
     ALLOCATOR,
@@ -27,7 +28,7 @@ _FLOAT32 = 4
 _RESIDENT_ADAPTERS = 4
 _BATCH_COMPLETIONS = 64
 _VISION_CACHE_BYTES = 256 * 1024**2
-# rollout_service/torch_engine: language_model.py, decoding.py, kv_cache.py
+# tally/torch_engine: language_model.py, decoding.py, kv_cache.py
 _MOST_MERGED_BYTES = 1024**3
 _MOST_UNPACKED_BYTES = 128 * 1024**2
 _PREFILL_TOKENS = 512
@@ -60,6 +61,28 @@ def estimate_replica_memory(
         caches_bytes=min(features, _VISION_CACHE_BYTES) + batch.cache_bytes(),
         activations_bytes=round(ALLOCATOR * batch.pass_bytes()),
         loading_bytes=libraries + weights + precision.loading_bytes(shape),
+    )
+
+
+def add_sampling(
+    worker: MemoryEstimate,
+    shape: ModelShape,
+    training: TrainingConfig,
+    lora: LoraConfig,
+    prompts: Prompts,
+    *,
+    precision: Precision,
+) -> MemoryEstimate:
+    """Of a worker that samples by itself: late adapters, and what a batch takes while it is
+    decoded. Without staleness that is given back before there is anything to learn from."""
+    batch = _Batch(shape, training, prompts, precision)
+    sampling = batch.cache_bytes() + round(ALLOCATOR * batch.pass_bytes())
+    learning = worker.activations_bytes
+    resident = (1 + training.staleness) * _adapter_bytes(shape, lora.r)
+    return replace(
+        worker,
+        adapter_bytes=worker.adapter_bytes + resident,
+        activations_bytes=learning + sampling if training.staleness else max(learning, sampling),
     )
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import sqlalchemy.exc
 
-from learner_service.errors import StoreUnavailable
+from learner_service.errors import NO_ROOM, StoreUnavailable
 from learner_service.queue.migrations import versions
 from learner_service.settings import LearnerSettings
 from tally.database.database import Database
@@ -38,8 +38,7 @@ def store_errors() -> Iterator[None]:
         yield
     except sqlalchemy.exc.SQLAlchemyError as error:
         if is_full_disk(error):
-            message = "no room on the learner's disk; free some and retry"
-            raise ResourceExhausted(message) from error
+            raise ResourceExhausted(NO_ROOM) from error
         if isinstance(error, AWAY):
             message = "the learner's database is busy or away; try again"
             raise StoreUnavailable(message) from error

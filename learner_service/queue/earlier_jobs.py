@@ -1,4 +1,5 @@
-"""Which earlier job a new one goes on from: the one it names, or the furthest of its equals."""
+"""Which earlier job a new one goes on from: the one it names, or the furthest of its equals; and
+what earlier ones measured."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from learner_service.errors import NotResumable
-from learner_service.events import JobStatus
+from learner_service.events import JobStatus, StepDone
 from learner_service.job_folder.checkpoints import Checkpoints
 from learner_service.job_folder.layout import JobFolder
 from learner_service.queue.job_store import Job, JobStore
 from learner_service.spec import JobSpec, Training
+from tally.job.metrics import StepMetrics
 
+_LAST_EVENTS = 200
 _LEFT_OPEN = (JobStatus.CANCELLED, JobStatus.FAILED)
 
 
@@ -44,6 +47,16 @@ class EarlierJobs:
         if job_id := _source_id(spec):
             return self._check_named(job_id, spec)
         return self._furthest(self._store.equals(job))
+
+    def steps(self, base_model: str) -> list[StepMetrics]:
+        """Metrics of the last steps of the newest job that trained this model."""
+        for job in self._store.all():
+            if job.spec.base_model == base_model and job.current_step:
+                events = self._store.events(job.job_id, max(0, job.last_seq - _LAST_EVENTS))
+                steps = [e.event.metrics for e in events if isinstance(e.event, StepDone)]
+                if steps:
+                    return steps
+        return []
 
     def _check_named(self, job_id: str, spec: JobSpec) -> Resumable:
         named = self._store.find(job_id)

@@ -10,6 +10,7 @@ from learner_service.errors import UnknownJob
 from learner_service.events import (
     EvaluationDone,
     Event,
+    HeldOutScored,
     JobEnded,
     JobPhase,
     JobStatus,
@@ -41,7 +42,9 @@ class Standing:
     def takes(self, event: Event) -> bool:
         """Not once the job has ended, and no step again (a resumed worker does the last anew)."""
         done = isinstance(event, StepDone | SamplesShown) and event.step <= self.current_step
-        return not (self.status.ended or done)
+        # The last step may have been done without its evaluation.
+        scored = isinstance(event, HeldOutScored) and event.step < self.current_step
+        return not (self.status.ended or done or scored)
 
     def after(self, event: Event) -> "Standing":
         """As the event leaves it."""

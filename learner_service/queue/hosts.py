@@ -15,10 +15,10 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class StartRanks:
-    """`task` is a WorkerTask as JSON; `state_digest` a packed JobState, empty for none."""
+    """`token` is that of the attempt; of its hosts this one is number `host_number`."""
 
-    task: str
-    state_digest: str
+    host_number: int
+    token: str
 
 
 @dataclass(frozen=True)

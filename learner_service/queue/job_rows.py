@@ -38,6 +38,9 @@ class JobRow(_Row, table=True):
     report_digest: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
     resumed_from_job_id: str = Field(default="", sa_type=Text)
     last_seq: int = Field(default=0, sa_type=BigInteger)
+    # How often it made room for a job of higher priority.
+    moves: int = Field(default=0, sa_type=Integer, sa_column_kwargs={"server_default": "0"})
+    traceparent: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class EventRow(_Row, table=True):
@@ -52,6 +55,16 @@ class EventRow(_Row, table=True):
     )
     time: str = Field(sa_type=Text)
     event: str = Field(sa_type=Text)
+
+
+class ServedTimeRow(_Row, table=True):
+    """Seconds that jobs of an owner have run, as they count at `time`: the older, the less."""
+
+    __tablename__ = "served_time"
+
+    owner: str = Field(primary_key=True, sa_type=Text)
+    seconds: float = Field(sa_type=Double)
+    time: str = Field(sa_type=Text)
 
 
 class DeletionRow(_Row, table=True):

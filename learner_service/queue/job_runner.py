@@ -2,29 +2,24 @@
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import time
 
-from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import StoreUnavailable, UnknownJob
 from learner_service.events import Event, JobEnded, JobStatus, Notice
 from learner_service.job_folder.layout import JobFolder
-from learner_service.job_folder.state import pack_state
 from learner_service.job_folder.task import Launch, WorkerTask
-from learner_service.models import ModelList
-from learner_service.queue.earlier_jobs import EarlierJobs
-from learner_service.queue.ended_jobs import EndedJobs
-from learner_service.queue.hosts import Hosts
-from learner_service.queue.job_processes import JobProcesses
-from learner_service.queue.job_store import Job, JobStore
-from learner_service.queue.placement import Placement
+from learner_service.queue.job_store import Job
+from learner_service.queue.order import Running
+from learner_service.queue.pace import Pace
+from learner_service.queue.placement import Processes, Room
+from learner_service.queue.process_check import asked_processes
+from learner_service.queue.runner_parts import RunnerParts
 from learner_service.queue.worker_process import WorkerExit
-from learner_service.settings import LearnerSettings
+from learner_service.spec import Training
 from tally.host.full_disk import is_full_disk
 from tally.logs.fields import log_fields
-from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
+from tally.traces.spans import current_traceparent, fail_span, in_trace, span
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 5
@@ -32,130 +27,151 @@ _REFUSALS = (NotFound, FailedPrecondition, InvalidArgument)
 
 
 class JobRunner:
-    """Runs one job at a time; `log` takes its events, and `stop` asks its worker to stop."""
+    """Runs one job in the room that it has."""
 
-    def __init__(
-        self,
-        settings: LearnerSettings,
-        store: JobStore,
-        blobs: BlobStore,
-        models: ModelList,
-        *,
-        hosts: Hosts,
-        log: Callable[[str, Event], Awaitable[None]],
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self._blobs = blobs
-        self._models = models
-        self._placement = Placement(settings, hosts)
-        self._log_event = log
-        self.earlier_jobs = EarlierJobs(store, self.folder)
-        self.ended_jobs = EndedJobs(blobs, self.folder)
-        self._faults: Counter[str] = Counter()
+    def __init__(self, parts: RunnerParts, job: Job, room: Room) -> None:
+        self.job = job
+        self.began_at = time.time()
+        self._parts = parts
+        self._room = room
+        self.pace = Pace()
         self._stopping = False
-        self._job_id: str | None = None
         self._has_ended = False
-        self._running: JobProcesses | None = None
+        self._makes_room = False
+        self._processes: Processes | None = None
 
-    async def run(self, job: Job) -> None:
-        """Neither a bad job nor a fault of the service, such as a full disk, ends the queue."""
-        self._job_id, self._has_ended = job.job_id, False
+    async def run(self) -> None:
+        """Until the job has ended, or `stop`; neither a bad job nor a fault of the service, such as
+        a full disk, ends the queue."""
         try:
-            with log_fields(job_id=job.job_id):
-                await self._run_until_fault(job)
+            with log_fields(job_id=self.job.job_id), in_trace(self.job.traceparent):
+                await self._run_until_fault()
         finally:
-            await asyncio.to_thread(self.folder(job.job_id).sweep)
-            self._job_id = None
+            await asyncio.to_thread(self._folder.sweep)
 
-    async def _run_until_fault(self, job: Job) -> None:
+    async def _run_until_fault(self) -> None:
         try:
-            await self._run_workers(job)
+            await self._run_workers()
         except UnknownJob:
             _log.info("the job was deleted before its turn")
         except _REFUSALS as error:
-            await self._fail(job, str(error))
+            await self._fail(str(error))
         except Exception as error:
             _log.exception("trying again in %d s", _PAUSE_SECONDS)
-            await self._after_fault(job, error)
+            await self._after_fault(error)
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    def note_end(self, job_id: str) -> None:
+    def as_running(self) -> Running:
+        """What trains makes room for others, unless it did so often enough, or has no step left:
+        then it is done as soon as it would have saved and loaded again."""
+        job, most_moves = self.job, self._parts.settings.moves_per_job
+        trains = isinstance(job.spec.work, Training) and self.pace.has_steps_left
+        return Running(
+            job_id=job.job_id,
+            owner=job.spec.owner,
+            number=job.number,
+            priority=job.spec.priority,
+            may_move=trains and job.moves < most_moves and not self.is_leaving,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Since it has its room."""
+        return time.time() - self.began_at
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether its room is free once its worker has stopped."""
+        return self._is_over
+
+    def note_end(self) -> None:
         """The job's end is written down."""
-        if self._job_id == job_id:
-            self._has_ended = True
+        self._has_ended = True
 
-    def has(self, job_id: str) -> bool:
-        """Whether it is this job's turn, which lasts until its worker has stopped."""
-        return self._job_id == job_id
+    def make_room(self) -> None:
+        """As `stop`: the job waits for its next turn."""
+        self._makes_room = True
+        self.stop()
 
-    def stop_job(self, job_id: str) -> bool:
-        """Asks the job's worker to stop, if it has one now; False where its turn has not come."""
-        if self._job_id != job_id:
-            return False
-        if self._running:
-            self._running.stop()
-        return True
+    def stop_worker(self) -> None:
+        """Asks the job's worker to stop, if it has one now."""
+        if self._processes:
+            self._processes.stop()
 
     def stop(self) -> None:
         """Stops the worker with a checkpoint, and starts no other."""
         self._stopping = True
-        if self._running:
-            self._running.stop()
+        self.stop_worker()
 
-    def folder(self, job_id: str) -> JobFolder:
-        return JobFolder.of_job(self._settings.data_dir.resolve(), job_id)
+    @property
+    def _folder(self) -> JobFolder:
+        return self._parts.folder(self.job.job_id)
 
-    async def _run_workers(self, job: Job) -> None:
+    async def _run_workers(self) -> None:
         """One after another, until the job has ended or too many were lost without progress."""
         # It may have ended before it was known here that this is the job whose end counts.
-        if (await self._store.run(self._store.get, job.job_id)).status.ended:
+        if (await self._stored_job()).status.ended:
             return
-        folder = await asyncio.to_thread(self._prepare, job)
+        folder = await asyncio.to_thread(self._prepare)
         lost = 0
         while not self._is_over:
-            step_before = await _last_whole_step(folder)
-            exited = await self._run_worker(job, folder, lost)
-            if self._is_over:
-                break
-            if exited.failure and exited.failure.full_disk:
-                raise ResourceExhausted(exited.reason)
-            progressed = await _last_whole_step(folder) > step_before
-            lost = 1 if progressed else lost + 1
-            await self._after_loss(job, exited, lost)
+            with span("attempt"):
+                lost = await self._attempt(folder, lost)
+        if self._makes_room and not self._has_ended:
+            step = await _last_whole_step(folder)
+            await self._say(
+                f"made room for a job of higher priority after step {step}; goes on later"
+            )
         if self._has_ended:
-            ended = await self._store.run(self._store.get, job.job_id)
-            await asyncio.to_thread(self.ended_jobs.tidy, ended)
+            await asyncio.to_thread(self._parts.ended_jobs.tidy, await self._stored_job())
+
+    async def _stored_job(self) -> Job:
+        store = self._parts.store
+        return await store.run(store.get, self.job.job_id)
+
+    async def _attempt(self, folder: JobFolder, lost: int) -> int:
+        """Runs one worker; how many were lost in a row without progress then."""
+        step_before = await _last_whole_step(folder)
+        exited = await self._run_worker(folder, lost)
+        if self._is_over:
+            return lost
+        if exited.failure and exited.failure.full_disk:
+            raise ResourceExhausted(exited.reason)
+        lost = 1 if await _last_whole_step(folder) > step_before else lost + 1
+        await self._after_loss(exited, lost)
+        return lost
 
     @property
     def _is_over(self) -> bool:
         return self._stopping or self._has_ended
 
-    async def _run_worker(self, job: Job, folder: JobFolder, lost: int) -> WorkerExit:
-        launch, hosts = await self._placement.place(job.spec, lost, lambda: self._is_over)
+    async def _run_worker(self, folder: JobFolder, lost: int) -> WorkerExit:
+        launch = await self._room.plan(self.job.spec, lost, lambda: self._is_over)
         if self._is_over:  # which may have come while hosts were waited for
             return WorkerExit(code=0, failure=None)
-        await self._say_if_fewer(job, launch)
+        await self._say_if_fewer(launch)
         # In a thread: whoever writes at this moment is waited for.
         attempt = await asyncio.to_thread(folder.fence.advance)
         task = WorkerTask(
-            job_id=job.job_id,
+            job_id=self.job.job_id,
             folder_path=folder.path,
-            blobs=self._blobs.root,
-            model_source=self._models.source(job.spec.base_model),
+            blobs=self._parts.blobs.root,
+            model_source=self._parts.models.source(self.job.spec.base_model),
             attempt=attempt,
-            spec=job.spec,
-            settings=self._settings,
+            spec=self.job.spec,
+            settings=self._parts.settings,
             launch=launch,
+            traceparent=current_traceparent(),
         )
-        async with self._packed_state(folder, wanted=bool(hosts)) as state_digest:
-            worker = JobProcesses(task, self._settings.worker_stop_seconds, hosts, state_digest)
-            self._running = worker
+        async with self._parts.make_way(), self._room.start(task) as processes:
+            self._processes = processes
+            if self._is_over:  # which may have come while they were made ready
+                processes.stop()
             try:
                 with log_fields(attempt=attempt):
-                    return await worker.run(lambda event: self._take(task, event))
+                    return await processes.run(lambda event: self._take(task, event))
             finally:
-                self._running = None
+                self._processes = None
 
     async def _take(self, task: WorkerTask, event: Event) -> None:
         """Logs what a worker says, unless a later attempt has begun; waits while the disk is full,
@@ -163,75 +179,61 @@ class JobRunner:
         while True:
             try:
                 if task.attempt == task.folder.fence.newest:
-                    await self._log_event(task.job_id, event)
+                    await self._parts.log(task.job_id, event)
+                    self.pace.take(event)
                 return
             except ResourceExhausted:
                 if self._stopping:
                     raise
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _say_if_fewer(self, job: Job, launch: Launch) -> None:
-        asked = self._placement.asked_processes(job.spec)
+    async def _say_if_fewer(self, launch: Launch) -> None:
+        asked = asked_processes(self.job.spec, self._parts.settings)
         if launch.processes < asked:
             message = f"running in {launch.processes} of {asked} processes, on {launch.hosts} host"
-            await self._log_event(job.job_id, Notice(message=f"{message}{'s'[: launch.hosts - 1]}"))
+            await self._say(f"{message}{'s'[: launch.hosts - 1]}")
 
-    @asynccontextmanager
-    async def _packed_state(self, folder: JobFolder, *, wanted: bool) -> AsyncIterator[str]:
-        """The blob that further hosts go on from, while the context is open; empty for none."""
-        # In a thread: hosts take a learner that is silent for lost.
-        digest = await asyncio.to_thread(self._pack_state, folder) if wanted else ""
-        try:
-            yield digest
-        finally:
-            if digest:
-                self._blobs.delete(digest)
+    async def _say(self, message: str) -> None:
+        await self._parts.log(self.job.job_id, Notice(message=message))
 
-    def _pack_state(self, folder: JobFolder) -> str:
-        with self._blobs.stage() as staged:
-            if not pack_state(folder, staged):
-                return ""
-            digest = digest_of_file(staged)
-            self._blobs.keep(staged, digest)
-        return digest
-
-    async def _after_loss(self, job: Job, exited: WorkerExit, lost: int) -> None:
+    async def _after_loss(self, exited: WorkerExit, lost: int) -> None:
         _log.warning("the job lost a worker: %s", exited.reason)
+        fail_span(exited.reason)
         final = exited.failure is not None and not exited.failure.retryable
-        if final or lost >= self._settings.max_attempts:
-            await self._fail(job, exited.reason)
+        if final or lost >= self._parts.settings.max_attempts:
+            await self._fail(exited.reason)
         else:
-            message = f"{exited.reason}; going on from the last checkpoint"
-            await self._log_event(job.job_id, Notice(message=message))
+            await self._say(f"{exited.reason}; going on from the last checkpoint")
 
-    async def _after_fault(self, job: Job, error: Exception) -> None:
+    async def _after_fault(self, error: Exception) -> None:
         """A full disk may be emptied, and a database come back; another fault of the service, seen
         again and again, is the job's, and what stands behind it must not wait for ever."""
         if isinstance(error, ResourceExhausted | StoreUnavailable) or is_full_disk(error):
             return
-        self._faults[job.job_id] += 1
-        if self._faults[job.job_id] >= self._settings.max_attempts:
+        faults = self._parts.faults
+        faults[self.job.job_id] += 1
+        if faults[self.job.job_id] >= self._parts.settings.max_attempts:
             what = f"the learner failed with {type(error).__name__}: {error}"
-            await self._fail(job, f"{what}; its log says more")
+            await self._fail(f"{what}; its log says more")
 
-    async def _fail(self, job: Job, message: str) -> None:
+    async def _fail(self, message: str) -> None:
         failed = JobEnded(status=JobStatus.FAILED, error_message=message)
         try:
-            await self._log_event(job.job_id, failed)
+            await self._parts.log(self.job.job_id, failed)
         except ResourceExhausted:
             _log.warning("no room to write down that the job failed")
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    def _prepare(self, job: Job) -> JobFolder:
+    def _prepare(self) -> JobFolder:
         """Makes the job's folder, with the checkpoint of an earlier job that it goes on from."""
-        folder = self.folder(job.job_id)
+        folder, store = self._folder, self._parts.store
         if folder.is_prepared:
             return folder
-        found = self.earlier_jobs.find(job)
+        found = self._parts.earlier_jobs.find(self.job)
         # Written down first: who is killed in between finds no folder, and does it again.
-        self._store.set_resumed_from(job.job_id, found.job.job_id if found else "")
+        store.set_resumed_from(self.job.job_id, found.job.job_id if found else "")
         if found:
-            folder.prepare(self.folder(found.job.job_id), found.checkpoint)
+            folder.prepare(self._parts.folder(found.job.job_id), found.checkpoint)
         else:
             folder.prepare()
         return folder

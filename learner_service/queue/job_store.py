@@ -7,27 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar, TypeVarTuple
 
-from sqlalchemy import ColumnElement, RowMapping, delete, update
+from sqlalchemy import ColumnElement, RowMapping, delete, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from learner_service.errors import UnknownJob
-from learner_service.events import (
-    Event,
-    JobEnded,
-    JobPhase,
-    JobStatus,
-    StepDone,
-    from_json,
-)
+from learner_service.events import Event, JobEnded, JobPhase, JobStatus, Report, from_json
 from learner_service.queue.database import store_errors
 from learner_service.queue.event_log import Standing, is_logged, read_standing, write_event
-from learner_service.queue.job_rows import DeletionRow, EventRow, JobRow
+from learner_service.queue.job_rows import DeletionRow, EventRow, JobRow, ServedTimeRow
+from learner_service.queue.served_time import ServedTime
 from learner_service.spec import JobSpec, stored_spec
 from tally.database.database import Database
-from tally.job.metrics import StepMetrics
 
-_EARLIER_EVENTS = 200
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _JOBS: Any = JobRow.__table__  # type: ignore[attr-defined]
@@ -40,13 +32,16 @@ _UNREADABLE_MESSAGE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Standing):
-    """A job as it stands; see Job in learner.proto. `number` orders jobs by their start."""
+    """A job as it stands; see Job in learner.proto. `number` orders jobs by their start, `moves`
+    counts how often it made room for another, `traceparent` names the call that started it."""
 
     number: int
     job_id: str
     spec: JobSpec
     created_at: datetime
     resumed_from_job_id: str
+    moves: int
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +58,10 @@ class JobStore:
     ResourceExhausted on a full disk.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Of `database`, which is up to date."""
+    def __init__(self, database: Database, note: Report = lambda event: None) -> None:
+        """Of `database`, which is up to date; `note` is told of each event that is logged."""
         self._database = database
+        self._note = note
         self._renew_fingerprints()
         self._fail_unreadable()
 
@@ -87,7 +83,7 @@ class JobStore:
         with store_errors(), self._database.writing() as session:
             yield session
 
-    def create(self, job_id: str, spec: JobSpec) -> Job:
+    def create(self, job_id: str, spec: JobSpec, traceparent: str = "") -> Job:
         """Writes a new job down, queued; returns the earlier one where the id is taken."""
         row = JobRow(
             job_id=job_id,
@@ -96,6 +92,7 @@ class JobStore:
             created_at=_now().isoformat(),
             status=JobStatus.TRAINING,
             phase=JobPhase.QUEUED,
+            traceparent=traceparent,
         )
         try:
             with self._writing() as session:
@@ -124,6 +121,13 @@ class JobStore:
         """In the order in which they were started."""
         return self._select(col(JobRow.status) == JobStatus.TRAINING)
 
+    def count_by_state(self) -> dict[tuple[JobStatus, JobPhase], int]:
+        """How many jobs there are of each status and phase, where there are any."""
+        states = col(JobRow.status), col(JobRow.phase)
+        with self._reading() as session:
+            rows = session.exec(select(*states, func.count()).group_by(*states)).all()
+        return {(JobStatus(status), JobPhase(phase)): number for status, phase, number in rows}
+
     def equals(self, job: Job) -> list[Job]:
         """The jobs before this one that do the same and did not come to its end, newest first."""
         return self._select(
@@ -136,6 +140,26 @@ class JobStore:
     def set_resumed_from(self, job_id: str, earlier_job_id: str) -> None:
         with self._writing() as session:
             _change(session, job_id, resumed_from_job_id=earlier_job_id)
+
+    def count_move(self, job_id: str) -> None:
+        with self._writing() as session:
+            _change(session, job_id, moves=JobRow.moves + 1)
+
+    def served_times(self) -> dict[str, ServedTime]:
+        """By owner, of those who were ever served."""
+        with self._reading() as session:
+            rows = session.exec(select(ServedTimeRow)).all()
+        return {
+            row.owner: ServedTime(seconds=row.seconds, time=datetime.fromisoformat(row.time))
+            for row in rows
+        }
+
+    def add_served_time(self, owner: str, seconds: float) -> None:
+        served = self.served_times().get(owner) or ServedTime(seconds=0.0, time=_now())
+        after = served.plus(seconds, _now())
+        row = ServedTimeRow(owner=owner, seconds=after.seconds, time=after.time.isoformat())
+        with self._writing() as session:
+            session.merge(row)
 
     def append(
         self, job_id: str, event: Event, *, at: datetime | None = None, again: bool = False
@@ -154,6 +178,7 @@ class JobStore:
             if not standing.takes(event):
                 return False
             write_event(connection, job_id, standing.after(event), event, time)
+        self._note(event)
         return True
 
     def events(self, job_id: str, after_seq: int, limit: int = 1000) -> list[LoggedEvent]:
@@ -165,16 +190,6 @@ class JobStore:
             LoggedEvent(seq=seq, time=datetime.fromisoformat(time), event=from_json(event))
             for seq, time, event in rows
         ]
-
-    def earlier_steps(self, base_model: str) -> list[StepMetrics]:
-        """Metrics of the last steps of the newest job that trained this model."""
-        for job in self.all():
-            if job.spec.base_model == base_model and job.current_step:
-                events = self.events(job.job_id, max(0, job.last_seq - _EARLIER_EVENTS))
-                steps = [e.event.metrics for e in events if isinstance(e.event, StepDone)]
-                if steps:
-                    return steps
-        return []
 
     def begin_deletion(self, job_id: str, digests: list[str]) -> None:
         """The job is not there any more, but for what `deletions` tells of it."""
@@ -218,7 +233,7 @@ class JobStore:
                     _change(session, job_id, fingerprint=spec.fingerprint())
 
 
-def _change(session: Session, job_id: str, **values: str) -> None:
+def _change(session: Session, job_id: str, **values: Any) -> None:
     session.exec(update(JobRow).where(col(JobRow.job_id) == job_id).values(**values))
 
 

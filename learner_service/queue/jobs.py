@@ -1,8 +1,8 @@
-"""The queue: jobs are written down, then run one after another."""
+"""Jobs: written down, run in their turn, cancelled, watched."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,19 +13,23 @@ from learner_service.job_folder.layout import JobFolder
 from learner_service.models import ModelList
 from learner_service.queue.blob_claims import claim_all, claim_given
 from learner_service.queue.changes import Changes
-from learner_service.queue.hosts import Hosts
+from learner_service.queue.earlier_jobs import EarlierJobs
+from learner_service.queue.ended_jobs import EndedJobs
 from learner_service.queue.job_deletion import JobDeletion
-from learner_service.queue.job_runner import JobRunner
+from learner_service.queue.job_queue import JobQueue, Place
 from learner_service.queue.job_store import Job, JobStore, LoggedEvent
+from learner_service.queue.packed_adapters import PackedAdapter, PackedAdapters, Which
+from learner_service.queue.placement import Placement
 from learner_service.queue.process_check import check_processes
+from learner_service.queue.runner_parts import MakeWay, RunnerParts
 from learner_service.queue.unclaimed_blobs import UnclaimedBlobs
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec
 from tally.host.disk_reserve import DiskReserve
 from tally.job.metrics import StepMetrics
 from tally.rpc.errors import InvalidArgument, ResourceExhausted
+from tally.traces.spans import current_traceparent
 
-_log = logging.getLogger(__name__)
 _PAGE = 500
 _PAUSE_SECONDS = 1.0
 _MOST_SEQ = 2**63 - 1  # of the database
@@ -36,7 +40,7 @@ async def _accept(spec: JobSpec) -> None:
 
 
 class Jobs:
-    """Starts, runs, cancels and watches jobs; `run` is the loop that works through the queue."""
+    """Starts, cancels and watches jobs; `run` is the loop that works through the queue."""
 
     def __init__(
         self,
@@ -44,25 +48,44 @@ class Jobs:
         store: JobStore,
         blobs: BlobStore,
         models: ModelList,
-        hosts: Hosts,
+        placement: Placement,
         *,
         check: Callable[[JobSpec], Awaitable[None]] = _accept,
+        make_way: MakeWay = nullcontext,
     ) -> None:
-        """`check` raises for a job that is not to be taken, beyond what is checked here."""
-        self._check_elsewhere = check
-        self._settings = settings
-        self._store = store
-        self._blobs = blobs
-        self._models = models
-        self._changes = Changes()
-        self._stopping = False
+        """`check` raises for a job that is not to be taken; `make_way` is open while one runs."""
+        self._check_elsewhere, self._make_way = check, make_way
+        self._settings, self._models = settings, models
+        self._store, self._blobs = store, blobs
+        self._changes, self._stopping = Changes(), False
         self._reserve = DiskReserve(settings.data_dir / "reserve")
-        self._runner = JobRunner(
-            settings, store, blobs, models, hosts=hosts, log=self._log_patiently
-        )
-        self._deletion = JobDeletion(store, blobs, self.folder, self._runner.has)
+        self._earlier_jobs = EarlierJobs(store, self.folder)
+        self._ended_jobs = EndedJobs(blobs, self.folder)
         self._unclaimed = UnclaimedBlobs(settings, store, blobs)
+        self._queue = self._make_queue(placement)
+        is_busy = self._queue.running.__contains__
+        self.adapters = PackedAdapters(blobs, self.folder, is_busy)
+        self._deletion = JobDeletion(store, blobs, self.folder, is_busy)
         self._has_claimed = False
+
+    def _make_queue(self, placement: Placement) -> JobQueue:
+        parts = RunnerParts(
+            settings=self._settings,
+            store=self._store,
+            blobs=self._blobs,
+            models=self._models,
+            earlier_jobs=self._earlier_jobs,
+            ended_jobs=self._ended_jobs,
+            folder=self.folder,
+            log=self._log_patiently,
+            make_way=self._make_way,
+        )
+        pause_seconds = self._unclaimed.pause_seconds
+        return JobQueue(parts, placement, tidy=self._tidy, pause_seconds=pause_seconds)
+
+    def _tidy(self, running_seconds: float) -> None:
+        self._reserve.fill()
+        self._unclaimed.sweep_if_due(running_seconds)
 
     async def start(self, job_id: str, spec: JobSpec) -> Job:
         """Idempotent by id and spec.
@@ -73,12 +96,13 @@ class Jobs:
         job = await self._store.run(self._store.find, job_id)
         if job is None:
             await self._check(spec)
-            job = await self._store.run(self._store.create, job_id, spec)
+            traceparent = current_traceparent()
+            job = await self._store.run(self._store.create, job_id, spec, traceparent)
         if job.spec != spec:
             raise JobExists("job_id: there is a job with this id and another spec")
         # In a thread: who looks for blobs that nobody has claimed holds the claims meanwhile.
         await asyncio.to_thread(claim_given, job, self._blobs)
-        await self._changes.tell()
+        self._queue.wake()
         return job
 
     async def check_startable(self, spec: JobSpec) -> JobSpec:
@@ -88,8 +112,8 @@ class Jobs:
         return spec
 
     async def earlier_steps(self, base_model: str) -> list[StepMetrics]:
-        """As `JobStore.earlier_steps`."""
-        return await self._store.run(self._store.earlier_steps, base_model)
+        """As `EarlierJobs.steps`."""
+        return await self._store.run(self._earlier_jobs.steps, base_model)
 
     def _name_model(self, spec: JobSpec) -> JobSpec:
         return spec.model_copy(update={"base_model": spec.base_model or self._models.default})
@@ -102,7 +126,7 @@ class Jobs:
     def _check_here(self, spec: JobSpec) -> None:
         check_processes(spec, self._settings)
         self._models.source(spec.base_model)
-        self._runner.earlier_jobs.check(spec)
+        self._earlier_jobs.check(spec)
         for field, digest in spec.digests().items():
             if not self._blobs.touch(digest):
                 raise MissingDataset(f"{field}: put this blob first")
@@ -114,12 +138,13 @@ class Jobs:
         self._deletion.finish_all()
         for job in self._store.all():
             if job.status.ended:
-                self._runner.ended_jobs.tidy(job)
+                self._ended_jobs.tidy(job)
         self._has_claimed = True
 
     @property
-    def default_model(self) -> str:
-        return self._models.default
+    def models(self) -> ModelList:
+        """The base models that a job may name, the default first."""
+        return self._models
 
     async def get(self, job_id: str) -> Job:
         """Raises UnknownJob."""
@@ -132,9 +157,13 @@ class Jobs:
         """Ends the job at once for everyone who looks; its worker saves, then stops."""
         await self._log(job_id, JobEnded(status=JobStatus.CANCELLED))
         job = await self.get(job_id)
-        if not self._runner.stop_job(job_id):
-            await asyncio.to_thread(self._runner.ended_jobs.tidy, job)
+        if not self._queue.running.stop_job(job_id):
+            await asyncio.to_thread(self._ended_jobs.tidy, job)
         return job
+
+    async def pack_adapter(self, job_id: str, which: Which) -> PackedAdapter:
+        """As `PackedAdapters.pack`. Raises UnknownJob, NoAdapter, NotYet."""
+        return await asyncio.to_thread(self.adapters.pack, await self.get(job_id), which)
 
     async def delete(self, job_id: str) -> bool:
         """Whether there was such a job. Raises JobInUse, NotYet."""
@@ -166,33 +195,22 @@ class Jobs:
         job = await self.get(job_id)
         return job.status.ended and job.last_seq <= after_seq
 
-    async def run(self) -> None:
-        """Works through the queue until `stop`; a database that is away is waited for."""
-        while not self._stopping:
-            try:
-                await self._run_next()
-            except StoreUnavailable as error:
-                _log.warning("the queue waits: %s", error)
-                await asyncio.sleep(_PAUSE_SECONDS)
+    async def places(self) -> list[Place]:
+        """The jobs that wait, in the order in which they start as things stand."""
+        return await self._queue.places()
 
-    async def _run_next(self) -> None:
-        await asyncio.to_thread(self._reserve.fill)
-        await asyncio.to_thread(self._unclaimed.sweep_if_due)
-        count = self._changes.count
-        queued = await self._store.run(self._store.unfinished)
-        if queued:
-            await self._runner.run(queued[0])
-        elif not self._stopping:
-            await self._changes.wait(count, most_seconds=self._unclaimed.pause_seconds)
+    async def run(self) -> None:
+        """Works through the queue until `stop`."""
+        await self._queue.run()
 
     async def stop(self) -> None:
-        """Stops the worker with a checkpoint; its job goes on when the service is back."""
+        """Stops the workers with a checkpoint; their jobs go on when the service is back."""
         self._stopping = True
-        self._runner.stop()
+        self._queue.stop()
         await self._changes.stop()
 
     def folder(self, job_id: str) -> JobFolder:
-        return self._runner.folder(job_id)
+        return JobFolder.of_job(self._settings.data_dir.resolve(), job_id)
 
     async def _log(
         self, job_id: str, event: Event, at: datetime | None = None, again: bool = False
@@ -200,7 +218,7 @@ class Jobs:
         """Writes it down, as `JobStore.append`, and tells those who watch."""
         await self._store.run(self._append, job_id, event, at, again)
         if isinstance(event, JobEnded):
-            self._runner.note_end(job_id)
+            self._queue.running.note_end(job_id)
         await self._changes.tell(job_id)
 
     async def _log_patiently(self, job_id: str, event: Event) -> None:

@@ -1,55 +1,51 @@
-"""On which hosts a job's processes run, and how many on each."""
+"""Who has room for jobs, and starts their processes there: what the queue asks of a placement.
 
-import math
-from collections.abc import Callable, Sequence
+`local_placement.py` places jobs on this host, `learner_service/ray_cluster/` on the nodes of a Ray
+cluster.
+"""
 
-from learner_service.job_folder.task import Launch
-from learner_service.queue.hosts import Host, Hosts
-from learner_service.settings import LearnerSettings
-from learner_service.spec import JobSpec, Training
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from learner_service.events import Event
+from learner_service.job_folder.task import Launch, WorkerTask
+from learner_service.queue.worker_process import WorkerExit
+from learner_service.spec import JobSpec
 
 
-class Placement:
-    """Places one attempt after another on the hosts that are there."""
+class Processes(Protocol):
+    """All processes of one attempt at a job."""
 
-    def __init__(self, settings: LearnerSettings, hosts: Hosts) -> None:
-        self._settings = settings
-        self._hosts = hosts
+    async def run(self, on_event: Callable[[Event], Awaitable[None]]) -> WorkerExit:
+        """Starts them, hands on the job's events in order, and waits for the end of all."""
 
-    def asked_processes(self, spec: JobSpec) -> int:
-        """How many the job is to have; what trains nothing has one."""
-        if not isinstance(spec.work, Training):
-            return 1
-        return self._settings.processes_of(spec.work.config)
+    def stop(self) -> None:
+        """Asks all of them to stop with a checkpoint; once they run, or before."""
 
-    async def place(
-        self, spec: JobSpec, lost: int, is_over: Callable[[], bool]
-    ) -> tuple[Launch, list[Host]]:
-        """The launch as this host is to know it, and the further hosts that take part.
 
-        `lost`: workers lost in a row without progress. The first may have been chance; from the
-        second on there is one process fewer each time.
+class Room(Protocol):
+    """Where one job runs, one attempt after another, until it is released."""
+
+    async def plan(self, spec: JobSpec, lost: int, is_over: Callable[[], bool]) -> Launch:
+        """The processes of the next attempt; gives up waiting for more room once `is_over()`.
+
+        `lost`: workers lost in a row without progress, see `processes_of_attempt`.
         """
-        settings = self._settings
-        processes = max(1, self.asked_processes(spec) - max(0, lost - 1))
-        further = math.ceil(processes / settings.gpus_per_job) - 1
-        hosts = await self._hosts.wait_for(further, settings.host_wait_seconds, is_over)
-        spread = spread_over(processes, settings.gpus_per_job, [host.processes for host in hosts])
-        launch = Launch(processes_by_host=spread, rendezvous=settings.rendezvous)
-        return launch, hosts[: launch.hosts - 1]
+
+    def start(self, task: WorkerTask) -> AbstractAsyncContextManager[Processes]:
+        """The processes of an attempt that was planned; what they need lies ready within."""
+
+    def release(self) -> None:
+        """Gives the room to the next job; no process of this one is left."""
 
 
-def spread_over(processes: int, most_per_host: int, offered: Sequence[int]) -> tuple[int, ...]:
-    """How many on this host, and on each of the further ones that offer room for some.
+class Placement(Protocol):
+    """Gives rooms to jobs, of which the queue has the order."""
 
-    Example:
-        >>> spread_over(5, 2, [1, 4])
-        (2, 1, 2)
-        >>> spread_over(5, 4, [])
-        (4,)
-    """
-    spread = []
-    for room in [most_per_host, *offered]:
-        spread.append(min(processes, most_per_host, room))
-        processes -= spread[-1]
-    return tuple(number for number in spread if number)
+    @property
+    def most_jobs(self) -> int:
+        """How many may run at once."""
+
+    def acquire(self, spec: JobSpec) -> Room | None:
+        """Room for the job; None while there is none."""

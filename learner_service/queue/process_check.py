@@ -1,8 +1,21 @@
-"""Whether a job can have the processes that it asks for, and the base in the way they hold it."""
+"""How many processes a job asks for, and whether it can have them."""
 
 from learner_service.errors import InvalidSpec
 from learner_service.settings import LearnerSettings, ShardBase
 from learner_service.spec import JobSpec, Training
+
+
+def asked_processes(spec: JobSpec, settings: LearnerSettings) -> int:
+    """How many the job is to have; what trains nothing has one."""
+    if not isinstance(spec.work, Training):
+        return 1
+    return settings.processes_of(spec.work.config)
+
+
+def processes_of_attempt(spec: JobSpec, settings: LearnerSettings, lost: int) -> int:
+    """How many are planned for an attempt after `lost` workers were lost in a row without progress:
+    the first may have been chance; from the second on there is one process fewer each time."""
+    return max(1, asked_processes(spec, settings) - max(0, lost - 1))
 
 
 def check_processes(spec: JobSpec, settings: LearnerSettings) -> None:

@@ -25,8 +25,9 @@ class UnclaimedBlobs:
         """Between two looks."""
         return min(_PAUSE_SECONDS, self._kept_seconds)
 
-    def sweep_if_due(self) -> None:
-        """Only while no worker runs: the images that it needs are nobody's."""
+    def sweep_if_due(self, running_seconds: float = 0.0) -> None:
+        """`running_seconds`: since the oldest job that runs has begun. The images that it needs are
+        nobody's, and none was put before."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + self.pause_seconds
@@ -34,7 +35,7 @@ class UnclaimedBlobs:
         if unknown := JobFolder.ids(self._data_dir) - self._known_ids():
             _log.warning("no blob is deleted: the database lacks %d jobs of here", len(unknown))
         else:
-            self._blobs.delete_unclaimed(self._kept_seconds)
+            self._blobs.delete_unclaimed(max(self._kept_seconds, running_seconds))
 
     def _known_ids(self) -> set[str]:
         return {job.job_id for job in self._store.all()} | self._store.deletions().keys()

@@ -3,18 +3,20 @@
 import asyncio
 import logging
 import os
+import shutil
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from learner_service.events import Event, WorkerFailed, from_json
+from learner_service.events import WorkerFailed
 from learner_service.job_folder.task import WorkerTask
 from learner_service.process_end import MemoryWatch, describe_end
+from learner_service.queue.worker_links import FarLink, TakeEvent, WorkerLink
 from learner_service.settings import SECRET_VARIABLE
 from tally.host.torchrun import ADDRESS_VARIABLES, RANK_VARIABLES
 
 _log = logging.getLogger(__name__)
-_LONGEST_LINE_BYTES = 1024**2
+_GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
+_THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +36,15 @@ class WorkerExit:
 
 
 def _environment(task: WorkerTask) -> dict[str, str]:
-    """This process's own with the secret, which the task's file leaves out, and without what a
-    torchrun above it says: a job has ranks of its own."""
+    """This process's own with the secret, which the task leaves out, and without what a
+    torchrun above it says: a job has ranks of its own, and GPUs and threads of its own."""
     foreign = {*RANK_VARIABLES, *ADDRESS_VARIABLES}
     own = {name: value for name, value in os.environ.items() if name not in foreign}
-    secret = task.settings.services_secret
+    launch, secret = task.launch, task.settings.services_secret
+    if launch.threads:
+        own.setdefault(_THREADS_VARIABLE, str(launch.threads))
+    if launch.gpus:
+        own[_GPUS_VARIABLE] = ",".join(launch.gpus)
     return own | ({SECRET_VARIABLE: secret.get_secret_value()} if secret else {})
 
 
@@ -48,68 +54,49 @@ class WorkerProcess:
     Of several processes of a job, `learner_service/worker/launch.py` starts those of this host.
     """
 
-    def __init__(self, task: WorkerTask, stop_seconds: float) -> None:
+    def __init__(self, task: WorkerTask, stop_seconds: float, link: WorkerLink | FarLink) -> None:
+        """`link` is that of the attempt, which somebody else opens."""
         self._task = task
         self._stop_seconds = stop_seconds
+        self._link = link
         self._process: asyncio.subprocess.Process | None = None
         self._stop_asked = False
         self._stopping: asyncio.Task[None] | None = None
 
-    async def run(self, on_event: Callable[[Event], Awaitable[None]]) -> WorkerExit:
+    async def run(self, on_event: TakeEvent) -> WorkerExit:
         """Starts the process, hands on its events in order, and waits for its end."""
-        task_file, memory = self._task.write(), MemoryWatch()
-        read_descriptor, write_descriptor = os.pipe()
-        try:
-            with self._task.folder.worker_log.open("ab") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    "learner_service.worker.start",
-                    "launch" if self._task.launch.processes > 1 else "worker",
-                    str(task_file),
-                    str(write_descriptor),
-                    str(os.getpid()),
-                    env=_environment(self._task),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=[write_descriptor],
-                )
-        finally:
-            os.close(write_descriptor)
+        memory = MemoryWatch()
+        process = self._process = await self._start()
+        ending = asyncio.ensure_future(process.wait())
+        ending.add_done_callback(lambda _: self._link.end())
         if self._stop_asked:  # which it was before there was a process
             self.stop()
         try:
-            failure = await self._listen(read_descriptor, on_event)
-            code = await self._process.wait()
+            await self._link.hand_on(on_event)
+            code = await ending
         finally:
-            if self._process.returncode is None:
-                self._process.kill()
+            ending.cancel()
+            if process.returncode is None:
+                process.kill()
             if self._stopping:
                 self._stopping.cancel()
-        return WorkerExit(code=code, failure=failure, memory_ran_out=memory.ran_out)
+            await asyncio.to_thread(shutil.rmtree, self._task.scratch, ignore_errors=True)
+        return WorkerExit(code=code, failure=self._link.failure, memory_ran_out=memory.ran_out)
 
-    async def _listen(
-        self, descriptor: int, on_event: Callable[[Event], Awaitable[None]]
-    ) -> WorkerFailed | None:
-        reader = asyncio.StreamReader(limit=_LONGEST_LINE_BYTES)
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb")
-        )
-        failure = None
-        try:
-            while line := await reader.readline():
-                if not line.endswith(b"\n"):
-                    break  # the worker was killed in the middle of a line
-                event = from_json(line.decode())
-                if isinstance(event, WorkerFailed):
-                    failure = event
-                else:
-                    await on_event(event)
-        finally:
-            transport.close()
-        return failure
+    async def _start(self) -> asyncio.subprocess.Process:
+        with self._task.folder.worker_log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "learner_service.worker.start",
+                "launch" if self._task.launch.processes > 1 else "worker",
+                str(self._task.folder_path),
+                str(os.getpid()),
+                env=_environment(self._task) | self._link.variables,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
 
     def stop(self) -> None:
         """Asks it to stop with a checkpoint; kills it after stop_seconds."""
@@ -118,6 +105,7 @@ class WorkerProcess:
             self._stopping = asyncio.ensure_future(self._stop(self._process))
 
     async def _stop(self, process: asyncio.subprocess.Process) -> None:
+        self._link.ask_to_stop()
         process.terminate()
         await asyncio.sleep(self._stop_seconds)
         if process.returncode is None:

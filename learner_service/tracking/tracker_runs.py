@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from transformers import TrainerCallback
 from transformers.integrations import MLflowCallback, TensorBoardCallback, WandbCallback
 
+from learner_service.job_folder.commits import Place
+from learner_service.job_folder.keeper import Keeper
 from learner_service.job_folder.layout import JobFolder
 from learner_service.settings import Tracker
 
@@ -20,11 +22,14 @@ _PROJECT = "tally"
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """`folder` is the job's own; `tensorboard_folder` takes a folder for each job."""
+    """`folder` is the worker's own, of which `keeper` keeps what is to last; `wandb_folder` is the
+    job's, `tensorboard_folder` takes a folder for each job."""
 
     job_id: str
     name: str
     folder: JobFolder
+    keeper: Keeper
+    wandb_folder: Path
     tensorboard_folder: Path
 
 
@@ -73,6 +78,7 @@ class MLflowRun:
         run = mlflow.start_run(run_id=run_id, run_name=self._identity.name, tags=tags)
         self._mlflow = mlflow
         self._ledger.write_text(run.info.run_id)
+        self._identity.keeper.keep(Place.MLFLOW_RUN, [self._ledger])
         return MLflowCallback()
 
     def close(self, finished: bool) -> None:
@@ -89,6 +95,7 @@ class WandbRun:
         self._wandb: Any = None
 
     def open(self, step: int) -> TrainerCallback:
+        self._identity.wandb_folder.mkdir(parents=True, exist_ok=True)
         import wandb  # noqa: PLC0415 - it is not in every image
 
         wandb.init(
@@ -96,7 +103,7 @@ class WandbRun:
             id=self._identity.job_id,
             name=self._identity.name,
             resume="allow",
-            dir=os.getenv("WANDB_DIR", str(self._identity.folder.path)),
+            dir=os.getenv("WANDB_DIR", str(self._identity.wandb_folder)),
             # What the worker prints stays in its log.
             settings=wandb.Settings(console="off"),
         )

@@ -18,6 +18,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from learner_service.events import Notice, Report
+from learner_service.job_folder.keeper import Keeper
 from learner_service.job_folder.task import WorkerTask
 from learner_service.settings import Tracker
 from learner_service.spec import JobSpec
@@ -145,7 +146,7 @@ class TrackerThread:
         self._report(Notice(message=message))
 
 
-def trackers_of(task: WorkerTask, report: Report) -> Trackers:
+def trackers_of(task: WorkerTask, report: Report, keeper: Keeper) -> Trackers:
     """Those that the operator chose; runs are named after the job, or else its id."""
     settings = task.settings
     folder = os.getenv("TENSORBOARD_LOGGING_DIR") or settings.data_dir / "tensorboard"
@@ -153,6 +154,8 @@ def trackers_of(task: WorkerTask, report: Report) -> Trackers:
         job_id=task.job_id,
         name=task.spec.job_name or task.job_id,
         folder=task.folder,
+        keeper=keeper,
+        wandb_folder=settings.data_dir / "wandb" / task.job_id,
         tensorboard_folder=Path(folder).expanduser(),
     )
     return Trackers(settings.report_to, identity, task.spec, report)

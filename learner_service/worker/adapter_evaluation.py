@@ -7,12 +7,15 @@ from pathlib import Path
 
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
-from learner_service.evaluation.comparison import SCORES, comparison
+from learner_service.evaluation.comparison import comparison
 from learner_service.evaluation.evaluator import Evaluator
 from learner_service.evaluation.report import PAGE_NAME, write_report
+from learner_service.evaluation.row_scores import SCORES
 from learner_service.events import EvaluationDone, JobPhase, Notice
+from learner_service.job_folder.commits import Place
 from learner_service.worker.job_parts import JobParts
 from tally.job.comparison import Comparison, EvaluationScores, HeldOut, IntervalScores
+from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import TallyError
 
 
@@ -30,10 +33,12 @@ class AdapterEvaluation:
         rows: Sequence[Row],
         adapter_digest: str,
         held_out_share: float | None = None,
+        warnings: Sequence[str] = (),
     ) -> Path:
         """Compares, reports EvaluationDone, and leaves the report at the path that it returns.
 
         `held_out_share`: the rows are this part of the job's own data; None where they are not.
+        `warnings` are said with those of the comparison.
         """
         self._parts.phases.enter(JobPhase.EVALUATING)
         evaluator = Evaluator(
@@ -46,18 +51,18 @@ class AdapterEvaluation:
         )
         compared = evaluator.compare(rows, adapter_digest)
         result = comparison(compared, self._seed)
+        result = replace(result, warnings=[*warnings, *result.warnings])
         if held_out_share is not None:
             held_out = HeldOut(share=held_out_share, rows=[row.number for row in rows])
             result = replace(result, held_out=held_out)
         path = self._parts.task.folder.report_archive
-        with self._parts.task.this_attempt.write():
-            write_report(
-                path,
-                result,
-                compared,
-                about=self._about(held_out_share is not None),
-                open_picture=lambda digest: self._parts.store.path(digest).read_bytes(),
-            )
+        write_report(
+            path,
+            result,
+            compared,
+            about=self._about(held_out_share is not None),
+            open_picture=lambda digest: self._parts.store.path(digest).read_bytes(),
+        )
         self._parts.report(self._store_report(result, path))
         return path
 
@@ -67,6 +72,7 @@ class AdapterEvaluation:
         stage: Callable[[], list[Row]],
         adapter_digest: str,
         held_out_share: float | None = None,
+        warnings: Sequence[str] = (),
     ) -> bytes | None:
         """The page of a comparison on the rows that `stage` gives; None where there is none.
 
@@ -76,7 +82,7 @@ class AdapterEvaluation:
             rows = stage()
             if not rows:
                 return None
-            return _read_page(self.run(prompter, rows, adapter_digest, held_out_share))
+            return _read_page(self.run(prompter, rows, adapter_digest, held_out_share, warnings))
         except TallyError as error:
             self._parts.report(Notice(message=f"base and adapter were not compared: {error}"))
             return None
@@ -88,11 +94,12 @@ class AdapterEvaluation:
         return {"title": spec.job_name or "Comparison", "line": line}
 
     def _store_report(self, result: Comparison, path: Path) -> EvaluationDone:
+        self._parts.keeper.keep(Place.REPORT, [path])
         return EvaluationDone(
             num_samples=result.num_samples,
             base=_without_intervals(result.base),
             adapter=_without_intervals(result.adapter),
-            report_digest=self._parts.store.put_file(path, self._parts.task.job_id),
+            report_digest=digest_of_file(path),
         )
 
 

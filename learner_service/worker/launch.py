@@ -9,18 +9,20 @@ import os
 import socket
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from learner_service.events import WorkerFailed, to_json
+from learner_service.events import WorkerFailed
 from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.process_end import MemoryWatch, describe_end
 from learner_service.worker.failures import LOST_OTHERS
 from learner_service.worker.rank_failure import read_failure
+from learner_service.worker.single_calls import fetch_task, report_failure
+from learner_service.worker_access import WorkerAccess
+from learner_service.worker_place import WorkerPlace
 from tally.logs.fields import add_process_fields
 from tally.logs.setup import configure_logging
 
@@ -32,20 +34,18 @@ _DID_NOT_MEET = (
 PROGRAM = "learner_service.worker.start"
 
 
-def main(task_file: Path, events: str) -> None:
-    """`events` is the descriptor of the service's pipe."""
-    task = WorkerTask.read(task_file)
+def main() -> None:
+    access = WorkerAccess.of()
+    task = fetch_task(access, WorkerPlace.of())
     add_process_fields(job_id=task.job_id, attempt=task.attempt)
     configure_logging("launch", task.settings.log_level, task.settings.log_format)
     config = _config(task)
     _prepare_environment(task, config.nproc_per_node)
-    # torchrun's agent hands no descriptor on to the ranks; they open the service's pipe by name.
-    pipe = f"/proc/{os.getpid()}/fd/{events}"
-    command = ["-m", PROGRAM, "rank", str(task_file), pipe, str(os.getpid())]
-    sys.exit(_run(config, command, task.launch, int(events)))
+    command = ["-m", PROGRAM, "rank", str(task.folder_path), str(os.getpid())]
+    sys.exit(_run(config, command, task, access))
 
 
-def _run(config: LaunchConfig, command: list[str], launch: Launch, descriptor: int) -> int:
+def _run(config: LaunchConfig, command: list[str], task: WorkerTask, access: WorkerAccess) -> int:
     """Runs the ranks of this host; the exit code. Says what went wrong, if it knows."""
     memory = MemoryWatch()
     try:
@@ -54,14 +54,13 @@ def _run(config: LaunchConfig, command: list[str], launch: Launch, descriptor: i
     except SignalException:
         return 0  # the ranks were stopped, as was asked
     except ChildFailedError as error:
-        failure = _first_failure(error.failures.items(), launch, memory)
+        failure = _first_failure(error.failures.items(), task.launch, memory)
     except Exception:
         _log.exception("the processes of the job did not meet")
         failure = WorkerFailed(message=_DID_NOT_MEET, retryable=True)
     if failure is None:
         return LOST_OTHERS
-    with os.fdopen(descriptor, "w") as pipe:
-        pipe.write(to_json(failure) + "\n")
+    report_failure(access, failure)
     return 1
 
 

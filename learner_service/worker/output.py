@@ -1,57 +1,67 @@
-"""The documented output folder, and its ZIP."""
+"""The documented output folder."""
 
 import json
 import shutil
-import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from transformers import TrainerState
 
-from learner_service.blobs.blob_store import BlobStore
+from learner_service.job_folder.output_files import CARD, OUTPUT_FILES, STATE
+from learner_service.model_card.card import TrainedAdapter, render
 from learner_service.policy.policy import Policy
 from learner_service.spec import JobSpec, Training
-
-OUTPUT_FILES = (
-    "adapter_config.json",
-    "adapter_model.safetensors",
-    "training_args.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "preprocessor_config.json",
-    "trainer_state.json",
-)
+from learner_service.worker.processor_files import write_processor_files
+from tally.job.comparison import Comparison
 
 
 def write_output(
-    folder: Path, policy: Policy, spec: JobSpec, training: Training, state: TrainerState
+    folder: Path,
+    policy: Policy,
+    *,
+    spec: JobSpec,
+    training: Training,
+    state: TrainerState,
+    comparison: Comparison | None,
 ) -> None:
-    """Writes exactly OUTPUT_FILES into `folder`, which is made anew."""
+    """Writes the documented files, a card, and what AutoProcessor asks for, into `folder`, which is
+    made anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     policy.model.save_pretrained(str(folder))
-    policy.tokenizer.save_pretrained(folder, save_jinja_files=False)
-    policy.image_processor.save_pretrained(folder)
-    state.save_to_json(str(folder / "trainer_state.json"))
-    (folder / "training_args.json").write_text(json.dumps(_training_args(spec, training), indent=2))
-    _name_base_model(folder / "adapter_config.json", spec.base_model)
+    state.save_to_json(str(folder / STATE))
+    about: dict[str, Any] = {"spec": spec, "training": training, "comparison": comparison}
+    complete_output(folder, policy, **about, history=state.log_history)
     for path in folder.iterdir():
         if path.name not in OUTPUT_FILES:
             path.unlink()
 
 
-def store_output(folder: Path, archive: Path, store: BlobStore, job_id: str) -> str:
-    """Puts the ZIP of the folder into the store; returns its digest. `archive` is its place."""
-    _zip(folder, archive)
-    digest = store.put_file(archive, job_id)
-    archive.unlink()
-    return digest
-
-
-def _zip(folder: Path, path: Path) -> None:
-    """The weights are random to a compressor, so everything is stored as it is."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(folder.iterdir()):
-            archive.write(file, file.name)
+def complete_output(
+    folder: Path,
+    policy: Policy,
+    *,
+    spec: JobSpec,
+    training: Training,
+    history: Sequence[Mapping[str, Any]],
+    comparison: Comparison | None = None,
+) -> None:
+    """Adds what a checkpoint of transformers lacks of OUTPUT_FILES, and names the base model."""
+    policy.tokenizer.save_pretrained(folder, save_jinja_files=False)
+    policy.image_processor.save_pretrained(folder)
+    write_processor_files(folder, policy)
+    (folder / "training_args.json").write_text(json.dumps(_training_args(spec, training), indent=2))
+    _name_base_model(folder / "adapter_config.json", spec.base_model)
+    trained = TrainedAdapter(
+        spec=spec,
+        training=training,
+        family=policy.family,
+        grid=policy.image_grid,
+        history=history,
+        comparison=comparison,
+    )
+    (folder / CARD).write_text(render(trained))
 
 
 def _training_args(spec: JobSpec, training: Training) -> dict[str, object]:
@@ -61,8 +71,8 @@ def _training_args(spec: JobSpec, training: Training) -> dict[str, object]:
         "dataset_digest": spec.dataset_digest,
         "training_config": training.config.model_dump(mode="json"),
         "lora_config": training.lora.model_dump(mode="json"),
-        "rewards": [reward.model_dump() for reward in training.rewards]
-        or [{"name": "progressive_count", "weight": 1.0}],
+        "rewards": [reward.model_dump() for reward in training.summed_rewards],
+        "prompt": training.prompt.model_dump(),
     }
 
 

@@ -1,32 +1,35 @@
-"""How a worker loads its policy: where, and in which precision."""
+"""How a worker loads its policy: where, in which precision, and with which adapter."""
 
 import torch
 
 from learner_service.job_folder.task import WorkerTask
 from learner_service.models import read_supported
+from learner_service.policy.adapters import load_adapter
+from learner_service.policy.device import device_name, dtype_of, kept_bases
 from learner_service.policy.policy import Policy, PolicySettings
 from learner_service.preflight.job_device import JobDevice
 from learner_service.ranks import Ranks
 from learner_service.spec import Training
-from tally.weights.kept_bases import KeptBases, default_folder
+from learner_service.worker.job_parts import JobParts
 
 
-def load_policy(task: WorkerTask, training: Training, ranks: Ranks) -> Policy:
-    """Of all `ranks` together."""
+def load_policy(parts: JobParts, training: Training) -> Policy:
+    """Of all ranks together, with the adapter that training begins with."""
+    policy = _load(parts.task, training, parts.ranks)
+    if training.adapter_digest:
+        load_adapter(policy.model, parts.store.path(training.adapter_digest))
+    return policy
+
+
+def _load(task: WorkerTask, training: Training, ranks: Ranks) -> Policy:
     settings, config = task.settings, training.config
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = settings.dtype
-    if dtype == "auto":
-        dtype = "bfloat16" if device == "cuda" else "float32"
     return Policy(
         PolicySettings(
             source=task.model_source,
-            device=device,
-            dtype=getattr(torch, dtype),
+            device=device_name(settings),
+            dtype=dtype_of(settings),
             use_4bit=config.use_4bit,
             seed=config.seed,
             feature_cache_bytes=settings.feature_cache_bytes,
@@ -35,9 +38,7 @@ def load_policy(task: WorkerTask, training: Training, ranks: Ranks) -> Policy:
             else None,
             feature_folder_bytes=settings.feature_folder_bytes,
             gradient_checkpointing=config.gradient_checkpointing,
-            kept_bases=KeptBases(
-                settings.four_bit_folder or default_folder(), settings.four_bit_folder_bytes
-            ),
+            kept_bases=kept_bases(settings),
         ),
         training.lora,
         sharded_over=ranks if ranks.count > 1 and _is_sharded(task, training, ranks) else None,

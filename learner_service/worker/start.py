@@ -1,6 +1,6 @@
 """The beginning of every process of a job, before anything heavy is imported.
 
-    python -m learner_service.worker.start PROGRAM TASK_FILE EVENTS PARENT_PID
+    python -m learner_service.worker.start PROGRAM JOB_FOLDER PARENT_PID
 
 PROGRAM is `worker`, `launch`, or `rank`, a worker that a launch started. torch takes seconds to
 import, in which the service may be killed and started again. So a process first sees to it that it
@@ -23,18 +23,17 @@ _WAIT_SECONDS = 60.0
 
 
 def main() -> None:
-    program, task_file, events, parent_pid = sys.argv[1:5]
-    end_with_parent(int(parent_pid))
+    program, job_folder, parent_pid = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    end_with_parent(parent_pid)
     if program == _RANK:  # the launch holds the job for all of its ranks
-        run(_WORKER, task_file, events)
+        run(_WORKER)
     else:
-        with hold_job(Path(task_file).parent):
-            run(program, task_file, events)
+        with hold_job(job_folder):
+            run(program)
 
 
-def run(program: str, task_file: str, events: str) -> None:
-    module = import_module(f"learner_service.worker.{program}")
-    module.main(Path(task_file), events)
+def run(program: str) -> None:
+    import_module(f"learner_service.worker.{program}").main()
 
 
 def hold_job(folder: Path) -> IO[bytes]:

@@ -1,23 +1,34 @@
 """A job that trains: stage, load, train, save, compare."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from learner_service.data.dataset import Row, stage_dataset
 from learner_service.data.held_out import split_rows
 from learner_service.errors import RankLost, StopRequested
-from learner_service.evaluation.report import PAGE_NAME
+from learner_service.evaluation.report import PAGE_NAME, read_comparison
 from learner_service.events import JobEnded, JobPhase, JobStatus, Notice
-from learner_service.grpo.groups import GroupSampler, PromptStage
+from learner_service.grpo.count_groups import sampler_of
+from learner_service.grpo.groups import PromptStage
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
+from learner_service.grpo.run_end import RunEnd
 from learner_service.grpo.step import StepLearner
 from learner_service.grpo.trainer import GRPOTrainer
+from learner_service.inside.parts import policy_parts
+from learner_service.inside.rollouts import InsideRollouts
+from learner_service.job_folder.commits import Place
+from learner_service.job_folder.output_files import pack_files
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy
 from learner_service.room_wait import RoomWait
 from learner_service.spec import Training
-from learner_service.tracking.trackers import trackers_of
+from learner_service.tracking.trackers import Trackers, trackers_of
 from learner_service.worker.adapter_evaluation import AdapterEvaluation
 from learner_service.worker.job_parts import JobParts
-from learner_service.worker.output import store_output, write_output
+from learner_service.worker.output import complete_output, write_output
 from learner_service.worker.policy_loading import load_policy
+from learner_service.worker.run_watch import watch_run
+from tally.rpc.digests import digest_of_file
 
 
 class TrainingJob:
@@ -37,19 +48,20 @@ class TrainingJob:
         Of several processes the first one does what follows training.
         """
         self._parts.phases.enter(JobPhase.LOADING)
-        policy = load_policy(self._task, self._training, self._ranks)
+        policy = load_policy(self._parts, self._training)
         if policy.is_sharded:
             message = f"each of {self._ranks.count} processes holds a part of the base's layers"
             self._parts.report(Notice(message=message))
-        stage = PromptStage(policy, self._parts.store)
+        self._load_engine(policy)
+        stage = PromptStage(policy, self._parts.store, self._training.prompt)
         precision_differs = self._agree_on_tokens(policy, stage)
         staged = self._stage(policy, self._task.spec.dataset_digest)
         rows, held_out = self._split(staged)
         publisher = AdapterPublisher(
             self._parts.store,
-            self._folder.adapters,
             kept=2 + self._config.staleness,
-            write=self._task.this_attempt.write,
+            keeper=self._parts.keeper,
+            inside=self._task.settings.samples_inside,
         )
         learner = StepLearner(
             policy,
@@ -59,7 +71,9 @@ class TrainingJob:
             ranks=self._ranks,
         )
         ahead = self._plan_rollouts(stage, rows)
-        trainer = self._build_trainer(learner, stage, ahead, publisher, rows)
+        watched = self._compared_rows(policy, held_out) if self._config.evaluation_steps else []
+        run_end = watch_run(self._parts, self._config, stage, watched)
+        trainer = self._build_trainer(learner, stage, ahead, publisher, rows, run_end=run_end)
         self._train(trainer, ahead)
         if not self._ranks.is_first:
             return
@@ -67,10 +81,21 @@ class TrainingJob:
         trainer.save_where_it_stands()
         room = RoomWait(self._parts.report, self._parts.stop)
         adapter_digest = room.run(lambda: publisher.publish(policy.model))
-        page = self._compare(policy, stage, held_out, adapter_digest)
+        warning = run_end.untaught.warning
+        page = self._compare(policy, stage, held_out, adapter_digest, warning)
         self._parts.phases.enter(JobPhase.SAVING)
         digest = room.run(lambda: self._store_result(policy, trainer, page))
-        self._parts.report(JobEnded(status=JobStatus.COMPLETED, result_digest=digest))
+        reason = run_end.reason(trainer.state)
+        ended = JobEnded(status=JobStatus.COMPLETED, result_digest=digest, end_reason=reason)
+        self._parts.report(ended)
+
+    def _load_engine(self, policy: Policy) -> None:
+        """Where the job samples by itself: over the policy's own weights."""
+        rollouts, config = self._parts.rollouts, self._config
+        if isinstance(rollouts, InsideRollouts):
+            parts = policy_parts(policy, self._task.model_source, use_4bit=config.use_4bit)
+            resident = 1 + config.staleness
+            self._parts.loop.run(rollouts.load(lambda: parts, max_resident_adapters=resident))
 
     def _agree_on_tokens(self, policy: Policy, stage: PromptStage) -> bool:
         """Refuses replicas whose token ids mean something else.
@@ -105,22 +130,26 @@ class TrainingJob:
         """What the job trains on, and what it holds out; the first process writes that down."""
         numbers: set[int] = set()
         if self._ranks.is_first:
-            with self._task.this_attempt.write():
-                _, held_out = split_rows(self._folder.split, staged, self._training)
+            _, held_out = split_rows(self._folder.split, staged, self._training)
+            self._parts.keeper.keep(Place.HELD_OUT, [self._folder.split.path])
             numbers = {row.number for row in held_out}
         numbers = self._ranks.broadcast(numbers)
         seen = [row for row in staged if row.number not in numbers]
         return seen, [row for row in staged if row.number in numbers]
 
     def _plan_rollouts(self, stage: PromptStage, rows: list[Row]) -> RolloutsAhead:
-        sampler = GroupSampler(
+        sampler = sampler_of(
+            rows,
             stage=stage,
             rollouts=self._parts.rollouts,
             rewards=self._parts.rewards,
             training=self._config,
             reward_weights=self._training.rewards,
         )
-        return RolloutsAhead(sampler, self._parts.loop, rows, self._config, self._ranks)
+        # Before the engine asks, so that the last bits of features depend on the data alone.
+        prepare = stage.features if self._task.settings.samples_inside else None
+        loop, config = self._parts.loop, self._config
+        return RolloutsAhead(sampler, loop, rows, config, self._ranks, prepare=prepare)
 
     def _build_trainer(
         self,
@@ -129,6 +158,8 @@ class TrainingJob:
         ahead: RolloutsAhead,
         publisher: AdapterPublisher,
         rows: list[Row],
+        *,
+        run_end: RunEnd,
     ) -> GRPOTrainer:
         return GRPOTrainer(
             learner=learner,
@@ -138,17 +169,37 @@ class TrainingJob:
             rows=rows,
             training=self._config,
             folder=self._folder,
-            checkpoints_kept=self._task.settings.checkpoints_kept,
+            checkpoints_kept=1,  # of what the service keeps
+            complete_checkpoint=self._complete_checkpoint(learner.policy),
             report=self._parts.report,
             phases=self._parts.phases,
             stop=self._parts.stop,
-            attempt=self._task.this_attempt,
-            trackers=trackers_of(self._task, self._parts.report) if self._ranks.is_first else None,
+            keeper=self._parts.keeper,
+            run_end=run_end,
+            trackers=self._trackers() if self._ranks.is_first else None,
         )
+
+    def _compared_rows(self, policy: Policy, held_out: list[Row]) -> list[Row]:
+        """Those of the data that the job names for that, or what it holds out."""
+        named = self._training.evaluation_dataset_digest
+        return self._stage(policy, named) if named else held_out
+
+    def _complete_checkpoint(self, policy: Policy) -> Callable[[Path], None]:
+        """Makes a checkpoint one that can be downloaded."""
+        return lambda folder: complete_output(
+            folder,
+            policy,
+            spec=self._task.spec,
+            training=self._training,
+            history=self._folder.history.entries(),
+        )
+
+    def _trackers(self) -> Trackers:
+        return trackers_of(self._task, self._parts.report, self._parts.keeper)
 
     def _train(self, trainer: GRPOTrainer, ahead: RolloutsAhead) -> None:
         found = self._folder.checkpoints.find_last()
-        for name in found.broken:
+        for name in self._parts.damaged:
             self._parts.report(Notice(message=f"{name} is damaged and was passed over"))
         try:
             trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
@@ -159,25 +210,41 @@ class TrainingJob:
             raise
 
     def _compare(
-        self, policy: Policy, stage: PromptStage, held_out: list[Row], adapter_digest: str
+        self,
+        policy: Policy,
+        stage: PromptStage,
+        held_out: list[Row],
+        adapter_digest: str,
+        warning: Notice | None,
     ) -> bytes | None:
-        """The page of the comparison on the data that the job names, or on what it held out."""
+        """The page of the comparison, which warns of what training does."""
         named = self._training.evaluation_dataset_digest
         evaluation = AdapterEvaluation(
             self._parts, max_new_tokens=self._config.max_new_tokens, seed=self._config.seed
         )
         return evaluation.page(
             stage,
-            lambda: self._stage(policy, named) if named else held_out,
+            lambda: self._compared_rows(policy, held_out),
             adapter_digest,
             held_out_share=None if named else self._training.evaluation_share,
+            warnings=[f"Of the training: {warning.message}."] if warning else [],
         )
 
     def _store_result(self, policy: Policy, trainer: GRPOTrainer, page: bytes | None) -> str:
         folder, state = self._folder.output, trainer.state_with_history()
-        with self._task.this_attempt.write():
-            write_output(folder, policy, self._task.spec, self._training, state)
-            if page is not None:
-                (folder / PAGE_NAME).write_bytes(page)
-            archive = self._folder.result_archive
-            return store_output(folder, archive, self._parts.store, self._task.job_id)
+        compared = None if page is None else read_comparison(self._folder.report_archive)
+        write_output(
+            folder,
+            policy,
+            spec=self._task.spec,
+            training=self._training,
+            state=state,
+            comparison=compared,
+        )
+        if page is not None:
+            (folder / PAGE_NAME).write_bytes(page)
+        self._parts.keeper.keep(Place.OUTPUT, sorted(folder.iterdir()))
+        archive = self._folder.result_archive
+        pack_files(folder.iterdir(), archive)
+        self._parts.keeper.keep(Place.RESULT, [archive])
+        return digest_of_file(archive)

@@ -6,40 +6,49 @@ job in several processes. SIGTERM asks it to stop at the next safe boundary, wit
 
 import logging
 import os
+import shutil
 import signal
 import threading
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
-from typing import TextIO
 
-from learner_service.blobs.blob_store import BlobStore
 from learner_service.clients.background import BackgroundLoop
-from learner_service.clients.clients import open_clients
+from learner_service.clients.clients import open_rewards, open_rollouts
+from learner_service.clients.rollouts import Rollouts
 from learner_service.errors import RankLost, StopRequested
 from learner_service.events import (
     Event,
-    JobPhase,
+    JobEnded,
     Notice,
     PhaseChanged,
     StepDone,
     WorkerStarted,
-    to_json,
 )
+from learner_service.inside.rollouts import InsideRollouts
 from learner_service.job_folder.task import WorkerTask
 from learner_service.patience import Patience
 from learner_service.phases import Phases
 from learner_service.ranks import Ranks
-from learner_service.spec import Evaluation
+from learner_service.spec import Evaluation, Prediction
 from learner_service.worker.evaluation_job import run_evaluation_job
 from learner_service.worker.failures import LOST_OTHERS, describe_failure
 from learner_service.worker.job_parts import JobParts
 from learner_service.worker.own_gpu import see_own_gpu
+from learner_service.worker.phase_throttle import PhaseThrottle
+from learner_service.worker.prediction_job import run_prediction_job
 from learner_service.worker.rank_failure import write_failure
+from learner_service.worker.service_client import ServiceClient
+from learner_service.worker.service_keeper import ServiceKeeper
+from learner_service.worker.single_calls import fetch_task
 from learner_service.worker.training_job import TrainingJob
+from learner_service.worker.worker_blobs import WorkerBlobs
+from learner_service.worker_access import WorkerAccess
+from learner_service.worker_place import WorkerPlace
 from tally.logs.fields import add_process_fields
 from tally.logs.setup import configure_logging
 from tally.rpc.errors import FailedPrecondition
+from tally.traces.setup import trace_to
+from tally.traces.spans import in_trace
 
 _log = logging.getLogger(__name__)
 
@@ -50,42 +59,56 @@ class Worker:
     def __init__(
         self,
         task: WorkerTask,
-        events: TextIO,
+        service: ServiceClient,
         stop: threading.Event,
         ranks: Ranks | None = None,
     ) -> None:
         self._ranks = ranks or Ranks.alone()
-        self._task = task
-        self._events = events
+        self._task = task.in_scratch(self._ranks.rank)
+        self._service = service
         self._stop = stop
-        self._phase = JobPhase.NONE
-        self._report_lock = threading.Lock()
+        self._phase_throttle = PhaseThrottle(service.report)
         self._phases = Phases(self.report)
-        self._store = BlobStore(task.blobs)
+        self._keeper = ServiceKeeper(service, task.attempt)
         self._loop = BackgroundLoop(stop)
 
     def run(self) -> None:
         """Ends the job with a result; raises StopRequested, or what went wrong."""
-        rollouts, rewards = self._loop.run(
-            open_clients(self._task.settings, self.report, self._phases)
-        )
+        damaged = self._prepare()
+        store = WorkerBlobs(self._task.blobs, self._service, puts=self._ranks.is_first)
         parts = JobParts(
             task=self._task,
-            store=self._store,
+            store=store,
             loop=self._loop,
-            rollouts=rollouts,
-            rewards=rewards,
+            rollouts=self._open_rollouts(store),
+            rewards=self._loop.run(open_rewards(self._task.settings, self.report)),
             report=self.report,
+            keeper=self._keeper,
             phases=self._phases,
             stop=self._stop,
             ranks=self._ranks,
+            damaged=damaged,
         )
         self._say_if_fewer()
         work = self._task.spec.work
         if isinstance(work, Evaluation):
             run_evaluation_job(parts, work)
+        elif isinstance(work, Prediction):
+            run_prediction_job(parts, work)
         else:
             TrainingJob(parts, work).run()
+
+    def _open_rollouts(self, store: WorkerBlobs) -> Rollouts:
+        """Those of the replicas; or the job's own, which it loads once it has the weights."""
+        settings = self._task.settings
+        if settings.samples_inside:
+            return InsideRollouts(store)
+        return self._loop.run(open_rollouts(settings, settings.rollout, self._phases))
+
+    def _prepare(self) -> tuple[str, ...]:
+        """Fetches what this attempt goes on from; returns the checkpoints that are damaged."""
+        shutil.rmtree(self._task.folder_path, ignore_errors=True)
+        return self._keeper.prepare(self._task.folder)
 
     def _say_if_fewer(self) -> None:
         count, asked = self._ranks.count, self._task.launch.processes
@@ -94,7 +117,7 @@ class Worker:
             self.report(Notice(message=message))
 
     def report(self, event: Event) -> None:
-        """Writes one line; a phase that is the current one already is not said again.
+        """Tells the service; of phases that are soon over, not each.
 
         The trainer and the clients report from threads of their own. Only the first rank speaks
         for the job; of what any has to say, its log has what a person follows.
@@ -103,13 +126,12 @@ class Worker:
             _log.info("%s", said)
         if not self._ranks.is_first:
             return
-        with self._report_lock:
-            if isinstance(event, PhaseChanged):
-                if event.phase is self._phase:
-                    return
-                self._phase = event.phase
-            self._events.write(to_json(event) + "\n")
-            self._events.flush()
+        if isinstance(event, PhaseChanged):
+            self._phase_throttle.enter(event.phase)
+            return
+        if isinstance(event, JobEnded):
+            self._phase_throttle.end()
+        self._service.report(event)
 
 
 def _describe(event: Event) -> str:
@@ -149,10 +171,9 @@ def join_ranks(task: WorkerTask, stop: threading.Event) -> Ranks:
     return Ranks.join(task.settings.rank_wait_seconds, patience)
 
 
-def main(task_file: Path, events_place: str) -> None:
-    """`events_place` is a descriptor or a file."""
-    rank = int(os.environ.get("RANK", "0"))
-    task = WorkerTask.read(task_file)
+def main() -> None:
+    rank, access = int(os.environ.get("RANK", "0")), WorkerAccess.of()
+    task = fetch_task(access, WorkerPlace.of())
     add_process_fields(job_id=task.job_id, attempt=task.attempt)
     if task.launch.processes > 1:
         add_process_fields(rank=rank)
@@ -164,21 +185,31 @@ def main(task_file: Path, events_place: str) -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with _open_events(events_place) as events:
-        code = _run(task, events, stop, speaks=rank == 0)
+    with (
+        trace_to(task.settings.trace_endpoint, "worker"),
+        _service_of(access, task, stop, reports=rank == 0) as service,
+    ):
+        code = _run(task, service, stop)
     # Threads of gRPC and torch must not outlive the interpreter's teardown.
     os._exit(code)
 
 
-def _open_events(place: str) -> TextIO:
-    return os.fdopen(int(place), "w") if place.isdigit() else Path(place).open("w")
+def _service_of(
+    access: WorkerAccess, task: WorkerTask, stop: threading.Event, *, reports: bool
+) -> ServiceClient:
+    return ServiceClient(
+        access,
+        patience_seconds=task.settings.worker_patience_seconds,
+        reports=reports,
+        on_stop=stop.set,
+    )
 
 
-def _run(task: WorkerTask, events: TextIO, stop: threading.Event, *, speaks: bool) -> int:
+def _run(task: WorkerTask, service: ServiceClient, stop: threading.Event) -> int:
     """Runs the job; the exit code. What went wrong is told by the first rank, or by the agent."""
     try:
-        with suppress(StopRequested), join_ranks(task, stop) as ranks:
-            Worker(task, events, stop, ranks).run()
+        with suppress(StopRequested), join_ranks(task, stop) as ranks, in_trace(task.traceparent):
+            Worker(task, service, stop, ranks).run()
     except RankLost as error:
         _log.warning("%s", error)
         return LOST_OTHERS
@@ -186,7 +217,7 @@ def _run(task: WorkerTask, events: TextIO, stop: threading.Event, *, speaks: boo
         _log.exception("the worker gives up")
         failure = describe_failure(error)
         write_failure(failure)
-        if speaks:
-            events.write(to_json(failure) + "\n")
+        if service.reports:
+            service.fail(failure)
         return 1
     return 0

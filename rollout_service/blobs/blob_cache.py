@@ -6,21 +6,25 @@ import re
 import shutil
 import time
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from rollout_service.errors import BlobTooLarge, CacheFull
 from tally.host.full_disk import full_disk_as
 from tally.host.locks import InUse, lock_file
+from tally.host.lookups import Lookups
 from tally.rpc.blobs import BlobClient
+from tally.traces.spans import span
 
 _log = logging.getLogger(__name__)
 _OUR_NAME = re.compile(r"[0-9a-f]{64}(\.[0-9a-f]{32})?")
 _LOCK_NAME = ".tally-rollout.lock"
+
+Kind = Literal["adapter", "image"]
 
 
 @dataclass(kw_only=True)
@@ -34,7 +38,10 @@ class _Entry:
 
 
 class BlobCache:
-    """Blobs in `folder`, at most `max_bytes` of them; the folder belongs to one process."""
+    """Blobs in `folder`, at most `max_bytes` of them; the folder belongs to one process.
+
+    `fetches` and `fetched_bytes` count, by kind, what was fetched whole.
+    """
 
     def __init__(self, folder: Path, max_bytes: int, client: BlobClient) -> None:
         self._folder = folder
@@ -43,12 +50,15 @@ class BlobCache:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._used_bytes = 0  # by blobs that are here and those on their way
         self._expected_bytes = 0  # by those on their way
+        self.lookups = Lookups()
+        self.fetches: Counter[Kind] = Counter()
+        self.fetched_bytes: Counter[Kind] = Counter()
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(folder)
         _sweep(folder)
 
     @asynccontextmanager
-    async def hold(self, digest: str) -> AsyncIterator[Path]:
+    async def hold(self, digest: str, kind: Kind = "image") -> AsyncIterator[Path]:
         """The blob's file, fetched if it is not here; it stays while the context is open.
 
         Raises NotFound, DataLoss or Unavailable as the fetch does, BlobTooLarge and CacheFull.
@@ -57,7 +67,7 @@ class BlobCache:
         self._entries.move_to_end(digest)
         entry.holders += 1
         try:
-            await self._wait_for(digest, entry)
+            await self._wait_for(digest, entry, kind)
             yield self._folder / digest
         finally:
             entry.holders -= 1
@@ -75,16 +85,23 @@ class BlobCache:
                 if is_here and not entry.holders and entry.last_held < unused_since:
                     self._evict(digest, entry)
 
+    @property
+    def used_bytes(self) -> int:
+        """By blobs that are here and those on their way."""
+        return self._used_bytes
+
     def close(self) -> None:
         self._lock.close()
 
-    async def _wait_for(self, digest: str, entry: _Entry) -> None:
+    async def _wait_for(self, digest: str, entry: _Entry, kind: Kind) -> None:
+        self.lookups.note(entry.size_bytes is not None)
         if entry.size_bytes is not None:
             return
         if entry.fetching is None:
-            entry.fetching = asyncio.create_task(self._fetch(digest, entry))
-        # One caller that gives up must not end the fetch for the others.
-        await asyncio.shield(entry.fetching)
+            entry.fetching = asyncio.create_task(self._fetch(digest, entry, kind))
+        with span("wait for blob", digest=digest):
+            # One caller that gives up must not end the fetch for the others.
+            await asyncio.shield(entry.fetching)
 
     def _let_go(self, digest: str, entry: _Entry) -> None:
         """A fetch ends with the last caller that waits for it."""
@@ -98,7 +115,7 @@ class BlobCache:
         if self._entries.get(digest) is entry:
             del self._entries[digest]
 
-    async def _fetch(self, digest: str, entry: _Entry) -> None:
+    async def _fetch(self, digest: str, entry: _Entry, kind: Kind) -> None:
         staging = self._folder / f"{digest}.{uuid.uuid4().hex}"
         reserved: list[int] = []
 
@@ -112,6 +129,8 @@ class BlobCache:
                 size_bytes = await self._client.fetch(digest, file, admit)
             staging.replace(self._folder / digest)
             entry.size_bytes = size_bytes
+            self.fetches[kind] += 1
+            self.fetched_bytes[kind] += size_bytes
         finally:
             staging.unlink(missing_ok=True)
             self._expected_bytes -= sum(reserved)

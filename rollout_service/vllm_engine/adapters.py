@@ -18,9 +18,10 @@ from typing import Protocol
 from vllm.lora.request import LoRARequest
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from rollout_service.adapter_file import LoraStructure
-from rollout_service.engine import LocalBlob
-from rollout_service.errors import BadAdapter, EngineNotReady, OutOfMemory
+from tally.host.lookups import Lookups
+from tally.sampling.adapter_file import LoraStructure
+from tally.sampling.engine import LocalBlob
+from tally.sampling.errors import BadAdapter, EngineNotReady, OutOfMemory
 
 _log = logging.getLogger(__name__)
 _MOST_NUMBER = 2**31 - 1  # vLLM's newer model runner keeps the numbers in 32-bit integers
@@ -62,6 +63,7 @@ class VllmAdapters:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # by digest, oldest use first
         self._freed = asyncio.Event()
         self._loading = asyncio.Lock()
+        self.lookups = Lookups()
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -81,6 +83,7 @@ class VllmAdapters:
         entry.holders += 1
         try:
             async with self._loading:
+                self.lookups.note(entry.loaded)
                 if not entry.loaded:
                     await self._make_room()
                     await self._load(adapter, entry)

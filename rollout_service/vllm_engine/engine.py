@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,21 +19,24 @@ from vllm.outputs import RequestOutput
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from rollout_service.adapter_file import (
-    LoraStructure,
-    adaptable_layers,
-    check_magnitude,
-    read_adapter,
-)
-from rollout_service.engine import Completion, GenerationRequest, ModelDescription
-from rollout_service.errors import BadRequest, EngineDied, EngineNotReady, OutOfMemory
-from rollout_service.model import LoadedModel, describe, load_outline, warm_up_request
+from rollout_service.model import load_outline
 from rollout_service.settings import RolloutSettings
 from rollout_service.vllm_engine.adapters import VllmAdapters
 from rollout_service.vllm_engine.options import engine_options, environment
 from rollout_service.vllm_engine.renderer import VllmRenderer
 from rollout_service.vllm_engine.requests import VllmPrompts, completion_of, sampling_parameters
+from rollout_service.vllm_engine.turns import Turns
+from tally.host.lookups import Lookups
 from tally.rpc.errors import Internal
+from tally.sampling.adapter_file import (
+    LoraStructure,
+    adaptable_layers,
+    check_magnitude,
+    read_adapter,
+)
+from tally.sampling.engine import Completion, GenerationRequest, ModelDescription
+from tally.sampling.errors import BadRequest, EngineDied, EngineNotReady, OutOfMemory
+from tally.sampling.model import LoadedModel, describe, warm_up_request
 from tally.weights.checkpoint import find_checkpoint
 
 _WATCH_SECONDS = 0.5
@@ -53,6 +56,7 @@ class _Running:
     outline: LoadedModel
     renderer: VllmRenderer
     adapters: VllmAdapters
+    turns: Turns
     description: ModelDescription
 
 
@@ -66,6 +70,10 @@ class VllmEngine:
         self._numbers = itertools.count()
         self._folder: Path | None = None
         self._closed = False
+
+    @property
+    def lookups(self) -> Mapping[str, Lookups]:
+        return {"adapters": self._running.adapters.lookups} if self._running else {}
 
     async def load(self) -> ModelDescription:
         """Raises ValueError for settings that vLLM as it is installed can't fulfil."""
@@ -128,10 +136,11 @@ class VllmEngine:
             adapters=VllmAdapters(
                 llm, self._folder, self._settings.max_resident_adapters, read_structure
             ),
+            turns=Turns(self._settings.max_batch_completions),
             description=describe(
                 outline,
-                self._settings,
                 engine="vllm",
+                max_sequence_tokens=self._settings.max_sequence_tokens,
                 temperatures=(_LEAST_TEMPERATURE, _MOST_TEMPERATURE),
             ),
         )
@@ -174,6 +183,7 @@ class _Sampling:
             lora = None
             if request.adapter:
                 lora = await held.enter_async_context(self._running.adapters.hold(request.adapter))
+            held.enter_context(self._running.turns.take(request.num_completions, request.on_begin))
             with _translate_errors():
                 output = await self._sample(lora)
                 if any(one.finish_reason == _LOST_IMAGE for one in output.outputs):

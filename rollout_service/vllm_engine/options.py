@@ -6,10 +6,10 @@ from typing import Any
 
 from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
-from rollout_service.model import LoadedModel
 from rollout_service.settings import RolloutSettings, VllmSettings
 from rollout_service.vllm_engine.scheduler import WholeCompletions
 from tally import torch_compat
+from tally.sampling.model import LoadedModel
 
 _CPU_KV_CACHE_BYTES = 1024**3
 _CPU_BLOCK_TOKENS = 32

@@ -6,9 +6,9 @@ from typing import Any
 
 from vllm import TokensPrompt
 
-from rollout_service.engine import GenerationRequest
-from rollout_service.errors import BadImage
 from rollout_service.vllm_engine.requests import VllmPrompts
+from tally.sampling.engine import GenerationRequest
+from tally.sampling.errors import BadImage
 
 
 class VllmRenderer:

@@ -8,10 +8,10 @@ from vllm import SamplingParams, TokensPrompt
 from vllm.outputs import CompletionOutput
 from vllm.sampling_params import RequestOutputKind
 
-from rollout_service.engine import Completion, FinishReason, GenerationRequest, LocalBlob
-from rollout_service.images import check_placeholders, read_image
-from rollout_service.model import LoadedModel
 from tally.host.bounded_cache import BoundedCache
+from tally.sampling.engine import Completion, FinishReason, GenerationRequest, LocalBlob
+from tally.sampling.images import check_placeholders, read_image
+from tally.sampling.model import LoadedModel
 
 _MOST_KNOWN_IMAGES = 100_000
 _FINISH_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}

@@ -1,12 +1,20 @@
 """What can go wrong, each with a message for a person.
 
 CliError
-├── GatewayUnreachable   nothing answers, or the connection broke
-├── RequestRefused       the gateway answered with an error; `.status` is HTTP's
 ├── JobNotCompleted      the job failed or was cancelled; `.log_tail` is its log's end
 ├── StackFailed          a service could not start or kept ending; `.log_tail` is its log's end
 └── Interrupted          Ctrl-C or SIGTERM
+
+The gateway's own are those of `tally.client.errors`.
 """
+
+from tally.client import ClientError, NothingListens, TokenRefused
+
+_ADVICE = {
+    NothingListens: "start one with `tally up`, or name another with --url or TALLY_URL, before "
+    "the command.",
+    TokenRefused: "give it with --token or TALLY_TOKEN, before the command.",
+}
 
 
 class CliError(Exception):
@@ -19,16 +27,6 @@ class CliError(Exception):
     exit_code = 1
     log_tail = ""
     log_owner = ""
-
-
-class GatewayUnreachable(CliError):
-    pass
-
-
-class RequestRefused(CliError):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class JobNotCompleted(CliError):
@@ -49,3 +47,9 @@ class StackFailed(CliError):
 
 class Interrupted(CliError):
     exit_code = 130
+
+
+def explain(error: ClientError) -> str:
+    """What the client says went wrong, with what to do about it at a terminal."""
+    advice = _ADVICE.get(type(error))
+    return f"{str(error).removesuffix('.')}; {advice}" if advice else str(error)

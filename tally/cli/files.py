@@ -15,11 +15,24 @@ def make_folder(path: Path) -> None:
 
 def write_file(path: Path, content: bytes) -> None:
     """Raises CliError where it can't be written; what stood there then still stands."""
+    with in_its_place(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextmanager
+def in_its_place(path: Path) -> Iterator[Path]:
+    """What is written there comes to `path` at the end, and is gone where that fails.
+
+    Raises CliError where it can't be written.
+    """
     make_folder(path.parent)
     partial = path.with_name(f"{path.name}.part")
     with _name_in_errors(path):
-        partial.write_bytes(content)
-        partial.replace(path)
+        try:
+            yield partial
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

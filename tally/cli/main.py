@@ -5,20 +5,24 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tally.cli.client.api_client import DEFAULT_URL
 from tally.cli.commands import comparisons, data, jobs, settings, steps, train
 from tally.cli.commands.context import Connection
 from tally.cli.commands.delete import delete
 from tally.cli.commands.demo import demo
-from tally.cli.commands.predict import predict
+from tally.cli.commands.import_ import import_
+from tally.cli.commands.models import models
+from tally.cli.commands.predict import answers, predict, predictions
 from tally.cli.commands.preflight import preflight
-from tally.cli.errors import CliError
+from tally.cli.commands.rewards import rewards
+from tally.cli.errors import CliError, explain
 from tally.cli.show.output import say_error
 from tally.cli.stack.running_stack import up
+from tally.client import ClientError
+from tally.client.gateway_address import DEFAULT_URL
 
 
 class ErrorShowingGroup(TyperGroup):
-    """Shows a CliError as a sentence, with the log's tail where there is one."""
+    """Shows what went wrong as a sentence, with the log's tail where there is one."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -30,6 +34,9 @@ class ErrorShowingGroup(TyperGroup):
                 say_error("---")
             say_error(f"Error: {error}")
             raise typer.Exit(error.exit_code) from error
+        except ClientError as error:
+            say_error(f"Error: {explain(error)}")
+            raise typer.Exit(CliError.exit_code) from error
 
 
 app = typer.Typer(
@@ -54,15 +61,18 @@ def tally(
 
 _COMMANDS = {
     "Run it": (up, demo),
-    "Data": (data.upload, data.files, data.rows, data.picture),
+    "Data": (import_, data.upload, data.files, data.rows, data.picture),
     "Training": (
+        models,
         settings.settings,
+        rewards,
         preflight,
         train.train,
         train.resume,
         jobs.watch,
         jobs.jobs,
         jobs.job,
+        jobs.edit,
         jobs.logs,
         jobs.cancel,
         steps.metrics,
@@ -75,9 +85,11 @@ _COMMANDS = {
         comparisons.comparison,
         comparisons.report,
         predict,
+        predictions,
+        answers,
     ),
     "Housekeeping": (delete,),
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(command.__name__.rstrip("_"), rich_help_panel=panel)(command)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tally.families.family import Family, Projections, UnsupportedModel
 from tally.families.grid import PaddedGrid
+from tally.families.licences import APACHE_2, Licence
 from tally.families.shape import ModelShape
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Aria(Family):
     """
 
     model_type = "aria"
+    licences: ClassVar[Mapping[str, Licence]] = {"rhymes-ai/Aria": APACHE_2}
     language_model_path = "model.language_model"
     vision_tower_path = "model.vision_tower"
     image_token = "<|img|>"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tally.families.grid import ImageGrid
+from tally.families.licences import Licence, find_licence
 from tally.families.shape import ModelShape
 
 if TYPE_CHECKING:
@@ -68,12 +69,17 @@ class Family(ABC):
     # What ends an answer where the tokenizer spells it with several tokens.
     closing_text: ClassVar[str] = ""
     vllm_adapts: ClassVar[bool] = True  # whether vLLM samples from it with a LoRA adapter
+    licences: ClassVar[Mapping[str, Licence]]  # of its models on the hub, by publisher/name-size
 
     @property
     def lora_targets(self) -> str:
         """The adapted layers as PEFT's `target_modules`: a pattern for a layer's whole name."""
         language_model = self.language_model_path.rpartition(".")[2]
         return rf".*{language_model}.*\.({'|'.join(self.projections.names)})"
+
+    def licence(self, model_name: str) -> Licence | None:
+        """What a base model may be used for; None where that is not known here."""
+        return find_licence(self.licences, model_name)
 
     def language_model(self, model: torch.nn.Module) -> Any:
         """The text model of `model`, without its head."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from tally.families.licences import APACHE_2, QWEN, QWEN_RESEARCH, Licence
 from tally.families.qwen2_vl import Qwen2VL
 
 if TYPE_CHECKING:
@@ -14,6 +16,12 @@ class Qwen25VL(Qwen2VL):
     """The blocks of the tower are those of a Llama: their perceptron has a gate."""
 
     model_type = "qwen2_5_vl"
+    licences: ClassVar[Mapping[str, Licence]] = {
+        "Qwen/Qwen2.5-VL-3B": QWEN_RESEARCH,
+        "Qwen/Qwen2.5-VL-7B": APACHE_2,
+        "Qwen/Qwen2.5-VL-32B": APACHE_2,
+        "Qwen/Qwen2.5-VL-72B": QWEN,
+    }
 
     def frozen_tower(self, visual: Any) -> FrozenTower:
         from tally.families.vision_tower.tower import FrozenTower, Windows  # noqa: PLC0415

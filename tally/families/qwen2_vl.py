@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tally.families.family import Family, Projections, UnsupportedModel
 from tally.families.grid import PatchGrid
+from tally.families.licences import APACHE_2, TONGYI_QIANWEN, Licence
 from tally.families.shape import ModelShape
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ class Qwen2VL(Family):
     """
 
     model_type = "qwen2_vl"
+    licences: ClassVar[Mapping[str, Licence]] = {
+        "Qwen/Qwen2-VL-2B": APACHE_2,
+        "Qwen/Qwen2-VL-7B": APACHE_2,
+        "Qwen/Qwen2-VL-72B": TONGYI_QIANWEN,
+    }
     language_model_path = "model.language_model"
     vision_tower_path = "model.visual"
     image_token = "<|image_pad|>"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tally.families.family import HeadNorms, UnsupportedModel
+from tally.families.licences import APACHE_2, Licence
 from tally.families.qwen2_vl import Qwen2VL
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ class Qwen3VL(Qwen2VL):
     """
 
     model_type = "qwen3_vl"
+    licences: ClassVar[Mapping[str, Licence]] = dict.fromkeys(
+        ("Qwen/Qwen3-VL-2B", "Qwen/Qwen3-VL-4B", "Qwen/Qwen3-VL-8B", "Qwen/Qwen3-VL-32B"), APACHE_2
+    )
     head_norms = HeadNorms(query="self_attn.q_norm", key="self_attn.k_norm")
 
     def check(self, config: Any) -> None:

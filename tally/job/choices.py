@@ -47,6 +47,16 @@ class ZeroVarianceGroups(Choice):
     LEARN = "learn"
 
 
+class PromptSelection(Choice):
+    UNIFORM = "uniform"
+    BY_HISTORY = "by_history"
+
+
+class Estimator(Choice):
+    SAMPLED = "sampled"
+    EXACT_COUNTS = "exact_counts"
+
+
 class LearningRateSchedule(Choice):
     LINEAR = "linear"
     COSINE = "cosine"

@@ -6,6 +6,8 @@ from pydantic.dataclasses import dataclass
 from tally.job.metrics import Figure
 
 Interval = tuple[float, float]
+# The documented reward is 0 beyond it.
+FAR_OFF_ABOVE = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +16,9 @@ class EvaluationScores:
 
     exact_rate: Figure = Field(None, description="Share of answers with the true count, in [0, 1].")
     within_one_rate: Figure = Field(None, description="Share of answers at most 1 off, in [0, 1].")
+    median_absolute_count_error: Figure = Field(
+        None, description="Median |count - true count| over the answers that hold a count."
+    )
     mean_absolute_count_error: Figure = Field(
         None, description="Mean |count - true count| over the answers that hold a count."
     )
@@ -21,6 +26,9 @@ class EvaluationScores:
         None,
         description="Square root of the mean squared count error over the answers that hold a "
         "count.",
+    )
+    far_off_rate: Figure = Field(
+        None, description="Share of answers whose count is more than 5 off, in [0, 1]."
     )
     reward_mean: Figure = Field(None, description="Mean progressive_count reward.")
     parse_failure_rate: Figure = Field(
@@ -39,7 +47,8 @@ class IntervalScores(EvaluationScores):
 
 @dataclass(frozen=True, kw_only=True)
 class IntervalMethod:
-    """A paired bootstrap over images."""
+    """Wilson's intervals of rates and Newcombe's of their differences, an image being one trial; of
+    all else a paired bootstrap over images."""
 
     confidence: float = Field(description="How sure the intervals are.", examples=[0.95])
     resamples: int = Field(description="How often images were drawn anew.", examples=[10_000])
@@ -66,6 +75,54 @@ class Matrix:
     answer_labels: list[str] = Field(description="Answers, one for each column; no count last.")
     base: list[list[int]] = Field(description="The base model's answers.")
     adapter: list[list[int]] = Field(description="The adapter's answers.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationBin:
+    """Answers with a count whose probabilities are close to each other."""
+
+    from_probability: float = Field(description="The least probability in it.", examples=[0.9])
+    to_probability: float = Field(
+        description="Where the next bin begins; 1 is in the last.", examples=[1.0]
+    )
+    num_answers: int = Field(description="Answers in it.")
+    mean_probability: float = Field(description="The mean of their probabilities.")
+    exact_rate: float = Field(description="Share of them with the true count, in [0, 1].")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abstention:
+    """What is left where counts of less probable answers are left out."""
+
+    abstain_below: float = Field(
+        description="Counts of answers of a smaller probability are left out.", examples=[0.9]
+    )
+    answered_rate: float = Field(description="Share of the rows that keep a count, in [0, 1].")
+    exact_rate: Figure = Field(
+        None, description="Share of those with the true count, in [0, 1]; null where none is left."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCalibration:
+    """What the probabilities of one model's answers are worth."""
+
+    expected_calibration_error: Figure = Field(
+        None,
+        description="How far mean probability and exact_rate are apart in a bin, the mean over the "
+        "answers that hold a count, in [0, 1].",
+    )
+    bins: list[CalibrationBin] = Field(description="Tenths of probability that have answers.")
+    abstention: list[Abstention] = Field(description="At a few bounds, ascending.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Whether probable answers are right: an answer's probability is that of its words, at
+    temperature 1."""
+
+    base: ModelCalibration = Field(description="The base model.")
+    adapter: ModelCalibration = Field(description="The adapter.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +166,11 @@ class Comparison:
     by_count: list[EvaluationPart] = Field(description="By true count, above 20 by range.")
     by_kind: list[EvaluationPart] = Field(description="By what the questions ask to be counted.")
     matrix: Matrix = Field(description="Answers by true counts.")
+    calibration: Calibration | None = Field(
+        default=None,
+        description="What the probability of an answer is worth; null in comparisons that were "
+        "made before it was measured.",
+    )
     warnings: list[str] = Field(description="What should be known before the figures are believed.")
     worst: list[ComparedRow] = Field(description="Where the adapter is furthest off.")
     held_out: HeldOut | None = Field(default=None, description="Null where the data was named.")

@@ -34,6 +34,12 @@ class StepMetrics:
     mean_absolute_count_error: Figure = Field(
         None, description="Mean |count - true count| over the answers that hold a count."
     )
+    median_absolute_count_error: Figure = Field(
+        None, description="Median |count - true count| over the answers that hold a count."
+    )
+    far_off_rate: Figure = Field(
+        None, description="Share of answers whose count is more than 5 off, in [0, 1]."
+    )
     parse_failure_rate: Figure = Field(
         None, description="Share of answers without a count, in [0, 1]."
     )
@@ -43,8 +49,8 @@ class StepMetrics:
     entropy: Figure = Field(None, description="Mean entropy of the token distributions, in nats.")
     kl: Figure = Field(
         None,
-        description="Mean k3 estimate of the divergence from the base model, in nats; 0 where "
-        "beta is 0.",
+        description="Mean k3 estimate of the divergence from the base model, in nats; null "
+        "where beta is 0.",
     )
     clip_low_rate: Figure = Field(
         None, description="Share of tokens clipped from below, in [0, 1]."
@@ -103,6 +109,20 @@ class StepMetrics:
     reward_share_by_component: ByName = Field(
         default_factory=dict,
         description="What each reward adds to reward_mean: its weight times its mean, by its name.",
+    )
+    reward_mean_by_component: ByName = Field(
+        default_factory=dict,
+        description="Mean of each reward by itself, before its weight, by its name.",
+    )
+    outside_mass_mean: Figure = Field(
+        None,
+        description="Mean probability of the answers beside those that were written out; null "
+        "where all were sampled.",
+    )
+    expected_reward_mean: Figure = Field(
+        None,
+        description="Mean expected reward over the answers that were written out, by their "
+        "probabilities; null where all were sampled.",
     )
 
     @classmethod

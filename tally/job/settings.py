@@ -10,15 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tally.job.choices import (
     AdvantageScale,
+    Estimator,
     ImportanceCorrection,
     LearningRateSchedule,
     LossType,
+    PromptSelection,
     ZeroVarianceGroups,
 )
 
 MOST_NAME_CHARACTERS = 200
 MOST_REWARDS = 16
+MOST_COUNT = 63
+_COUNT_MARGIN = 3
 DEFAULT_EVALUATION_SHARE = 0.1
+DEFAULT_PRIORITY = 0
 EvaluationShare = Annotated[
     float,
     Field(
@@ -27,6 +32,15 @@ EvaluationShare = Annotated[
         description="Share of the data's images that training never sees and that base and "
         "adapter are compared on, where no other data is named for that; none of fewer than 50 "
         "images, 1,000 at most.",
+    ),
+]
+Priority = Annotated[
+    int,
+    Field(
+        ge=-10,
+        le=10,
+        description="Jobs of a higher one start first, whoever started them earlier; above 0 it "
+        "takes the role operator.",
     ),
 ]
 
@@ -142,6 +156,60 @@ class TrainingConfig(Settings):
         description="Processes that share the forward passes of a step, each with a GPU of its own "
         "where there are GPUs; 0: as many as the learner has for a job.",
     )
+    estimator: Estimator = Field(
+        Estimator.SAMPLED,
+        description="How the gradient of the expected reward is found: from sampled answers, or "
+        "exactly over the counts that an answer may hold.",
+    )
+    largest_count: int = Field(
+        0,
+        ge=0,
+        le=MOST_COUNT,
+        description="With exact_counts: the largest count that is written out; 0: three more than "
+        "the largest of the data, 63 at most.",
+    )
+    outside_mass_bound: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="With exact_counts: the probability of all other answers above which "
+        "num_generations answers are sampled for them.",
+    )
+    prompt_selection: PromptSelection = Field(
+        PromptSelection.UNIFORM,
+        description="Whether each prompt comes in its turn, or more often those whose groups "
+        "taught something lately.",
+    )
+    evaluation_steps: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Optimizer steps between two evaluations on what is held out, the last step's "
+        "besides; 0: none.",
+    )
+    evaluation_patience: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Such evaluations in a row without a better exact_rate after which the job "
+        "ends; 0: it takes all its steps.",
+    )
+    zero_variance_patience: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Optimizer steps in a row in which all groups have equal rewards, so that "
+        "nothing is learnt, after which the job ends; 0: it goes on, and says so.",
+    )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the gradient is that over every count rather than over samples."""
+        return self.estimator is Estimator.EXACT_COUNTS
+
+    def last_count(self, largest_true_count: int) -> int:
+        """The largest count that is written out, with exact_counts."""
+        return self.largest_count or min(largest_true_count + _COUNT_MARGIN, MOST_COUNT)
 
     def is_corrected(self, precision_differs: bool) -> bool:
         """Whether token losses are weighted by truncated importance ratios.

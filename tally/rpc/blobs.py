@@ -72,6 +72,10 @@ class BlobClient:
         """Stores the file at `path` under `digest`; returns False where it was there already."""
         if await self.exists(digest):
             return False
+        return await self.send_file(path, digest)
+
+    async def send_file(self, path: Path, digest: str) -> bool:
+        """As `put_file`, without asking first whether it is there."""
         async with translate_errors():
             response = await self._stub.Put(
                 _put_requests(path, digest), timeout=_TRANSFER_TIMEOUT_SECONDS

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import grpc
 
-from tally.rpc.call_details import give_deadline, show_secret, tell_job
+from tally.rpc.call_details import give_deadline, show, show_secret, tell_job
+from tally.rpc.call_spans import trace_calls
+from tally.rpc.job_of_call import Metadata
 from tally.rpc.settings import ClientSettings
 from tally.rpc.tls import channel_credentials
 
@@ -18,12 +20,14 @@ def open_channel(
     idempotent_methods: Sequence[str],
     health_checked: bool = False,
     secret: str | None = None,
+    metadata: Metadata = (),
 ) -> grpc.aio.Channel:
     """Opens a channel that spreads calls over every address behind the target, and shows `secret`.
 
     `idempotent_methods` are full names ("tally.reward.v1.RewardService/Score"): only these are
     retried. With `health_checked`, an address gets calls only while it answers SERVING. One that
-    hangs is left after twice `keepalive_seconds`, and its calls go elsewhere.
+    hangs is left after twice `keepalive_seconds`, and its calls go elsewhere. Every call shows
+    `metadata`, too.
     """
     silence_milliseconds = round(1000 * settings.keepalive_seconds)
     options = [
@@ -42,9 +46,11 @@ def open_channel(
         ("grpc.max_reconnect_backoff_ms", 5_000),
         ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ]
-    interceptors = give_deadline(settings.timeout_seconds) + tell_job()
+    interceptors = give_deadline(settings.timeout_seconds) + tell_job() + trace_calls()
     if secret is not None:
         interceptors += show_secret(secret)
+    if metadata:
+        interceptors += show(metadata)
     if settings.tls.enabled:
         credentials = channel_credentials(settings.tls)
         return grpc.aio.secure_channel(settings.target, credentials, options, None, interceptors)

@@ -1,4 +1,4 @@
-"""On every server: bytes to messages, domain errors to statuses, and the job in the log."""
+"""On every server: bytes to messages, domain errors to statuses, the job in the log, a span."""
 
 import asyncio
 import inspect
@@ -12,12 +12,14 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from tally.logs.fields import add_log_fields
+from tally.rpc.call_spans import serve_traced
 from tally.rpc.errors import CODE_KEY, InvalidArgument, TallyError, code_of, status_of
+from tally.rpc.handlers import kind_of, rebuild
 from tally.rpc.job_of_call import job_of_call
 from tally.text.sinks import to_status
+from tally.traces.spans import record_error
 
 _log = logging.getLogger(__name__)
-_KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 Parse = Callable[[bytes], Any]
 
@@ -33,18 +35,13 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return handler
-        for kind in _KINDS:
-            if getattr(handler, kind) is not None:
-                return _rebuild(handler, kind, handler_call_details.method)
-        return handler
-
-
-def _rebuild(handler: Any, kind: str, method: str) -> grpc.RpcMethodHandler:
-    """Given bytes: what parses them within the guard can refuse them."""
-    read = _Messages if kind.startswith("stream") else _read_one
-    behaviour = _guard(getattr(handler, kind), method, read, handler.request_deserializer)
-    build = getattr(grpc, f"{kind}_rpc_method_handler")
-    return build(behaviour, None, handler.response_serializer)
+        kind = kind_of(handler)
+        read = _Messages if kind.startswith("stream") else _read_one
+        behaviour = _guard(
+            getattr(handler, kind), handler_call_details.method, read, handler.request_deserializer
+        )
+        # Given bytes: what parses them within the guard can refuse them.
+        return rebuild(handler, behaviour, parse=None)
 
 
 def _guard(
@@ -59,11 +56,12 @@ def _guard(
         return message
 
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
-        async with _errors_as_statuses(context, method):
+        async with serve_traced(context, method), _errors_as_statuses(context, method):
             return await behaviour(begin(request, context), context)
 
     async def stream(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         async with (
+            serve_traced(context, method),
             _errors_as_statuses(context, method),
             # What it holds is let go of at once when the caller is gone.
             aclosing(behaviour(begin(request, context), context)) as responses,
@@ -108,6 +106,7 @@ async def _errors_as_statuses(
 
 
 async def _abort(context: grpc.aio.ServicerContext, method: str, error: Exception) -> NoReturn:
+    record_error(error)
     if isinstance(error, TallyError):
         metadata = (*(context.trailing_metadata() or ()), (CODE_KEY, code_of(error)))
         await context.abort(status_of(error), to_status(str(error)), metadata)

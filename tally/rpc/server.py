@@ -1,7 +1,6 @@
 """One way to serve: health, reflection, the secret, errors, limits, and a drain on SIGTERM."""
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,6 +9,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from tally.host.garbage import leave_out_what_lives
 from tally.rpc.interceptors import ErrorInterceptor
 from tally.rpc.secret import SecretCheck
 from tally.rpc.settings import ServerSettings
@@ -34,7 +34,8 @@ class RpcServer:
     """A gRPC server that answers health and reflection; NOT_SERVING until told otherwise.
 
     `register` adds the servicers; `service_names` are their full names, for health and reflection.
-    A call of theirs that does not show `secret` is refused, where there is one.
+    A call of theirs that does not show `secret` is refused, where there is one. `interceptors` see
+    every call before that.
     """
 
     def __init__(
@@ -44,12 +45,17 @@ class RpcServer:
         service_names: Sequence[str],
         register: Register,
         secret: str | None = None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
     ) -> None:
         self._settings = settings
         self._service_names = tuple(service_names)
         silence_milliseconds = round(1000 * settings.keepalive_seconds)
         self._server = grpc.aio.server(
-            interceptors=[*([SecretCheck(secret)] if secret else []), ErrorInterceptor()],
+            interceptors=[
+                *interceptors,
+                *([SecretCheck(secret)] if secret else []),
+                ErrorInterceptor(),
+            ],
             maximum_concurrent_rpcs=settings.max_concurrent_calls,
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -116,9 +122,7 @@ async def serve(
     _log.info("listening on %s:%d", settings.host, server.port)
     try:
         if await _runs_to_its_end(load, stopping):
-            # What is loaded stays; walking all of it would hold up calls again and again.
-            gc.collect()
-            gc.freeze()
+            leave_out_what_lives()
             await server.set_serving(True)
             _log.info("serving")
             await _runs_to_its_end(watch, stopping)

@@ -6,10 +6,19 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tally.logs.setup import LogFormat, LogLevel
+from tally.traces.setup import check_endpoint, standard_endpoint
 
 _SECRET = "services_secret"
 _FEWEST_SECRET_CHARACTERS = 32
@@ -122,6 +131,12 @@ class ServiceSettings(BaseSettings):
     log_format: LogFormat = Field(
         "text", description="`text` for people, or `json`: an object a line, for programs."
     )
+    trace_endpoint: str | None = Field(
+        default_factory=standard_endpoint,
+        description="Where traces go: the address of an OTLP collector that takes gRPC, such as "
+        "http://collector:4317; unset: what OTEL_EXPORTER_OTLP_ENDPOINT says, and without that "
+        "nothing is traced.",
+    )
     services_secret: SecretStr | None = Field(
         None,
         # A worker gets it in its environment, never in a file.
@@ -133,6 +148,11 @@ class ServiceSettings(BaseSettings):
     services_secret_path: Path | None = Field(
         None, description="A file that holds it, in the place of the variable."
     )
+
+    @field_validator("trace_endpoint")
+    @classmethod
+    def _collector(cls, endpoint: str | None) -> str | None:
+        return check_endpoint(endpoint)
 
     @model_validator(mode="after")
     def _usable_secret(self) -> Self:

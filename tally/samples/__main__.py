@@ -24,9 +24,18 @@ def main() -> None:
     parser.add_argument("--training", type=int, default=300, help="scenes to train on")
     parser.add_argument("--held-out", type=int, default=216, help="scenes to compare on")
     parser.add_argument("--seed", type=_seed, default=1, help=f"0 to {LAST_SAMPLE_SEED}")
+    parser.add_argument(
+        "--hard",
+        action="store_true",
+        help="up to 15 objects that overlap, among others; held_out_kinds.zip besides",
+    )
     options = parser.parse_args()
     write_sample_data(
-        options.output, training=options.training, held_out=options.held_out, seed=options.seed
+        options.output,
+        training=options.training,
+        held_out=options.held_out,
+        seed=options.seed,
+        hard=options.hard,
     )
 
 

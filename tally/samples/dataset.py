@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 from random import Random
 
-from tally.samples.scenes import MAX_COUNT, Scene, draw_scene
+from tally.samples.hard_scenes import HARD_SCENES, SCENES_OF_HELD_OUT_KINDS
+from tally.samples.scenes import DEMO_SCENES, Scene, SceneSet
 
 COLUMNS = ("images_path", "question", "answer")
 SCENES_PER_SEED = 1_000_000
@@ -18,14 +19,20 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def write_dataset(
-    path: Path, *, scenes: int, seed: int, first_index: int = 0, jpeg: bool = False
+    path: Path,
+    *,
+    scenes: int,
+    seed: int,
+    first_index: int = 0,
+    jpeg: bool = False,
+    scene_set: SceneSet = DEMO_SCENES,
 ) -> None:
     """Writes scenes first_index to first_index + scenes - 1 of `seed`; the same bytes each time.
 
-    Counts go round 1 to 9. Two seeds share no scene, and none that the small policy has seen.
-    Raises ValueError for a seed beyond LAST_SEED or an index beyond SCENES_PER_SEED.
+    Counts go round those of the set. Two seeds share no scene, and none that the small policy has
+    seen. Raises ValueError for a seed beyond LAST_SEED or an index beyond SCENES_PER_SEED.
     """
-    drawn = [_scene(seed, index) for index in range(first_index, first_index + scenes)]
+    drawn = [_scene(seed, index, scene_set) for index in range(first_index, first_index + scenes)]
     suffix = "jpg" if jpeg else "png"
     names = [f"scene_{first_index + i:06}.{suffix}" for i in range(scenes)]
     with zipfile.ZipFile(path, "w") as archive:
@@ -35,22 +42,35 @@ def write_dataset(
             _write_entry(archive, f"images/{name}", content, zipfile.ZIP_STORED)
 
 
-def write_sample_data(folder: Path, *, training: int, held_out: int, seed: int) -> None:
-    """Writes `training_data.zip` and `held_out.zip`; no image is in both.
+def write_sample_data(
+    folder: Path, *, training: int, held_out: int, seed: int, hard: bool = False
+) -> None:
+    """Writes `training_data.zip` and `held_out.zip`; no image is in both. Of hard scenes also
+    `held_out_kinds.zip`, which asks for kinds that training never asks for.
 
     `seed` is 0 to (LAST_SEED - 1) // 2: each takes two of write_dataset's, one for either part.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_dataset(folder / "training_data.zip", scenes=training, seed=2 * seed)
-    write_dataset(folder / "held_out.zip", scenes=held_out, seed=2 * seed + 1)
+    scene_set = HARD_SCENES if hard else DEMO_SCENES
+    parts = {"training_data": (training, 2 * seed), "held_out": (held_out, 2 * seed + 1)}
+    for name, (scenes, part_seed) in parts.items():
+        write_dataset(folder / f"{name}.zip", scenes=scenes, seed=part_seed, scene_set=scene_set)
+    if hard:
+        write_dataset(
+            folder / "held_out_kinds.zip",
+            scenes=held_out,
+            seed=2 * seed + 1,
+            scene_set=SCENES_OF_HELD_OUT_KINDS,
+        )
 
 
-def _scene(seed: int, index: int) -> Scene:
+def _scene(seed: int, index: int, scene_set: SceneSet) -> Scene:
     if not 0 <= seed <= LAST_SEED:
         raise ValueError(f"seed {seed} is not in 0 to {LAST_SEED}")
     if not 0 <= index < SCENES_PER_SEED:
         raise ValueError(f"scene {index} is not in 0 to {SCENES_PER_SEED - 1}")
-    return draw_scene(Random(seed * SCENES_PER_SEED + index), count=1 + index % MAX_COUNT)
+    count = 1 + index % scene_set.max_count
+    return scene_set.draw(Random(seed * SCENES_PER_SEED + index), count=count)
 
 
 def _csv(names: list[str], scenes: list[Scene]) -> bytes:

@@ -1,5 +1,6 @@
 """Synthetic counting scenes: one kind of object, 1 to 9 of them, on a plain or patterned ground."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import hypot
 from random import Random
@@ -10,7 +11,7 @@ from tally.samples.kinds import KINDS, Colour, Kind, Pen, Point
 
 IMAGE_SIZE_PIXELS = 112
 MAX_COUNT = 9
-_SUPERSAMPLING = 3
+SUPERSAMPLING = 3
 _RADIUS_PIXELS = (9.0, 13.0)
 _GAP_PIXELS = 2.0
 
@@ -33,15 +34,17 @@ _GROUNDS: tuple[Colour, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """An image of `len(centres)` objects of one kind, and the question that asks for them.
+    """An image with `len(centres)` objects of a kind, and the question that asks for them; `others`
+    are those of other kinds, each kind with its own.
 
-    `centres` are pixel coordinates (x, y) in an image of IMAGE_SIZE_PIXELS squared.
+    Centres are pixel coordinates (x, y) in an image of IMAGE_SIZE_PIXELS squared.
     """
 
     image: Image.Image
     kind: Kind
     centres: tuple[Point, ...]
     question: str
+    others: tuple[tuple[Kind, tuple[Point, ...]], ...] = ()
 
     @property
     def count(self) -> int:
@@ -50,6 +53,14 @@ class Scene:
     @property
     def answer(self) -> str:
         return answer_text(self.count, self.kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSet:
+    """`draw` makes a scene from a Random and a `count` of 1 to `max_count`."""
+
+    draw: Callable[..., Scene]
+    max_count: int
 
 
 def answer_text(count: int, kind: Kind) -> str:
@@ -61,19 +72,22 @@ def draw_scene(random: Random, *, count: int | None = None) -> Scene:
     count = random.randint(1, MAX_COUNT) if count is None else count
     kind = random.choice(KINDS)
     placed = _place(random, count)
-    canvas = _ground(random)
+    canvas = draw_ground(random)
     colour = random.choice(kind.colours)
     draw = ImageDraw.Draw(canvas)
     for (x, y), radius in placed:
-        centre = (x * _SUPERSAMPLING, y * _SUPERSAMPLING)
-        pen = Pen(draw, centre, radius * _SUPERSAMPLING, random.uniform(-0.35, 0.35))
-        kind.draw(pen, _vary(random, colour))
+        centre = (x * SUPERSAMPLING, y * SUPERSAMPLING)
+        pen = Pen(draw, centre, radius * SUPERSAMPLING, random.uniform(-0.35, 0.35))
+        kind.draw(pen, vary(random, colour))
     return Scene(
         image=canvas.resize((IMAGE_SIZE_PIXELS, IMAGE_SIZE_PIXELS), Image.Resampling.BOX),
         kind=kind,
         centres=tuple(centre for centre, _ in placed),
         question=random.choice(QUESTIONS).format(name=kind.plural),
     )
+
+
+DEMO_SCENES = SceneSet(draw=draw_scene, max_count=MAX_COUNT)
 
 
 def _place(random: Random, count: int) -> list[tuple[Point, float]]:
@@ -91,13 +105,13 @@ def _place(random: Random, count: int) -> list[tuple[Point, float]]:
                 return placed
 
 
-def _ground(random: Random) -> Image.Image:
+def draw_ground(random: Random) -> Image.Image:
     """A ground of one colour, with stripes, with dots, or with neither."""
-    side = IMAGE_SIZE_PIXELS * _SUPERSAMPLING
-    colour = _vary(random, random.choice(_GROUNDS))
+    side = IMAGE_SIZE_PIXELS * SUPERSAMPLING
+    colour = vary(random, random.choice(_GROUNDS))
     canvas = Image.new("RGB", (side, side), colour)
     draw = ImageDraw.Draw(canvas)
-    pattern_colour = _vary(random, colour, spread=16)
+    pattern_colour = vary(random, colour, spread=16)
     pattern = random.choice(("plain", "stripes", "dots"))
     step = random.randint(24, 60)
     if pattern == "stripes":
@@ -110,6 +124,7 @@ def _ground(random: Random) -> Image.Image:
     return canvas
 
 
-def _vary(random: Random, colour: Colour, spread: int = 14) -> Colour:
+def vary(random: Random, colour: Colour, spread: int = 14) -> Colour:
+    """A colour near by: each of its channels at most `spread` away."""
     red, green, blue = (min(255, max(0, c + random.randint(-spread, spread))) for c in colour)
     return (red, green, blue)

@@ -5,6 +5,7 @@ policy's tokenizer and the shape of its language model.
 """
 
 import argparse
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +47,15 @@ _ARIA_CHAT_TEMPLATE = (
 
 @dataclass(frozen=True, kw_only=True)
 class SmallModel:
-    """A model as transformers builds it, with the tokenizer and image processor of its folder."""
+    """A model as transformers builds it, with the tokenizer and image processor of its folder.
+
+    `processor` is what its processor_config.json says, where it has one.
+    """
 
     model: Any
     tokenizer: Any
     image_processor: Any
+    processor: dict[str, Any] | None = None
 
 
 def save_small_model(model_type: str, folder: Path) -> None:
@@ -63,6 +68,8 @@ def save_small_model(model_type: str, folder: Path) -> None:
                 parameter.mul_(_GAIN)
     for part in (small.model, small.tokenizer, small.image_processor):
         part.save_pretrained(folder)
+    if small.processor:
+        (folder / "processor_config.json").write_text(json.dumps(small.processor))
 
 
 def _build_qwen2_5_vl() -> SmallModel:
@@ -138,14 +145,19 @@ def _build_aria() -> SmallModel:
     model = AutoModelForImageTextToText.from_config(config)
     torch.nn.init.normal_(model.get_submodule("model.multi_modal_projector").query, std=0.2)
     processor = AriaImageProcessorPil(max_image_size=490)
-    return SmallModel(model=model, tokenizer=tokenizer, image_processor=processor)
+    sizes = {"processor_class": "AriaProcessor", "size_conversion": {"490": 16, "980": 32}}
+    return SmallModel(model=model, tokenizer=tokenizer, image_processor=processor, processor=sizes)
 
 
 def _build_aria_tokenizer() -> Qwen2Tokenizer:
     """Aria spells the tokens that frame a turn as text, in several tokens."""
     specials = ("<unk>", "<s>", "</s>", "<pad>", "<fim_prefix>", "<fim_suffix>", ARIA.image_token)
     return train_tokenizer(
-        specials, eos_token="</s>", pad_token="<pad>", chat_template=_ARIA_CHAT_TEMPLATE
+        specials,
+        eos_token="</s>",
+        pad_token="<pad>",
+        chat_template=_ARIA_CHAT_TEMPLATE,
+        image_token=ARIA.image_token,
     )
 
 

@@ -63,9 +63,15 @@ def build_tokenizer() -> Qwen2Tokenizer:
 
 
 def train_tokenizer(
-    special_tokens: Sequence[str], *, eos_token: str, pad_token: str, chat_template: str
+    special_tokens: Sequence[str],
+    *,
+    eos_token: str,
+    pad_token: str,
+    chat_template: str,
+    **named_tokens: str,
 ) -> Qwen2Tokenizer:
-    """A byte-level BPE over the sentences of the counting scenes."""
+    """A byte-level BPE over the sentences of the counting scenes; `named_tokens` are those of the
+    special ones that a processor asks for by a name."""
     untrained = Qwen2Tokenizer(vocab={"<|endoftext|>": 0}, merges=[])
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = untrained.backend_tokenizer.pre_tokenizer
@@ -77,12 +83,14 @@ def train_tokenizer(
     )
     bpe.train_from_iterator(_sentences(), trainer)
     vocabulary, merges = _vocabulary_and_merges(bpe)
+    extra: dict[str, Any] = {"extra_special_tokens": named_tokens} if named_tokens else {}
     tokenizer = Qwen2Tokenizer(
         vocab=vocabulary,
         merges=merges,
         eos_token=eos_token,
         pad_token=pad_token,
         model_max_length=4096,
+        **extra,
     )
     tokenizer.add_tokens(list(special_tokens), special_tokens=True)
     tokenizer.chat_template = chat_template

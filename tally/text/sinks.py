@@ -16,6 +16,8 @@ _CELL_BREAKS = ("\t", "\r", "\n")
 _MOST_STATUS_CHARACTERS = 500
 # Letters and a symbol that are shown as nothing.
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# What a backslash makes a character like others: CommonMark 2.4.
+_PUNCTUATION = re.compile(r"[!-/:-@[-`{-~]")
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -59,6 +61,15 @@ def to_status(text: str) -> str:
 def to_page(text: str) -> str:
     """Text for HTML, to be escaped there: it keeps its lines, and turns no direction."""
     return to_terminal(text)
+
+
+def to_markdown(text: str) -> str:
+    r"""A part of a line of Markdown in which nothing is a mark, a link or HTML.
+
+    >>> to_markdown("<b>3|4</b>")
+    '\\<b\\>3\\|4\\<\\/b\\>'
+    """
+    return _PUNCTUATION.sub(r"\\\g<0>", to_line(text))
 
 
 def to_cell(text: str) -> str:

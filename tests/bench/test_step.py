@@ -12,11 +12,11 @@ from bench.machine_load import BusyMachine, check_share, own_seconds
 from bench.scenes import examples
 from bench.step_work import UnequalWork, Work, check_equal
 from bench.trl_side import TrlSettings, TrlSide
-from rollout_service.engine import FinishReason, GenerationRequest
 from rollout_service.settings import RolloutSettings
-from rollout_service.torch_engine.engine import TorchEngine
+from rollout_service.torch_replica import torch_engine
 from tally.learner.v1 import learner_pb2 as pb
 from tally.samples.small_policy import POLICY_PATH
+from tally.sampling.engine import FinishReason, GenerationRequest
 
 TOKENS = 12
 
@@ -27,7 +27,7 @@ def endless(tmp_path: Path) -> Path:
 
 
 async def test_tally_samples_up_to_the_limit(endless: Path):
-    engine = TorchEngine(RolloutSettings(model=str(endless), torch_threads=1))
+    engine = torch_engine(RolloutSettings(model=str(endless), torch_threads=1))
     model = await engine.load()
     assert list(model.barred_token_ids) == barred_ids(endless)
     request = GenerationRequest(

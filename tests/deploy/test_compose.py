@@ -45,6 +45,10 @@ def compose(
 
 @pytest.fixture(scope="module")
 def resolved() -> dict[str, Any]:
+    return resolve()
+
+
+def resolve() -> dict[str, Any]:
     """The file with its secrets set. Versions of docker-compose each print it another way."""
     text = (ROOT / "docker-compose.yml").read_text()
     text = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: SECRETS[found[1]], text)

@@ -25,5 +25,13 @@ def training_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def many_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty scenes, of which a job holds six out."""
+    path = tmp_path_factory.mktemp("many") / "sixty.zip"
+    write_dataset(path, scenes=60, seed=6)
+    return path
+
+
+@pytest.fixture(scope="session")
 def file_id(stack: Stack, training_zip: Path) -> str:
     return stack.upload(training_zip)

@@ -69,6 +69,7 @@ OUTPUT_FILES = {
     "preprocessor_config.json",
     "trainer_state.json",
 }
+ADDED_FILES = {"README.md", "processor_config.json", "chat_template.jinja"}
 
 
 def assert_documented(job: dict) -> None:
@@ -127,14 +128,15 @@ def test_every_listing_has_the_documented_keys(stack, completed: dict):
 def test_the_download_holds_the_seven_documented_files(stack, completed: dict, tmp_path: Path):
     response = requests.get(f"{stack.url}/jobs/{completed['job_id']}/download", timeout=30)
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
-        assert set(archive.namelist()) == OUTPUT_FILES
+        assert set(archive.namelist()) == OUTPUT_FILES | ADDED_FILES
         arguments = json.loads(archive.read("training_args.json"))
         state = TrainerState.load_from_json(archive.extract("trainer_state.json", tmp_path))
     assert arguments["training_config"]["use_4bit"] is True
     assert arguments["lora_config"] == {"r": 64, "lora_alpha": 128.0, "lora_dropout": 0.05}
     assert state.global_step == 90
     assert len([row for row in state.log_history if "reward_mean" in row]) == 90
-    assert {path.name for path in Path(completed["output_dir"]).iterdir()} == OUTPUT_FILES
+    written = {path.name for path in Path(completed["output_dir"]).iterdir()}
+    assert written == OUTPUT_FILES | ADDED_FILES
 
 
 def test_the_operators_tracker_has_every_step(stack, completed: dict):

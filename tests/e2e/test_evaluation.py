@@ -1,16 +1,16 @@
 """Everything around a comparison, on the real stack: split, report, again, elsewhere, try, look."""
 
+import base64
 import csv
 import io
 import math
 import zipfile
+from functools import partial
 from pathlib import Path
 
+import openai
 import pytest
 import requests
-
-from tally.samples.dataset import write_dataset
-from tests.waiting import wait_until
 
 TRAINING = {
     "max_steps": 4,
@@ -20,13 +20,6 @@ TRAINING = {
     "temperature": 1.0,
     "use_4bit": False,
 }
-
-
-@pytest.fixture(scope="module")
-def many_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("many") / "sixty.zip"
-    write_dataset(path, scenes=60, seed=6)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +38,6 @@ def get(stack, path: str) -> requests.Response:
     response = requests.get(stack.url + path, timeout=60)
     response.raise_for_status()
     return response
-
-
-def finished(stack, evaluation_id: str) -> dict:
-    def ended() -> dict | None:
-        found = stack.get(f"/evaluations/{evaluation_id}")
-        return found if found["status"] != "running" else None
-
-    found = wait_until(ended, stack.logs)
-    assert found["status"] == "completed", found
-    return found["evaluation"]
 
 
 def test_held_out_images_are_compared_and_never_trained_on(stack, job: dict):
@@ -84,13 +67,18 @@ def test_the_figures_are_those_of_its_table(stack, job: dict):
             "reward_mean": sum(float(one["reward"]) for one in own) / len(own),
         }
         assert {name: evaluation[model][name] for name in by_hand} == pytest.approx(by_hand)
+        calibration = evaluation["calibration"][model]
+        for bound in calibration["abstention"]:
+            kept = [one for one in own if float(one["probability"]) >= bound["abstain_below"]]
+            counted = [one for one in kept if one["count"]]
+            assert bound["answered_rate"] == pytest.approx(len(counted) / len(own))
 
 
 def test_the_page_is_in_the_download(stack, job: dict):
     archive = zipfile.ZipFile(io.BytesIO(get(stack, f"/jobs/{job['job_id']}/download").content))
     page = get(stack, f"/jobs/{job['job_id']}/evaluation.html").content
     assert archive.read("evaluation.html") == page
-    assert len(archive.namelist()) == 8
+    assert len(archive.namelist()) == 11
 
 
 def test_the_adapter_is_compared_again_and_as_a_strangers(stack, job: dict, file_id: str):
@@ -103,7 +91,7 @@ def test_the_adapter_is_compared_again_and_as_a_strangers(stack, job: dict, file
         data={"file_id": file_id, "max_image_size": "112", "max_new_tokens": "12"},
         timeout=60,
     ).json()
-    first, second = (finished(stack, one["evaluation_id"]) for one in (again, sent))
+    first, second = (stack.evaluation(one["evaluation_id"]) for one in (again, sent))
     assert first["num_samples"] == 18
     figures = ("base", "adapter", "difference", "matrix", "worst")
     assert {name: first[name] for name in figures} == {name: second[name] for name in figures}
@@ -125,6 +113,28 @@ def test_base_and_adapter_answer_one_picture(stack, job: dict, many_id: str):
     assert [str(answer[line["model"]]["count"]) for line in lines] == [
         line["count"] for line in lines
     ]
+
+
+def test_the_openai_client_is_told_the_same(stack, job: dict, many_id: str):
+    picture = get(stack, f"/files/{many_id}/images/2").content
+    text = "How many apples are there?"
+    answers = requests.post(
+        f"{stack.url}/predict",
+        files={"image": picture},
+        data={"question": text, "job_id": job["job_id"]},
+        timeout=120,
+    ).json()
+    url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    image = {"type": "image_url", "image_url": {"url": url}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": text}, image]}]
+    with openai.OpenAI(base_url=f"{stack.url}/v1", api_key="none") as client:
+        base, *adapters = (model.id for model in client.models.list())
+        assert job["job_id"] in adapters
+        for model, said in ((base, answers["base"]), (job["job_id"], answers["adapter"])):
+            create = partial(client.chat.completions.create, model=model, messages=messages)
+            assert create().choices[0].message.content == said["text"]
+            chunks = [chunk.choices[0].delta.content or "" for chunk in create(stream=True)]
+            assert "".join(chunks) == said["text"]
 
 
 def repacked(source: Path, target: Path, change) -> Path:

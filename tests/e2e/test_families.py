@@ -14,11 +14,11 @@ from PIL import Image
 
 from learner_service.data.images import fit_to_grid, to_png
 from learner_service.job_folder.layout import JobFolder
-from rollout_service.engine import Completion, FinishReason
 from tally.families.registry import FAMILIES
 from tally.rollout.v1 import rollout_pb2, rollout_pb2_grpc
 from tally.rpc.digests import digest_of
 from tally.samples.small_models import save_small_model
+from tally.sampling.engine import Completion, FinishReason
 from tests.rollout_service.support import Reference, generate_request
 from tests.stack import Stack, running_stack
 

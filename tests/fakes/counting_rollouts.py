@@ -15,13 +15,16 @@ from tally.rpc.digests import vocabulary_fingerprint
 
 
 class CountingRollouts(rollout_pb2_grpc.RolloutServiceServicer):
-    """`same_answers` says of a seed whether all completions of its group are alike."""
+    """`same_answers` says of a seed whether all completions of its group are alike, `greedy_count`
+    of an adapter's digest what it says to everything greedily."""
 
     def __init__(
         self,
         encode: Callable[[str], list[int]],
         same_answers: Callable[[int], bool] = lambda seed: seed % 3 == 0,
+        greedy_count: Callable[[str], int] | None = None,
     ) -> None:
+        self._greedy_count = greedy_count
         self._encode = encode
         self._same_answers = same_answers
         self.requests: list[pb.GenerateRequest] = []
@@ -48,6 +51,8 @@ class CountingRollouts(rollout_pb2_grpc.RolloutServiceServicer):
         counts = [random.randint(1, 12) for _ in range(request.num_completions)]
         if self._same_answers(request.sampling.seed):
             counts = [counts[0]] * len(counts)
+        if self._greedy_count and request.sampling.temperature == 0:
+            counts = [self._greedy_count(request.adapter_digest)]
         return [self._completion(count, random, request.adapter_digest) for count in counts]
 
     def _completion(self, count: int, random: Random, adapter_digest: str) -> pb.Completion:
@@ -63,9 +68,9 @@ class CountingRollouts(rollout_pb2_grpc.RolloutServiceServicer):
 class ServedCounting(CountingRollouts):
     """As a worker meets it: it also says which model it holds, that of the folder."""
 
-    def __init__(self, policy_path: Path) -> None:
+    def __init__(self, policy_path: Path, greedy_count: Callable[[str], int] | None = None) -> None:
         tokenizer = AutoTokenizer.from_pretrained(policy_path)
-        super().__init__(lambda text: tokenizer(text)["input_ids"])
+        super().__init__(lambda text: tokenizer(text)["input_ids"], greedy_count=greedy_count)
         self._fingerprint = vocabulary_fingerprint(tokenizer.get_vocab())
         self._base_model = policy_path.name
 

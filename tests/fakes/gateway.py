@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from gateway.jobs.train_models import TrainRequest
-from tests.fakes.gateway_answers import EVALUATION, PREDICTION, PREFLIGHT, SAMPLES
+from tests.fakes.gateway_answers import EVALUATION, PREDICTION, PREFLIGHT, REWARDS, SAMPLES
 
 NO_FILE = "00000000-0000-0000-0000-000000000000"
 RESULT = b"PK" + bytes(range(256)) * 400
@@ -22,7 +22,7 @@ TRAINING = {"status": "training", "phase": "learning", "loss": None, "error_mess
 
 def step_data(step: int, total_steps: int) -> dict[str, Any]:
     metrics = {"loss": 0.5 / step, "reward_mean": 0.8, "exact_rate": 0.5, "step_seconds": 2.0}
-    return {"step": step, "total_steps": total_steps, "metrics": metrics}
+    return {"step": step, "total_steps": total_steps, **metrics}
 
 
 def completed_events(steps: int = 3) -> list[tuple[str, dict[str, Any]]]:
@@ -49,6 +49,9 @@ class FakeGateway:
     refusal: tuple[int, dict[str, Any]] | None = None
     token: str | None = None
     job: dict[str, Any] = field(default_factory=lambda: _job("completed"))
+    other_jobs: list[dict[str, Any]] = field(default_factory=list)
+    listed: list[dict[str, str]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
     log: str = ""
     url: str = ""
     status_after_cancel: str = "cancelled"
@@ -65,6 +68,7 @@ class FakeGateway:
     cancelled: list[str] = field(default_factory=list)
     languages: list[str | None] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    downloaded: list[str] = field(default_factory=list)
     last_event_ids: list[str | None] = field(default_factory=list)
     ranges: list[str | None] = field(default_factory=list)
 
@@ -81,6 +85,8 @@ def _job(status: str) -> dict[str, Any]:
         "created_at": "2025-01-20T10:30:00",
         "error_message": None,
         "output_dir": "out",
+        "tags": ["red"],
+        "notes": "",
         "phase": None,
     }
 
@@ -97,6 +103,10 @@ def _app(fake: FakeGateway) -> FastAPI:
             return JSONResponse(fake.refusal[1], fake.refusal[0])
         return await proceed(request)
 
+    @app.get("/")
+    def about() -> Response:
+        return Response("It works!")
+
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
@@ -108,14 +118,30 @@ def _app(fake: FakeGateway) -> FastAPI:
             "file_id": f"file-{len(fake.uploads)}",
             "filename": filename,
             "upload_time": "2025-01-20T10:30:00",
+            "kind": "data",
             "csv_rows": 9,
             "valid_images": 9,
             "warnings": ["images/spare.jpg: no row names it"],
+            "skipped_rows": 1,
+            "skipped": [{"row": 7, "code": "image_missing", "message": "a.png is not in the ZIP"}],
         }
 
     @app.get("/files")
     def files() -> list[dict[str, Any]]:
-        return [{"file_id": "file-1", "filename": "a.zip", "csv_rows": 9, "valid_images": 9}]
+        data = {"file_id": "file-1", "filename": "a.zip", "csv_rows": 9, "valid_images": 9}
+        nothing = {"csv_rows": 0, "valid_images": 0}
+        adapter = {"file_id": "weights-1", "filename": "weights.zip", "kind": "adapter", **nothing}
+        return [data | {"kind": "data"}, adapter]
+
+    @app.get("/models")
+    def models() -> list[dict[str, Any]]:
+        licence = {"title": "Qwen Research License Agreement", "is_for_research_only": True}
+        known = {"family": "qwen2_5_vl", "licence": licence, "parameters": 3_754_622_976}
+        unknown = {"family": None, "licence": None, "parameters": None}
+        return [
+            {"name": "Qwen/Qwen2.5-VL-3B-Instruct", "is_default": True, **known},
+            {"name": "mine", "is_default": False, **unknown},
+        ]
 
     @app.post("/train")
     async def train(request: Request, dry_run: bool = False) -> Any:
@@ -130,15 +156,25 @@ def _app(fake: FakeGateway) -> FastAPI:
         fake.trained.append(body)
         return {"job_id": "job-1", "status": "training"}
 
+    @app.get("/rewards")
+    def rewards() -> list[dict[str, Any]]:
+        return REWARDS
+
     @app.get("/jobs")
-    def jobs() -> list[dict[str, Any]]:
-        return [fake.job]
+    def jobs(request: Request) -> list[dict[str, Any]]:
+        fake.listed.append(dict(request.query_params))
+        return [*fake.other_jobs, fake.job]
 
     @app.get("/jobs/{job_id}")
     def job(job_id: str) -> Response:
         if job_id != fake.job["job_id"]:
             return JSONResponse({"detail": f"there is no job {job_id}", "errors": []}, 404)
         return JSONResponse(fake.job)
+
+    @app.patch("/jobs/{job_id}")
+    async def update(job_id: str, request: Request) -> dict[str, Any]:
+        fake.changes.append(await request.json())
+        return fake.job | fake.changes[-1]
 
     @app.delete("/jobs/{job_id}")
     def cancel(job_id: str, purge: bool = False) -> dict[str, str]:
@@ -148,7 +184,7 @@ def _app(fake: FakeGateway) -> FastAPI:
     @app.get("/jobs/{job_id}/metrics")
     def metrics(job_id: str) -> dict[str, Any]:
         steps = [data for kind, data in fake.events if kind == "step"]
-        return {"job_id": job_id, "steps": [s["metrics"] | {"step": s["step"]} for s in steps]}
+        return {"job_id": job_id, "steps": steps}
 
     @app.get("/jobs/{job_id}/settings")
     def settings(job_id: str) -> dict[str, Any]:
@@ -171,7 +207,13 @@ def _app(fake: FakeGateway) -> FastAPI:
         return StreamingResponse(stream, media_type="text/event-stream")
 
     @app.get("/jobs/{job_id}/download")
-    async def download(job_id: str, request: Request) -> Response:
+    async def download(
+        job_id: str, request: Request, checkpoint: str = "last", form: str = "adapter"
+    ) -> Response:
+        fake.downloaded.append(checkpoint)
+        if form == "merged":
+            fake.ranges.append(request.headers.get("Range"))
+            return StreamingResponse(iter([b"PK merged ", job_id.encode()]))
         return _download(fake, request.headers.get("Range"))
 
     _add_data_routes(app, fake)
@@ -240,6 +282,33 @@ def _add_comparison_routes(app: FastAPI, fake: FakeGateway) -> None:
         assert purge
         fake.deleted.append(evaluation_id)
         return summary(evaluation_id)
+
+    def batch() -> dict[str, Any]:
+        own = {"prediction_id": "pred-1", "name": "shelf", "job_id": "job-1", "question": "How?"}
+        return own | {"status": "completed", "progress": 100.0, "created_at": "2025-01-20T10:30:00"}
+
+    @app.post("/predictions")
+    async def predict_all(request: Request) -> dict[str, Any]:
+        await _received(fake, request, "file")
+        return batch() | {"status": "running"}
+
+    @app.get("/predictions")
+    def predictions() -> list[dict[str, Any]]:
+        return [batch()]
+
+    @app.get("/predictions/{prediction_id}")
+    def prediction(prediction_id: str) -> dict[str, Any]:
+        return batch()
+
+    @app.get("/predictions/{prediction_id}/answers.csv")
+    def answers(prediction_id: str, abstain_below: float | None = None) -> Response:
+        return Response(f"image,{abstain_below}\r\n")
+
+    @app.delete("/predictions/{prediction_id}")
+    def delete_prediction(prediction_id: str, purge: bool = False) -> dict[str, Any]:
+        assert purge
+        fake.deleted.append(prediction_id)
+        return batch()
 
     @app.post("/predict")
     async def predict(request: Request) -> dict[str, Any]:

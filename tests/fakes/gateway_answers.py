@@ -3,13 +3,31 @@
 SCORES = {
     "exact_rate": 0.43,
     "within_one_rate": 0.9,
+    "median_absolute_count_error": 0.5,
     "mean_absolute_count_error": 0.7,
     "root_mean_square_count_error": 1.1,
+    "far_off_rate": 0.01,
     "reward_mean": 0.88,
     "parse_failure_rate": 0.0,
 }
 ADAPTER_SCORES = SCORES | {"exact_rate": 0.96}
 GIVEN = {"text": "A photo of 4 apples", "count": 4, "difference": 5, "reward": 0.2}
+CALIBRATION = {
+    "expected_calibration_error": 0.125,
+    "bins": [
+        {
+            "from_probability": 0.9,
+            "to_probability": 1.0,
+            "num_answers": 210,
+            "mean_probability": 0.95,
+            "exact_rate": 0.9,
+        }
+    ],
+    "abstention": [
+        {"abstain_below": 0.95, "answered_rate": 0.8, "exact_rate": 0.97},
+        {"abstain_below": 0.99, "answered_rate": 0.0, "exact_rate": None},
+    ],
+}
 EVALUATION = {
     "num_samples": 216,
     "base": SCORES | {"intervals": {"exact_rate": [0.36, 0.5]}},
@@ -24,6 +42,7 @@ EVALUATION = {
         "base": [[6, 7, 1]],
         "adapter": [[1, 13, 0]],
     },
+    "calibration": {"base": CALIBRATION, "adapter": CALIBRATION},
     "warnings": ["the adapter answers 4 in 93 % of the images"],
     "worst": [
         {
@@ -57,6 +76,7 @@ PREFLIGHT = {
         "kinds": [{"kind": "apples", "rows": 500}],
     },
     "base": SCORES | {"num_samples": 32, "varied_group_rate": 0.5, "any_right_rate": 0.8},
+    "prompt_example": "<user>\n<image>How many apples?\x1b[2J",
     "steps": {"steps_per_epoch": 57, "total_steps": 2850, "completions_per_step": 64},
     "memory": {
         "device": "cuda",
@@ -93,3 +113,13 @@ PREDICTION = {
     "base": {"text": "many apples", "count": None, "explanation": "no number in it"},
     "adapter": {"text": "A photo of 5 apples", "count": 5, "explanation": None},
 }
+REWARDS = [
+    {"name": "exact", "description": "1 for the true count.", "package": None, "fault": None},
+    {
+        "name": "short",
+        "description": "The shorter,\nthe better\x1b[2J.",
+        "package": "a 1",
+        "fault": None,
+    },
+    {"name": "lost", "description": "", "package": "b 2", "fault": "cannot be loaded: KeyError"},
+]

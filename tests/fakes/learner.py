@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import io
 import json
+import math
 import struct
 import zipfile
 from collections import Counter, defaultdict
@@ -20,6 +21,7 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from learner_service.errors import NoAdapter
 from tally.blob.v1 import blob_pb2, blob_pb2_grpc
 from tally.learner.v1 import learner_pb2 as pb
 from tally.learner.v1 import learner_pb2_grpc
@@ -48,10 +50,17 @@ ADAPTER_CONFIG = {
 _SCORES = {
     "exact_rate": 0.25,
     "within_one_rate": 0.5,
+    "median_absolute_count_error": None,
     "mean_absolute_count_error": None,
     "root_mean_square_count_error": None,
+    "far_off_rate": 0.0,
     "reward_mean": 0.5,
     "parse_failure_rate": 1.0,
+}
+_CALIBRATION = {
+    "expected_calibration_error": None,
+    "bins": [],
+    "abstention": [{"abstain_below": 0.9, "answered_rate": 0.0, "exact_rate": None}],
 }
 _REPORT = {
     "num_samples": 4,
@@ -63,6 +72,7 @@ _REPORT = {
     "by_count": [{"label": "3", "num_samples": 4, "base": _SCORES, "adapter": _SCORES}],
     "by_kind": [{"label": "apples", "num_samples": 4, "base": _SCORES, "adapter": _SCORES}],
     "matrix": {"true_labels": ["3"], "answer_labels": ["3"], "base": [[4]], "adapter": [[4]]},
+    "calibration": dict.fromkeys(("base", "adapter"), _CALIBRATION),
     "warnings": [],
     "worst": [],
     "held_out": None,
@@ -75,22 +85,33 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
     def __init__(self) -> None:
         self.port = 0
         self.steps = 3
+        self.notice_codes: list[str] = []
+        self.end_reason = ""
         self.step_seconds = 0.01
         self.hold = asyncio.Event()
         self.hold.set()
+        self.turn = asyncio.Event()
+        self.turn.set()
         self.hold_deletions = asyncio.Event()
         self.hold_deletions.set()
         self.fail_with: str | None = None
         self.base_models: tuple[str, ...] = ()
+        self.described_models: list[pb.BaseModel] = []
         self.faults: dict[str, list[TallyError]] = defaultdict(list)
         self.answers_lost = 0
         self.shows_samples = False
+        self.preflights: list[pb.JobSpec] = []
         self.questions: list[pb.AnswerRequest] = []
+        self.conversations: list[pb.ChatRequest] = []
         self.calls: Counter[str] = Counter()
         self.jobs: dict[str, pb.Job] = {}
+        self.queue: list[pb.WaitingJob] = []
         self.logs: dict[str, list[pb.JobEvent]] = {}
         self.blobs: dict[str, bytes] = {}
+        self.merged: list[bytes] = [b"PK", b"merged"]
+        self.merge_fault: TallyError | None = None  # after its pieces
         self.printed = ""
+        self.traceparent = ""  # of every step
         self.loss: Callable[[int], float] = lambda step: 1.0 / step
         self.result_padding = b""
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -148,7 +169,8 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
 
     def _admit(self, request: pb.StartJobRequest) -> None:
         spec = request.spec
-        for digest in filter(None, (spec.dataset_digest, spec.evaluate.adapter_digest)):
+        adapters = (one.adapter_digest for one in (spec.train, spec.evaluate, spec.predict))
+        for digest in filter(None, (spec.dataset_digest, *adapters)):
             if digest not in self.blobs:
                 raise FailedPrecondition("that blob is not here; put it first")
         if self.base_models and spec.base_model and spec.base_model not in self.base_models:
@@ -180,6 +202,10 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self._called("GetJob")
         return pb.GetJobResponse(job=self._job(request.job_id))
 
+    async def GetQueue(self, request, context):
+        self._called("GetQueue")
+        return pb.GetQueueResponse(jobs=self.queue)
+
     async def GetJobLog(self, request, context):
         self._called("GetJobLog")
         self._job(request.job_id)
@@ -194,6 +220,18 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             await self._end(job, pb.JOB_STATUS_CANCELLED)
         return pb.CancelJobResponse(job=job)
 
+    async def PackAdapter(self, request, context):
+        """Of a job that did a step, what came of it; of one with a curve, at its best step too."""
+        self._called("PackAdapter")
+        job = self._job(request.job_id)
+        is_best = request.checkpoint == pb.ADAPTER_CHECKPOINT_BEST
+        steps = sum(event.HasField("step_done") for event in self.logs[request.job_id])
+        if not steps or (is_best and not job.spec.train.config.evaluation_steps):
+            raise NoAdapter("there is no such adapter")
+        step = 2 if is_best else steps
+        digest = self._stored(_result_zip(b"step %d" % step))
+        return pb.PackAdapterResponse(digest=digest, step=step)
+
     async def DeleteJob(self, request, context):
         self._called("DeleteJob")
         await self.hold_deletions.wait()
@@ -206,6 +244,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
 
     async def Preflight(self, request, context):
         self._called("Preflight")
+        self.preflights.append(request.spec)
         if request.spec.dataset_digest not in self.blobs:
             raise FailedPrecondition("that blob is not here; put it first")
         finding = pb.Finding(
@@ -223,11 +262,20 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             findings=[finding],
             data=pb.DataSummary(rows=2, images=2, training_rows=2),
             steps=pb.StepPlan(total_steps=50),
+            prompt_example=request.spec.train.prompt.question_template,
             memory=pb.MemoryEstimate(
                 device="cpu", estimated_bytes=9, weights_bytes=4, loading_bytes=7
             ),
             replica_memory=pb.MemoryEstimate(device="cpu", estimated_bytes=8, caches_bytes=3),
         )
+
+    async def MergeAdapter(self, request, context) -> AsyncIterator[pb.MergeAdapterResponse]:
+        self._called("MergeAdapter")
+        self._job(request.job_id)
+        for piece in self.merged:
+            yield pb.MergeAdapterResponse(data=piece)
+        if self.merge_fault:
+            raise self.merge_fault
 
     async def Answer(self, request, context):
         self._called("Answer")
@@ -238,6 +286,17 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         if self._job(request.job_id).current_step == 0 and not self.logs[request.job_id]:
             raise FailedPrecondition("the job has no adapter yet")
         return pb.AnswerResponse(base=base, adapter=pb.ModelAnswer(text="3 apples", count=3))
+
+    async def Chat(self, request, context):
+        self._called("Chat")
+        self.conversations.append(request)
+        said = f"{request.messages[-1].text}? 3 apples" if request.job_id else "many"
+        return pb.ChatResponse(text=said, is_cut=False, prompt_tokens=20, answer_tokens=4)
+
+    async def ListModels(self, request, context):
+        self._called("ListModels")
+        models = [pb.BaseModel(name=name) for name in self.base_models or ("small",)]
+        return pb.ListModelsResponse(models=self.described_models or models)
 
     async def WatchJob(self, request, context) -> AsyncIterator[pb.WatchJobResponse]:
         self._called("WatchJob")
@@ -261,16 +320,20 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         log = self.logs[job_id]
         log.append(pb.JobEvent(seq=len(log) + 1, time=_now(), **event))
         self.jobs[job_id].last_seq = len(log)
+        if "step_done" in event:
+            self.jobs[job_id].current_step = event["step_done"].step
         async with self._news:
             self._news.notify_all()
 
     async def _train(self, job_id: str) -> None:
         job = self.jobs[job_id]
         evaluates = job.spec.WhichOneof("work") == "evaluate"
+        predicts = job.spec.WhichOneof("work") == "predict"
+        await self.turn.wait()
         started = pb.WorkerStarted(attempt=1, resumed_from_step=0, total_steps=self.steps)
         await self.log(job_id, worker_started=started)
         await self.log(job_id, phase_changed=pb.PhaseChanged(phase=pb.JOB_PHASE_LEARNING))
-        for step in range(1, 1 + (0 if evaluates else self.steps)):
+        for step in range(1, 1 + (0 if evaluates or predicts else self.steps)):
             await asyncio.sleep(self.step_seconds)
             await self.hold.wait()
             if self.shows_samples:
@@ -280,18 +343,45 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
                 loss=self.loss(step),
                 reward_mean=0.5,
                 reward_share_by_component={"progressive_count": 0.5},
+                reward_mean_by_component={"progressive_count": 0.25},
             )
-            done = pb.StepDone(step=step, total_steps=self.steps, metrics=metrics)
+            done = pb.StepDone(
+                step=step,
+                total_steps=self.steps,
+                metrics=metrics,
+                traceparent=self.traceparent,
+            )
             await self.log(job_id, step_done=done)
+            await self._evaluate_held_out(job, step)
         digest = self._stored(_result_zip(self.result_padding))
         if evaluates or job.spec.train.evaluation_dataset_digest:
             await self.hold.wait()
             report = await self._evaluate(job_id)
             digest = report if evaluates else digest
+        if predicts:
+            await self.hold.wait()
+            digest = await self._predict(job_id)
         if self.fail_with:
             await self._end(job, pb.JOB_STATUS_FAILED, error_message=self.fail_with)
             return
-        await self._end(job, pb.JOB_STATUS_COMPLETED, result_digest=digest)
+        for code in self.notice_codes:
+            await self.log(job_id, notice=pb.Notice(message=f"said {code}", code=code))
+        reason = self.end_reason
+        await self._end(job, pb.JOB_STATUS_COMPLETED, result_digest=digest, end_reason=reason)
+
+    async def _evaluate_held_out(self, job: pb.Job, step: int) -> None:
+        """Its curve is highest at step 2."""
+        every = job.spec.train.config.evaluation_steps
+        if every and step % every == 0:
+            exact_rate = 0.5 if step == 2 else 0.25
+            scored = pb.HeldOutScored(
+                step=step,
+                num_samples=8,
+                scores=pb.EvaluationScores(exact_rate=exact_rate, reward_mean=math.nan),
+                intervals={"exact_rate": pb.Interval(low=0.125, high=0.75)},
+                is_best=step <= 2,
+            )
+            await self.log(job.job_id, held_out_scored=scored)
 
     def _stored(self, blob: bytes) -> str:
         digest = hashlib.sha256(blob).hexdigest()
@@ -307,11 +397,39 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         await self.log(job_id, evaluation_done=done)
         return report
 
-    async def _end(self, job: pb.Job, status, *, error_message="", result_digest="") -> None:
+    async def _predict(self, job_id: str) -> str:
+        """Says of each row as many apples as its number, surely of the first and less of others."""
+        with zipfile.ZipFile(io.BytesIO(self.blobs[self.jobs[job_id].spec.dataset_digest])) as data:
+            rows = [json.loads(line) for line in data.read("tally.samples.jsonl").splitlines()]
+        answers = [
+            {
+                "row": row["row"],
+                "text": f"={row['row']} apples",
+                "count": row["row"] or None,
+                "explanation": "" if row["row"] else "holds no number",
+                "probability": 0.5 ** row["row"],
+            }
+            for row in rows
+        ]
+        done = pb.EvaluationProgress(answered=len(rows), total=len(rows))
+        await self.log(job_id, evaluation_progress=done)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("predictions.jsonl", "".join(f"{json.dumps(a)}\n" for a in answers))
+        return self._stored(packed.getvalue())
+
+    async def _end(
+        self, job: pb.Job, status, *, error_message="", result_digest="", end_reason=""
+    ) -> None:
         job.status = status
         job.phase = pb.JOB_PHASE_UNSPECIFIED
         job.error_message, job.result_digest = error_message, result_digest
-        ended = pb.JobEnded(status=status, error_message=error_message, result_digest=result_digest)
+        ended = pb.JobEnded(
+            status=status,
+            error_message=error_message,
+            result_digest=result_digest,
+            end_reason=end_reason,
+        )
         await self.log(job.job_id, job_ended=ended)
 
     async def Stat(self, request, context):

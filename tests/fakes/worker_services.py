@@ -26,16 +26,28 @@ _ROLLOUT_NAME = "tally.rollout.v1.RolloutService"
 
 
 class NotingRollouts(FakeRollouts):
-    """Says "A photo of 3 apples" to everything, and notes which image was asked for how."""
+    """Says "A photo of 3 apples" to everything, and notes what it was asked with.
+
+    From the temperature `varies_from` on the last answer of a group is "A photo of 4 apples".
+    """
 
     def __init__(self, policy_path: Path) -> None:
         super().__init__()
         tokenizer = AutoTokenizer.from_pretrained(policy_path)
         self._fingerprint = vocabulary_fingerprint(tokenizer.get_vocab())
         self._answer = tokenizer("A photo of 3 apples")["input_ids"]
+        self._other_answer = tokenizer("A photo of 4 apples")["input_ids"]
+        self.varies_from = 100.0
+        self.temperatures: list[float] = []
+        self._closing_id = tokenizer.eos_token_id
         self.images: dict[str, set[str]] = defaultdict(set)
+        self.prompts: set[tuple[int, ...]] = set()
         self.answers_greedily = True
         self.max_temperature = 10.0
+
+    def end_answers(self) -> None:
+        """From now on their last token is a closing one."""
+        self._answer = [*self._answer, self._closing_id]
 
     async def GetModel(
         self, request: pb.GetModelRequest, context: grpc.aio.ServicerContext
@@ -54,13 +66,22 @@ class NotingRollouts(FakeRollouts):
         if how != "training" and not self.answers_greedily:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         self.images[how].add(request.image_digest)
-        completion = pb.Completion(
-            token_ids=self._answer,
-            log_probabilities=[-0.5] * len(self._answer),
-            finish_reason=pb.FINISH_REASON_STOP,
-            adapter_digest=request.adapter_digest,
+        self.prompts.add(tuple(request.prompt_token_ids))
+        self.temperatures.append(request.sampling.temperature)
+        answers = [self._answer] * request.num_completions
+        if request.sampling.temperature >= self.varies_from:
+            answers[-1] = self._other_answer
+        return pb.GenerateResponse(
+            completions=[
+                pb.Completion(
+                    token_ids=answer,
+                    log_probabilities=[-0.5] * len(answer),
+                    finish_reason=pb.FINISH_REASON_STOP,
+                    adapter_digest=request.adapter_digest,
+                )
+                for answer in answers
+            ]
         )
-        return pb.GenerateResponse(completions=[completion] * request.num_completions)
 
 
 class WorkerServices:

@@ -3,8 +3,10 @@
 from typing import TypeVar
 
 from gateway.settings import GatewaySettings
+from gateway.uploads.bad_rows import BadRows
 from gateway.uploads.checking import Check
-from gateway.uploads.csv_table import Row, read_rows
+from gateway.uploads.csv_table import read_csv
+from gateway.uploads.rows import Row
 
 T = TypeVar("T")
 
@@ -19,4 +21,5 @@ def finish(check: Check[T]) -> T:
 
 
 def rows_of(text: str, **limits: int) -> list[Row]:
-    return finish(read_rows(text, GatewaySettings(**limits)))
+    bad = BadRows(skip=False)
+    return finish(read_csv(text, "main.csv", GatewaySettings(**limits), bad)).rows

@@ -86,7 +86,7 @@ async def test_a_job_that_a_lost_gateway_never_submitted_is_submitted(
         file_id = (await gateway.upload(good_zip())).json()["file_id"]
         request = TrainRequest(job_name="apples", data_file_id=file_id)
         jobs = gateway.services.jobs
-        job = await jobs._new_job(request, "a", OPERATOR)
+        job = await jobs._new_jobs.make(request, "a", OPERATOR, None)
         assert await jobs._store.run(jobs._store.add, job)
     async with start_gateway(on_database) as gateway:
         again = await gateway.train(file_id, headers={"Idempotency-Key": "a"})

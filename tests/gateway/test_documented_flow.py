@@ -6,8 +6,11 @@ import zipfile
 
 from tests.gateway.packing import good_zip
 
-UPLOAD_KEYS = {"file_id", "filename", "upload_time", "csv_rows", "valid_images", "warnings"}
+DOCUMENTED_KEYS = {"file_id", "filename", "upload_time", "csv_rows", "valid_images"}
+MORE_KEYS = {"kind", "warnings", "skipped_rows", "skipped"}
 JOB_TYPES = {
+    "tags": list,
+    "notes": str,
     "job_id": str,
     "job_name": str,
     "status": str,
@@ -16,12 +19,23 @@ JOB_TYPES = {
     "total_steps": int,
     "loss": float,
     "created_at": str,
+    "started_at": str,
+    "ended_at": str,
     "error_message": type(None),
     "output_dir": str,
     "phase": type(None),
     "resumed_from_job_id": type(None),
+    "best_step": type(None),
+    "end_reason": type(None),
+    "warning": type(None),
     "data_file_id": str,
     "evaluation_file_id": type(None),
+    "adapter_job_id": type(None),
+    "adapter_file_id": type(None),
+    "checkpoints": list,
+    "priority": int,
+    "queue_position": type(None),
+    "estimated_start": type(None),
 }
 
 
@@ -29,10 +43,11 @@ async def test_upload_answers_the_documented_keys(gateway):
     response = await gateway.upload(good_zip())
     body = response.json()
     assert response.status_code == 200, body
-    assert set(body) == UPLOAD_KEYS
+    assert set(body) == DOCUMENTED_KEYS | MORE_KEYS
     assert body["filename"] == "training_data.zip"
     assert (body["csv_rows"], body["valid_images"], body["warnings"]) == (2, 2, [])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", body["upload_time"])
+    assert (body["skipped_rows"], body.pop("skipped")) == (0, [])
     assert (await gateway.client.get("/files")).json() == [body]
 
 

@@ -24,6 +24,9 @@ async def test_what_an_earlier_gateway_stored_is_there(commit, start_gateway, se
         ):
             job = await gateway.job(job_id)
             assert (job["status"], job["current_step"]) == (status, step)
+            assert job["created_at"] <= job["started_at"]
+            assert (job["ended_at"] is not None) == (status != "training")
+            assert (job["tags"], job["notes"]) == ([], "")
         events = parse_events((await gateway.client.get(f"/jobs/{jobs.completed}/events")).text)
         assert [seq for seq, _, _ in events] == list(range(1, 22))
         assert [event["step"] for _, kind, event in events if kind == "step"] == [1, 2, 3, 4]

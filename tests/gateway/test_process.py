@@ -8,7 +8,7 @@ import resource
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,23 @@ from tests.gateway.raw_http import form
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).parents[2]
+WITH_FEW_FILES = """
+import os, resource, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 
 
 @contextlib.asynccontextmanager
 async def process(
-    data_dir: Path, settings: GatewaySettings, *others: str, **options: Any
+    data_dir: Path,
+    settings: GatewaySettings,
+    *others: str,
+    before: Sequence[str] = (),
+    **options: Any,
 ) -> AsyncIterator[tuple]:
-    """A gateway process and the address it listens on."""
+    """A gateway process, which the program `before` becomes, and the address it listens on."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -38,7 +48,7 @@ async def process(
     }
     flags = ["-m", "gateway", "--port", "0", "--data-dir", str(data_dir), *others]
     running = await asyncio.create_subprocess_exec(
-        sys.executable, *flags, env=environment, stderr=asyncio.subprocess.PIPE, **options
+        sys.executable, *before, *flags, env=environment, stderr=asyncio.subprocess.PIPE, **options
     )
     try:
         async with asyncio.timeout(60):
@@ -113,12 +123,7 @@ async def test_kill_in_the_middle_of_an_upload_leaves_nothing(tmp_path, settings
 
 
 async def test_it_may_have_as_many_files_open_as_connections(tmp_path, settings):
-    def allow_few_files():
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-
-    few = {"preexec_fn": allow_few_files}
-    async with process(tmp_path / "data", settings, **few) as (running, _):
+    async with process(tmp_path / "data", settings, before=("-c", WITH_FEW_FILES)) as (running, _):
         most, _ = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
         assert most > settings.max_connections
 

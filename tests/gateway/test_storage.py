@@ -10,7 +10,7 @@ from gateway.storage import NamedFiles, Storage
 from tests.gateway.packing import good_zip
 from tests.waiting import wait_until
 
-NOTHING = NamedFiles(datasets=(), uploads=(), unfinished_jobs=())
+NOTHING = NamedFiles(datasets=(), uploads=(), unfinished_jobs=(), batches=())
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_what_was_committed_until_the_lock_was_had_is_kept(folder: Path, monkeyp
     try_lock = storage_module.try_lock
     monkeypatch.setattr(storage_module, "try_lock", lock_after_the_others_commit)
     storage = Storage(folder)
-    storage.sweep(lambda: NamedFiles(datasets=set(committed), uploads=(), unfinished_jobs=()))
+    storage.sweep(lambda: NamedFiles(set(committed), uploads=(), unfinished_jobs=(), batches=()))
     assert storage.dataset_path("a" * 64).exists()
     storage.close()
 
@@ -65,17 +65,18 @@ def test_what_no_row_names_goes_and_the_rest_stays(folder: Path):
     for name in ("named", "orphan"):
         for path in (
             storage.dataset_path(name), storage.rows_path(name), storage.adapter_path(name),
+            storage.batch_path(name), storage.batch_pictures_path(name),
         ):  # fmt: skip
             path.write_bytes(b"whole")
     staged = storage.staging_dir / "of a killed one"
     staged.mkdir()
     (staged / "half").write_bytes(b"ha")
-    storage.sweep(lambda: NamedFiles(["named"], ["named"], ["named"]))
+    storage.sweep(lambda: NamedFiles(["named"], ["named"], ["named"], ["named"]))
     assert not staged.exists()
     left = [
         path.stem for path in folder.rglob("*") if path.suffix in (".zip", ".jsonl", ".safetensors")
     ]
-    assert left == ["named"] * 3
+    assert left == ["named"] * 5
     storage.close()
 
 

@@ -33,11 +33,20 @@ TAKEN = {
     b"apple2.png,q,5\n",
     "blank rows": (CSV + "\n\n,,\n \n").encode(),
     "duplicate rows": f"{HEADER}{GOOD}\n{GOOD}\n".encode(),
+    "Big5": CHINESE.encode("big5") + f"{GOOD}\n".encode(),
+    "GBK": SIMPLIFIED.encode("gbk") + f"{GOOD}\n".encode(),
+    "UTF-16": CSV.encode("utf-16"),
+    "UTF-16 without a mark": CSV.encode("utf-16-be"),
 }
 REFUSED = {
-    "Big5": (CHINESE.encode("big5"), Refused(where="main.csv", says="it seems to be Big5")),
-    "GBK": (SIMPLIFIED.encode("gbk"), Refused(where="main.csv", says="it seems to be GBK")),
-    "UTF-16": (CSV.encode("utf-16"), Refused(where="main.csv", says="UTF-16")),
+    "Big5 that may be something else": (
+        "images_path,question,answer\napple1.jpg,淚,3\n".encode("big5"),
+        Refused(where="main.csv", says="name its encoding"),
+    ),
+    "GBK that may be something else": (
+        CHINESE.encode("gbk"),
+        Refused(where="main.csv", says="it seems to be GBK"),
+    ),
     "no encoding at all": (b"\xff\x80\xff" * 99, Refused(where="main.csv", says="is not UTF-8")),
     "much of no encoding": (lambda: b"\xa4\x40" * 4_000_000 + b"\xff", Refused(where="main.csv")),
     "a missing column": (

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.gateway.packing import good_zip
+from tests.gateway.packing import good_zip, image_bytes, pack
 from tests.hostile.oracle import Refused, Target, judge, upload
 from tests.waiting import wait_until
 
@@ -21,6 +21,7 @@ DELETED = {
     "/files/{file_id}": "file_id",
     "/jobs/{job_id}": "job_id",
     "/evaluations/{evaluation_id}": "evaluation_id",
+    "/predictions/{prediction_id}": "prediction_id",
 }
 
 
@@ -32,7 +33,10 @@ def known_ids(target: Target) -> dict[str, str]:
     evaluated = f"/jobs/{job_id}"
     wait_until(lambda: target.client.get(evaluated).json()["status"] == "completed")
     evaluation = post(f"{evaluated}/evaluate", json={"file_id": file_id}).json()
-    return {"file_id": file_id, "job_id": job_id, "evaluation_id": evaluation["evaluation_id"]}
+    pictures = {"file": ("a.zip", pack({"a.png": image_bytes()}))}
+    asked = post("/predictions", files=pictures, data={"question": "How many?"}).json()
+    ids = {"evaluation_id": evaluation["evaluation_id"], "prediction_id": asked["prediction_id"]}
+    return {"file_id": file_id, "job_id": job_id, **ids}
 
 
 def _parameters(ids: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Two hosts on one machine: network namespaces, joined to this one's by a bridge. Needs root."""
+"""Hosts on one machine: network namespaces, joined to this one's by a bridge. Needs root."""
 
 import os
 import subprocess
@@ -9,13 +9,14 @@ INTERFACE = "eth0"
 
 
 class HostNetwork:
-    """`own` is this process's address in it; `address(host)` that of host 1 or 2."""
+    """`own` is this process's address in it; `address(host)` that of a host, from 1 on."""
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: int) -> None:
         # Of its own, so that two runs of the tests on one machine do not meet.
         number = os.getpid()
         self._name = f"t{number}"
         self._net = f"10.{64 + number // 250 % 64}.{number % 250}"
+        self._hosts = range(1, hosts + 1)
         self.own = f"{self._net}.254"
 
     def address(self, host: int) -> str:
@@ -25,6 +26,12 @@ class HostNetwork:
         """What a command is run through, so that it runs on the host."""
         return ["ip", "netns", "exec", f"{self._name}h{host}"]
 
+    def pids(self, host: int) -> list[int]:
+        """Of what runs on the host."""
+        command = ["ip", "netns", "pids", f"{self._name}h{host}"]
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return [int(pid) for pid in listing.split()]
+
     def set_link(self, host: int, state: str) -> None:
         """`up`, or `down`: what is sent to and from the host is lost, and nobody is told."""
         _ip("link", "set", f"{self._name}v{host}", state)
@@ -33,7 +40,7 @@ class HostNetwork:
         _ip("link", "add", self._name, "type", "bridge")
         _ip("addr", "add", f"{self.own}/24", "dev", self._name)
         _ip("link", "set", self._name, "up")
-        for host in (1, 2):
+        for host in self._hosts:
             namespace, port = f"{self._name}h{host}", f"{self._name}v{host}"
             _ip("netns", "add", namespace)
             peer = ["peer", "name", INTERFACE, "netns", namespace]
@@ -44,7 +51,7 @@ class HostNetwork:
             _ip("-n", namespace, "link", "set", INTERFACE, "up")
 
     def _remove(self) -> None:
-        for host in (1, 2):
+        for host in self._hosts:
             _ip("netns", "del", f"{self._name}h{host}", check=False)
         _ip("link", "del", self._name, check=False)
 
@@ -58,8 +65,8 @@ def _ip(*arguments: str, check: bool = True) -> None:
 
 
 @contextmanager
-def host_network() -> Iterator[HostNetwork]:
-    network = HostNetwork()
+def host_network(hosts: int = 2) -> Iterator[HostNetwork]:
+    network = HostNetwork(hosts)
     try:
         network._make()
         yield network

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import uuid
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,14 @@ class Learner:
     stub: learner_pb2_grpc.LearnerServiceStub
     data_dir: Path
 
-    def start_job(self, dataset_digest: str, **config: object) -> str:
+    def start_job(
+        self,
+        dataset_digest: str,
+        *,
+        priority: int = 0,
+        evaluation_digest: str = "",
+        **config: object,
+    ) -> str:
         settings = {
             "max_steps": 14,
             "num_epochs": 100,
@@ -64,9 +72,10 @@ class Learner:
         training = pb.Training(
             config=pb.TrainingConfig(**settings | config),
             lora=pb.LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0),
+            evaluation_dataset_digest=evaluation_digest,
             evaluation_share=0.0,
         )
-        spec = pb.JobSpec(dataset_digest=dataset_digest, train=training)
+        spec = pb.JobSpec(dataset_digest=dataset_digest, train=training, priority=priority)
         request = pb.StartJobRequest(job_id=str(uuid.uuid4()), spec=spec)
         return self.stub.StartJob(request, timeout=PATIENCE_SECONDS).job.job_id
 
@@ -92,6 +101,28 @@ class Learner:
         events = self.events(job_id)
         return [event.notice.message for event in events if event.HasField("notice")]
 
+    def curve(self, job_id: str) -> dict[int, float]:
+        """What a job that has ended scored on what is held out, by step."""
+        scored = [e.held_out_scored for e in self.events(job_id) if e.HasField("held_out_scored")]
+        return {one.step: one.scores.exact_rate for one in scored}
+
+    def pack(self, job_id: str, which: str) -> tuple[int, dict[str, bytes]]:
+        """The step and the files of an ended job's `LAST` or `BEST` adapter."""
+        checkpoint = pb.AdapterCheckpoint.Value(f"ADAPTER_CHECKPOINT_{which}")
+        request = pb.PackAdapterRequest(job_id=job_id, checkpoint=checkpoint)
+
+        def packed_or_not_yet() -> pb.PackAdapterResponse | None:
+            try:
+                return self.stub.PackAdapter(request, timeout=PATIENCE_SECONDS)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                return None
+
+        packed = wait_until(packed_or_not_yet, lambda: self.log(job_id))
+        with zipfile.ZipFile(BlobStore(self.data_dir / "blobs").path(packed.digest)) as archive:
+            return packed.step, {name: archive.read(name) for name in archive.namelist()}
+
     def steps(self, job_id: str) -> list[int]:
         return [e.step_done.step for e in self.events(job_id) if e.HasField("step_done")]
 
@@ -108,7 +139,7 @@ class Learner:
 
     def ranks(self, job_id: str) -> dict[int, int]:
         """Processes of the job that run now, by their ranks."""
-        task, found = str(self.folder(job_id).task).encode(), {}
+        folder, found = str(self.folder(job_id).path).encode(), {}
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 arguments = (process / "cmdline").read_bytes().split(b"\0")
@@ -116,7 +147,7 @@ class Learner:
             except OSError:
                 continue  # it has just ended
             ranks = [int(one[5:]) for one in variables if one.startswith(b"RANK=")]
-            if ranks and task in arguments:
+            if ranks and folder in arguments:
                 found[ranks[0]] = int(process.name)
         return found
 
@@ -140,11 +171,13 @@ def learner(
     *options: str,
     through: Sequence[str] = (),
     address: str = "127.0.0.1",
+    port: int = 0,
     secret: str | None = None,
 ) -> Iterator[Learner]:
-    """A learner that listens at `address`; it is asked to end, if it has not ended."""
+    """A learner that listens at `address`, for 0 at a free port; it is asked to end, if it has
+    not ended."""
     log = data_dir.with_suffix(".log")
-    place = ["--server.host", address, "--server.port", "0"]
+    place = ["--server.host", address, "--server.port", str(port)]
     started = log.stat().st_size if log.exists() else 0
     process = start(
         "learner_service",
@@ -158,13 +191,13 @@ def learner(
         through=through,
     )
 
-    def port() -> str | None:
+    def listening_at() -> str | None:
         assert process.poll() is None, log.read_text()
         found = re.search(r"listening on .*:(\d+)", log.read_text()[started:])
         return found and found[1]
 
     try:
-        target = f"{address}:{wait_until(port)}"
+        target = f"{address}:{wait_until(listening_at)}"
         with grpc.insecure_channel(target) as channel:
             grpc.channel_ready_future(channel).result(PATIENCE_SECONDS)
             yield Learner(process, target, stub_of(channel, secret), data_dir)

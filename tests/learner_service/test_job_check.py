@@ -1,5 +1,7 @@
 """What a new job names is asked of those who have it."""
 
+import json
+
 import numpy as np
 import pytest
 from safetensors.numpy import save
@@ -8,9 +10,9 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import InvalidAdapter, InvalidSpec
 from learner_service.job_check import JobCheck
 from learner_service.settings import LearnerSettings
-from learner_service.spec import Evaluation, JobSpec, Training
+from learner_service.spec import Evaluation, JobSpec, Prediction, Training
 from reward_service.servicer import SERVICE_NAME, RewardServicer
-from tally.job.settings import RewardWeight
+from tally.job.settings import LoraConfig, RewardWeight
 from tally.reward.v1.reward_pb2_grpc import add_RewardServiceServicer_to_server
 from tally.rpc.settings import ClientSettings
 from tests.fakes.serving import serve
@@ -73,6 +75,15 @@ async def test_an_adapter_that_is_none_is_refused(store: BlobStore, data: bytes,
     assert said in str(caught.value)
 
 
+async def test_the_adapter_of_a_prediction_is_looked_at_where_there_is_one(store: BlobStore):
+    check = check_with(store, "127.0.0.1:1")
+    spec = compared(store, b"")
+    work = Prediction(adapter_digest=spec.work.adapter_digest)
+    with pytest.raises(InvalidAdapter, match=r"^predict\.adapter_digest: "):
+        await check.check(spec.model_copy(update={"work": work}))
+    await check.check(spec.model_copy(update={"work": Prediction()}))
+
+
 async def test_an_adapter_is_taken_whose_configuration_is_that_of_a_lora(store: BlobStore):
     data = adapter({"adapter_config": '{"peft_type": "LORA"}'})
     await check_with(store, "127.0.0.1:1").check(compared(store, data))
@@ -82,3 +93,33 @@ def compared(store: BlobStore, data: bytes) -> JobSpec:
     digest = store.put_bytes(rows(line("a.png")))
     work = Evaluation(adapter_digest=store.put_bytes(data))
     return JobSpec(dataset_digest=digest, base_model="small", work=work)
+
+
+PLAIN = {"peft_type": "LORA", "r": 8, "lora_alpha": 16.0}
+
+
+def begun_with(store: BlobStore, lora: LoraConfig, config: dict[str, object]) -> JobSpec:
+    data = adapter({"adapter_config": json.dumps(config)})
+    work = Training(lora=lora, adapter_digest=store.put_bytes(data))
+    digest = store.put_bytes(rows(line("a.png")))
+    return JobSpec(dataset_digest=digest, base_model="small", work=work)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (PLAIN | {"r": 4}, "its r is 4, and train.lora.r 8"),
+        (PLAIN | {"lora_alpha": 8}, "its lora_alpha is 8, and train.lora.lora_alpha 16"),
+        (PLAIN | {"use_dora": True}, "adapter_config: use_dora: expected unset; plain LoRA only"),
+        ({"peft_type": "LORA"}, "adapter_config: r: expected 1 to 512"),
+    ],
+)
+async def test_what_training_begins_with_agrees_with_its_settings(
+    store: BlobStore, config: dict[str, object], said: str
+):
+    check = check_with(store, "127.0.0.1:1")
+    lora = LoraConfig(r=8, lora_alpha=16)
+    await check.check(begun_with(store, lora, PLAIN))
+    with pytest.raises(InvalidAdapter) as caught:
+        await check.check(begun_with(store, lora, config))
+    assert str(caught.value) == f"train.adapter_digest: {said}"

@@ -1,5 +1,6 @@
 """A model is refused by its config.json, before anything else of it is loaded."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -79,3 +80,30 @@ def test_code_of_a_models_own_is_never_run(random_policy_path: Path, tmp_path: P
     Prompter.of_model(str(path))
     Policy(policy_settings(str(path)), LoraConfig())
     assert not mark.exists()
+
+
+def test_a_model_in_a_folder_is_described_by_its_files(random_policy_path: Path):
+    [model] = ModelList([str(random_policy_path)]).describe()
+    assert (model.name, model.family) == (random_policy_path.name, "qwen2_5_vl")
+    loaded = Policy(policy_settings(str(random_policy_path)), LoraConfig(r=2))
+    tied = {p.data_ptr(): p.numel() for p in loaded.base.parameters()}
+    adapter = sum(p.numel() for p in loaded.model.parameters() if p.requires_grad)
+    assert model.parameters == sum(tied.values()) - adapter
+    assert model.licence is None
+
+
+def test_a_hub_name_that_is_not_here_is_described_by_its_name(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    models = ModelList(["Qwen/Qwen2.5-VL-3B-Instruct", "somebody/else"]).describe()
+    assert [model.family for model in models] == ["qwen2_5_vl", None]
+    assert models[0].licence.is_for_research_only
+    assert models[1].licence is None
+    assert [model.parameters for model in models] == [None, None]
+
+
+def test_half_a_model_has_no_number_of_parameters(random_policy_path: Path, tmp_path: Path):
+    folder = shutil.copytree(random_policy_path, tmp_path / "half")
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    [model] = ModelList([str(folder)]).describe()
+    assert (model.family, model.parameters) == ("qwen2_5_vl", None)

@@ -18,11 +18,17 @@ from learner_service.clients.rewards import RewardClient
 from learner_service.clients.rollouts import RolloutClient
 from learner_service.data.dataset import Row
 from learner_service.data.images import to_png
-from learner_service.events import Event, StepDone
-from learner_service.grpo.groups import GroupSampler, PromptStage
+from learner_service.evaluation.evaluator import Evaluator
+from learner_service.events import Event, HeldOutScored, StepDone
+from learner_service.grpo.count_groups import sampler_of
+from learner_service.grpo.groups import PromptStage
+from learner_service.grpo.held_out_evaluation import HeldOutEvaluation
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
+from learner_service.grpo.run_end import RunEnd
 from learner_service.grpo.step import StepLearner
 from learner_service.grpo.trainer import GRPOTrainer
+from learner_service.grpo.untaught_steps import UntaughtSteps
+from learner_service.job_folder.keeper import Keeper
 from learner_service.job_folder.layout import JobFolder
 from learner_service.phases import Phases
 from learner_service.policy.adapters import AdapterPublisher
@@ -56,6 +62,10 @@ class Training:
     @property
     def steps(self) -> list[StepDone]:
         return [event for event in self.events if isinstance(event, StepDone)]
+
+    @property
+    def evaluations(self) -> list[HeldOutScored]:
+        return [event for event in self.events if isinstance(event, HeldOutScored)]
 
     @property
     def adapter_digest(self) -> str:
@@ -93,8 +103,11 @@ def training(
     folder: Path,
     *,
     num_rows: int = 10,
+    num_held_out: int = 0,
+    greedy_count: Callable[[str], int] | None = None,
     kind: type[RolloutsAhead] = RolloutsAhead,
     same_answers: Callable[[int], bool] = lambda seed: seed % 3 == 0,
+    short_answers: bool = False,
     corrected: bool = False,
     ranks: Ranks | None = None,
     sharded: bool = False,
@@ -103,22 +116,28 @@ def training(
     on_event: Callable[[Event], None] = lambda event: None,
     **changes: object,
 ) -> Iterator[Training]:
-    """Everything but the worker process around it."""
+    """Everything but the worker process around it; `short_answers` are the counts alone."""
     chosen, stop = settings(**changes), threading.Event()
     ranks = ranks or Ranks.alone()
     policy = load_policy(policy_path, lora_dropout, sharded_over=ranks if sharded else None)
     store = BlobStore(folder / "blobs")
     loop = BackgroundLoop(stop)
-    rollouts = CountingRollouts(
-        lambda text: policy.tokenizer(text)["input_ids"], same_answers=same_answers
-    )
+    tokenizer = policy.tokenizer
+
+    def encode(text: str) -> list[int]:
+        said = text.split()[3] if short_answers else text
+        return [*tokenizer(said)["input_ids"], tokenizer.eos_token_id]
+
+    rollouts = CountingRollouts(encode, same_answers=same_answers, greedy_count=greedy_count)
     services = WorkerServices(rollouts)
     channels = AsyncExitStack()
     clients = loop.run(_open_clients(services, channels))
     stage = PromptStage(policy, store)
-    rows = _draw_rows(store, num_rows)
+    drawn = _draw_rows(store, num_rows + num_held_out)
+    rows, held_out = drawn[:num_rows], drawn[num_rows:]
     ahead = kind(
-        sampler=GroupSampler(
+        sampler=sampler_of(
+            rows,
             stage=stage,
             rollouts=clients[0],
             rewards=clients[1],
@@ -136,15 +155,28 @@ def training(
         events.append(event)
         on_event(event)
 
+    evaluator = Evaluator(
+        prompter=stage,
+        rollouts=clients[0],
+        rewards=clients[1],
+        loop=loop,
+        max_new_tokens=chosen.max_new_tokens,
+        report=report,
+    )
+    history = JobFolder(folder).history
     learner = StepLearner(policy, stage.features, chosen, corrected=corrected, ranks=ranks)
     parts = {
         "learner": learner,
         "stage": stage,
         "ahead": ahead,
-        "publisher": AdapterPublisher(store, JobFolder(folder).adapters, kept=2 + chosen.staleness),
+        "publisher": AdapterPublisher(store, kept=2 + chosen.staleness),
         "rows": rows,
         "training": chosen,
         "folder": JobFolder(folder),
+        "run_end": RunEnd(
+            evaluation=HeldOutEvaluation(evaluator, held_out, chosen, history, ranks),
+            untaught=UntaughtSteps(chosen, history, report),
+        ),
         "report": report,
         "phases": Phases(report),
         "stop": stop,
@@ -152,7 +184,8 @@ def training(
     trainer = GRPOTrainer(
         **parts,
         checkpoints_kept=2,
-        attempt=JobFolder(folder).attempt(1),
+        complete_checkpoint=lambda folder: None,
+        keeper=Keeper(),
         trackers=trackers(report_to, folder, events, chosen),
     )
     try:
@@ -180,6 +213,8 @@ def trackers(
         job_id="job",
         name="a job",
         folder=JobFolder(folder),
+        keeper=Keeper(),
+        wandb_folder=folder,
         tensorboard_folder=folder / "tensorboard",
     )
     work = spec.Training(config=config)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from bench.parse_cost import FRAGMENTS
 from reward_service.documented_form import is_documented_form
+from reward_service.measure_words import MEASURE_WORDS
 from reward_service.mention import MAX_COUNT
 from reward_service.parse import parse_count
 from tests.reward_service import numerals
@@ -68,6 +69,31 @@ def test_large_numbers_in_words_read_as_their_number(number: int):
 def test_large_chinese_numerals_read_as_their_number(number: int):
     text = numerals.chinese(number)
     assert parse_count(f"圖中有{text}個蘋果").count == number, text
+
+
+SHORT_TENS = {"二十": "廿", "三十": "卅", "四十": "卌"}
+
+
+@given(st.integers(20, 49), st.integers(0, 9), st.sampled_from(MEASURE_WORDS))
+def test_tens_of_one_sign_read_as_those_of_two(number: int, hundreds: int, measure: str):
+    """廿四 is 二十四; after hundreds too."""
+    written = numerals.chinese(100 * hundreds + number)
+    for long, short in SHORT_TENS.items():
+        text = f"圖中有{written.replace(long, short)}{measure}"
+        assert parse_count(text).count == parse_count(f"圖中有{written}{measure}").count, text
+
+
+@given(
+    st.sampled_from(["一", "連一", "圖中一", "照片裡一"]),
+    st.sampled_from(MEASURE_WORDS),
+    st.text("蘋果貓狗汽車紅大", max_size=6),
+    st.sampled_from(["沒有", "没有", "沒看到", "看不到", "看不見", "找不到", "沒見到", "未見"]),
+    st.sampled_from(["", "。", "了", "，"]),
+)
+def test_not_one_of_them_is_none(one: str, measure: str, thing: str, unseen: str, end: str):
+    for also in "也都":
+        text = f"{one}{measure}{thing}{also}{unseen}{end}"
+        assert parse_count(text).count == 0, text
 
 
 @pytest.mark.parametrize("thousands", range(10))

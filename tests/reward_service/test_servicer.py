@@ -92,7 +92,7 @@ async def test_full_batches_are_answered(stub):
 
 async def test_an_unknown_reward_is_refused(stub):
     details = await refusal(stub.Score(score_request(("3", 3), rewards=[("exakt", 1.0)])))
-    assert details == ("rewards[0].name: no 'exakt'; known are progressive_count, exact, format")
+    assert details == f"rewards[0].name: no 'exakt'; known are {', '.join(REWARDS)}"
     assert len(await refusal(stub.Score(score_request(rewards=[("x" * 10_000, 1.0)])))) < 200
 
 

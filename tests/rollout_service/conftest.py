@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from rollout_service.settings import RolloutSettings
-from rollout_service.torch_engine.engine import TorchEngine
+from rollout_service.torch_replica import torch_engine
+from tally.torch_engine.engine import TorchEngine
 from tests.rollout_service.support import Reference, Service, running_service
 
 
@@ -23,7 +24,7 @@ def reference(random_policy_path: Path) -> Reference:
 @pytest.fixture(scope="session")
 def engine(random_policy_path: Path) -> Iterator[TorchEngine]:
     """The real engine, loaded once: it belongs to no event loop."""
-    engine = TorchEngine(
+    engine = torch_engine(
         RolloutSettings(model=str(random_policy_path), torch_threads=1, max_resident_adapters=2)
     )
     asyncio.run(engine.load())

@@ -18,8 +18,7 @@ from safetensors.torch import save
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from rollout_service.blobs.blob_cache import BlobCache
-from rollout_service.engine import Completion, Engine, LocalBlob
-from rollout_service.model import barred_token_ids, stop_token_ids
+from rollout_service.metrics import RolloutMetrics
 from rollout_service.servicer import SERVICE_NAME, RolloutServicer
 from rollout_service.settings import RolloutSettings
 from tally.families.grid import ImageGrid
@@ -31,6 +30,8 @@ from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of
 from tally.rpc.server import RpcServer
 from tally.rpc.settings import ClientSettings, ServerSettings
+from tally.sampling.engine import Completion, Engine, LocalBlob
+from tally.sampling.model import barred_token_ids, stop_token_ids
 from tests.fakes.blob_store import FakeBlobStore, running_blob_store
 
 IMAGE_TOKENS = 16  # of a picture of 112 x 112 px
@@ -163,6 +164,7 @@ class Service:
     stub: rollout_pb2_grpc.RolloutServiceStub
     store: FakeBlobStore
     cache_folder: Path
+    metrics: RolloutMetrics
 
 
 @asynccontextmanager
@@ -179,7 +181,13 @@ async def running_service(engine: Engine, folder: Path, **changes: Any) -> Async
             await server.start()
             async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as caller:
                 stub = rollout_pb2_grpc.RolloutServiceStub(caller)
-                yield Service(engine=engine, stub=stub, store=store, cache_folder=folder)
+                yield Service(
+                    engine=engine,
+                    stub=stub,
+                    store=store,
+                    cache_folder=folder,
+                    metrics=servicer.metrics,
+                )
             await server.stop(0)
             blobs.close()
 

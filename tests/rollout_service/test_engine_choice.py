@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from transformers import AriaConfig
 
-from rollout_service.engine import Engine
 from rollout_service.engine_choice import build_engine
 from rollout_service.errors import UnusableEngine
 from rollout_service.settings import RolloutSettings
-from rollout_service.torch_engine.engine import TorchEngine
 from tally.samples.small_policy import POLICY_PATH
+from tally.sampling.engine import Engine
+from tally.torch_engine.engine import TorchEngine
 
 pytest.importorskip("vllm")
 

@@ -1,6 +1,7 @@
-"""One suite for both engines: what rollout.v1 promises, whichever engine answers.
+"""One suite for all engines: what rollout.v1 promises, whichever engine answers.
 
-The engines serve the small counting policy in float32, over real gRPC, loaded once for the
+`inside` is the torch engine over the weights of a policy that trains an adapter of its own. The
+engines serve the small counting policy in float32, over real gRPC, loaded once for the
 session; transformers' own forward is what their answers are compared with. Another model that
 both engines adapt is held to the same by `TALLY_CONFORMANCE_MODEL=FOLDER`.
 """
@@ -17,12 +18,16 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from rollout_service.engine import Completion, Engine, FinishReason
+from bench.exactness import load_policy
+from learner_service.inside.parts import policy_parts
 from rollout_service.settings import RolloutSettings
 from tally.rollout.v1 import rollout_pb2
 from tally.rpc.digests import vocabulary_fingerprint
 from tally.samples.scenes import Scene, draw_scene
 from tally.samples.small_policy import POLICY_PATH
+from tally.sampling.engine import Completion, Engine, FinishReason
+from tally.torch_engine.engine import EngineParts, TorchEngine
+from tally.torch_engine.limits import EngineLimits
 from tests.rollout_service.support import (
     IMAGE_TOKENS,
     Reference,
@@ -54,12 +59,23 @@ def build(engine: str) -> Engine:
         from rollout_service.vllm_engine.engine import VllmEngine
 
         return VllmEngine(settings)
-    from rollout_service.torch_engine.engine import TorchEngine
+    if engine == "inside":
+        limits = EngineLimits(max_resident_adapters=settings.max_resident_adapters)
+        return TorchEngine(load_policy_parts, limits)
+    from rollout_service.torch_replica import torch_engine
 
-    return TorchEngine(settings)
+    return torch_engine(settings)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session", params=["transformers", "vllm"])
+def load_policy_parts() -> EngineParts:
+    policy = load_policy(MODEL_PATH)  # whose adapter would be seen, if it were in what is sampled
+    return policy_parts(policy, str(MODEL_PATH), use_4bit=False)
+
+
+ENGINES = ["transformers", "vllm", "inside"]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=ENGINES)
 async def serving(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:

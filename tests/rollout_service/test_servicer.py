@@ -7,12 +7,12 @@ from typing import Any
 import grpc
 import pytest
 
-from rollout_service.engine import Completion, FinishReason, GenerationRequest, ModelDescription
-from rollout_service.torch_engine.engine import TorchEngine
-from rollout_service.torch_engine.language_model import LanguageModel
+from rollout_service.torch_replica import torch_engine
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.rollout.v1 import rollout_pb2
 from tally.rpc.digests import vocabulary_fingerprint
+from tally.sampling.engine import Completion, FinishReason, GenerationRequest, ModelDescription
+from tally.torch_engine.language_model import LanguageModel
 from tests.fakes.blob_store import Fault
 from tests.rollout_service.support import (
     Reference,
@@ -250,6 +250,7 @@ class SlowEngine:
     async def generate(self, request: GenerationRequest) -> list[Completion]:
         self.started.release()
         await self.release.wait()
+        request.on_begin()
         return [
             Completion(
                 token_ids=(1,),
@@ -312,7 +313,7 @@ async def test_closing_the_engine_ends_what_is_in_progress(
 ):
     from rollout_service.settings import RolloutSettings
 
-    engine = TorchEngine(RolloutSettings(model=str(random_policy_path), torch_threads=1))
+    engine = torch_engine(RolloutSettings(model=str(random_policy_path), torch_threads=1))
     async with running_service(engine, tmp_path) as service:
         image = service.store.add(png())
         request = generate_request(reference.prompt(), image_digest=image, **LONG)

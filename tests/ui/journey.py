@@ -40,7 +40,7 @@ async def start(
     """Fills in the form of a new job and starts it; → its job_id."""
     await visit.open(f"/train?file={file_id}")
     await visit.fill(SETTINGS | (settings or {}))
-    await visit.page.locator("form.train > label select").select_option(held_out_id)
+    await visit.page.locator('[name="evaluation_file_id"]').select_option(held_out_id)
     await visit.press(words("train.start"))
     await visit.page.wait_for_url("**/ui#/jobs/*")
     return visit.place.rpartition("/")[2]
@@ -56,6 +56,12 @@ async def steps_shown(visit: Visitor) -> int:
 async def until_step(visit: Visitor, step: int) -> None:
     while await steps_shown(visit) < step:
         await visit.page.wait_for_timeout(100)
+
+
+async def cancel(visit: Visitor, words: Words) -> None:
+    """Cancels the job that is shown, and says yes to the question."""
+    await visit.press(words("job.cancel"))
+    await visit.press(words("job.cancel.do"))
 
 
 async def download(visit: Visitor, words: Words) -> Download:

@@ -8,7 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
 from tests.stack import Stack
-from tests.ui.journey import download, start, steps_shown, until_step, upload
+from tests.ui.journey import cancel, download, start, steps_shown, until_step, upload
 from tests.ui.visitor import PHONE, WIDE, Visitor, visitor
 from tests.ui.words import Words
 
@@ -26,15 +26,18 @@ async def test_a_visitor_goes_all_the_way(
         file_id = await upload(visit, data / "training_data.zip")
         cancelled_id = await start(visit, words, file_id, held_out_id)
         await watch_the_curve_move(visit)
-        await visit.press(words("job.cancel"))
+        await cancel(visit, words)
         await expect(visit.by_text(words("status.cancelled"))).to_be_visible()
         await visit.press(words("job.resume"))
         await visit.page.wait_for_url(lambda url: "jobs/" in url and cancelled_id not in url)
         job_id = visit.place.rpartition("/")[2]
         await expect(visit.by_text(words("status.completed"))).to_be_visible()
         assert stack.get(f"/jobs/{job_id}")["resumed_from_job_id"] == cancelled_id
+        await visit.press(words("view.about"))
+        await expect(visit.page.get_by_role("link", name=cancelled_id)).to_be_visible()
         await compare(visit, words)
         await try_it(visit, words)
+        await look_back(visit, words)
         saved = await download(visit, words)
         await saved.save_as(tmp_path / "adapter.zip")
         assert "adapter_model.safetensors" in zipfile.ZipFile(tmp_path / "adapter.zip").namelist()
@@ -56,6 +59,7 @@ async def compare(visit: Visitor, words: Words) -> None:
     await visit.press(words("view.compare"))
     await expect(visit.page.locator(".matrix")).to_have_count(2)
     await expect(visit.page.locator(".whisker")).to_have_count(2)
+    await expect(visit.by_text(words("compare.sure"))).to_be_visible()
     await expect(visit.page.locator(".card img").first).to_be_visible()
     await expect(visit.by_text(words("compare.exact", n=18))).to_be_visible()
 
@@ -64,6 +68,15 @@ async def try_it(visit: Visitor, words: Words) -> None:
     await visit.press(words("compare.try"))
     await visit.press(words("try.ask"))
     await expect(visit.page.locator(".sides strong")).to_have_count(2)
+
+
+async def look_back(visit: Visitor, words: Words) -> None:
+    await visit.press(words("view.about"))
+    await expect(visit.page.locator(".log")).to_contain_text("step")
+    await visit.press(words("job.copy"))
+    await expect(visit.page.locator('[name="training_config.max_steps"]')).to_have_value("16")
+    await visit.page.go_back()
+    await expect(visit.page.locator(".facts")).to_be_visible()
 
 
 @pytest.mark.parametrize(("size", "language"), [*WAYS, *OTHER_WAYS])
@@ -75,8 +88,9 @@ async def test_every_page_is_accessible_and_fits(
     path = f"/jobs/{job['job_id']}"
     file_id = job["data_file_id"]
     async with visitor(browser, stack.url, size=size, language=language, dark=dark) as visit:
-        views = [f"{path}?view={view}" for view in ("curves", "samples", "compare", "try")]
-        for place in ("/", f"/data/{file_id}", f"/train?file={file_id}", "/jobs", *views):
+        views = [f"{path}?view={view}" for view in ("curves", "samples", "compare", "try", "about")]
+        runs = f"/runs?jobs={job['job_id']}"
+        for place in ("/", f"/data/{file_id}", f"/train?file={file_id}", "/jobs", runs, *views):
             await visit.open(place)
             await visit.settle()
             await check_accessibility(visit, place)

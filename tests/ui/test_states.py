@@ -13,7 +13,7 @@ from gateway.page import page_route
 from gateway.page.assets import load_assets
 from tests.fakes.learner import FakeLearner
 from tests.stack import Stack
-from tests.ui.journey import SETTINGS, start, steps_shown, until_step, upload
+from tests.ui.journey import SETTINGS, cancel, start, steps_shown, until_step, upload
 from tests.ui.scripted import running_gateway, scripted_job
 from tests.ui.visitor import PHONE, visitor
 from tests.ui.words import Words
@@ -107,6 +107,7 @@ async def test_faults_are_said_in_the_language_that_was_chosen(
     async with visitor(browser, stack.url) as visit:
         await visit.open("/")
         await visit.press("繁體中文")
+        await expect(visit.page.locator("h1")).to_have_text(Words("zh-TW")("home.title"))
         await visit.drop(bad)
         await expect(visit.page.get_by_role("alert").first).to_contain_text(
             "第 3 列：ZIP 裡沒有 images/gone.png"
@@ -138,7 +139,7 @@ async def test_a_lost_gateway_is_told_and_made_good(browser: Browser, stack: Sta
         await until_step(visit, before + 2)
         job = stack.get(f"/jobs/{job_id}/metrics")
         assert [step["step"] for step in job["steps"]] == list(range(1, len(job["steps"]) + 1))
-        await visit.press(WORDS("job.cancel"))
+        await cancel(visit, WORDS)
         await expect(visit.by_text(WORDS("status.cancelled"))).to_be_visible()
 
 
@@ -183,7 +184,7 @@ async def test_a_readers_token_shows_all_and_says_why_it_starts_and_ends_nothing
         await visit.page.locator("dialog input").fill(reader["Authorization"].split()[1])
         await visit.press(WORDS("token.ok"))
         why = "Authorization: this token reads only; use one with the role writer"
-        await visit.press(WORDS("job.cancel"))
+        await cancel(visit, WORDS)
         await expect(visit.by_text(why)).to_be_visible()
         assert (await gateway.job(job_id))["status"] == "training"
         await visit.open("/")

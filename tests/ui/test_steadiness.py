@@ -10,7 +10,7 @@ from tests.ui.words import Words
 
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 BOTH = pytest.mark.parametrize("language", ["en", "zh-TW"])
-VIEWS = ("curves", "samples", "compare", "try")
+VIEWS = ("curves", "samples", "compare", "try", "about")
 CONTROLS = "main :is(a, button, input, select)"
 LOADING_SHIFT_MOST = 0.02
 
@@ -86,6 +86,7 @@ async def test_a_press_outlasts_the_steps_that_come_during_it(browser: Browser, 
         await visit.page.mouse.down()
         await show_step(visit, job, words)
         await visit.page.mouse.up()
+        await visit.press(words("job.cancel.do"))
         await expect(visit.by_text(words("status.cancelled"))).to_be_visible()
         assert job.learner.calls["CancelJob"] == 1
 
@@ -159,7 +160,7 @@ async def test_where_a_reader_points_and_zooms_stays(browser: Browser, job: Scri
         await until_step(visit, await job.step())
         box = await over.bounding_box()
         await over.hover(position={"x": box["width"] - 1, "y": 50})
-        await expect(output).to_have_text(last_reward(job))
+        await expect(output).to_have_text(f"step {job.at} · {last_reward(job)}")
 
 
 async def test_curves_reach_the_latest_step(browser: Browser, job: ScriptedJob):
@@ -172,7 +173,7 @@ async def test_curves_reach_the_latest_step(browser: Browser, job: ScriptedJob):
             await expect(output).to_have_text(last_reward(job))
         box = await over.bounding_box()
         await over.hover(position={"x": box["width"] / 2, "y": 50})
-        await expect(output).to_have_text(f"{1 - 1 / 3:.2f}")
+        await expect(output).to_have_text(f"step 3 · {1 - 1 / 3:.2f}")
 
 
 async def at(box: Locator, x: float, y: float) -> tuple[float, float]:
@@ -217,11 +218,12 @@ async def test_an_absurd_answer_is_shown_in_few_letters(
     await job.step()
     async with visitor(browser, job.url, size=size) as visit:
         await visit.open(f"/jobs/{job.job_id}")
-        error = visit.page.locator(
-            ".chart", has_text=Words("en")("curve.mean_absolute_count_error")
-        )
+        words = Words("en")
+        median = visit.page.locator(".chart", has_text=words("curve.median_absolute_count_error"))
+        mean = visit.page.locator(".details div", has_text=words("curve.mean_absolute_count_error"))
         await until_step(visit, await job.step(error=11_111_115.25))
-        await expect(error.locator("output")).to_have_text("11.1M")
+        await expect(median.locator("output")).to_have_text("1.00")
+        await expect(mean.locator("dd")).to_have_text("11.1M")
         await visit.open(f"/jobs/{job.job_id}?view=samples")
         await expect(visit.page.locator(".answer b").nth(1)).to_have_text("11.1M")
         wider = "document.documentElement.scrollWidth - window.innerWidth"

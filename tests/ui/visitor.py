@@ -31,7 +31,7 @@ FLAGS = [
 ]
 WIDE = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
-PATIENCE_MILLISECONDS = 60_000
+PATIENCE_MILLISECONDS = 180_000
 
 # A file that comes from outside the page can only be dropped by the page's own events.
 _DROP = """(zone, {name, type, content}) => {

@@ -1,4 +1,4 @@
-"""What replica and learner take of a card together, both in NF4, and whether 8 GB are enough.
+"""What a job in NF4 takes of a card, sampling inside and with a replica, and whether 8 GB do.
 
 The rest of a larger card is taken beforehand, so that the stack has a card of 8 GB; where that is
 too little, once more without.
@@ -6,6 +6,7 @@ too little, once more without.
 
 import gc
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,32 +18,40 @@ from bench.gpu.shapes import NUM_GENERATIONS, SIDE_PIXELS, write_model
 from bench.job_steps import run_job
 from bench.jobs import running_stack
 from bench.scenes import examples
+from tally.cli.stack.services import SamplingPlace
 from tally.job.settings import LoraConfig
 from tally.learner.v1 import learner_pb2 as pb
 
 _CARD_BYTES = 8 * 2**30
 _STEPS = 3
+_PLACES: Sequence[SamplingPlace] = ("service", "inside")
 
 
 def measure(context: RowContext) -> None:
     model = write_model(context)
+    for place in _PLACES:
+        _measure(context, model, place)
+
+
+def _measure(context: RowContext, model: Path, place: SamplingPlace) -> None:
     if context.rehearse:
-        _note(context, "whole machine", _peak_bytes(context, model))
+        _note(context, "whole machine", place, _peak_bytes(context, model, place))
         return
     gc.collect()
     torch.cuda.empty_cache()
     taken = take_all_but(_CARD_BYTES)
     try:
-        _note(context, "card of 8 GB", _peak_bytes(context, model))
+        _note(context, "card of 8 GB", place, _peak_bytes(context, model, place))
         return
     except Exception as error:
-        context.note("card of 8 GB", f"does not fit: {str(error)[:300]}", fits=False)
+        case = f"card of 8 GB, {place}"
+        context.note(case, f"does not fit: {str(error)[:300]}", fits=False)
     del taken
     torch.cuda.empty_cache()
-    _note(context, "whole card", _peak_bytes(context, model))
+    _note(context, "whole card", place, _peak_bytes(context, model, place))
 
 
-def _peak_bytes(context: RowContext, model: Path) -> int:
+def _peak_bytes(context: RowContext, model: Path, place: SamplingPlace) -> int:
     """The most during a job of a few steps, beyond what was taken before."""
     before = 0 if context.rehearse else card_bytes_used()
     settings = stack_settings(context)
@@ -53,7 +62,7 @@ def _peak_bytes(context: RowContext, model: Path) -> int:
         watch = MemoryWatch(host_bytes_used if context.rehearse else card_bytes_used)
         with (
             watch.watching(),
-            running_stack(Path(folder), model, learner=learner, rollout=rollout) as stack,
+            running_stack(Path(folder), model, learner, rollout, sampling=place) as stack,
         ):
             run_job(stack, examples(_STEPS, SIDE_PIXELS), _training(), LoraConfig().model_dump())
     return watch.peak_bytes - before
@@ -74,10 +83,10 @@ def _training() -> pb.TrainingConfig:
     )
 
 
-def _note(context: RowContext, case: str, peak_bytes: int) -> None:
+def _note(context: RowContext, card: str, place: SamplingPlace, peak_bytes: int) -> None:
     context.note(
-        case,
-        f"learner and replica in NF4 took {peak_bytes / 2**30:.2f} GiB at most",
+        f"{card}, {place}",
+        f"the stack in NF4 took {peak_bytes / 2**30:.2f} GiB at most",
         peak_bytes=peak_bytes,
         fits=peak_bytes <= _CARD_BYTES,
     )

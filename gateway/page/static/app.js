@@ -8,6 +8,7 @@ const ROUTES = [
 	[/^\/data\/([^/]+)$/, 'dataset', 'data'],
 	[/^\/train$/, 'train', 'data', 'train.title'],
 	[/^\/jobs$/, 'jobs', 'jobs'],
+	[/^\/runs$/, 'runs', 'jobs', 'runs.title'],
 	[/^\/jobs\/([^/]+)$/, 'job', 'jobs'],
 ];
 const element = (id) => document.getElementById(id);

@@ -13,17 +13,34 @@ function colour(name) {
 	return getComputedStyle(document.body).outlineColor;
 }
 
-/** A card with `lines`: {label, colour, faint, of(curve)}. */
+/** A card with `lines`: {label, colour, faint, dash, of(curve)}; those with a dash are of steps of their own. */
 export function chart(title, lines, write) {
 	const now = h('output');
-	const host = script ? h('div.plot', { role: 'img' }) : muted(t('curves.missing'));
-	const legend = lines.filter((line) => line.label).map((line) => h('span', h('i', { style: { background: `var(${line.colour})` } }), line.label));
+	const host = script ? h('div.plot', { role: 'slider', tabIndex: 0, ariaLabel: title, ariaValueNow: 0 }) : muted(t('curves.missing'));
+	const values = lines.map(() => h('b'));
+	const legend = lines.map(({ label, colour }, i) => label && h('span', h('i', { style: { background: `var(${colour})` } }), label, ' ', values[i]));
 	const card = h('section.chart', h('header', h('h2', title), now), host, legend[0] && h('p.legend', legend));
 	let plot, data, end;
+	/** What was measured at a point, or at the last step. */
 	const tell = (index) => {
-		const value = data.at(-1).at(index ?? -1);
-		say(now, value == null ? '–' : write(value));
+		const at = index ?? data[0].length - 1;
+		const reached = (of, i) => (lines[i].dash ? of.slice(0, at + 1).findLast((value) => value != null) : of[at]);
+		const measured = data.slice(1).map((of, i) => reached(of, i) ?? null).map((value) => (value === null ? '–' : write(value)));
+		values.forEach((node, i) => say(node, measured[i]));
+		const named = t('chart.step', { step: data[0][at] ?? '–' });
+		say(now, [index != null && named, !legend[0] && measured.at(-1)].filter(Boolean).join(' · '));
+		const said = lines.flatMap(({ label = '', faint }, i) => (faint ? [] : `${label} ${measured[i]}`));
+		Object.assign(host, { ariaValueNow: Math.max(0, at), ariaValueMax: Math.max(0, data[0].length - 1), ariaValueText: `${named}: ${said.join(', ')}` });
 	};
+	host.onkeydown = (event) => {
+		const last = data?.[0].length - 1;
+		const by = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -last, End: last }[event.key];
+		if (!plot || by === undefined) return;
+		event.preventDefault();
+		const at = Math.min(last, Math.max(0, (plot.cursor.idx ?? last + (by < 0)) + by));
+		plot.setCursor({ left: plot.valToPos(data[0][at], 'x'), top: 0 }, true, true);
+	};
+	host.onblur = () => plot?.setCursor({ left: -10, top: -10 }, true, true);
 	const draw = () => {
 		plot?.destroy();
 		const axis = { stroke: colour('--muted'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: `11px ${getComputedStyle(host).fontFamily}` };
@@ -31,7 +48,7 @@ export function chart(title, lines, write) {
 			width: host.clientWidth, height: HEIGHT, legend: { show: false }, padding: [10, 6, 0, 0], scales: { x: { time: false } },
 			cursor: { sync: { key: 'steps' } }, hooks: { setCursor: [(self) => tell(self.cursor.idx)] },
 			axes: [{ ...axis, size: 26 }, { ...axis, size: 46, values: (_, ticks) => ticks.map((tick) => write(tick)) }],
-			series: [{}, ...lines.map((line) => ({ stroke: colour(line.colour), width: line.faint ? 1 : 1.75, alpha: line.faint ? 0.35 : 1, points: { show: false } }))],
+			series: [{}, ...lines.map((line) => ({ stroke: colour(line.colour), width: line.faint ? 1 : 1.75, alpha: line.faint ? 0.35 : 1, dash: line.dash, spanGaps: !!line.dash, points: { show: !!line.dots } }))],
 		}, data, host);
 	};
 	const { signal } = shell;
@@ -47,7 +64,6 @@ export function chart(title, lines, write) {
 		data = [curve.step, ...lines.map((line) => line.of(curve, smooth))];
 		end = curve.step.at(-1);
 		tell(plot?.cursor.idx);
-		host.ariaLabel = `${title}: ${now.textContent}`;
 		await library;
 		if (!plot) return host.isConnected && curve.step.length && draw();
 		plot.setData(data, !zoomed);

@@ -20,7 +20,7 @@ export async function show(main, { query, keep, signal }) {
 		say(count, all ? t('jobs.count', { shown: jobs.length, all }) : t('jobs.none'));
 		fill(foot, count, all > jobs.length && more);
 	};
-	fill(main, h('div.head', h('h1', t('nav.jobs')), h('a.button.main', { href: '#/' }, t('jobs.new'))), list, foot);
+	fill(main, h('div.head', h('h1', t('nav.jobs')), h('div.actions', h('a.button', { href: '#/runs' }, t('runs.link')), h('a.button.main', { href: '#/' }, t('jobs.new')))), list, foot);
 	await refresh();
 	const stayFresh = async () => {
 		await sleep(PERIOD);

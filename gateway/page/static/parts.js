@@ -15,19 +15,26 @@ export const muted = (...children) => h('p.muted', ...children);
 export function status() {
 	const node = h('span.status');
 	const set = (job) => {
-		node.dataset.status = job.status;
-		say(node, t(job.phase ? `phase.${job.phase}` : `status.${job.status}`));
+		node.dataset.status = job.status === 'completed' && job.warning ? 'warned' : job.status;
+		say(node, t(job.phase ? `phase.${job.phase}` : job.end_reason ? `end.${job.end_reason}` : `status.${job.status}`));
 	};
 	return { node, set };
 }
 
-/** The picture of a row; its box has its size before it is there. */
+/** The picture of a row, which opens large; its box has its size before it is there. */
 export function picture(fileId, row) {
-	const image = h('img', { alt: t('picture', { row }), loading: 'lazy', width: 320, height: 320 });
-	image.onerror = () => image.remove();
-	address(`files/${fileId}/images/${row}?max_side=320`).then((src) => (image.src = src)).catch(image.onerror);
-	return h('div.picture', image);
+	const title = t('picture', { row: `${row}` });
+	const image = h('img', { alt: title, loading: 'lazy', width: 320, height: 320 });
+	const sized = (side) => address(`files/${fileId}/images/${row}?max_side=${side}`);
+	const box = pictureBox(image, title, () => sized(2048));
+	image.onerror = () => image.replaceWith(title);
+	sized(320).then((src) => (image.src = src)).catch(image.onerror);
+	return box;
 }
+
+/** What opens `image` large once it is pressed. */
+export const pictureBox = (image, title, full, more) =>
+	Object.assign(h('button.picture', { type: 'button', onclick: async ({ currentTarget }) => (await import('./viewer.js')).look(currentTarget), ...more }, image), { shows: { title, full } });
 
 export const card = (fileId, { row, true_count: count }, note, ...more) =>
 	h('li.card', picture(fileId, row), h('p.truth', h('b', number(count)), h('small', note)), ...more);

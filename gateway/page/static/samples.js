@@ -11,11 +11,15 @@ export async function open(host, { job, query, keep, listeners }) {
 	let steps = found.steps.filter((one) => one.groups.length);
 	let shown;
 	const groups = h('div.groups');
+	// There is no `onfocusout`.
+	groups.addEventListener('focusout', () => setTimeout(() => steps[0] && draw()));
 	const latest = h('option', { value: '' });
 	const options = keyed('step', (one) => h('option', { value: one.step }, t('sample.of', one)));
 	/** The latest step, unless one is chosen: that stays, whatever comes. */
 	const draw = () => {
 		const now = steps.find((one) => one.step === Number(choice.value)) ?? steps[0];
+		// Not under who is about to press a picture.
+		if (groups.contains(document.activeElement) && now !== shown && !choice.value) return;
 		if (now !== shown) fill(groups, now.groups.map((group) => card(found.file_id, group)));
 		shown = now;
 	};

@@ -1,34 +1,52 @@
-// A job before it starts: preset, settings, preflight. The address holds it all.
+// A job before it starts: preset, settings, preflight. The address holds all.
 
 import { get, post } from './api.js';
 import { back, button, bytes, duration, field, figure, fileOptions, fill, h, number, percent, problems, t } from './parts.js';
-
-const GROUPS = { training_config: 'TrainingConfig', lora_config: 'LoraConfig' };
+import { loadFields, readRewards } from './settings.js';
 
 export async function show(main, place) {
-	const [files, schema, choices] = await Promise.all(['files', 'openapi.json', 'ui/presets.json'].map(get));
-	const { query, keep } = place;
-	const file = files.find((one) => one.file_id === query.get('file'));
-	if (!file) throw new Error(t('dataset.missing'));
-	const form = { ...place, choices, fields: fieldsOf(schema.components.schemas), settings: h('div'), outcome: h('div', { ariaLive: 'polite' }) };
-	const name = h('input', { maxLength: 200, required: true, value: query.get('name') ?? file.filename.replace(/\.zip$/i, ''), oninput: () => keep({ name: name.value }) });
-	const heldOut = h('select', { onchange: () => keep({ evaluation: heldOut.value }) }, h('option', { value: '' }, t('train.heldOutAuto')),
-		fileOptions(files, query.get('evaluation')));
-	const body = () => ({
-		job_name: name.value, data_file_id: file.file_id, ...(heldOut.value && { evaluation_file_id: heldOut.value }), ...config(form),
-	});
+	const [files, choices, models, fields] = await Promise.all([get('files'), get('ui/presets.json'), get('models').catch(() => []), loadFields()]);
+	if (!files.length) throw new Error(t('dataset.missing'));
+	const file = files.find((one) => one.file_id === place.query.get('file'));
+	const form = { ...place, choices, fields, settings: h('div'), outcome: h('div', { ariaLive: 'polite' }) };
+	const asked = ask(form, files, file, models);
+	const body = () => ({ ...asked.read(), ...config(form) });
 	const start = h('button.button.main', t('train.start'));
 	const check = button('train.check', () => check.form.reportValidity() && busy(check, form, () => preflight(form, body())));
 	const begin = (event) => {
 		event.preventDefault();
-		// A request that is sent again after a lost connection must not be a second job.
+		// Sent again after a lost connection it must not be a second job.
 		const key = { 'Idempotency-Key': `${Date.now()}-${Math.random()}` };
 		busy(start, form, async () => (location.hash = `#/jobs/${(await post('train', body(), key)).job_id}`));
 	};
-	fill(main, back(`#/data/${file.file_id}`, file.filename), h('h1', t('train.title')),
-		h('form.train', { onsubmit: begin }, field(t('train.name'), name), presets(form), field(t('train.heldOut'), heldOut, h('small', t('train.heldOutHelp'))),
-			form.settings, h('div.actions', start, check), form.outcome));
+	fill(main, file ? back(`#/data/${file.file_id}`, file.filename) : back('#/', t('nav.data')), h('h1', t('train.title')),
+		h('form.train', { onsubmit: begin }, presets(form), asked.fields, form.settings, h('div.actions', start, check), form.outcome));
 	drawSettings(form);
+}
+
+/** What a job is of: fields, and what of the request they say. */
+function ask({ query, keep }, files, file, models) {
+	const control = (tag, name, key, properties, ...options) => h(tag, { name, onchange: (event) => keep({ [key]: event.target.value }), ...properties }, options);
+	const option = (value, text, selected) => h('option', { value, selected }, text);
+	const wanted = query.get('model');
+	// The first is what is taken where none is named.
+	const bases = models.map(({ name, licence }, i) => option(i ? name : '', licence ? `${name} · ${licence.title}` : name, name === wanted));
+	if (wanted && !models.some(({ name }) => name === wanted)) bases.push(option(wanted, wanted, true));
+	const controls = {
+		name: control('input', 'job_name', 'name', { maxLength: 200, required: true, value: query.get('name') ?? file?.filename.replace(/\.zip$/i, '') ?? '' }),
+		data: control('select', 'data_file_id', 'file', { required: true }, !file && option('', t('train.choose')), fileOptions(files, file?.file_id)),
+		model: control('select', 'model', 'model', {}, bases),
+		adapter: control('input', 'adapter_job_id', 'adapter', { value: query.get('adapter') ?? '' }),
+		heldOut: control('select', 'evaluation_file_id', 'evaluation', {}, option('', t('train.heldOutAuto')), fileOptions(files, query.get('evaluation'))),
+		rewards: control('input', 'rewards', 'rewards', { value: query.get('rewards') ?? '', placeholder: 'progressive_count 1' }),
+	};
+	const read = () => {
+		const { name, rewards, ...chosen } = controls;
+		const named = Object.values(chosen).filter((one) => one.value).map((one) => [one.name, one.value]);
+		return { job_name: name.value, ...Object.fromEntries(named), ...(rewards.value.trim() && { rewards: readRewards(rewards.value) }) };
+	};
+	const fields = Object.entries(controls).filter(([name]) => name !== 'model' || bases.length).map(([name, one]) => field(t(`train.${name}`), one, h('small', t(`train.${name}.help`))));
+	return { read, fields: h('div.halves', fields) };
 }
 
 async function busy(pressed, form, work) {
@@ -36,10 +54,6 @@ async function busy(pressed, form, work) {
 	await work().catch((error) => fill(form.outcome, problems(error)));
 	pressed.disabled = false;
 }
-
-/** Settings, defaults and ranges, as the server tells them. */
-const fieldsOf = (schemas) =>
-	Object.entries(GROUPS).flatMap(([group, model]) => Object.entries(schemas[model].properties).map(([name, schema]) => ({ group, name, key: `${group}.${name}`, schema })));
 
 const preset = (form) => form.query.get('preset') ?? 'balanced';
 const startOf = (form, { group, name, schema }) => form.choices.presets[preset(form)]?.[group]?.[name] ?? schema.default;
@@ -52,7 +66,7 @@ function valueOf(form, one) {
 
 function config(form) {
 	const groups = {};
-	for (const one of form.fields) (groups[one.group] ??= {})[one.name] = valueOf(form, one);
+	for (const one of form.fields) (one.group ? (groups[one.group] ??= {}) : groups)[one.name] = valueOf(form, one);
 	return groups;
 }
 
@@ -97,7 +111,7 @@ function setting(form, one) {
 
 async function preflight(form, body) {
 	fill(form.outcome, h('p.callout', h('span.spinner'), t('check.running')));
-	const { ok, findings, data, base, steps, memory, time } = await post('train?dry_run=true', body);
+	const { ok, findings, data, base, steps, memory, time, prompt_example: prompt } = await post('train?dry_run=true', body);
 	const most = Math.max(...data.counts.map(({ rows }) => rows));
 	fill(form.outcome, h('section.panel', h('h2', t(ok ? 'check.ok' : 'check.bad')), h('ul', findings.map((one) => findingLine(form, one))),
 		h('dl.figures',
@@ -107,12 +121,15 @@ async function preflight(form, body) {
 			memory && figure('check.memory', bytes(memory.estimated_bytes), t('check.of', { size: bytes(memory.available_bytes) })),
 			base && figure('check.base', percent(base.exact_rate), t('check.sample', { n: base.num_samples }))),
 		h('figure', h('figcaption.muted', t('check.counts')), h('ol.histogram', data.counts.map(({ count, rows }) =>
-			h('li', { title: t('rows', { n: rows }), style: { '--share': rows / most } }, number(count)))))));
+			h('li', { title: t('rows', { n: rows }), style: { '--share': rows / most } }, number(count))))),
+		h('details', h('summary', t('check.prompt')), h('pre', prompt))));
 }
 
 function findingLine(form, { severity, message, suggestion }) {
 	const apply = () => {
-		for (const [group, values] of Object.entries(suggestion)) for (const [name, value] of Object.entries(values)) form.keep({ [`${group}.${name}`]: value });
+		const changes = Object.entries(suggestion).flatMap(([group, values]) =>
+			Object(values) === values ? Object.entries(values).map(([name, value]) => [`${group}.${name}`, value]) : [[group, values]]);
+		form.keep(Object.fromEntries(changes));
 		drawSettings(form);
 		form.note(t('check.applied'));
 	};

@@ -1,12 +1,12 @@
 // Try it: an image and a question, the base model and the adapter side by side.
 
 import { read, upload } from './api.js';
-import { dropZone, field, fill, h, measured, muted, problems, t } from './parts.js';
+import { dropZone, field, fill, h, measured, muted, pictureBox, problems, t } from './parts.js';
 
 export async function open(host, { job, query, keep }) {
 	const preview = h('img', { alt: t('try.preview') });
 	// Where a picture will come its place is kept.
-	const frame = h('div.picture', { hidden: !query.has('file') }, preview);
+	const frame = pictureBox(preview, t('try.preview'), () => preview.src, { hidden: !query.has('file') });
 	const answers = h('div.sides', { ariaLive: 'polite' });
 	const question = h('input', { required: true, maxLength: 500, value: query.get('question') ?? t('try.example'), oninput: () => keep({ question: question.value }) });
 	const ask = h('button.button.main', { disabled: true }, t('try.ask'));

@@ -5,6 +5,7 @@ estimator times the ratio, whose gradient, unlike that of k3 alone, is an unbias
 divergence (DeepSeek-V3.2, arXiv 2512.02556).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ class LossParts:
     """The loss to differentiate and, detached, what is worth reporting of it."""
 
     loss: Tensor  # []
-    kl_mean: Tensor  # []
+    kl_mean: Tensor  # [], not a number where beta is 0
     clip_low_rate: Tensor  # []
     clip_high_rate: Tensor  # []
 
@@ -36,12 +37,14 @@ def policy_loss(
     beta: float = 0.0,
     reference_logps: Tensor | None = None,
     importance_weights: Tensor | None = None,
+    completion_weights: Tensor | None = None,
 ) -> LossParts:
     """The loss over one forward pass of N completions of at most T tokens.
 
     logps, old_logps, reference_logps, importance_weights, mask: [N, T]; advantages: [N]. `mask` is
     true where there is a token. With beta above 0, reference_logps must be given.
-    importance_weights, where given, multiply the surrogate, not the KL penalty.
+    importance_weights, where given, multiply the surrogate, not the KL penalty; completion_weights,
+    [N], multiply all that is of a completion.
 
     Example:
         >>> from torch import tensor
@@ -68,20 +71,24 @@ def policy_loss(
     token_losses = -torch.min(ratio * advantages, clipped * advantages)
     if importance_weights is not None:
         token_losses = token_losses * importance_weights
-    kl = torch.zeros_like(logps)
+    kl = torch.full_like(logps, math.nan)
     if beta > 0:
         if reference_logps is None:
             raise ValueError("beta is above 0, so reference_logps must be given")
         kl = ratio * k3_divergence(logps, reference_logps)
         token_losses = token_losses + beta * kl
-    tokens = weights.sum().clamp(min=1)
+    counted = weights
+    if completion_weights is not None:
+        token_losses = token_losses * completion_weights.unsqueeze(1)
+        counted = weights * completion_weights.unsqueeze(1)
+    tokens = counted.sum().clamp(min=torch.finfo(counted.dtype).tiny)
     clipped_low = (ratio < 1 - epsilon_low) & (advantages < 0)
     clipped_high = (ratio > 1 + epsilon_high) & (advantages > 0)
     return LossParts(
         loss=loss.mean(token_losses, weights, scale),
-        kl_mean=(kl.detach() * weights).sum() / tokens,
-        clip_low_rate=(clipped_low * weights).sum() / tokens,
-        clip_high_rate=(clipped_high * weights).sum() / tokens,
+        kl_mean=(kl.detach() * counted).sum() / tokens,
+        clip_low_rate=(clipped_low * counted).sum() / tokens,
+        clip_high_rate=(clipped_high * counted).sum() / tokens,
     )
 
 

@@ -2,21 +2,30 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
-from tally.cli.client.api_client import ApiClient, Json
-from tally.cli.client.reports import save_evaluation
+from tally.cli.answers import Json
 from tally.cli.commands.completion import complete_comparison_id, complete_file_id, complete_job_id
-from tally.cli.commands.context import AsJson, MaxImageSize, MaxNewTokens, Model, open_client
+from tally.cli.commands.context import (
+    AsJson,
+    Checkpoint,
+    MaxImageSize,
+    MaxNewTokens,
+    Model,
+    open_client,
+)
 from tally.cli.commands.data import existing_file, file_id_of
+from tally.cli.commands.identifiers import comparison_id_of, job_id_of
+from tally.cli.commands.saved_reports import ReportKind, save_evaluation
 from tally.cli.errors import CliError, Interrupted
 from tally.cli.files import make_folder
 from tally.cli.show.bars import open_with_bar
 from tally.cli.show.comparison_tables import print_comparison, print_details
-from tally.cli.show.output import print_json, print_table, say
+from tally.cli.show.output import print_fields, print_json, say
 from tally.cli.show.watch import watch_comparison
+from tally.client import Client
 
 Html = Annotated[Path | None, typer.Option(dir_okay=False, help="Save the page with pictures.")]
 Csv = Annotated[Path | None, typer.Option(dir_okay=False, help="Save every answer as a table.")]
@@ -44,6 +53,7 @@ def compare(
         ),
     ] = None,
     *,
+    checkpoint: Checkpoint = "last",
     html: Html = None,
     csv: Csv = None,
     details: Details = False,
@@ -69,11 +79,14 @@ def compare(
             raise CliError(
                 "A job is compared with its own settings; leave --model and --max-… out."
             )
+        elif data is None and checkpoint == "best":
+            raise CliError("What a job compared itself is its last adapter; name --data.")
         elif data is None:
-            _show(client, _of_job(client, adapter), output)
+            _show(client, _of_job(client, job_id_of(client, adapter)), output)
             return
         else:
-            started = client.evaluate(adapter, file_id_of(client, data))
+            which = None if checkpoint == "last" else checkpoint
+            started = client.evaluate(job_id_of(client, adapter), file_id_of(client, data), which)
         if wait:
             started = _watch_to_the_end(client, started["evaluation_id"])
         _show(client, started, output)
@@ -89,12 +102,12 @@ def comparisons(
 ) -> None:
     """List the comparisons that were asked for."""
     with open_client(context) as client:
-        listed = client.comparisons(job)
+        listed = client.comparisons(job and job_id_of(client, job))
     if as_json:
         print_json(listed)
         return
     names = ["evaluation_id", "job_id", "status", "progress", "created_at"]
-    print_table(names, [[one[name] for name in names] for one in listed])
+    print_fields(names, listed)
 
 
 def comparison(
@@ -112,7 +125,8 @@ def comparison(
     """Show a comparison that was asked for; waits until it has ended."""
     output = Output(html=html, csv=csv, details=details, as_json=as_json)
     with open_client(context) as client:
-        found = client.comparison(evaluation_id)
+        evaluation_id = comparison_id_of(client, evaluation_id)
+        found: Json = client.comparison(evaluation_id)
         if found["status"] != "completed":
             found = _watch_to_the_end(client, evaluation_id)
         _show(client, found, output)
@@ -135,11 +149,12 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Save a comparison: evaluation.html with its pictures, evaluation.csv, evaluation.json."""
-    folder = output or Path(f"report-{job_id}")
     with open_client(context) as client:
+        job_id = job_id_of(client, job_id)
+        folder = output or Path(f"report-{job_id}")
         paths = [
             save_evaluation(client, job_id, kind, folder / f"evaluation.{kind}")
-            for kind in ("json", "csv", "html")
+            for kind in get_args(ReportKind)
         ]
     if as_json:
         print_json({"job_id": job_id, "paths": [str(path) for path in paths]})
@@ -148,22 +163,22 @@ def report(
             say(f"{path}: {path.stat().st_size:,} bytes")
 
 
-def _start_adapter(client: ApiClient, path: Path, data: str | None, settings: Json) -> Json:
+def _start_adapter(client: Client, path: Path, data: str | None, settings: Json) -> Json:
     if data is None:
         raise CliError("What is it to be compared on? Name it: --data FILE_ID or --data data.zip.")
     file_id = file_id_of(client, data)
     with open_with_bar(path) as file:
-        return client.evaluate_adapter(file, path.name, settings | {"file_id": file_id})
+        return client.evaluate_adapter(file, path.name, {**settings, "file_id": file_id})
 
 
-def _of_job(client: ApiClient, job_id: str) -> Json:
+def _of_job(client: Client, job_id: str) -> Json:
     """The comparison that the job made itself, in the form of one that was asked for."""
     found = client.evaluation(job_id)
     own = {"evaluation_id": None, "job_id": job_id, "file_id": found.get("file_id")}
-    return own | {"status": "completed", "error_message": None, "evaluation": found}
+    return {**own, "status": "completed", "error_message": None, "evaluation": found}
 
 
-def _watch_to_the_end(client: ApiClient, evaluation_id: str) -> Json:
+def _watch_to_the_end(client: Client, evaluation_id: str) -> Json:
     try:
         watch_comparison(client, evaluation_id)
     except KeyboardInterrupt:
@@ -188,12 +203,15 @@ class Output:
         for _, path in self.files():
             make_folder(path.parent)
 
-    def files(self) -> list[tuple[str, Path]]:
-        wanted = (("html", self.html), ("csv", self.csv))
+    def files(self) -> list[tuple[ReportKind, Path]]:
+        wanted: tuple[tuple[ReportKind, Path | None], ...] = (
+            ("html", self.html),
+            ("csv", self.csv),
+        )
         return [(kind, path) for kind, path in wanted if path is not None]
 
 
-def _show(client: ApiClient, found: Json, output: Output) -> None:
+def _show(client: Client, found: Json, output: Output) -> None:
     evaluation = found["evaluation"]
     if evaluation is not None:
         for kind, path in output.files():

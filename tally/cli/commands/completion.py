@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import typer
 
-from tally.cli.client.api_client import DEFAULT_URL, ApiClient
-from tally.cli.client.settings_schema import describe, settings_of
+from tally.cli.commands.settings_schema import describe, settings_of
 from tally.cli.errors import CliError
+from tally.client import Client, ClientError
+from tally.client.gateway_address import DEFAULT_URL
 from tally.text.sinks import to_line
 
 # Someone waits at a prompt.
@@ -26,6 +27,10 @@ def complete_comparison_id(context: typer.Context, incomplete: str) -> list[Offe
     return _ask_for_offers(context, incomplete, _comparisons)
 
 
+def complete_prediction_id(context: typer.Context, incomplete: str) -> list[Offer]:
+    return _ask_for_offers(context, incomplete, _predictions)
+
+
 def complete_setting(context: typer.Context, incomplete: str) -> list[Offer]:
     return _ask_for_offers(context, incomplete, _settings)
 
@@ -35,34 +40,40 @@ def complete_preset(context: typer.Context, incomplete: str) -> list[Offer]:
 
 
 def _ask_for_offers(
-    context: typer.Context, incomplete: str, ask: Callable[[ApiClient], list[Offer]]
+    context: typer.Context, incomplete: str, ask: Callable[[Client], list[Offer]]
 ) -> list[Offer]:
     """Nothing where no gateway answers: a shell has no place for an error."""
     options = context.find_root().params
     url, token = options.get("url") or DEFAULT_URL, options.get("token")
     try:
-        with ApiClient(url, token, timeout_seconds=_TIMEOUT_SECONDS) as client:
+        with Client(url, token, timeout_seconds=_TIMEOUT_SECONDS) as client:
             offers = [(to_line(name), to_line(what)) for name, what in ask(client)]
             return [offer for offer in offers if offer[0].startswith(incomplete)]
-    except CliError:
+    except (CliError, ClientError):
         return []
 
 
-def _jobs(client: ApiClient) -> list[Offer]:
+def _jobs(client: Client) -> list[Offer]:
     return [(job["job_id"], f"{job['job_name']}, {job['status']}") for job in client.jobs()]
 
 
-def _files(client: ApiClient) -> list[Offer]:
+def _files(client: Client) -> list[Offer]:
     return [(f["file_id"], f"{f['filename']}, {f['csv_rows']} rows") for f in client.files()]
 
 
-def _comparisons(client: ApiClient) -> list[Offer]:
+def _comparisons(client: Client) -> list[Offer]:
     return [(one["evaluation_id"], one["status"]) for one in client.comparisons()]
 
 
-def _settings(client: ApiClient) -> list[Offer]:
+def _predictions(client: Client) -> list[Offer]:
+    return [
+        (one["prediction_id"], f"{one['name']}, {one['status']}") for one in client.predictions()
+    ]
+
+
+def _settings(client: Client) -> list[Offer]:
     return [(f"{one.name}=", describe(one)) for one in settings_of(client.openapi())]
 
 
-def _presets(client: ApiClient) -> list[Offer]:
+def _presets(client: Client) -> list[Offer]:
     return [(name, "") for name in client.presets()]

@@ -2,13 +2,13 @@
 
 import os
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from tally.cli.client.api_client import ApiClient
 from tally.cli.commands.completion import complete_file_id, complete_job_id
 from tally.cli.language import preferred_language
+from tally.client import Client
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +16,11 @@ class Connection:
     url: str
     token: str | None
 
-    def open(self) -> ApiClient:
-        return ApiClient(self.url, self.token, language=preferred_language(os.environ))
+    def open(self) -> Client:
+        return Client(self.url, self.token, language=preferred_language(os.environ))
 
 
-def open_client(context: typer.Context) -> ApiClient:
+def open_client(context: typer.Context) -> Client:
     connection = context.ensure_object(Connection)
     return connection.open()
 
@@ -28,11 +28,25 @@ def open_client(context: typer.Context) -> ApiClient:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 JobId = Annotated[
     str,
-    typer.Argument(help="The job's id.", metavar="JOB_ID", autocompletion=complete_job_id),
+    typer.Argument(
+        help="The job: its id, the beginning of it, or its name.",
+        metavar="JOB_ID",
+        autocompletion=complete_job_id,
+    ),
 ]
 FileId = Annotated[
     str,
-    typer.Argument(help="The upload's id.", metavar="FILE_ID", autocompletion=complete_file_id),
+    typer.Argument(
+        help="The upload: its id, the beginning of it, or its name.",
+        metavar="FILE_ID",
+        autocompletion=complete_file_id,
+    ),
+]
+Checkpoint = Annotated[
+    Literal["last", "best"],
+    typer.Option(
+        help="The adapter of the last step, or of the one that answered best what is held out."
+    ),
 ]
 Model = Annotated[
     str | None, typer.Option(help="The base model, one of the server's; its first if unset.")

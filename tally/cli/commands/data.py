@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
-from tally.cli.client.api_client import ApiClient, Json
+from tally.annotations.questions import QuestionLanguage
+from tally.cli.answers import Json
 from tally.cli.commands.context import AsJson, FileId, open_client
+from tally.cli.commands.identifiers import uploaded_id_of
 from tally.cli.errors import CliError
 from tally.cli.files import write_file
 from tally.cli.show.bars import open_with_bar
-from tally.cli.show.output import print_json, print_table, say, say_error
+from tally.cli.show.output import print_fields, print_json, say, say_error
+from tally.client import Client
 
 
 def upload(
@@ -18,14 +21,31 @@ def upload(
     path: Annotated[
         Path, typer.Argument(metavar="ZIP", exists=True, dir_okay=False, help="The data.")
     ],
+    *,
     encoding: Annotated[
-        str | None, typer.Option(help="The encoding of main.csv where it is not UTF-8.")
+        str | None, typer.Option(help="The encoding of main.csv, where it can't be told.")
     ] = None,
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="Leave out rows that are wrong, and list them.")
+    ] = False,
+    question_language: Annotated[
+        QuestionLanguage | None,
+        typer.Option(help="The language that annotations of COCO or YOLO are asked about in."),
+    ] = None,
+    zero_counts: Annotated[
+        bool, typer.Option("--zero-counts", help="Ask for what a picture shows none of, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload a ZIP with main.csv and images/."""
+    settings = {
+        "encoding": encoding,
+        "on_bad_rows": "skip" if skip_bad_rows else None,
+        "question_language": question_language,
+        "zero_counts": "include" if zero_counts else None,
+    }
     with open_client(context) as client:
-        answer = upload_with_bar(client, path, encoding)
+        answer = upload_with_bar(client, path, settings)
     if as_json:
         print_json(answer)
     else:
@@ -40,7 +60,7 @@ def files(context: typer.Context, as_json: AsJson = False) -> None:
         print_json(listed)
         return
     names = ["file_id", "filename", "csv_rows", "valid_images", "upload_time"]
-    print_table(names, [[file.get(name) for name in names] for file in listed])
+    print_fields(names, listed)
 
 
 def rows(
@@ -52,12 +72,12 @@ def rows(
 ) -> None:
     """List the rows of an upload."""
     with open_client(context) as client:
-        page = client.rows(file_id, offset, limit)
+        page = client.rows(uploaded_id_of(client, file_id), offset, limit)
     if as_json:
         print_json(page)
         return
     names = ["row", "true_count", "image", "question", "answer"]
-    print_table(names, [[row[name] for name in names] for row in page["rows"]])
+    print_fields(names, page["rows"])
     if (end := offset + len(page["rows"])) < page["csv_rows"]:
         say_error(f"{page['csv_rows'] - end} more rows; --offset {end} goes on.")
 
@@ -78,7 +98,7 @@ def picture(
 ) -> None:
     """Save the picture of a row."""
     with open_client(context) as client:
-        content = client.picture(file_id, row, max_side)
+        content = client.picture(uploaded_id_of(client, file_id), row, max_side)
     write_file(output, content)
     if as_json:
         print_json({"path": str(output), "size_bytes": len(content)})
@@ -86,11 +106,11 @@ def picture(
         say(f"{output}: {len(content):,} bytes")
 
 
-def file_id_of(client: ApiClient, file_id_or_zip: str) -> str:
-    """A file id as it is; a ZIP is uploaded first."""
+def file_id_of(client: Client, file_id_or_zip: str) -> str:
+    """Of an upload, as it may be called; a ZIP is uploaded first."""
     path = existing_file(file_id_or_zip)
     if path is None:
-        return file_id_or_zip
+        return uploaded_id_of(client, file_id_or_zip)
     answer = upload_with_bar(client, path)
     say_error(describe_upload(answer))
     return str(answer["file_id"])
@@ -106,15 +126,20 @@ def existing_file(id_or_path: str) -> Path | None:
     return None
 
 
-def upload_with_bar(client: ApiClient, path: Path, encoding: str | None = None) -> Json:
+def upload_with_bar(client: Client, path: Path, settings: Json | None = None) -> Json:
     with open_with_bar(path) as file:
-        return client.upload(file, path.name, encoding)
+        return client.upload(file, path.name, settings)
 
 
 def describe_upload(answer: Json) -> str:
+    if answer.get("kind") == "adapter":
+        return f"{answer['filename']}: an adapter, file_id {answer['file_id']}"
     said = (
         f"{answer['filename']}: {answer['csv_rows']} rows, {answer['valid_images']} valid images, "
         f"file_id {answer['file_id']}"
     )
     warnings = [f"  warning: {warning}" for warning in answer.get("warnings") or []]
-    return "\n".join([said, *warnings])
+    skipped = [f"  row {bad['row']}: {bad['message']}" for bad in answer.get("skipped") or []]
+    if skipped:
+        skipped.insert(0, f"  {answer['skipped_rows']} rows were left out:")
+    return "\n".join([said, *warnings, *skipped])

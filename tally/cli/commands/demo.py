@@ -4,26 +4,31 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tally.cli.client.api_client import ApiClient, Json, upload_path
-from tally.cli.client.download import download
+from tally.cli.answers import Json
 from tally.cli.commands import demo_settings as settings
 from tally.cli.commands.data import describe_upload
-from tally.cli.errors import CliError, Interrupted, JobNotCompleted, RequestRefused, StackFailed
+from tally.cli.errors import CliError, Interrupted, JobNotCompleted, StackFailed
 from tally.cli.show.comparison_tables import print_comparison
 from tally.cli.show.output import say
 from tally.cli.show.watch import watch_job
 from tally.cli.stack.background_task import BackgroundTask
 from tally.cli.stack.ports import free_port
-from tally.cli.stack.running_stack import EngineOption, running_stack
-from tally.cli.stack.services import DEFAULT_MODEL
+from tally.cli.stack.running_stack import (
+    EngineOption,
+    RolloutsOption,
+    check_rollouts,
+    running_stack,
+)
+from tally.cli.stack.services import DEFAULT_MODEL, SamplingPlace
 from tally.cli.stack.stop_request import StopRequest, stop_on_signals
 from tally.cli.stack.supervisor import Supervisor
+from tally.client import Client, ClientError, RequestRefused
 from tally.samples.dataset import write_sample_data
 
 _HOST = "127.0.0.1"
@@ -37,17 +42,19 @@ def demo(
         Path, typer.Option(file_okay=False, help="Where adapter.zip and curves.png go.")
     ] = Path("demo-output"),
     engine: EngineOption = "auto",
+    rollouts: RolloutsOption = "auto",
     keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False,
 ) -> None:
     """Train the small sample policy to count, and compare it with its base."""
+    check_rollouts(rollouts, engine)
     _forget_settings()
     output.mkdir(parents=True, exist_ok=True)
     with _data_folder(data_dir, keep) as folder, stop_on_signals() as request:
         try:
-            evaluation = _run(folder, output, request, engine)
-        except CliError as error:
+            evaluation = _run(folder, output, request, engine, rollouts)
+        except (CliError, ClientError):
             _keep_logs(folder, output)
-            raise error
+            raise
     print_comparison(evaluation)
     say(f"Wrote {output / 'adapter.zip'} and {output / 'curves.png'}")
     say(summary(evaluation))
@@ -60,7 +67,9 @@ def summary(evaluation: Json) -> str:
     return f"held-out exact rate: base {base:.2f}, adapter {adapter:.2f}, n={count}"
 
 
-def _run(folder: Path, output: Path, request: StopRequest, engine: str) -> Json:
+def _run(
+    folder: Path, output: Path, request: StopRequest, engine: str, rollouts: SamplingPlace
+) -> Json:
     """→ the held-out comparison. Raises StackFailed with the log of the service at fault."""
     port = free_port()
     with running_stack(
@@ -71,6 +80,7 @@ def _run(folder: Path, output: Path, request: StopRequest, engine: str) -> Json:
         port=port,
         engine=engine,
         use_4bit=bool(settings.TRAINING_CONFIG["use_4bit"]),
+        sampling=rollouts,
     ) as stack:
         url, samples = f"http://{_HOST}:{port}", folder / "samples"
         training = BackgroundTask(lambda: _train(url, samples, output, request))
@@ -92,7 +102,7 @@ def _train(url: str, sample_folder: Path, output: Path, request: StopRequest) ->
         held_out=settings.HELD_OUT_SCENES,
         seed=settings.SAMPLE_SEED,
     )
-    with ApiClient(url) as client:
+    with Client(url) as client:
         training, held_out = (
             _upload(client, sample_folder / name) for name in ("training_data.zip", "held_out.zip")
         )
@@ -106,18 +116,19 @@ def _train(url: str, sample_folder: Path, output: Path, request: StopRequest) ->
             }
         )["job_id"]
         watch_job(client, job_id, stopped=request.is_stopped)
-        download(client, job_id, output / "adapter.zip")
-        _draw(client.metrics(job_id), output / "curves.png")
+        client.download(job_id, output / "adapter.zip")
+        _draw(client.metrics(job_id)["steps"], output / "curves.png")
         return client.evaluation(job_id)
 
 
-def _upload(client: ApiClient, path: Path) -> str:
-    answer = upload_path(client, path)
+def _upload(client: Client, path: Path) -> str:
+    with path.open("rb") as file:
+        answer = client.upload(file, path.name)
     say(describe_upload(answer))
     return str(answer["file_id"])
 
 
-def _draw(steps: list[Json], path: Path) -> None:
+def _draw(steps: Sequence[Json], path: Path) -> None:
     # matplotlib takes a second to import, and no other command needs it.
     from tally.cli.show.curves import draw_curves  # noqa: PLC0415
 
@@ -134,12 +145,17 @@ def _abandon(training: BackgroundTask[Json], stack: Supervisor, request: StopReq
 def _result(training: BackgroundTask[Json], stack: Supervisor) -> Json:
     try:
         return training.result()
-    except (JobNotCompleted, RequestRefused) as error:
+    except JobNotCompleted as error:
         if error.log_tail:
             raise
-        at_fault = "learner" if isinstance(error, JobNotCompleted) else "gateway"
-        tail = next(p.log_tail() for p in stack.processes if p.service.name == at_fault)
-        raise StackFailed(str(error), service=at_fault, log_tail=tail) from error
+        raise _blame("learner", error, stack) from error
+    except RequestRefused as error:
+        raise _blame("gateway", error, stack) from error
+
+
+def _blame(service: str, error: Exception, stack: Supervisor) -> StackFailed:
+    tail = next(p.log_tail() for p in stack.processes if p.service.name == service)
+    return StackFailed(str(error), service=service, log_tail=tail)
 
 
 @contextlib.contextmanager

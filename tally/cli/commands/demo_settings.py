@@ -1,10 +1,12 @@
 """What the demo trains with, and on how much."""
 
+from tally.client.answers import LoraConfig, TrainingConfig
+
 TRAINING_SCENES = 300
 HELD_OUT_SCENES = 216
 SAMPLE_SEED = 1
 
-TRAINING_CONFIG = {
+TRAINING_CONFIG: TrainingConfig = {
     "num_epochs": 5,
     "learning_rate": 1e-3,
     "batch_size": 8,
@@ -16,4 +18,4 @@ TRAINING_CONFIG = {
     "seed": 43,
     "max_new_tokens": 12,
 }
-LORA_CONFIG = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
+LORA_CONFIG: LoraConfig = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0}

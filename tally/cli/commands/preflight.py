@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from tally.cli.client.api_client import Json
+from tally.cli.answers import Json
 from tally.cli.commands.completion import complete_file_id
 from tally.cli.commands.context import AsJson, open_client
 from tally.cli.commands.train_request import (
+    Adapter,
     Config,
     Evaluate,
     Name,
@@ -40,6 +41,7 @@ def preflight(
     config: Config = None,
     settings: Set = None,
     evaluate: Evaluate = None,
+    adapter: Adapter = None,
     strict: Annotated[bool, typer.Option("--strict", help="A warning also ends with 1.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -53,8 +55,9 @@ def preflight(
             preset=preset,
             config=config,
             settings=settings,
+            adapter=adapter,
         )
-        with show_waiting("Asking the base model about a sample"):
+        with show_waiting("Asking the model about a sample"):
             found = client.preflight(request)
     if as_json:
         print_json(found)
@@ -67,6 +70,8 @@ def preflight(
 
 def _print(found: Json) -> None:
     print_table(["", "what would be"], [list(row) for row in _facts(found) if row[1]])
+    if example := found.get("prompt_example"):
+        say(f"--- the prompt of a row\n{example}\n---")
     for finding in found["findings"]:
         say(f"{finding['severity']}: {finding['where']}: {finding['message']}")
         if finding["suggestion"]:
@@ -109,7 +114,7 @@ def _base(base: Json | None) -> str:
     figures = {
         "exact": base["exact_rate"],
         "within one": base["within_one_rate"],
-        "mean error": base["mean_absolute_count_error"],
+        "median error": base["median_absolute_count_error"],
         "no count": base["parse_failure_rate"],
         "groups that teach": base["varied_group_rate"],
         "groups with a right answer": base["any_right_rate"],

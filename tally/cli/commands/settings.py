@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from tally.cli.client.api_client import ApiClient
-from tally.cli.client.settings_schema import format_value, settings_of
 from tally.cli.commands.completion import complete_job_id
 from tally.cli.commands.context import AsJson, open_client
+from tally.cli.commands.identifiers import job_id_of
+from tally.cli.commands.settings_schema import format_value, settings_of
 from tally.cli.show.output import print_json, print_table
+from tally.client import Client
 
 
 def settings(
@@ -28,7 +29,7 @@ def settings(
             _show(client, job_id, as_json)
 
 
-def _explain(client: ApiClient, as_json: bool) -> None:
+def _explain(client: Client, as_json: bool) -> None:
     known = settings_of(client.openapi())
     if as_json:
         print_json([asdict(one) for one in known])
@@ -37,8 +38,8 @@ def _explain(client: ApiClient, as_json: bool) -> None:
     print_table(["setting", "default", "range", "meaning"], rows)
 
 
-def _show(client: ApiClient, job_id: str, as_json: bool) -> None:
-    body = client.settings(job_id)
+def _show(client: Client, job_id: str, as_json: bool) -> None:
+    body = client.settings(job_id_of(client, job_id))
     if as_json:
         print_json(body)
         return

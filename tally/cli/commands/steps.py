@@ -1,12 +1,14 @@
 """`tally metrics` and `samples`: what the steps of a job measured, and what the model said."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tally.cli.client.api_client import Json
+from tally.cli.answers import Json
 from tally.cli.commands.context import AsJson, JobId, open_client
+from tally.cli.commands.identifiers import job_id_of
 from tally.cli.errors import CliError
 from tally.cli.files import make_folder
 from tally.cli.show.output import print_json, print_table, say
@@ -16,7 +18,8 @@ _COLUMNS = {
     "step": "step",
     "reward": "reward_mean",
     "exact": "exact_rate",
-    "error": "mean_absolute_count_error",
+    "median error": "median_absolute_count_error",
+    "far off": "far_off_rate",
     "entropy": "entropy",
     "kl": "kl",
     "loss": "loss",
@@ -37,7 +40,8 @@ def metrics(
 ) -> None:
     """Show what the steps of a job measured; with --json all of it."""
     with open_client(context) as client:
-        steps = client.metrics(job_id)
+        job_id = job_id_of(client, job_id)
+        steps: Sequence[Json] = client.metrics(job_id)["steps"]
     if curves is not None:
         _draw(steps, curves, job_id)
     if as_json:
@@ -61,6 +65,7 @@ def samples(
 ) -> None:
     """Show what the model said in the latest steps, each answer with its count and reward."""
     with open_client(context) as client:
+        job_id = job_id_of(client, job_id)
         answer = client.samples(job_id, steps)
     if as_json:
         print_json(answer)
@@ -71,7 +76,7 @@ def samples(
             _say_group(group)
 
 
-def _parts(steps: list[Json]) -> list[tuple[str, str]]:
+def _parts(steps: Sequence[Json]) -> list[tuple[str, str]]:
     """What is measured by name, as metric and name, where there is more than one name."""
     names: dict[str, dict[str, None]] = {}
     for step in steps:
@@ -90,7 +95,7 @@ def _say_group(group: Json) -> None:
         say(f"    {count:>5}  reward {reward:>6}  {to_line(given['text'])}")
 
 
-def _draw(steps: list[Json], path: Path, job_id: str) -> None:
+def _draw(steps: Sequence[Json], path: Path, job_id: str) -> None:
     if not steps:
         raise CliError(f"Job {job_id} has done no step yet, so there is nothing to draw.")
     # matplotlib takes a second to import.

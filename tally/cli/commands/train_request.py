@@ -2,16 +2,25 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from tally.cli.client.api_client import ApiClient, Json
-from tally.cli.client.settings_schema import full_name, settings_of
-from tally.cli.commands.completion import complete_file_id, complete_preset, complete_setting
+from tally.cli.answers import Json
+from tally.cli.commands.completion import (
+    complete_file_id,
+    complete_job_id,
+    complete_preset,
+    complete_setting,
+)
 from tally.cli.commands.data import existing_file, file_id_of
-from tally.cli.errors import CliError, RequestRefused
+from tally.cli.commands.identifiers import job_id_of, uploaded_id_of
+from tally.cli.commands.settings_schema import full_name, settings_of
+from tally.cli.errors import CliError
+from tally.client import Client, RequestRefused
+from tally.client.answers import TrainRequest
 
+_NO_FILE = "00000000-0000-0000-0000-000000000000"
 Data = Annotated[
     str | None,
     typer.Option(metavar="FILE_ID|ZIP", help="What to train on.", autocompletion=complete_file_id),
@@ -24,7 +33,19 @@ Evaluate = Annotated[
         autocompletion=complete_file_id,
     ),
 ]
+Adapter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JOB_ID|ZIP|FILE_ID",
+        help="Train on from a job's adapter, or from one that PEFT wrote.",
+        autocompletion=complete_job_id,
+    ),
+]
 Name = Annotated[str | None, typer.Option(help="A name for the job.")]
+Priority = Annotated[
+    int | None,
+    typer.Option(help="Jobs of a higher one start first, -10 to 10; above 0 for operators. 0."),
+]
 Preset = Annotated[
     str | None,
     typer.Option(help="Settings that go together.", autocompletion=complete_preset),
@@ -47,7 +68,7 @@ Set = Annotated[
 
 
 def build_request(
-    client: ApiClient,
+    client: Client,
     *,
     data: str | None,
     evaluate: str | None,
@@ -55,7 +76,9 @@ def build_request(
     preset: str | None,
     config: Path | None,
     settings: list[str] | None,
-) -> Json:
+    priority: int | None = None,
+    adapter: str | None = None,
+) -> TrainRequest:
     """The body, its ZIPs uploaded. Raises CliError before anything is sent, where it can."""
     request = read_config(config) if config else {}
     if preset:
@@ -65,19 +88,34 @@ def build_request(
     request.setdefault("job_name", "counting_model")
     if name:
         request["job_name"] = name
+    if priority is not None:
+        request["priority"] = priority
     if not (data or request.get("data_file_id")):
         raise CliError("What is it to train on? Name it: --data FILE_ID or --data training.zip.")
-    if any(map(existing_file, filter(None, (data, evaluate)))):
+    if adapter and not existing_file(adapter):
+        request.update(_uploaded_or_job(client, adapter))
+    if any(map(existing_file, filter(None, (data, evaluate, adapter)))):
         # An upload whose training is then refused would stay for nothing.
-        client.check_settings(request)
+        _check_settings(client, request)
     if data:
         request["data_file_id"] = file_id_of(client, data)
     if evaluate:
         request["evaluation_file_id"] = file_id_of(client, evaluate)
-    return request
+    if adapter and existing_file(adapter):
+        request["adapter_file_id"] = file_id_of(client, adapter)
+    return cast(TrainRequest, request)
 
 
-def read_config(path: Path) -> Json:
+def _uploaded_or_job(client: Client, named: str) -> dict[str, str]:
+    """An adapter by the upload that it is, or else by its job, whose id or name may be begun."""
+    uploads = {file["file_id"] for file in client.files() if file.get("kind") == "adapter"}
+    file_id = uploaded_id_of(client, named) if uploads else named
+    if file_id in uploads:
+        return {"adapter_file_id": file_id}
+    return {"adapter_job_id": job_id_of(client, named)}
+
+
+def read_config(path: Path) -> dict[str, Any]:
     """A JSON object as the user's document shows: training_config, lora_config."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -88,7 +126,7 @@ def read_config(path: Path) -> Json:
     return config
 
 
-def lay_over(base: Json, over: Json) -> Json:
+def lay_over(base: Json, over: Json) -> dict[str, Any]:
     """`over` on top of `base`, group by group."""
     both = {
         name: lay_over(base[name], over[name]) for name in base if _are_groups(base, over, name)
@@ -96,7 +134,7 @@ def lay_over(base: Json, over: Json) -> Json:
     return {**base, **over, **both}
 
 
-def apply_settings(client: ApiClient, request: Json, settings: list[str]) -> None:
+def apply_settings(client: Client, request: dict[str, Any], settings: list[str]) -> None:
     """Puts each "num_epochs=3" into the request, where it belongs; later ones win."""
     known = settings_of(client.openapi())
     for setting in settings:
@@ -117,11 +155,21 @@ def as_options(suggestion: Json) -> str:
     return " ".join(options)
 
 
+def _check_settings(client: Client, request: Json) -> None:
+    """Raises RequestRefused for a request that would be refused whatever its data is."""
+    of_no_file = {**request, "data_file_id": _NO_FILE, "evaluation_file_id": None}
+    try:
+        client.preflight(cast(TrainRequest, of_no_file))
+    except RequestRefused as refusal:
+        if refusal.status != 404:
+            raise
+
+
 def _are_groups(base: Json, over: Json, name: str) -> bool:
     return isinstance(base[name], dict) and isinstance(over.get(name), dict)
 
 
-def _preset(client: ApiClient, name: str) -> Json:
+def _preset(client: Client, name: str) -> Json:
     try:
         presets = client.presets()
     except RequestRefused as error:
@@ -130,11 +178,10 @@ def _preset(client: ApiClient, name: str) -> Json:
         raise
     if name not in presets:
         raise CliError(f"There is no preset {name}; there are {', '.join(presets)}.")
-    preset: Json = presets[name]
-    return preset
+    return presets[name]
 
 
-def _put(request: Json, names: list[str], value: Any) -> None:
+def _put(request: dict[str, Any], names: list[str], value: Any) -> None:
     for name in names[:-1]:
         request = request.setdefault(name, {})
         if not isinstance(request, dict):

@@ -15,9 +15,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from tally.cli.client.api_client import ApiClient
-from tally.cli.client.download import download
 from tally.cli.show.output import error_console
+from tally.client import Client
+from tally.client.partial_file import Checkpoint, Form
 from tally.text.sinks import to_line
 
 
@@ -31,14 +31,21 @@ def open_with_bar(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def download_with_bar(client: ApiClient, job_id: str, path: Path) -> None:
+def download_with_bar(
+    client: Client,
+    job_id: str,
+    path: Path,
+    checkpoint: Checkpoint = "last",
+    form: Form = "adapter",
+) -> None:
     with _bar() as progress:
         task = progress.add_task("download", total=None)
-        download(
-            client,
+        client.download(
             job_id,
             path,
             lambda had, total: progress.update(task, completed=had, total=total),
+            checkpoint=checkpoint,
+            form=form,
         )
 
 

@@ -1,17 +1,20 @@
 """A comparison of base and adapter, as tables for people."""
 
-from tally.cli.client.api_client import Json
+from tally.cli.answers import Json
 from tally.cli.show.output import print_table, say
 
 _FIGURES = {
     "exact rate": "exact_rate",
     "within one": "within_one_rate",
+    "median error": "median_absolute_count_error",
     "mean error": "mean_absolute_count_error",
     "root mean square error": "root_mean_square_count_error",
+    "more than 5 off": "far_off_rate",
     "reward": "reward_mean",
     "no count": "parse_failure_rate",
 }
-_ERRORS = ("mean_absolute_count_error", "root_mean_square_count_error")
+_ERROR = "expected_calibration_error"
+_MODELS = ("base", "adapter")
 _NONE = "–"
 
 
@@ -22,7 +25,13 @@ def print_comparison(evaluation: Json) -> None:
     print_table([f"n={evaluation['num_samples']}", *known], figure_rows(evaluation))
     if method := evaluation.get("interval"):
         sure, times = method["confidence"], method["resamples"]
-        say(f"Intervals: {sure:.0%}, paired bootstrap over images, {times:,} resamples.")
+        say(f"Intervals: {sure:.0%}; of rates Wilson's, of their differences Newcombe's.")
+        say(f"Of the others: paired bootstrap over images, {times:,} resamples.")
+    if calibration := evaluation.get("calibration"):
+        print_table(
+            ["calibration", "base", "adapter"],
+            [["expected error", *(_cell(calibration[model], _ERROR) for model in _MODELS)]],
+        )
     for warning in evaluation.get("warnings") or []:
         say(f"warning: {warning}")
 
@@ -32,10 +41,12 @@ def print_details(evaluation: Json) -> None:
     _print_parts("true count", evaluation["by_count"])
     _print_parts("objects", evaluation["by_kind"])
     matrix = evaluation["matrix"]
-    for model in ("base", "adapter"):
+    for model in _MODELS:
         rows = zip(matrix["true_labels"], matrix[model], strict=True)
         _gap(f"Answers of {model}, a row for each true count")
         print_table(["", *matrix["answer_labels"]], [[label, *row] for label, row in rows])
+    for model, calibration in (evaluation.get("calibration") or {}).items():
+        _print_calibration(model, calibration)
     _gap("Where the adapter is furthest off")
     columns = ["row", "true count", "base", "adapter", "question", "adapter's answer"]
     print_table(columns, [_worst(sample) for sample in evaluation["worst"]])
@@ -53,21 +64,34 @@ def figure_rows(evaluation: Json) -> list[list[str]]:
 
 def _print_parts(heading: str, parts: list[Json]) -> None:
     _gap(f"By {heading}")
-    columns = [heading, "n", "exact: base", "adapter", "mean error: base", "adapter"]
-    names = ("exact_rate", "mean_absolute_count_error")
+    columns = [heading, "n", "exact: base", "adapter", "median error: base", "adapter"]
+    names = ("exact_rate", "median_absolute_count_error")
     rows = [
         [
             part["label"],
             part["num_samples"],
-            *(_cell(part[model], name) for name in names for model in ("base", "adapter")),
+            *(_cell(part[model], name) for name in names for model in _MODELS),
         ]
         for part in parts
     ]
     print_table(columns, rows)
 
 
+def _print_calibration(model: str, calibration: Json) -> None:
+    _gap(f"Answers of {model} by their probability")
+    bins = [
+        [f"{one['from_probability']:.1f}–{one['to_probability']:.1f}", one["num_answers"]]
+        + [_cell(one, name) for name in ("mean_probability", "exact_rate")]
+        for one in calibration["bins"]
+    ]
+    print_table(["probability", "answers", "mean", "exact rate"], bins)
+    names = ("abstain_below", "answered_rate", "exact_rate")
+    bounds = [[_cell(one, name) for name in names] for one in calibration["abstention"]]
+    print_table(["left out below", "rows with a count", "exact rate"], bounds)
+
+
 def _worst(sample: Json) -> list[object]:
-    counts = (sample[model]["count"] for model in ("base", "adapter"))
+    counts = (sample[model]["count"] for model in _MODELS)
     shown = [_NONE if count is None else count for count in counts]
     question, answer = sample["question"], sample["adapter"]["text"]
     return [sample["row"], sample["true_count"], *shown, question, answer]
@@ -80,8 +104,6 @@ def _gap(heading: str) -> None:
 def _cell(scores: Json, name: str, *, signed: bool = False) -> str:
     """'0.55 [0.46, 0.64]'; the sign is written where it is the point."""
     value = scores.get(name)
-    if name in _ERRORS and scores.get("parse_failure_rate") == 1:
-        value = None  # no answer held a count, so there is no error to take the mean of
     if value is None:
         return _NONE
     form = "+z.2f" if signed else "z.2f"

@@ -1,12 +1,13 @@
 """A picture of a training: reward, exact rate and loss over steps."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tally.cli.client.api_client import Json
+from tally.cli.answers import Json
 
 _CURVES = (
     ("reward_mean", "Mean reward"),
@@ -16,7 +17,7 @@ _CURVES = (
 _COLOURS = ("#1b6ca8", "#2a7f3f", "#a8481b")
 
 
-def draw_curves(steps: list[Json], path: Path, *, title: str) -> None:
+def draw_curves(steps: Sequence[Json], path: Path, *, title: str) -> None:
     """Writes a PNG: each step as it was, and a running mean over a twentieth of the steps."""
     figure = Figure(figsize=(13, 4), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)

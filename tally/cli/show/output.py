@@ -1,5 +1,6 @@
 """How commands print: tables for people, JSON for programs, errors on standard error."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -24,6 +25,11 @@ def say_error(text: str) -> None:
 
 def print_json(value: Any) -> None:
     typer.echo(to_json(value))
+
+
+def print_fields(names: list[str], things: Sequence[Mapping[str, Any]]) -> None:
+    """A table of some fields of each thing."""
+    print_table(names, [[thing.get(name) for name in names] for thing in things])
 
 
 def print_table(columns: list[str], rows: list[list[Any]]) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn
 from rich.text import Text
 
-from tally.cli.client.job_state import JobState
+from tally.cli.show.job_state import JobState
 from tally.cli.show.output import console, say
 from tally.text.sinks import to_line
 

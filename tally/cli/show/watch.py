@@ -1,20 +1,30 @@
 """Watching a job until it has ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from tally.cli.client.api_client import ApiClient, Json
-from tally.cli.client.events import Event, follow
-from tally.cli.client.job_state import JobState
-from tally.cli.errors import CliError, Interrupted, JobNotCompleted, RequestRefused
+from tally.cli.answers import Json
+from tally.cli.errors import Interrupted, JobNotCompleted, explain
 from tally.cli.show.comparison_tables import print_comparison
+from tally.cli.show.job_state import JobState
 from tally.cli.show.output import error_console, print_json, say
 from tally.cli.show.progress import JobDisplay, job_display
+from tally.client import Client, ClientError, Event, RequestRefused
 
 _LINES_OF_FAILED = 20
+_END_REASONS = {
+    "no_improvement": ", since none of the last evaluations was better",
+    "nothing_taught": ", since the last ones taught nothing",
+}
+_WARNINGS = {
+    "no_variety": "its last steps taught nothing, since all answers to a question earned the same; "
+    "raise the temperature",
+    "nothing_left_to_learn": "its last steps taught nothing, since nearly all answers were right; "
+    "take harder images",
+}
 
 
 def watch_job(
-    client: ApiClient,
+    client: Client,
     job_id: str,
     display: JobDisplay | None = None,
     *,
@@ -31,12 +41,12 @@ def watch_job(
         if stopped():
             raise Interrupted("Interrupted.")
 
-    def on_lost(why: str) -> None:
+    def on_lost(error: ClientError) -> None:
         stop_if_asked()
-        shown.remark(f"{why} Trying again.")
+        shown.remark(f"{explain(error)} Trying again.")
 
     with display or job_display() as shown:
-        for event in follow(client, job_id, on_lost=on_lost):
+        for event in client.watch(job_id, on_lost=on_lost):
             stop_if_asked()
             state.apply(event)
             _show(shown, state, event)
@@ -44,33 +54,53 @@ def watch_job(
     return state
 
 
-def watch_as_json(client: ApiClient, job_id: str) -> None:
+def watch_as_json(client: Client, job_id: str) -> None:
     """One line of JSON for each event, with its kind and number."""
     state = JobState()
-    for event in follow(client, job_id):
+    for event in client.watch(job_id):
         state.apply(event)
         print_json({**event.data, "event": event.kind, "seq": event.seq})
     raise_unless_completed(client, job_id, state)
 
 
-def watch_and_report(client: ApiClient, job_id: str) -> None:
+def watch_and_report(client: Client, job_id: str) -> None:
     """As watch_job, then how it ended and the held-out comparison; Ctrl-C leaves the job alone."""
     try:
         state = watch_job(client, job_id)
     except KeyboardInterrupt:
         message = f"The job goes on; `tally watch {job_id}` shows it again."
         raise Interrupted(message) from None
-    say(f"Completed after {state.step} steps; `tally download {job_id}` fetches the adapter.")
-    if (evaluation := evaluation_of(client, client.job(job_id))) is not None:
+    job = client.job(job_id)
+    for line in _describe_end(job, state):
+        say(line)
+    if (evaluation := evaluation_of(client, job)) is not None:
         print_comparison(evaluation)
 
 
-def watch_comparison(client: ApiClient, evaluation_id: str) -> None:
+def _describe_end(job: Json, state: JobState) -> Iterator[str]:
+    """How a completed job ended, and what to know of it."""
+    job_id, why = job["job_id"], _END_REASONS.get(state.end_reason, "")
+    done = f"Completed after {state.step} steps{why}"
+    yield f"{done}; `tally download {job_id}` fetches the adapter."
+    best_step = job.get("best_step")
+    if best_step not in (None, state.step):
+        best = f"`tally download {job_id} --checkpoint best`"
+        yield f"Of what was held out step {best_step} has answered most; {best} fetches that."
+    if warning := _WARNINGS.get(job.get("warning") or ""):
+        yield f"warning: {warning}"
+
+
+def watch_comparison(client: Client, evaluation_id: str) -> None:
     """Shows the progress on standard error, so that standard output holds the result alone."""
     watch_job(client, evaluation_id, job_display(error_console), noun="Comparison")
 
 
-def evaluation_of(client: ApiClient, job: Json) -> Json | None:
+def watch_prediction(client: Client, prediction_id: str) -> None:
+    """As watch_comparison."""
+    watch_job(client, prediction_id, job_display(error_console), noun="Prediction")
+
+
+def evaluation_of(client: Client, job: Json) -> Json | None:
     """What the job's own comparison found; None where there is none."""
     if job["status"] != "completed":
         return None
@@ -82,9 +112,7 @@ def evaluation_of(client: ApiClient, job: Json) -> Json | None:
         raise
 
 
-def raise_unless_completed(
-    client: ApiClient, job_id: str, state: JobState, noun: str = "Job"
-) -> None:
+def raise_unless_completed(client: Client, job_id: str, state: JobState, noun: str = "Job") -> None:
     if state.status == "completed":
         return
     why = f": {state.error_message}" if state.error_message else "."
@@ -92,11 +120,11 @@ def raise_unless_completed(
     raise JobNotCompleted(f"{noun} {job_id} ended as {state.status}{why}", log_tail=log_tail)
 
 
-def _log_tail(client: ApiClient, job_id: str) -> str:
+def _log_tail(client: Client, job_id: str) -> str:
     """What its workers said last; empty where nobody can tell."""
     try:
         return client.log(job_id, _LINES_OF_FAILED).removesuffix("\n")
-    except CliError:
+    except ClientError:
         return ""
 
 

@@ -9,9 +9,12 @@ import typer
 
 from tally.cli.errors import StackFailed
 from tally.cli.show.output import say
+from tally.cli.stack.metrics_targets import write_metrics_targets
 from tally.cli.stack.ports import check_port_is_free
 from tally.cli.stack.services import (
     DEFAULT_MODEL,
+    SamplingPlace,
+    metrics_addresses,
     plan_services,
     reachable,
     resolve_model,
@@ -24,6 +27,14 @@ from tally.host.locks import InUse, hold
 EngineOption = Annotated[
     Literal["auto", "transformers", "vllm"],
     typer.Option(help="What samples: auto is vllm where it is installed and there is a GPU."),
+]
+
+RolloutsOption = Annotated[
+    SamplingPlace,
+    typer.Option(
+        help="Who samples: rollout processes (service), or each job by itself, on one copy of the "
+        "weights (inside); auto is inside where there is one GPU, else service."
+    ),
 ]
 
 
@@ -55,8 +66,10 @@ def up(
             "if unset, where the engine can. Jobs of the other precision say so.",
         ),
     ] = None,
+    rollouts: RolloutsOption = "auto",
 ) -> None:
     """Run every service on this machine until Ctrl-C."""
+    check_rollouts(rollouts, engine, replicas)
     chosen = resolve_model(model or DEFAULT_MODEL)
     with (
         stop_on_signals() as request,
@@ -69,10 +82,20 @@ def up(
             engine=engine,
             replicas=replicas,
             use_4bit=use_4bit,
+            sampling=rollouts,
         ) as stack,
     ):
         say(f"Tally answers at http://{reachable(host)}:{port}; Ctrl-C ends it.")
         stack.run()
+
+
+def check_rollouts(rollouts: SamplingPlace, engine: str, replicas: int = 1) -> None:
+    """Raises StackFailed for what only rollout processes can do."""
+    if rollouts == "inside" and (replicas > 1 or engine == "vllm"):
+        raise StackFailed(
+            "--rollouts inside has no rollout processes: leave --replicas and "
+            "--engine vllm out, or take --rollouts service."
+        )
 
 
 @contextmanager
@@ -86,6 +109,7 @@ def running_stack(
     engine: str = "auto",
     replicas: int = 1,
     use_4bit: bool | None = None,
+    sampling: SamplingPlace = "service",
 ) -> Iterator[Supervisor]:
     """A stack whose services are all healthy; ended in order on the way out.
 
@@ -94,16 +118,19 @@ def running_stack(
     check_port_is_free(host, port)
     with _hold(data_dir):
         write_secret(data_dir)
+        services = plan_services(
+            data_dir=data_dir,
+            model=model,
+            host=host,
+            port=port,
+            engine=engine,
+            replicas=replicas,
+            use_4bit=use_4bit,
+            sampling=sampling,
+        )
+        write_metrics_targets(data_dir, metrics_addresses(services))
         supervisor = Supervisor(
-            plan_services(
-                data_dir=data_dir,
-                model=model,
-                host=host,
-                port=port,
-                engine=engine,
-                replicas=replicas,
-                use_4bit=use_4bit,
-            ),
+            services,
             data_dir / "logs",
             stopped=request.is_stopped,
             hurried=request.is_hurried,

@@ -3,9 +3,10 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import grpc
 import httpx
@@ -27,6 +28,8 @@ _MODULES = {
 }
 _WAITING = "OMP_WAIT_POLICY"
 
+SamplingPlace = Literal["auto", "inside", "service"]
+
 
 def plan_services(
     *,
@@ -37,27 +40,39 @@ def plan_services(
     engine: str = "auto",
     replicas: int = 1,
     use_4bit: bool | None = None,
+    sampling: SamplingPlace = "service",
 ) -> list[Service]:
     """The services in the order of their start; `host` and `port` are the gateway's.
 
     They share the secret that `write_secret` leaves in `data_dir`. `use_4bit`: how the replicas
     hold the base; None as the operator's variable says, or else as a job does that doesn't say,
-    where the engine can.
+    where the engine can. `sampling`: by replicas, or inside of the learner, which then has none.
     """
+    gpus = _gpus()
     rollouts = ["rollout"] if replicas == 1 else [f"rollout-{n + 1}" for n in range(replicas)]
+    if inside := _samples_inside(sampling, engine, replicas, gpus):
+        rollouts = []
     internal = ["reward", *rollouts, "learner"]
-    ports = free_ports(len(internal))
-    target = {name: f"{_HOST}:{p}" for name, p in zip(internal, ports, strict=True)}
+    names = [*internal, "gateway"]
+    ports = free_ports(len(internal) + len(names))
+    target = {name: f"{_HOST}:{p}" for name, p in zip(internal, ports, strict=False)}
     settings = _settings(data_dir.resolve(), model, target)
     settings |= _rollout_settings(data_dir.resolve(), model, target, rollouts, engine)
-    gpus = _gpus()
     precision = _precision(engine, use_4bit, has_gpu=bool(gpus))
     for name in rollouts:
         settings[name] |= precision
-    settings["learner"]["ROLLOUT__TARGET"] = _balance([target[name] for name in rollouts])
+    if inside:
+        settings["learner"] |= _inside_settings(use_4bit)
+    else:
+        settings["learner"]["ROLLOUT__TARGET"] = _balance([target[name] for name in rollouts])
     settings["gateway"] |= {"HOST": host, "PORT": str(port)}
-    for own in settings.values():
-        own["SERVICES_SECRET_PATH"] = str(secret_path(data_dir.resolve()))
+    for name, metrics_port in zip(names, ports[len(internal) :], strict=True):
+        settings[name] |= {
+            "SERVICES_SECRET_PATH": str(secret_path(data_dir.resolve())),
+            # For this machine alone, wherever the gateway listens.
+            "METRICS_HOST": _HOST,
+            "METRICS_PORT": str(metrics_port),
+        }
     checks = {name: _grpc_check(target[name]) for name in internal}
     checks["gateway"] = _http_check(f"http://{reachable(host)}:{port}/healthz")
     return [
@@ -65,12 +80,21 @@ def plan_services(
             name=name,
             command=(sys.executable, "-P", "-m", _MODULES[_kind(name)]),
             environment=_thread_waiting()
-            | {f"TALLY_{_kind(name).upper()}_{key}": v for key, v in settings[name].items()}
+            | {_variable(name, key): value for key, value in settings[name].items()}
             | _own_gpu(name, rollouts, gpus),
             is_healthy=checks[name],
         )
-        for name in (*internal, "gateway")
+        for name in names
     ]
+
+
+def metrics_addresses(services: Iterable[Service]) -> dict[str, str]:
+    """Where the metrics of each process that has a page of them are read, by its name."""
+    ports = {
+        service.name: service.environment.get(_variable(service.name, "METRICS_PORT"))
+        for service in services
+    }
+    return {name: f"{_HOST}:{port}" for name, port in ports.items() if port}
 
 
 def _thread_waiting() -> dict[str, str]:
@@ -78,6 +102,19 @@ def _thread_waiting() -> dict[str, str]:
     for each other take them from whoever has work, and a step beside them lasts several times
     longer."""
     return {_WAITING: os.environ.get(_WAITING, "PASSIVE")}
+
+
+def _samples_inside(sampling: SamplingPlace, engine: str, replicas: int, gpus: list[str]) -> bool:
+    """On one GPU there is room for one copy of the weights; on a CPU replicas have been measured,
+    and the other has not."""
+    if sampling == "auto":
+        return len(gpus) == 1 and replicas == 1 and engine != "vllm"
+    return sampling == "inside"
+
+
+def _inside_settings(use_4bit: bool | None) -> dict[str, str]:
+    precision = {} if use_4bit is None else {"INSIDE_USE_4BIT": json.dumps(use_4bit)}
+    return {"ROLLOUT__TARGET": "inside"} | precision
 
 
 def _precision(engine: str, use_4bit: bool | None, *, has_gpu: bool) -> dict[str, str]:
@@ -98,6 +135,10 @@ def _can_hold_4bit(engine: str, *, has_gpu: bool) -> bool:
 def _kind(name: str) -> str:
     """The service that a process of this name runs: replicas have a number."""
     return name.partition("-")[0]
+
+
+def _variable(name: str, setting: str) -> str:
+    return f"TALLY_{_kind(name).upper()}_{setting}"
 
 
 def _balance(targets: list[str]) -> str:

@@ -161,25 +161,23 @@ Global___SignOfLife: _TypeAlias = SignOfLife  # noqa: Y015
 class StartRanks(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    TASK_FIELD_NUMBER: _builtins.int
-    STATE_DIGEST_FIELD_NUMBER: _builtins.int
-    task: _builtins.str
-    """What a worker is told, as JSON; the host puts its own folders and targets in the place of the
-    learner's.
+    TOKEN_FIELD_NUMBER: _builtins.int
+    HOST_NUMBER_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """That of the attempt: with it the ranks ask the learner's WorkerService for what they do and what
+    they go on from, and say why they fail.
     """
-    state_digest: _builtins.str
-    """A blob, a ZIP of the checkpoint that the job goes on from and of the rows that it holds out;
-    empty where there is neither.
-    """
+    host_number: _builtins.int
+    """Which of the attempt's hosts this one is; 0 is the learner's own."""
     def __init__(
         self,
         *,
-        task: _builtins.str = ...,
-        state_digest: _builtins.str = ...,
+        token: _builtins.str = ...,
+        host_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["state_digest", b"state_digest", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host_number", b"host_number", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

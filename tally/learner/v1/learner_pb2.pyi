@@ -20,6 +20,78 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _AdapterCheckpoint:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AdapterCheckpointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AdapterCheckpoint.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ADAPTER_CHECKPOINT_UNSPECIFIED: _AdapterCheckpoint.ValueType  # 0
+    """Takes the default, LAST."""
+    ADAPTER_CHECKPOINT_LAST: _AdapterCheckpoint.ValueType  # 1
+    """That of the result, or of a job without one, of its last whole checkpoint."""
+    ADAPTER_CHECKPOINT_BEST: _AdapterCheckpoint.ValueType  # 2
+    """That of the first of the steps whose exact_rate on what is held out was highest."""
+
+class AdapterCheckpoint(_AdapterCheckpoint, metaclass=_AdapterCheckpointEnumTypeWrapper):
+    """Which of a job's adapters."""
+
+ADAPTER_CHECKPOINT_UNSPECIFIED: AdapterCheckpoint.ValueType  # 0
+"""Takes the default, LAST."""
+ADAPTER_CHECKPOINT_LAST: AdapterCheckpoint.ValueType  # 1
+"""That of the result, or of a job without one, of its last whole checkpoint."""
+ADAPTER_CHECKPOINT_BEST: AdapterCheckpoint.ValueType  # 2
+"""That of the first of the steps whose exact_rate on what is held out was highest."""
+Global___AdapterCheckpoint: _TypeAlias = AdapterCheckpoint  # noqa: Y015
+
+class _Estimator:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EstimatorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Estimator.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ESTIMATOR_UNSPECIFIED: _Estimator.ValueType  # 0
+    """Takes the default, SAMPLED."""
+    ESTIMATOR_SAMPLED: _Estimator.ValueType  # 1
+    """From num_generations sampled answers to each prompt."""
+    ESTIMATOR_EXACT_COUNTS: _Estimator.ValueType  # 2
+    """Exactly, over the policy's own greedy answer with every count written in the place of its count."""
+
+class Estimator(_Estimator, metaclass=_EstimatorEnumTypeWrapper):
+    """How the gradient of the expected reward is found."""
+
+ESTIMATOR_UNSPECIFIED: Estimator.ValueType  # 0
+"""Takes the default, SAMPLED."""
+ESTIMATOR_SAMPLED: Estimator.ValueType  # 1
+"""From num_generations sampled answers to each prompt."""
+ESTIMATOR_EXACT_COUNTS: Estimator.ValueType  # 2
+"""Exactly, over the policy's own greedy answer with every count written in the place of its count."""
+Global___Estimator: _TypeAlias = Estimator  # noqa: Y015
+
+class _PromptSelection:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PromptSelectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PromptSelection.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROMPT_SELECTION_UNSPECIFIED: _PromptSelection.ValueType  # 0
+    """Takes the default, UNIFORM."""
+    PROMPT_SELECTION_UNIFORM: _PromptSelection.ValueType  # 1
+    """Every epoch goes over all prompts once."""
+    PROMPT_SELECTION_BY_HISTORY: _PromptSelection.ValueType  # 2
+    """More often those whose groups taught something lately; every other one with a chance in each step."""
+
+class PromptSelection(_PromptSelection, metaclass=_PromptSelectionEnumTypeWrapper):
+    """Which prompts a step has."""
+
+PROMPT_SELECTION_UNSPECIFIED: PromptSelection.ValueType  # 0
+"""Takes the default, UNIFORM."""
+PROMPT_SELECTION_UNIFORM: PromptSelection.ValueType  # 1
+"""Every epoch goes over all prompts once."""
+PROMPT_SELECTION_BY_HISTORY: PromptSelection.ValueType  # 2
+"""More often those whose groups taught something lately; every other one with a chance in each step."""
+Global___PromptSelection: _TypeAlias = PromptSelection  # noqa: Y015
+
 class _LossType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -233,7 +305,7 @@ class _JobPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobPhase.Val
     JOB_PHASE_SAVING: _JobPhase.ValueType  # 5
     """Writing a checkpoint or the result."""
     JOB_PHASE_EVALUATING: _JobPhase.ValueType  # 6
-    """Comparing base and adapter."""
+    """Comparing base and adapter, or predicting."""
     JOB_PHASE_WAITING_FOR_ROLLOUT: _JobPhase.ValueType  # 7
     """No rollout replica answers; the job waits for one."""
 
@@ -253,10 +325,38 @@ JOB_PHASE_LEARNING: JobPhase.ValueType  # 4
 JOB_PHASE_SAVING: JobPhase.ValueType  # 5
 """Writing a checkpoint or the result."""
 JOB_PHASE_EVALUATING: JobPhase.ValueType  # 6
-"""Comparing base and adapter."""
+"""Comparing base and adapter, or predicting."""
 JOB_PHASE_WAITING_FOR_ROLLOUT: JobPhase.ValueType  # 7
 """No rollout replica answers; the job waits for one."""
 Global___JobPhase: _TypeAlias = JobPhase  # noqa: Y015
+
+class _ChatRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChatRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChatRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHAT_ROLE_UNSPECIFIED: _ChatRole.ValueType  # 0
+    """Never sent."""
+    CHAT_ROLE_SYSTEM: _ChatRole.ValueType  # 1
+    """What the model is told beforehand; the first message alone."""
+    CHAT_ROLE_USER: _ChatRole.ValueType  # 2
+    """Who asks."""
+    CHAT_ROLE_ASSISTANT: _ChatRole.ValueType  # 3
+    """The model itself."""
+
+class ChatRole(_ChatRole, metaclass=_ChatRoleEnumTypeWrapper):
+    """Who said something."""
+
+CHAT_ROLE_UNSPECIFIED: ChatRole.ValueType  # 0
+"""Never sent."""
+CHAT_ROLE_SYSTEM: ChatRole.ValueType  # 1
+"""What the model is told beforehand; the first message alone."""
+CHAT_ROLE_USER: ChatRole.ValueType  # 2
+"""Who asks."""
+CHAT_ROLE_ASSISTANT: ChatRole.ValueType  # 3
+"""The model itself."""
+Global___ChatRole: _TypeAlias = ChatRole  # noqa: Y015
 
 class _Severity:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -414,6 +514,71 @@ class ListJobsResponse(_message.Message):
 Global___ListJobsResponse: _TypeAlias = ListJobsResponse  # noqa: Y015
 
 @_typing.final
+class GetQueueRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQueueRequest: _TypeAlias = GetQueueRequest  # noqa: Y015
+
+@_typing.final
+class GetQueueResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingJob]:
+        """The next one to start comes first."""
+
+    def __init__(
+        self,
+        *,
+        jobs: _abc.Iterable[Global___WaitingJob] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQueueResponse: _TypeAlias = GetQueueResponse  # noqa: Y015
+
+@_typing.final
+class WaitingJob(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    ESTIMATED_START_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job's id."""
+    @_builtins.property
+    def estimated_start(self) -> _timestamp_pb2.Timestamp:
+        """About when it starts, by the measured steps of the jobs that run, their comparisons left out;
+        unset where that can't be told.
+        """
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        estimated_start: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_start", b"estimated_start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_start", b"estimated_start", "job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitingJob: _TypeAlias = WaitingJob  # noqa: Y015
+
+@_typing.final
 class CancelJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -454,6 +619,54 @@ class CancelJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelJobResponse: _TypeAlias = CancelJobResponse  # noqa: Y015
+
+@_typing.final
+class PackAdapterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job's id."""
+    checkpoint: Global___AdapterCheckpoint.ValueType
+    """Which of its adapters."""
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        checkpoint: Global___AdapterCheckpoint.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackAdapterRequest: _TypeAlias = PackAdapterRequest  # noqa: Y015
+
+@_typing.final
+class PackAdapterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """The blob."""
+    step: _builtins.int
+    """The optimizer steps behind the adapter."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackAdapterResponse: _TypeAlias = PackAdapterResponse  # noqa: Y015
 
 @_typing.final
 class DeleteJobRequest(_message.Message):
@@ -588,6 +801,50 @@ class GetJobLogResponse(_message.Message):
 Global___GetJobLogResponse: _TypeAlias = GetJobLogResponse  # noqa: Y015
 
 @_typing.final
+class MergeAdapterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job's id."""
+    checkpoint: Global___AdapterCheckpoint.ValueType
+    """Which of its adapters."""
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        checkpoint: Global___AdapterCheckpoint.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeAdapterRequest: _TypeAlias = MergeAdapterRequest  # noqa: Y015
+
+@_typing.final
+class MergeAdapterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """The next bytes of the ZIP, at most 1 MiB."""
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeAdapterResponse: _TypeAlias = MergeAdapterResponse  # noqa: Y015
+
+@_typing.final
 class JobSpec(_message.Message):
     """What a job does, and on what."""
 
@@ -597,8 +854,10 @@ class JobSpec(_message.Message):
     DATASET_DIGEST_FIELD_NUMBER: _builtins.int
     BASE_MODEL_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     TRAIN_FIELD_NUMBER: _builtins.int
     EVALUATE_FIELD_NUMBER: _builtins.int
+    PREDICT_FIELD_NUMBER: _builtins.int
     job_name: _builtins.str
     """A name for people, at most 200 printable characters; not unique, not part of a job's identity when
     it resumes.
@@ -611,8 +870,12 @@ class JobSpec(_message.Message):
     base_model: _builtins.str
     """The base model, one of the learner's list; empty means the first of it."""
     owner: _builtins.str
-    """Whose job it is, at most 64 characters: it goes on from jobs of the same owner alone. Empty means
-    nobody's in particular.
+    """Whose job it is, at most 64 printable characters: it goes on from jobs of the same owner alone, and
+    owners share the learner fairly. Empty means nobody's in particular.
+    """
+    priority: _builtins.int
+    """Jobs of a higher one start first, and those of a lower one that run may be asked to save and make
+    room for it; no part of a job's identity when it resumes. -10 to 10; 0.
     """
     @_builtins.property
     def train(self) -> Global___Training:
@@ -624,6 +887,13 @@ class JobSpec(_message.Message):
         of EvaluationDone.
         """
 
+    @_builtins.property
+    def predict(self) -> Global___Prediction:
+        """Answers all of the dataset, whose true counts are passed over; the job's result is a ZIP of
+        predictions.jsonl: an object a row with "row", "text", "count" (null where it holds none),
+        "explanation" (why; empty otherwise) and "probability".
+        """
+
     def __init__(
         self,
         *,
@@ -631,14 +901,16 @@ class JobSpec(_message.Message):
         dataset_digest: _builtins.str = ...,
         base_model: _builtins.str = ...,
         owner: _builtins.str = ...,
+        priority: _builtins.int = ...,
         train: Global___Training | None = ...,
         evaluate: Global___Evaluation | None = ...,
+        predict: Global___Prediction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluate", b"evaluate", "train", b"train", "work", b"work"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluate", b"evaluate", "predict", b"predict", "train", b"train", "work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluate", b"evaluate", "job_name", b"job_name", "owner", b"owner", "train", b"train", "work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_model", b"base_model", "dataset_digest", b"dataset_digest", "evaluate", b"evaluate", "job_name", b"job_name", "owner", b"owner", "predict", b"predict", "priority", b"priority", "train", b"train", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_work: _TypeAlias = _typing.Literal["train", "evaluate"]  # noqa: Y015
+    _WhichOneofReturnType_work: _TypeAlias = _typing.Literal["train", "evaluate", "predict"]  # noqa: Y015
     _WhichOneofArgType_work: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_work) -> _WhichOneofReturnType_work | None: ...
 
@@ -657,6 +929,9 @@ class Training(_message.Message):
     EVALUATION_SHARE_FIELD_NUMBER: _builtins.int
     RESUME_FROM_JOB_ID_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    ADAPTER_DIGEST_FIELD_NUMBER: _builtins.int
+    ADAPTER_JOB_ID_FIELD_NUMBER: _builtins.int
     evaluation_dataset_digest: _builtins.str
     """A dataset blob on which base and adapter are compared when training has ended; empty for none."""
     evaluation_share: _builtins.float
@@ -669,6 +944,14 @@ class Training(_message.Message):
     """
     fresh: _builtins.bool
     """Starts from nothing, whatever earlier jobs left."""
+    adapter_digest: _builtins.str
+    """The adapter blob whose weights training begins with, of the same base model, layers, rank and
+    lora_alpha; the optimizer starts afresh. Empty: an adapter that changes nothing yet.
+    """
+    adapter_job_id: _builtins.str
+    """The job whose adapter that is, as the card of the result names it; empty for none. At most 200
+    printable characters.
+    """
     @_builtins.property
     def config(self) -> Global___TrainingConfig:
         """The documented training settings, and those beyond the document."""
@@ -681,6 +964,12 @@ class Training(_message.Message):
     def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___RewardWeight]:
         """Rewards to add up, at most 16, each once; empty means progressive_count with weight 1."""
 
+    @_builtins.property
+    def prompt(self) -> Global___PromptTemplate:
+        """How questions are put to the model; whoever asks the job's adapter asks in the same way. Unset: as
+        they are.
+        """
+
     def __init__(
         self,
         *,
@@ -691,10 +980,13 @@ class Training(_message.Message):
         evaluation_share: _builtins.float | None = ...,
         resume_from_job_id: _builtins.str = ...,
         fresh: _builtins.bool = ...,
+        prompt: Global___PromptTemplate | None = ...,
+        adapter_digest: _builtins.str = ...,
+        adapter_job_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "config", b"config", "evaluation_share", b"evaluation_share", "lora", b"lora"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "config", b"config", "evaluation_share", b"evaluation_share", "lora", b"lora", "prompt", b"prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "config", b"config", "evaluation_dataset_digest", b"evaluation_dataset_digest", "evaluation_share", b"evaluation_share", "fresh", b"fresh", "lora", b"lora", "resume_from_job_id", b"resume_from_job_id", "rewards", b"rewards"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share", "adapter_digest", b"adapter_digest", "adapter_job_id", b"adapter_job_id", "config", b"config", "evaluation_dataset_digest", b"evaluation_dataset_digest", "evaluation_share", b"evaluation_share", "fresh", b"fresh", "lora", b"lora", "prompt", b"prompt", "resume_from_job_id", b"resume_from_job_id", "rewards", b"rewards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__evaluation_share: _TypeAlias = _typing.Literal["evaluation_share"]  # noqa: Y015
     _WhichOneofArgType__evaluation_share: _TypeAlias = _typing.Literal["_evaluation_share", b"_evaluation_share"]  # noqa: Y015
@@ -714,6 +1006,7 @@ class Evaluation(_message.Message):
     MAX_IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
     adapter_digest: _builtins.str
     """The adapter blob."""
     max_image_size: _builtins.int
@@ -722,6 +1015,10 @@ class Evaluation(_message.Message):
     """As in TrainingConfig."""
     seed: _builtins.int
     """Seed of the resampling that the intervals come from; a range and a default as in TrainingConfig."""
+    @_builtins.property
+    def prompt(self) -> Global___PromptTemplate:
+        """How questions are put to both, as in Training."""
+
     def __init__(
         self,
         *,
@@ -729,10 +1026,11 @@ class Evaluation(_message.Message):
         max_image_size: _builtins.int | None = ...,
         max_new_tokens: _builtins.int | None = ...,
         seed: _builtins.int | None = ...,
+        prompt: Global___PromptTemplate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "seed", b"seed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "prompt", b"prompt", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "adapter_digest", b"adapter_digest", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "adapter_digest", b"adapter_digest", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "prompt", b"prompt", "seed", b"seed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
     _WhichOneofArgType__max_image_size: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size"]  # noqa: Y015
@@ -748,6 +1046,82 @@ class Evaluation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
 
 Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015
+
+@_typing.final
+class PromptTemplate(_message.Message):
+    """What the model is told around a question. Printable characters, blanks and line breaks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYSTEM_PROMPT_FIELD_NUMBER: _builtins.int
+    QUESTION_TEMPLATE_FIELD_NUMBER: _builtins.int
+    system_prompt: _builtins.str
+    """What the model is told beforehand; empty: what its chat template says by itself. Up to 4000
+    characters.
+    """
+    question_template: _builtins.str
+    """What is asked about an image: {question} stands for the question, once. Up to 4000 characters;
+    {question}.
+    """
+    def __init__(
+        self,
+        *,
+        system_prompt: _builtins.str = ...,
+        question_template: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["question_template", b"question_template", "system_prompt", b"system_prompt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromptTemplate: _TypeAlias = PromptTemplate  # noqa: Y015
+
+@_typing.final
+class Prediction(_message.Message):
+    """A job that answers questions greedily, and trains nothing. "probability" is that of the answer, word
+    for word, at temperature 1: the exponential of its tokens' log-probabilities, summed. Unset fields
+    take the default of TrainingConfig.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADAPTER_DIGEST_FIELD_NUMBER: _builtins.int
+    MAX_IMAGE_SIZE_FIELD_NUMBER: _builtins.int
+    MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    adapter_digest: _builtins.str
+    """The adapter blob; empty for the base model alone."""
+    max_image_size: _builtins.int
+    """As in TrainingConfig."""
+    max_new_tokens: _builtins.int
+    """As in TrainingConfig."""
+    @_builtins.property
+    def prompt(self) -> Global___PromptTemplate:
+        """How questions are put, as in Training."""
+
+    def __init__(
+        self,
+        *,
+        adapter_digest: _builtins.str = ...,
+        max_image_size: _builtins.int | None = ...,
+        max_new_tokens: _builtins.int | None = ...,
+        prompt: Global___PromptTemplate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "prompt", b"prompt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "adapter_digest", b"adapter_digest", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "prompt", b"prompt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
+    _WhichOneofArgType__max_image_size: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size"]  # noqa: Y015
+    _WhichOneofReturnType__max_new_tokens: _TypeAlias = _typing.Literal["max_new_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_new_tokens: _TypeAlias = _typing.Literal["_max_new_tokens", b"_max_new_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_image_size) -> _WhichOneofReturnType__max_image_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_new_tokens) -> _WhichOneofReturnType__max_new_tokens | None: ...
+
+Global___Prediction: _TypeAlias = Prediction  # noqa: Y015
 
 @_typing.final
 class TrainingConfig(_message.Message):
@@ -782,6 +1156,13 @@ class TrainingConfig(_message.Message):
     ZERO_VARIANCE_GROUPS_FIELD_NUMBER: _builtins.int
     REFILL_ROUNDS_FIELD_NUMBER: _builtins.int
     PROCESSES_FIELD_NUMBER: _builtins.int
+    ESTIMATOR_FIELD_NUMBER: _builtins.int
+    LARGEST_COUNT_FIELD_NUMBER: _builtins.int
+    OUTSIDE_MASS_BOUND_FIELD_NUMBER: _builtins.int
+    PROMPT_SELECTION_FIELD_NUMBER: _builtins.int
+    EVALUATION_STEPS_FIELD_NUMBER: _builtins.int
+    EVALUATION_PATIENCE_FIELD_NUMBER: _builtins.int
+    ZERO_VARIANCE_PATIENCE_FIELD_NUMBER: _builtins.int
     num_epochs: _builtins.int
     """Passes over the data. 1 to 10,000; 50."""
     learning_rate: _builtins.float
@@ -849,6 +1230,34 @@ class TrainingConfig(_message.Message):
     """Processes that share the forward passes of a step, each with a GPU of its own where there are
     GPUs; 0: as many as the learner has for a job. 0 to 1,024; 0.
     """
+    estimator: Global___Estimator.ValueType
+    """How the gradient of the expected reward is found: from sampled answers, or exactly over the
+    counts that an answer may hold. ESTIMATOR_SAMPLED.
+    """
+    largest_count: _builtins.int
+    """With exact_counts: the largest count that is written out; 0: three more than the largest of the
+    data, 63 at most. 0 to 63; 0.
+    """
+    outside_mass_bound: _builtins.float
+    """With exact_counts: the probability of all other answers above which num_generations answers are
+    sampled for them. 0 to 1; 0.05.
+    """
+    prompt_selection: Global___PromptSelection.ValueType
+    """Whether each prompt comes in its turn, or more often those whose groups taught something lately.
+    PROMPT_SELECTION_UNIFORM.
+    """
+    evaluation_steps: _builtins.int
+    """Optimizer steps between two evaluations on what is held out, the last step's besides; 0: none. 0
+    to 1,000,000; 0.
+    """
+    evaluation_patience: _builtins.int
+    """Such evaluations in a row without a better exact_rate after which the job ends; 0: it takes all
+    its steps. 0 to 1,000,000; 0.
+    """
+    zero_variance_patience: _builtins.int
+    """Optimizer steps in a row in which all groups have equal rewards, so that nothing is learnt, after
+    which the job ends; 0: it goes on, and says so. 0 to 1,000,000; 0.
+    """
     def __init__(
         self,
         *,
@@ -879,10 +1288,17 @@ class TrainingConfig(_message.Message):
         zero_variance_groups: Global___ZeroVarianceGroups.ValueType = ...,
         refill_rounds: _builtins.int | None = ...,
         processes: _builtins.int | None = ...,
+        estimator: Global___Estimator.ValueType = ...,
+        largest_count: _builtins.int | None = ...,
+        outside_mass_bound: _builtins.float | None = ...,
+        prompt_selection: Global___PromptSelection.ValueType = ...,
+        evaluation_steps: _builtins.int | None = ...,
+        evaluation_patience: _builtins.int | None = ...,
+        zero_variance_patience: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_processes", b"_processes", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "processes", b"processes", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_evaluation_patience", b"_evaluation_patience", "_evaluation_steps", b"_evaluation_steps", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_largest_count", b"_largest_count", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_outside_mass_bound", b"_outside_mass_bound", "_processes", b"_processes", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "_zero_variance_patience", b"_zero_variance_patience", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "evaluation_patience", b"evaluation_patience", "evaluation_steps", b"evaluation_steps", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "largest_count", b"largest_count", "learning_rate", b"learning_rate", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "outside_mass_bound", b"outside_mass_bound", "processes", b"processes", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay", "zero_variance_patience", b"zero_variance_patience"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_processes", b"_processes", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "importance_correction", b"importance_correction", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "processes", b"processes", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay", "zero_variance_groups", b"zero_variance_groups"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_beta", b"_beta", "_epsilon_high", b"_epsilon_high", "_epsilon_low", b"_epsilon_low", "_evaluation_patience", b"_evaluation_patience", "_evaluation_steps", b"_evaluation_steps", "_gradient_accumulation_steps", b"_gradient_accumulation_steps", "_gradient_checkpointing", b"_gradient_checkpointing", "_importance_cap", b"_importance_cap", "_largest_count", b"_largest_count", "_learning_rate", b"_learning_rate", "_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_max_steps", b"_max_steps", "_num_epochs", b"_num_epochs", "_num_generations", b"_num_generations", "_outside_mass_bound", b"_outside_mass_bound", "_processes", b"_processes", "_refill_rounds", b"_refill_rounds", "_save_steps", b"_save_steps", "_seed", b"_seed", "_staleness", b"_staleness", "_temperature", b"_temperature", "_use_4bit", b"_use_4bit", "_warmup_steps", b"_warmup_steps", "_weight_decay", b"_weight_decay", "_zero_variance_patience", b"_zero_variance_patience", "advantage_scale", b"advantage_scale", "batch_size", b"batch_size", "beta", b"beta", "epsilon_high", b"epsilon_high", "epsilon_low", b"epsilon_low", "estimator", b"estimator", "evaluation_patience", b"evaluation_patience", "evaluation_steps", b"evaluation_steps", "gradient_accumulation_steps", b"gradient_accumulation_steps", "gradient_checkpointing", b"gradient_checkpointing", "importance_cap", b"importance_cap", "importance_correction", b"importance_correction", "largest_count", b"largest_count", "learning_rate", b"learning_rate", "learning_rate_schedule", b"learning_rate_schedule", "loss_type", b"loss_type", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "max_steps", b"max_steps", "num_epochs", b"num_epochs", "num_generations", b"num_generations", "outside_mass_bound", b"outside_mass_bound", "processes", b"processes", "prompt_selection", b"prompt_selection", "refill_rounds", b"refill_rounds", "save_steps", b"save_steps", "seed", b"seed", "staleness", b"staleness", "temperature", b"temperature", "use_4bit", b"use_4bit", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay", "zero_variance_groups", b"zero_variance_groups", "zero_variance_patience", b"zero_variance_patience"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
@@ -892,12 +1308,18 @@ class TrainingConfig(_message.Message):
     _WhichOneofArgType__epsilon_high: _TypeAlias = _typing.Literal["_epsilon_high", b"_epsilon_high"]  # noqa: Y015
     _WhichOneofReturnType__epsilon_low: _TypeAlias = _typing.Literal["epsilon_low"]  # noqa: Y015
     _WhichOneofArgType__epsilon_low: _TypeAlias = _typing.Literal["_epsilon_low", b"_epsilon_low"]  # noqa: Y015
+    _WhichOneofReturnType__evaluation_patience: _TypeAlias = _typing.Literal["evaluation_patience"]  # noqa: Y015
+    _WhichOneofArgType__evaluation_patience: _TypeAlias = _typing.Literal["_evaluation_patience", b"_evaluation_patience"]  # noqa: Y015
+    _WhichOneofReturnType__evaluation_steps: _TypeAlias = _typing.Literal["evaluation_steps"]  # noqa: Y015
+    _WhichOneofArgType__evaluation_steps: _TypeAlias = _typing.Literal["_evaluation_steps", b"_evaluation_steps"]  # noqa: Y015
     _WhichOneofReturnType__gradient_accumulation_steps: _TypeAlias = _typing.Literal["gradient_accumulation_steps"]  # noqa: Y015
     _WhichOneofArgType__gradient_accumulation_steps: _TypeAlias = _typing.Literal["_gradient_accumulation_steps", b"_gradient_accumulation_steps"]  # noqa: Y015
     _WhichOneofReturnType__gradient_checkpointing: _TypeAlias = _typing.Literal["gradient_checkpointing"]  # noqa: Y015
     _WhichOneofArgType__gradient_checkpointing: _TypeAlias = _typing.Literal["_gradient_checkpointing", b"_gradient_checkpointing"]  # noqa: Y015
     _WhichOneofReturnType__importance_cap: _TypeAlias = _typing.Literal["importance_cap"]  # noqa: Y015
     _WhichOneofArgType__importance_cap: _TypeAlias = _typing.Literal["_importance_cap", b"_importance_cap"]  # noqa: Y015
+    _WhichOneofReturnType__largest_count: _TypeAlias = _typing.Literal["largest_count"]  # noqa: Y015
+    _WhichOneofArgType__largest_count: _TypeAlias = _typing.Literal["_largest_count", b"_largest_count"]  # noqa: Y015
     _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
     _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
     _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
@@ -910,6 +1332,8 @@ class TrainingConfig(_message.Message):
     _WhichOneofArgType__num_epochs: _TypeAlias = _typing.Literal["_num_epochs", b"_num_epochs"]  # noqa: Y015
     _WhichOneofReturnType__num_generations: _TypeAlias = _typing.Literal["num_generations"]  # noqa: Y015
     _WhichOneofArgType__num_generations: _TypeAlias = _typing.Literal["_num_generations", b"_num_generations"]  # noqa: Y015
+    _WhichOneofReturnType__outside_mass_bound: _TypeAlias = _typing.Literal["outside_mass_bound"]  # noqa: Y015
+    _WhichOneofArgType__outside_mass_bound: _TypeAlias = _typing.Literal["_outside_mass_bound", b"_outside_mass_bound"]  # noqa: Y015
     _WhichOneofReturnType__processes: _TypeAlias = _typing.Literal["processes"]  # noqa: Y015
     _WhichOneofArgType__processes: _TypeAlias = _typing.Literal["_processes", b"_processes"]  # noqa: Y015
     _WhichOneofReturnType__refill_rounds: _TypeAlias = _typing.Literal["refill_rounds"]  # noqa: Y015
@@ -928,6 +1352,8 @@ class TrainingConfig(_message.Message):
     _WhichOneofArgType__warmup_steps: _TypeAlias = _typing.Literal["_warmup_steps", b"_warmup_steps"]  # noqa: Y015
     _WhichOneofReturnType__weight_decay: _TypeAlias = _typing.Literal["weight_decay"]  # noqa: Y015
     _WhichOneofArgType__weight_decay: _TypeAlias = _typing.Literal["_weight_decay", b"_weight_decay"]  # noqa: Y015
+    _WhichOneofReturnType__zero_variance_patience: _TypeAlias = _typing.Literal["zero_variance_patience"]  # noqa: Y015
+    _WhichOneofArgType__zero_variance_patience: _TypeAlias = _typing.Literal["_zero_variance_patience", b"_zero_variance_patience"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_size) -> _WhichOneofReturnType__batch_size | None: ...
     @_typing.overload
@@ -937,11 +1363,17 @@ class TrainingConfig(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epsilon_low) -> _WhichOneofReturnType__epsilon_low | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluation_patience) -> _WhichOneofReturnType__evaluation_patience | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluation_steps) -> _WhichOneofReturnType__evaluation_steps | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gradient_accumulation_steps) -> _WhichOneofReturnType__gradient_accumulation_steps | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gradient_checkpointing) -> _WhichOneofReturnType__gradient_checkpointing | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__importance_cap) -> _WhichOneofReturnType__importance_cap | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__largest_count) -> _WhichOneofReturnType__largest_count | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
     @_typing.overload
@@ -954,6 +1386,8 @@ class TrainingConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__num_epochs) -> _WhichOneofReturnType__num_epochs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__num_generations) -> _WhichOneofReturnType__num_generations | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__outside_mass_bound) -> _WhichOneofReturnType__outside_mass_bound | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__processes) -> _WhichOneofReturnType__processes | None: ...
     @_typing.overload
@@ -972,6 +1406,8 @@ class TrainingConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__warmup_steps) -> _WhichOneofReturnType__warmup_steps | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__weight_decay) -> _WhichOneofReturnType__weight_decay | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__zero_variance_patience) -> _WhichOneofReturnType__zero_variance_patience | None: ...
 
 Global___TrainingConfig: _TypeAlias = TrainingConfig  # noqa: Y015
 
@@ -1130,6 +1566,7 @@ class JobEvent(_message.Message):
     WORKER_STARTED_FIELD_NUMBER: _builtins.int
     EVALUATION_PROGRESS_FIELD_NUMBER: _builtins.int
     SAMPLES_SHOWN_FIELD_NUMBER: _builtins.int
+    HELD_OUT_SCORED_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """1, 2, 3, …: no gap within a job."""
     @_builtins.property
@@ -1162,11 +1599,15 @@ class JobEvent(_message.Message):
 
     @_builtins.property
     def evaluation_progress(self) -> Global___EvaluationProgress:
-        """A part of the held-out comparison is done."""
+        """A part of the held-out comparison is done, or of what is predicted."""
 
     @_builtins.property
     def samples_shown(self) -> Global___SamplesShown:
         """Some of a step's answers, before the step is done."""
+
+    @_builtins.property
+    def held_out_scored(self) -> Global___HeldOutScored:
+        """The adapter of a step was scored on what is held out."""
 
     def __init__(
         self,
@@ -1181,12 +1622,13 @@ class JobEvent(_message.Message):
         worker_started: Global___WorkerStarted | None = ...,
         evaluation_progress: Global___EvaluationProgress | None = ...,
         samples_shown: Global___SamplesShown | None = ...,
+        held_out_scored: Global___HeldOutScored | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "samples_shown", b"samples_shown", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "held_out_scored", b"held_out_scored", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "samples_shown", b"samples_shown", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "samples_shown", b"samples_shown", "seq", b"seq", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation_done", b"evaluation_done", "evaluation_progress", b"evaluation_progress", "event", b"event", "held_out_scored", b"held_out_scored", "job_ended", b"job_ended", "notice", b"notice", "phase_changed", b"phase_changed", "samples_shown", b"samples_shown", "seq", b"seq", "step_done", b"step_done", "time", b"time", "worker_started", b"worker_started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["phase_changed", "step_done", "notice", "evaluation_done", "job_ended", "worker_started", "evaluation_progress", "samples_shown"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["phase_changed", "step_done", "notice", "evaluation_done", "job_ended", "worker_started", "evaluation_progress", "samples_shown", "held_out_scored"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -1245,16 +1687,23 @@ class Notice(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     message: _builtins.str
     """A sentence for a person."""
+    code: _builtins.str
+    """Its name for programs, of what changes how the job is to be seen: no_variety and
+    nothing_left_to_learn, of steps in a row that taught nothing; teaches_again, of the first that did
+    after them. Empty for others.
+    """
     def __init__(
         self,
         *,
         message: _builtins.str = ...,
+        code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1267,10 +1716,13 @@ class StepDone(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     TOTAL_STEPS_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """The step, from 1."""
     total_steps: _builtins.int
     """Optimizer steps in all."""
+    traceparent: _builtins.str
+    """Names the step's span as W3C's Trace Context does; empty where steps are not traced."""
     @_builtins.property
     def metrics(self) -> Global___StepMetrics:
         """What was measured."""
@@ -1281,10 +1733,11 @@ class StepDone(_message.Message):
         step: _builtins.int = ...,
         total_steps: _builtins.int = ...,
         metrics: Global___StepMetrics | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics", "step", b"step", "total_steps", b"total_steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics", "step", b"step", "total_steps", b"total_steps", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1302,6 +1755,26 @@ class StepMetrics(_message.Message):
 
     @_typing.final
     class RewardShareByComponentEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class RewardMeanByComponentEntry(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         KEY_FIELD_NUMBER: _builtins.int
@@ -1349,6 +1822,11 @@ class StepMetrics(_message.Message):
     SKIPPED_GROUP_RATE_FIELD_NUMBER: _builtins.int
     REFILLED_GROUP_RATE_FIELD_NUMBER: _builtins.int
     REWARD_SHARE_BY_COMPONENT_FIELD_NUMBER: _builtins.int
+    OUTSIDE_MASS_MEAN_FIELD_NUMBER: _builtins.int
+    EXPECTED_REWARD_MEAN_FIELD_NUMBER: _builtins.int
+    MEDIAN_ABSOLUTE_COUNT_ERROR_FIELD_NUMBER: _builtins.int
+    FAR_OFF_RATE_FIELD_NUMBER: _builtins.int
+    REWARD_MEAN_BY_COMPONENT_FIELD_NUMBER: _builtins.int
     epoch: _builtins.float
     """Passes over the data so far, with fractions."""
     loss: _builtins.float
@@ -1368,7 +1846,7 @@ class StepMetrics(_message.Message):
     entropy: _builtins.float
     """Mean entropy of the token distributions, in nats."""
     kl: _builtins.float
-    """Mean k3 estimate of the divergence from the base model, in nats; 0 where beta is 0."""
+    """Mean k3 estimate of the divergence from the base model, in nats; null where beta is 0."""
     clip_low_rate: _builtins.float
     """Share of tokens clipped from below, in [0, 1]."""
     clip_high_rate: _builtins.float
@@ -1409,9 +1887,23 @@ class StepMetrics(_message.Message):
     """Share of groups without a forward and backward pass, in [0, 1]."""
     refilled_group_rate: _builtins.float
     """Share of groups that another prompt was sampled for, in [0, 1]."""
+    outside_mass_mean: _builtins.float
+    """Mean probability of the answers beside those that were written out; null where all were sampled."""
+    expected_reward_mean: _builtins.float
+    """Mean expected reward over the answers that were written out, by their probabilities; null where
+    all were sampled.
+    """
+    median_absolute_count_error: _builtins.float
+    """Median |count - true count| over the answers that hold a count."""
+    far_off_rate: _builtins.float
+    """Share of answers whose count is more than 5 off, in [0, 1]."""
     @_builtins.property
     def reward_share_by_component(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """What each reward adds to reward_mean: its weight times its mean, by its name."""
+
+    @_builtins.property
+    def reward_mean_by_component(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Mean of each reward by itself, before its weight, by its name."""
 
     def __init__(
         self,
@@ -1445,10 +1937,15 @@ class StepMetrics(_message.Message):
         skipped_group_rate: _builtins.float = ...,
         refilled_group_rate: _builtins.float = ...,
         reward_share_by_component: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        outside_mass_mean: _builtins.float = ...,
+        expected_reward_mean: _builtins.float = ...,
+        median_absolute_count_error: _builtins.float = ...,
+        far_off_rate: _builtins.float = ...,
+        reward_mean_by_component: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clip_high_rate", b"clip_high_rate", "clip_low_rate", b"clip_low_rate", "completion_length_mean", b"completion_length_mean", "entropy", b"entropy", "epoch", b"epoch", "exact_rate", b"exact_rate", "gradient_norm", b"gradient_norm", "importance_ratio_mean", b"importance_ratio_mean", "importance_truncated_rate", b"importance_truncated_rate", "kl", b"kl", "learning_rate", b"learning_rate", "learning_seconds", b"learning_seconds", "log_probability_gap", b"log_probability_gap", "loss", b"loss", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "refilled_group_rate", b"refilled_group_rate", "reward_mean", b"reward_mean", "reward_seconds", b"reward_seconds", "reward_share_by_component", b"reward_share_by_component", "reward_std", b"reward_std", "rollout_seconds", b"rollout_seconds", "samples_per_second", b"samples_per_second", "skipped_group_rate", b"skipped_group_rate", "staleness_mean", b"staleness_mean", "step_seconds", b"step_seconds", "tokens_per_second", b"tokens_per_second", "waiting_seconds", b"waiting_seconds", "zero_variance_group_rate", b"zero_variance_group_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clip_high_rate", b"clip_high_rate", "clip_low_rate", b"clip_low_rate", "completion_length_mean", b"completion_length_mean", "entropy", b"entropy", "epoch", b"epoch", "exact_rate", b"exact_rate", "expected_reward_mean", b"expected_reward_mean", "far_off_rate", b"far_off_rate", "gradient_norm", b"gradient_norm", "importance_ratio_mean", b"importance_ratio_mean", "importance_truncated_rate", b"importance_truncated_rate", "kl", b"kl", "learning_rate", b"learning_rate", "learning_seconds", b"learning_seconds", "log_probability_gap", b"log_probability_gap", "loss", b"loss", "mean_absolute_count_error", b"mean_absolute_count_error", "median_absolute_count_error", b"median_absolute_count_error", "outside_mass_mean", b"outside_mass_mean", "parse_failure_rate", b"parse_failure_rate", "refilled_group_rate", b"refilled_group_rate", "reward_mean", b"reward_mean", "reward_mean_by_component", b"reward_mean_by_component", "reward_seconds", b"reward_seconds", "reward_share_by_component", b"reward_share_by_component", "reward_std", b"reward_std", "rollout_seconds", b"rollout_seconds", "samples_per_second", b"samples_per_second", "skipped_group_rate", b"skipped_group_rate", "staleness_mean", b"staleness_mean", "step_seconds", b"step_seconds", "tokens_per_second", b"tokens_per_second", "waiting_seconds", b"waiting_seconds", "zero_variance_group_rate", b"zero_variance_group_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1461,7 +1958,7 @@ class EvaluationProgress(_message.Message):
     ANSWERED_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     answered: _builtins.int
-    """Images answered by base and adapter together."""
+    """Images answered; where two are compared, by base and adapter together."""
     total: _builtins.int
     """Answers there will be."""
     def __init__(
@@ -1524,6 +2021,8 @@ class EvaluationScores(_message.Message):
     REWARD_MEAN_FIELD_NUMBER: _builtins.int
     PARSE_FAILURE_RATE_FIELD_NUMBER: _builtins.int
     ROOT_MEAN_SQUARE_COUNT_ERROR_FIELD_NUMBER: _builtins.int
+    MEDIAN_ABSOLUTE_COUNT_ERROR_FIELD_NUMBER: _builtins.int
+    FAR_OFF_RATE_FIELD_NUMBER: _builtins.int
     exact_rate: _builtins.float
     """Share of answers with the true count, in [0, 1]."""
     within_one_rate: _builtins.float
@@ -1536,6 +2035,10 @@ class EvaluationScores(_message.Message):
     """Share of answers without a count, in [0, 1]."""
     root_mean_square_count_error: _builtins.float
     """Square root of the mean squared count error over the answers that hold a count."""
+    median_absolute_count_error: _builtins.float
+    """Median |count - true count| over the answers that hold a count."""
+    far_off_rate: _builtins.float
+    """Share of answers whose count is more than 5 off, in [0, 1]."""
     def __init__(
         self,
         *,
@@ -1545,14 +2048,101 @@ class EvaluationScores(_message.Message):
         reward_mean: _builtins.float = ...,
         parse_failure_rate: _builtins.float = ...,
         root_mean_square_count_error: _builtins.float = ...,
+        median_absolute_count_error: _builtins.float = ...,
+        far_off_rate: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact_rate", b"exact_rate", "mean_absolute_count_error", b"mean_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "reward_mean", b"reward_mean", "root_mean_square_count_error", b"root_mean_square_count_error", "within_one_rate", b"within_one_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact_rate", b"exact_rate", "far_off_rate", b"far_off_rate", "mean_absolute_count_error", b"mean_absolute_count_error", "median_absolute_count_error", b"median_absolute_count_error", "parse_failure_rate", b"parse_failure_rate", "reward_mean", b"reward_mean", "root_mean_square_count_error", b"root_mean_square_count_error", "within_one_rate", b"within_one_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EvaluationScores: _TypeAlias = EvaluationScores  # noqa: Y015
+
+@_typing.final
+class HeldOutScored(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class IntervalsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Interval: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Interval | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STEP_FIELD_NUMBER: _builtins.int
+    NUM_SAMPLES_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    INTERVALS_FIELD_NUMBER: _builtins.int
+    IS_BEST_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """The optimizer steps behind the adapter."""
+    num_samples: _builtins.int
+    """Samples that it answered, greedily."""
+    is_best: _builtins.bool
+    """Whether its exact_rate is above that of every earlier step."""
+    @_builtins.property
+    def scores(self) -> Global___EvaluationScores:
+        """Its scores."""
+
+    @_builtins.property
+    def intervals(self) -> _containers.MessageMap[_builtins.str, Global___Interval]:
+        """The ends of the 95% interval (Wilson) of each score that is a share, by its name."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        num_samples: _builtins.int = ...,
+        scores: Global___EvaluationScores | None = ...,
+        intervals: _abc.Mapping[_builtins.str, Global___Interval] | None = ...,
+        is_best: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scores", b"scores"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["intervals", b"intervals", "is_best", b"is_best", "num_samples", b"num_samples", "scores", b"scores", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldOutScored: _TypeAlias = HeldOutScored  # noqa: Y015
+
+@_typing.final
+class Interval(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    low: _builtins.float
+    """The lower end."""
+    high: _builtins.float
+    """The upper end."""
+    def __init__(
+        self,
+        *,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Interval: _TypeAlias = Interval  # noqa: Y015
 
 @_typing.final
 class SamplesShown(_message.Message):
@@ -1654,6 +2244,7 @@ class AnswerRequest(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     MAX_IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     base_model: _builtins.str
     """The base model, one of the learner's list; empty means that of the job, or the first."""
     image: _builtins.bytes
@@ -1661,11 +2252,13 @@ class AnswerRequest(_message.Message):
     question: _builtins.str
     """What to ask, at most 4,000 characters."""
     job_id: _builtins.str
-    """The job whose adapter answers too, the last one that it published; empty for none."""
+    """The job whose adapter answers too; empty for none."""
     max_image_size: _builtins.int
     """As in TrainingConfig; unset means that of the job, or the default."""
     max_new_tokens: _builtins.int
     """As in TrainingConfig; unset means that of the job, or the default."""
+    checkpoint: Global___AdapterCheckpoint.ValueType
+    """Which of the job's adapters: LAST is the one that it published last, while it trains, too."""
     def __init__(
         self,
         *,
@@ -1675,10 +2268,11 @@ class AnswerRequest(_message.Message):
         job_id: _builtins.str = ...,
         max_image_size: _builtins.int | None = ...,
         max_new_tokens: _builtins.int | None = ...,
+        checkpoint: Global___AdapterCheckpoint.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "base_model", b"base_model", "image", b"image", "job_id", b"job_id", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "base_model", b"base_model", "checkpoint", b"checkpoint", "image", b"image", "job_id", b"job_id", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
     _WhichOneofArgType__max_image_size: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size"]  # noqa: Y015
@@ -1750,6 +2344,242 @@ class ModelAnswer(_message.Message):
 Global___ModelAnswer: _TypeAlias = ModelAnswer  # noqa: Y015
 
 @_typing.final
+class ChatRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_MODEL_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    MAX_IMAGE_SIZE_FIELD_NUMBER: _builtins.int
+    MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    base_model: _builtins.str
+    """The base model, one of the learner's list; empty means that of the job, or the first."""
+    job_id: _builtins.str
+    """The job whose adapter answers, the last one that it published; empty for the base model alone."""
+    image: _builtins.bytes
+    """The image that the conversation is about, as it is, at most 16 MiB; empty for none. It stands
+    before the texts of the message that has_image.
+    """
+    temperature: _builtins.float
+    """0 is greedy, as the default; otherwise what the replicas take."""
+    seed: _builtins.int
+    """Makes what is sampled repeatable. Unset: not repeatable."""
+    max_image_size: _builtins.int
+    """As in TrainingConfig; unset means that of the job, or the default."""
+    max_new_tokens: _builtins.int
+    """As in TrainingConfig; unset means that of the job, or the default."""
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatMessage]:
+        """What was said, at most 100 messages of at most 100,000 characters together; the last is a user's."""
+
+    def __init__(
+        self,
+        *,
+        base_model: _builtins.str = ...,
+        job_id: _builtins.str = ...,
+        messages: _abc.Iterable[Global___ChatMessage] | None = ...,
+        image: _builtins.bytes = ...,
+        temperature: _builtins.float | None = ...,
+        seed: _builtins.int | None = ...,
+        max_image_size: _builtins.int | None = ...,
+        max_new_tokens: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "_temperature", b"_temperature", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "seed", b"seed", "temperature", b"temperature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "_temperature", b"_temperature", "base_model", b"base_model", "image", b"image", "job_id", b"job_id", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "messages", b"messages", "seed", b"seed", "temperature", b"temperature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
+    _WhichOneofArgType__max_image_size: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size"]  # noqa: Y015
+    _WhichOneofReturnType__max_new_tokens: _TypeAlias = _typing.Literal["max_new_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_new_tokens: _TypeAlias = _typing.Literal["_max_new_tokens", b"_max_new_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_image_size) -> _WhichOneofReturnType__max_image_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_new_tokens) -> _WhichOneofReturnType__max_new_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+
+Global___ChatRequest: _TypeAlias = ChatRequest  # noqa: Y015
+
+@_typing.final
+class ChatMessage(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    HAS_IMAGE_FIELD_NUMBER: _builtins.int
+    role: Global___ChatRole.ValueType
+    """Who said it."""
+    text: _builtins.str
+    """What was said; not empty."""
+    has_image: _builtins.bool
+    """Whether the image belongs to it; a user's, one at most."""
+    def __init__(
+        self,
+        *,
+        role: Global___ChatRole.ValueType = ...,
+        text: _builtins.str = ...,
+        has_image: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_image", b"has_image", "role", b"role", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChatMessage: _TypeAlias = ChatMessage  # noqa: Y015
+
+@_typing.final
+class ChatResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    IS_CUT_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    ANSWER_TOKENS_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """What the model says."""
+    is_cut: _builtins.bool
+    """Whether it was cut at max_new_tokens."""
+    prompt_tokens: _builtins.int
+    """Tokens of the prompt, those of the image among them."""
+    answer_tokens: _builtins.int
+    """Tokens of the answer, the closing one included."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        is_cut: _builtins.bool = ...,
+        prompt_tokens: _builtins.int = ...,
+        answer_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_tokens", b"answer_tokens", "is_cut", b"is_cut", "prompt_tokens", b"prompt_tokens", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChatResponse: _TypeAlias = ChatResponse  # noqa: Y015
+
+@_typing.final
+class ListModelsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
+
+@_typing.final
+class ListModelsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___BaseModel]:
+        """One of them or more."""
+
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[Global___BaseModel] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class BaseModel(_message.Message):
+    """A base model, as far as it is known without loading it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
+    LICENCE_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    family: _builtins.str
+    """Its family, the model_type of its config.json; empty while that is not on the learner's machine
+    and its name is none of those that are known.
+    """
+    parameters: _builtins.int
+    """Its parameters, by its weight files; 0 while they are not on the learner's machine."""
+    @_builtins.property
+    def licence(self) -> Global___Licence:
+        """What it may be used for; unset where that is not known."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        family: _builtins.str = ...,
+        licence: Global___Licence | None = ...,
+        parameters: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["licence", b"licence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "licence", b"licence", "name", b"name", "parameters", b"parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BaseModel: _TypeAlias = BaseModel  # noqa: Y015
+
+@_typing.final
+class Licence(_message.Message):
+    """A licence of a base model, which counts for what is made of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    LINK_FIELD_NUMBER: _builtins.int
+    IDENTIFIER_FIELD_NUMBER: _builtins.int
+    IS_FOR_RESEARCH_ONLY_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """What it is called."""
+    link: _builtins.str
+    """Where it stands."""
+    identifier: _builtins.str
+    """The Hugging Face hub's word for it."""
+    is_for_research_only: _builtins.bool
+    """Whether it allows research alone."""
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        link: _builtins.str = ...,
+        identifier: _builtins.str = ...,
+        is_for_research_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier", "is_for_research_only", b"is_for_research_only", "link", b"link", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Licence: _TypeAlias = Licence  # noqa: Y015
+
+@_typing.final
 class PreflightRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1782,6 +2612,9 @@ class PreflightResponse(_message.Message):
     MEMORY_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     REPLICA_MEMORY_FIELD_NUMBER: _builtins.int
+    PROMPT_EXAMPLE_FIELD_NUMBER: _builtins.int
+    prompt_example: _builtins.str
+    """The prompt of a row as the model gets it, with one placeholder for the image."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
         """What is worth knowing, errors first."""
@@ -1822,10 +2655,11 @@ class PreflightResponse(_message.Message):
         memory: Global___MemoryEstimate | None = ...,
         time: Global___TimeEstimate | None = ...,
         replica_memory: Global___MemoryEstimate | None = ...,
+        prompt_example: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "memory", b"memory", "replica_memory", b"replica_memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "findings", b"findings", "memory", b"memory", "replica_memory", b"replica_memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "findings", b"findings", "memory", b"memory", "prompt_example", b"prompt_example", "replica_memory", b"replica_memory", "steps", b"steps", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2136,22 +2970,28 @@ class JobEnded(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
     RESULT_DIGEST_FIELD_NUMBER: _builtins.int
+    END_REASON_FIELD_NUMBER: _builtins.int
     status: Global___JobStatus.ValueType
     """completed, failed or cancelled."""
     error_message: _builtins.str
     """Why it failed; empty otherwise."""
     result_digest: _builtins.str
     """The result blob; empty unless completed."""
+    end_reason: _builtins.str
+    """Why a completed job ended before its last step: no_improvement, by evaluation_patience, or
+    nothing_taught, by zero_variance_patience; empty where it did not.
+    """
     def __init__(
         self,
         *,
         status: Global___JobStatus.ValueType = ...,
         error_message: _builtins.str = ...,
         result_digest: _builtins.str = ...,
+        end_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_message", b"error_message", "result_digest", b"result_digest", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_reason", b"end_reason", "error_message", b"error_message", "result_digest", b"result_digest", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

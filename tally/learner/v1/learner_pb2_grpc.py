@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class LearnerServiceStub:
-    """Holds the policy and trains it: one job after another, each in a worker process of its own.
+    """Holds the policy and trains it: as many jobs at once as there is room for, each in a worker process
+    of its own.
     """
 
     def __init__(self, channel):
@@ -50,10 +51,20 @@ class LearnerServiceStub:
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.GetQueue = channel.unary_unary(
+                '/tally.learner.v1.LearnerService/GetQueue',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetQueueRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetQueueResponse.FromString,
+                _registered_method=True)
         self.CancelJob = channel.unary_unary(
                 '/tally.learner.v1.LearnerService/CancelJob',
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobResponse.FromString,
+                _registered_method=True)
+        self.PackAdapter = channel.unary_unary(
+                '/tally.learner.v1.LearnerService/PackAdapter',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.PackAdapterRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.PackAdapterResponse.FromString,
                 _registered_method=True)
         self.DeleteJob = channel.unary_unary(
                 '/tally.learner.v1.LearnerService/DeleteJob',
@@ -70,10 +81,25 @@ class LearnerServiceStub:
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogRequest.SerializeToString,
                 response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogResponse.FromString,
                 _registered_method=True)
+        self.MergeAdapter = channel.unary_stream(
+                '/tally.learner.v1.LearnerService/MergeAdapter',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.MergeAdapterRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.MergeAdapterResponse.FromString,
+                _registered_method=True)
         self.Answer = channel.unary_unary(
                 '/tally.learner.v1.LearnerService/Answer',
                 request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.SerializeToString,
                 response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerResponse.FromString,
+                _registered_method=True)
+        self.Chat = channel.unary_unary(
+                '/tally.learner.v1.LearnerService/Chat',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.ChatRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.ChatResponse.FromString,
+                _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/tally.learner.v1.LearnerService/ListModels',
+                request_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
         self.Preflight = channel.unary_unary(
                 '/tally.learner.v1.LearnerService/Preflight',
@@ -83,7 +109,8 @@ class LearnerServiceStub:
 
 
 class LearnerServiceServicer:
-    """Holds the policy and trains it: one job after another, each in a worker process of its own.
+    """Holds the policy and trains it: as many jobs at once as there is room for, each in a worker process
+    of its own.
     """
 
     def StartJob(self, request, context):
@@ -113,9 +140,28 @@ class LearnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetQueue(self, request, context):
+        """The jobs that wait for their turn, in the order in which they start as things stand: by priority;
+        what had its turn already first; then in turn among owners, first the one of whom fewer jobs run,
+        then the one whose jobs ran for less time lately; then by age.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelJob(self, request, context):
         """Asks a job to stop at the next safe boundary and to keep its checkpoint. Returns at once; a
         job that has ended stays as it ended. NOT_FOUND: no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PackAdapter(self, request, context):
+        """Packs an adapter of a job that has ended, however it ended, as a ZIP of the documented output: a
+        blob to be fetched within the hour, and packed again later. NOT_FOUND: no such job.
+        FAILED_PRECONDITION: it has not ended, or has no such adapter. UNAVAILABLE: its worker is still
+        saving.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,11 +193,37 @@ class LearnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MergeAdapter(self, request, context):
+        """The base model with an adapter of a job that has ended in its weights, as a ZIP that is made while
+        it is sent: the base's own safetensors files, in their precision, with what loads them. NOT_FOUND:
+        no such job. FAILED_PRECONDITION: it has no such adapter, or its base can't be merged into.
+        UNAVAILABLE: its worker is still saving. RESOURCE_EXHAUSTED: too many are on their way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Answer(self, request, context):
         """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
         INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
         job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
         list, or the replicas serve another one. UNAVAILABLE: no replica answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Chat(self, request, context):
+        """Goes on with a conversation: what the base model says next, or a job's adapter. INVALID_ARGUMENT:
+        no message of a user at the end, more than one image or one that is none, a text too long, a
+        limit or a temperature out of range. Otherwise as Answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """The base models that a job may name, the one first that stands for an empty name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,10 +255,20 @@ def add_LearnerServiceServicer_to_server(servicer, server):
                     request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.ListJobsRequest.FromString,
                     response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.ListJobsResponse.SerializeToString,
             ),
+            'GetQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQueue,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetQueueRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetQueueResponse.SerializeToString,
+            ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
                     request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobRequest.FromString,
                     response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'PackAdapter': grpc.unary_unary_rpc_method_handler(
+                    servicer.PackAdapter,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.PackAdapterRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.PackAdapterResponse.SerializeToString,
             ),
             'DeleteJob': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteJob,
@@ -203,10 +285,25 @@ def add_LearnerServiceServicer_to_server(servicer, server):
                     request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogRequest.FromString,
                     response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.GetJobLogResponse.SerializeToString,
             ),
+            'MergeAdapter': grpc.unary_stream_rpc_method_handler(
+                    servicer.MergeAdapter,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.MergeAdapterRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.MergeAdapterResponse.SerializeToString,
+            ),
             'Answer': grpc.unary_unary_rpc_method_handler(
                     servicer.Answer,
                     request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.FromString,
                     response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.AnswerResponse.SerializeToString,
+            ),
+            'Chat': grpc.unary_unary_rpc_method_handler(
+                    servicer.Chat,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.ChatRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.ChatResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=tally_dot_learner_dot_v1_dot_learner__pb2.ListModelsRequest.FromString,
+                    response_serializer=tally_dot_learner_dot_v1_dot_learner__pb2.ListModelsResponse.SerializeToString,
             ),
             'Preflight': grpc.unary_unary_rpc_method_handler(
                     servicer.Preflight,
@@ -222,7 +319,8 @@ def add_LearnerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LearnerService:
-    """Holds the policy and trains it: one job after another, each in a worker process of its own.
+    """Holds the policy and trains it: as many jobs at once as there is room for, each in a worker process
+    of its own.
     """
 
     @staticmethod
@@ -307,6 +405,33 @@ class LearnerService:
             _registered_method=True)
 
     @staticmethod
+    def GetQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/GetQueue',
+            tally_dot_learner_dot_v1_dot_learner__pb2.GetQueueRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.GetQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CancelJob(request,
             target,
             options=(),
@@ -323,6 +448,33 @@ class LearnerService:
             '/tally.learner.v1.LearnerService/CancelJob',
             tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobRequest.SerializeToString,
             tally_dot_learner_dot_v1_dot_learner__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PackAdapter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/PackAdapter',
+            tally_dot_learner_dot_v1_dot_learner__pb2.PackAdapterRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.PackAdapterResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -415,6 +567,33 @@ class LearnerService:
             _registered_method=True)
 
     @staticmethod
+    def MergeAdapter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/MergeAdapter',
+            tally_dot_learner_dot_v1_dot_learner__pb2.MergeAdapterRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.MergeAdapterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Answer(request,
             target,
             options=(),
@@ -431,6 +610,60 @@ class LearnerService:
             '/tally.learner.v1.LearnerService/Answer',
             tally_dot_learner_dot_v1_dot_learner__pb2.AnswerRequest.SerializeToString,
             tally_dot_learner_dot_v1_dot_learner__pb2.AnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Chat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/Chat',
+            tally_dot_learner_dot_v1_dot_learner__pb2.ChatRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.ChatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tally.learner.v1.LearnerService/ListModels',
+            tally_dot_learner_dot_v1_dot_learner__pb2.ListModelsRequest.SerializeToString,
+            tally_dot_learner_dot_v1_dot_learner__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LearnerServiceStub:
-    """Holds the policy and trains it: one job after another, each in a worker process of its own."""
+    """Holds the policy and trains it: as many jobs at once as there is room for, each in a worker process
+    of its own.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -46,9 +48,20 @@ class LearnerServiceStub:
     """One job as it stands. NOT_FOUND: no such job."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_learner_pb2.ListJobsRequest, _learner_pb2.ListJobsResponse]
     """Every job, newest first."""
+    GetQueue: _grpc.UnaryUnaryMultiCallable[_learner_pb2.GetQueueRequest, _learner_pb2.GetQueueResponse]
+    """The jobs that wait for their turn, in the order in which they start as things stand: by priority;
+    what had its turn already first; then in turn among owners, first the one of whom fewer jobs run,
+    then the one whose jobs ran for less time lately; then by age.
+    """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_learner_pb2.CancelJobRequest, _learner_pb2.CancelJobResponse]
     """Asks a job to stop at the next safe boundary and to keep its checkpoint. Returns at once; a
     job that has ended stays as it ended. NOT_FOUND: no such job.
+    """
+    PackAdapter: _grpc.UnaryUnaryMultiCallable[_learner_pb2.PackAdapterRequest, _learner_pb2.PackAdapterResponse]
+    """Packs an adapter of a job that has ended, however it ended, as a ZIP of the documented output: a
+    blob to be fetched within the hour, and packed again later. NOT_FOUND: no such job.
+    FAILED_PRECONDITION: it has not ended, or has no such adapter. UNAVAILABLE: its worker is still
+    saving.
     """
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_learner_pb2.DeleteJobRequest, _learner_pb2.DeleteJobResponse]
     """Deletes a job that has ended: what is written down of it, its folder, and of its blobs those that
@@ -64,12 +77,25 @@ class LearnerServiceStub:
     """The end of what the job's workers printed on this learner's own host; empty while there is
     nothing. INVALID_ARGUMENT: max_lines out of range. NOT_FOUND: no such job.
     """
+    MergeAdapter: _grpc.UnaryStreamMultiCallable[_learner_pb2.MergeAdapterRequest, _learner_pb2.MergeAdapterResponse]
+    """The base model with an adapter of a job that has ended in its weights, as a ZIP that is made while
+    it is sent: the base's own safetensors files, in their precision, with what loads them. NOT_FOUND:
+    no such job. FAILED_PRECONDITION: it has no such adapter, or its base can't be merged into.
+    UNAVAILABLE: its worker is still saving. RESOURCE_EXHAUSTED: too many are on their way.
+    """
     Answer: _grpc.UnaryUnaryMultiCallable[_learner_pb2.AnswerRequest, _learner_pb2.AnswerResponse]
     """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
     INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
     job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
     list, or the replicas serve another one. UNAVAILABLE: no replica answers.
     """
+    Chat: _grpc.UnaryUnaryMultiCallable[_learner_pb2.ChatRequest, _learner_pb2.ChatResponse]
+    """Goes on with a conversation: what the base model says next, or a job's adapter. INVALID_ARGUMENT:
+    no message of a user at the end, more than one image or one that is none, a text too long, a
+    limit or a temperature out of range. Otherwise as Answer.
+    """
+    ListModels: _grpc.UnaryUnaryMultiCallable[_learner_pb2.ListModelsRequest, _learner_pb2.ListModelsResponse]
+    """The base models that a job may name, the one first that stands for an empty name."""
     Preflight: _grpc.UnaryUnaryMultiCallable[_learner_pb2.PreflightRequest, _learner_pb2.PreflightResponse]
     """What a job that trains would do: nothing is written down. The base model answers a sample of the
     data. Errors as StartJob's, but for those of an id.
@@ -77,7 +103,9 @@ class LearnerServiceStub:
 
 @_typing.type_check_only
 class LearnerServiceAsyncStub(LearnerServiceStub):
-    """Holds the policy and trains it: one job after another, each in a worker process of its own."""
+    """Holds the policy and trains it: as many jobs at once as there is room for, each in a worker process
+    of its own.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartJob: _aio.UnaryUnaryMultiCallable[_learner_pb2.StartJobRequest, _learner_pb2.StartJobResponse]  # type: ignore[assignment]
@@ -93,9 +121,20 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     """One job as it stands. NOT_FOUND: no such job."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_learner_pb2.ListJobsRequest, _learner_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Every job, newest first."""
+    GetQueue: _aio.UnaryUnaryMultiCallable[_learner_pb2.GetQueueRequest, _learner_pb2.GetQueueResponse]  # type: ignore[assignment]
+    """The jobs that wait for their turn, in the order in which they start as things stand: by priority;
+    what had its turn already first; then in turn among owners, first the one of whom fewer jobs run,
+    then the one whose jobs ran for less time lately; then by age.
+    """
     CancelJob: _aio.UnaryUnaryMultiCallable[_learner_pb2.CancelJobRequest, _learner_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Asks a job to stop at the next safe boundary and to keep its checkpoint. Returns at once; a
     job that has ended stays as it ended. NOT_FOUND: no such job.
+    """
+    PackAdapter: _aio.UnaryUnaryMultiCallable[_learner_pb2.PackAdapterRequest, _learner_pb2.PackAdapterResponse]  # type: ignore[assignment]
+    """Packs an adapter of a job that has ended, however it ended, as a ZIP of the documented output: a
+    blob to be fetched within the hour, and packed again later. NOT_FOUND: no such job.
+    FAILED_PRECONDITION: it has not ended, or has no such adapter. UNAVAILABLE: its worker is still
+    saving.
     """
     DeleteJob: _aio.UnaryUnaryMultiCallable[_learner_pb2.DeleteJobRequest, _learner_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Deletes a job that has ended: what is written down of it, its folder, and of its blobs those that
@@ -111,19 +150,34 @@ class LearnerServiceAsyncStub(LearnerServiceStub):
     """The end of what the job's workers printed on this learner's own host; empty while there is
     nothing. INVALID_ARGUMENT: max_lines out of range. NOT_FOUND: no such job.
     """
+    MergeAdapter: _aio.UnaryStreamMultiCallable[_learner_pb2.MergeAdapterRequest, _learner_pb2.MergeAdapterResponse]  # type: ignore[assignment]
+    """The base model with an adapter of a job that has ended in its weights, as a ZIP that is made while
+    it is sent: the base's own safetensors files, in their precision, with what loads them. NOT_FOUND:
+    no such job. FAILED_PRECONDITION: it has no such adapter, or its base can't be merged into.
+    UNAVAILABLE: its worker is still saving. RESOURCE_EXHAUSTED: too many are on their way.
+    """
     Answer: _aio.UnaryUnaryMultiCallable[_learner_pb2.AnswerRequest, _learner_pb2.AnswerResponse]  # type: ignore[assignment]
     """Answers one question about one image, greedily: the base model, and beside it a job's adapter.
     INVALID_ARGUMENT: not an image, an empty question, a limit out of range. NOT_FOUND: no such
     job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
     list, or the replicas serve another one. UNAVAILABLE: no replica answers.
     """
+    Chat: _aio.UnaryUnaryMultiCallable[_learner_pb2.ChatRequest, _learner_pb2.ChatResponse]  # type: ignore[assignment]
+    """Goes on with a conversation: what the base model says next, or a job's adapter. INVALID_ARGUMENT:
+    no message of a user at the end, more than one image or one that is none, a text too long, a
+    limit or a temperature out of range. Otherwise as Answer.
+    """
+    ListModels: _aio.UnaryUnaryMultiCallable[_learner_pb2.ListModelsRequest, _learner_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """The base models that a job may name, the one first that stands for an empty name."""
     Preflight: _aio.UnaryUnaryMultiCallable[_learner_pb2.PreflightRequest, _learner_pb2.PreflightResponse]  # type: ignore[assignment]
     """What a job that trains would do: nothing is written down. The base model answers a sample of the
     data. Errors as StartJob's, but for those of an id.
     """
 
 class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Holds the policy and trains it: one job after another, each in a worker process of its own."""
+    """Holds the policy and trains it: as many jobs at once as there is room for, each in a worker process
+    of its own.
+    """
 
     @_abc_1.abstractmethod
     def StartJob(
@@ -157,6 +211,17 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Every job, newest first."""
 
     @_abc_1.abstractmethod
+    def GetQueue(
+        self,
+        request: _learner_pb2.GetQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learner_pb2.GetQueueResponse, _abc.Awaitable[_learner_pb2.GetQueueResponse]]:
+        """The jobs that wait for their turn, in the order in which they start as things stand: by priority;
+        what had its turn already first; then in turn among owners, first the one of whom fewer jobs run,
+        then the one whose jobs ran for less time lately; then by age.
+        """
+
+    @_abc_1.abstractmethod
     def CancelJob(
         self,
         request: _learner_pb2.CancelJobRequest,
@@ -164,6 +229,18 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_learner_pb2.CancelJobResponse, _abc.Awaitable[_learner_pb2.CancelJobResponse]]:
         """Asks a job to stop at the next safe boundary and to keep its checkpoint. Returns at once; a
         job that has ended stays as it ended. NOT_FOUND: no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def PackAdapter(
+        self,
+        request: _learner_pb2.PackAdapterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learner_pb2.PackAdapterResponse, _abc.Awaitable[_learner_pb2.PackAdapterResponse]]:
+        """Packs an adapter of a job that has ended, however it ended, as a ZIP of the documented output: a
+        blob to be fetched within the hour, and packed again later. NOT_FOUND: no such job.
+        FAILED_PRECONDITION: it has not ended, or has no such adapter. UNAVAILABLE: its worker is still
+        saving.
         """
 
     @_abc_1.abstractmethod
@@ -199,6 +276,18 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def MergeAdapter(
+        self,
+        request: _learner_pb2.MergeAdapterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_learner_pb2.MergeAdapterResponse], _abc.AsyncIterator[_learner_pb2.MergeAdapterResponse]]:
+        """The base model with an adapter of a job that has ended in its weights, as a ZIP that is made while
+        it is sent: the base's own safetensors files, in their precision, with what loads them. NOT_FOUND:
+        no such job. FAILED_PRECONDITION: it has no such adapter, or its base can't be merged into.
+        UNAVAILABLE: its worker is still saving. RESOURCE_EXHAUSTED: too many are on their way.
+        """
+
+    @_abc_1.abstractmethod
     def Answer(
         self,
         request: _learner_pb2.AnswerRequest,
@@ -209,6 +298,25 @@ class LearnerServiceServicer(metaclass=_abc_1.ABCMeta):
         job. FAILED_PRECONDITION: the job has no adapter yet, the base model is not on this learner's
         list, or the replicas serve another one. UNAVAILABLE: no replica answers.
         """
+
+    @_abc_1.abstractmethod
+    def Chat(
+        self,
+        request: _learner_pb2.ChatRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learner_pb2.ChatResponse, _abc.Awaitable[_learner_pb2.ChatResponse]]:
+        """Goes on with a conversation: what the base model says next, or a job's adapter. INVALID_ARGUMENT:
+        no message of a user at the end, more than one image or one that is none, a text too long, a
+        limit or a temperature out of range. Otherwise as Answer.
+        """
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _learner_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learner_pb2.ListModelsResponse, _abc.Awaitable[_learner_pb2.ListModelsResponse]]:
+        """The base models that a job may name, the one first that stands for an empty name."""
 
     @_abc_1.abstractmethod
     def Preflight(

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctally/reward/v1/reward.proto\x12\x0ftally.reward.v1\"j\n\x0cScoreRequest\x12(\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x17.tally.reward.v1.Answer\x12\x30\n\x07rewards\x18\x02 \x03(\x0b\x32\x1f.tally.reward.v1.WeightedReward\"*\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\ntrue_count\x18\x02 \x01(\x03\".\n\x0eWeightedReward\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"F\n\rScoreResponse\x12\x35\n\x0escored_answers\x18\x01 \x03(\x0b\x32\x1d.tally.reward.v1.ScoredAnswer\"\xb0\x01\n\x0cScoredAnswer\x12\x32\n\x0cparsed_count\x18\x01 \x01(\x0b\x32\x1c.tally.reward.v1.ParsedCount\x12\x17\n\ndifference\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06reward\x18\x03 \x01(\x01\x12\x34\n\ncomponents\x18\x04 \x03(\x0b\x32 .tally.reward.v1.RewardComponentB\r\n\x0b_difference\">\n\x0fRewardComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0e\n\x06weight\x18\x03 \x01(\x01\"\x1d\n\x0cParseRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"D\n\rParseResponse\x12\x33\n\rparsed_counts\x18\x01 \x03(\x0b\x32\x1c.tally.reward.v1.ParsedCount\"y\n\x0bParsedCount\x12\x12\n\x05\x63ount\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x37\n\x0fno_count_reason\x18\x02 \x01(\x0e\x32\x1e.tally.reward.v1.NoCountReason\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\tB\x08\n\x06_count\"\x14\n\x12ListRewardsRequest\"?\n\x13ListRewardsResponse\x12(\n\x07rewards\x18\x01 \x03(\x0b\x32\x17.tally.reward.v1.Reward\"+\n\x06Reward\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t*\x83\x02\n\rNoCountReason\x12\x1f\n\x1bNO_COUNT_REASON_UNSPECIFIED\x10\x00\x12\x19\n\x15NO_COUNT_REASON_EMPTY\x10\x01\x12\x1d\n\x19NO_COUNT_REASON_NO_NUMBER\x10\x02\x12\x1b\n\x17NO_COUNT_REASON_DECIMAL\x10\x03\x12\x1c\n\x18NO_COUNT_REASON_NEGATIVE\x10\x04\x12\x19\n\x15NO_COUNT_REASON_RANGE\x10\x05\x12\"\n\x1eNO_COUNT_REASON_SEVERAL_COUNTS\x10\x06\x12\x1d\n\x19NO_COUNT_REASON_TOO_LARGE\x10\x07\x32\xf9\x01\n\rRewardService\x12\x46\n\x05Score\x12\x1d.tally.reward.v1.ScoreRequest\x1a\x1e.tally.reward.v1.ScoreResponse\x12\x46\n\x05Parse\x12\x1d.tally.reward.v1.ParseRequest\x1a\x1e.tally.reward.v1.ParseResponse\x12X\n\x0bListRewards\x12#.tally.reward.v1.ListRewardsRequest\x1a$.tally.reward.v1.ListRewardsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctally/reward/v1/reward.proto\x12\x0ftally.reward.v1\"j\n\x0cScoreRequest\x12(\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x17.tally.reward.v1.Answer\x12\x30\n\x07rewards\x18\x02 \x03(\x0b\x32\x1f.tally.reward.v1.WeightedReward\"*\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\ntrue_count\x18\x02 \x01(\x03\".\n\x0eWeightedReward\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"F\n\rScoreResponse\x12\x35\n\x0escored_answers\x18\x01 \x03(\x0b\x32\x1d.tally.reward.v1.ScoredAnswer\"\xb0\x01\n\x0cScoredAnswer\x12\x32\n\x0cparsed_count\x18\x01 \x01(\x0b\x32\x1c.tally.reward.v1.ParsedCount\x12\x17\n\ndifference\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06reward\x18\x03 \x01(\x01\x12\x34\n\ncomponents\x18\x04 \x03(\x0b\x32 .tally.reward.v1.RewardComponentB\r\n\x0b_difference\">\n\x0fRewardComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0e\n\x06weight\x18\x03 \x01(\x01\"\x1d\n\x0cParseRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"D\n\rParseResponse\x12\x33\n\rparsed_counts\x18\x01 \x03(\x0b\x32\x1c.tally.reward.v1.ParsedCount\"\xa3\x01\n\x0bParsedCount\x12\x12\n\x05\x63ount\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x37\n\x0fno_count_reason\x18\x02 \x01(\x0e\x32\x1e.tally.reward.v1.NoCountReason\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\x12(\n\x04span\x18\x04 \x01(\x0b\x32\x1a.tally.reward.v1.CountSpanB\x08\n\x06_count\"\'\n\tCountSpan\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\"\x14\n\x12ListRewardsRequest\"?\n\x13ListRewardsResponse\x12(\n\x07rewards\x18\x01 \x03(\x0b\x32\x17.tally.reward.v1.Reward\"K\n\x06Reward\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07package\x18\x03 \x01(\t\x12\r\n\x05\x66\x61ult\x18\x04 \x01(\t*\x83\x02\n\rNoCountReason\x12\x1f\n\x1bNO_COUNT_REASON_UNSPECIFIED\x10\x00\x12\x19\n\x15NO_COUNT_REASON_EMPTY\x10\x01\x12\x1d\n\x19NO_COUNT_REASON_NO_NUMBER\x10\x02\x12\x1b\n\x17NO_COUNT_REASON_DECIMAL\x10\x03\x12\x1c\n\x18NO_COUNT_REASON_NEGATIVE\x10\x04\x12\x19\n\x15NO_COUNT_REASON_RANGE\x10\x05\x12\"\n\x1eNO_COUNT_REASON_SEVERAL_COUNTS\x10\x06\x12\x1d\n\x19NO_COUNT_REASON_TOO_LARGE\x10\x07\x32\xf9\x01\n\rRewardService\x12\x46\n\x05Score\x12\x1d.tally.reward.v1.ScoreRequest\x1a\x1e.tally.reward.v1.ScoreResponse\x12\x46\n\x05Parse\x12\x1d.tally.reward.v1.ParseRequest\x1a\x1e.tally.reward.v1.ParseResponse\x12X\n\x0bListRewards\x12#.tally.reward.v1.ListRewardsRequest\x1a$.tally.reward.v1.ListRewardsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tally.reward.v1.reward_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NOCOUNTREASON']._serialized_start=921
-  _globals['_NOCOUNTREASON']._serialized_end=1180
+  _globals['_NOCOUNTREASON']._serialized_start=1037
+  _globals['_NOCOUNTREASON']._serialized_end=1296
   _globals['_SCOREREQUEST']._serialized_start=49
   _globals['_SCOREREQUEST']._serialized_end=155
   _globals['_ANSWER']._serialized_start=157
@@ -49,14 +49,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARSEREQUEST']._serialized_end=593
   _globals['_PARSERESPONSE']._serialized_start=595
   _globals['_PARSERESPONSE']._serialized_end=663
-  _globals['_PARSEDCOUNT']._serialized_start=665
-  _globals['_PARSEDCOUNT']._serialized_end=786
-  _globals['_LISTREWARDSREQUEST']._serialized_start=788
-  _globals['_LISTREWARDSREQUEST']._serialized_end=808
-  _globals['_LISTREWARDSRESPONSE']._serialized_start=810
-  _globals['_LISTREWARDSRESPONSE']._serialized_end=873
-  _globals['_REWARD']._serialized_start=875
-  _globals['_REWARD']._serialized_end=918
-  _globals['_REWARDSERVICE']._serialized_start=1183
-  _globals['_REWARDSERVICE']._serialized_end=1432
+  _globals['_PARSEDCOUNT']._serialized_start=666
+  _globals['_PARSEDCOUNT']._serialized_end=829
+  _globals['_COUNTSPAN']._serialized_start=831
+  _globals['_COUNTSPAN']._serialized_end=870
+  _globals['_LISTREWARDSREQUEST']._serialized_start=872
+  _globals['_LISTREWARDSREQUEST']._serialized_end=892
+  _globals['_LISTREWARDSRESPONSE']._serialized_start=894
+  _globals['_LISTREWARDSRESPONSE']._serialized_end=957
+  _globals['_REWARD']._serialized_start=959
+  _globals['_REWARD']._serialized_end=1034
+  _globals['_REWARDSERVICE']._serialized_start=1299
+  _globals['_REWARDSERVICE']._serialized_end=1548
 # @@protoc_insertion_point(module_scope)

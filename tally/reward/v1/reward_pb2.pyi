@@ -209,7 +209,9 @@ class RewardComponent(_message.Message):
     name: _builtins.str
     """The reward's name."""
     value: _builtins.float
-    """Its value before weighting, in [0, 1]."""
+    """Its value before weighting: in [0, 1] of those that are built in, at most 1,000,000
+    from 0 of others.
+    """
     weight: _builtins.float
     """The factor it was weighted with."""
     def __init__(
@@ -280,28 +282,62 @@ class ParsedCount(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     NO_COUNT_REASON_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     """The count, 0 or more. Unset where the text holds no count."""
     no_count_reason: Global___NoCountReason.ValueType
     """Why there is no count. Unspecified where there is one."""
     explanation: _builtins.str
     """One sentence for a person: what was found, and what would be right."""
+    @_builtins.property
+    def span(self) -> Global___CountSpan:
+        """Where the count stands in the text: another one may be written there. Unset where there is no
+        count, and where it has no place of its own: read from "a photo of an apple", or from a long text.
+        """
+
     def __init__(
         self,
         *,
         count: _builtins.int | None = ...,
         no_count_reason: Global___NoCountReason.ValueType = ...,
         explanation: _builtins.str = ...,
+        span: Global___CountSpan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "span", b"span"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "explanation", b"explanation", "no_count_reason", b"no_count_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "explanation", b"explanation", "no_count_reason", b"no_count_reason", "span", b"span"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
     _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
 
 Global___ParsedCount: _TypeAlias = ParsedCount  # noqa: Y015
+
+@_typing.final
+class CountSpan(_message.Message):
+    """A part of a text, in characters (Unicode code points) from its beginning."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    """The first character."""
+    end: _builtins.int
+    """The one after the last."""
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountSpan: _TypeAlias = CountSpan  # noqa: Y015
 
 @_typing.final
 class ListRewardsRequest(_message.Message):
@@ -325,7 +361,7 @@ class ListRewardsResponse(_message.Message):
     REWARDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reward]:
-        """Every reward that Score knows."""
+        """Every reward that is there: those that are built in, then those of other packages."""
 
     def __init__(
         self,
@@ -346,19 +382,27 @@ class Reward(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PACKAGE_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name to request it by."""
     description: _builtins.str
-    """What it rewards, in a sentence."""
+    """What it rewards, in a sentence; of another package's at most 500 characters, its own words."""
+    package: _builtins.str
+    """The package that brought it, with its version; empty for those that are built in."""
+    fault: _builtins.str
+    """Why it can't be used, as the end of a sentence about it; empty where it can."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         description: _builtins.str = ...,
+        package: _builtins.str = ...,
+        fault: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "fault", b"fault", "name", b"name", "package", b"package"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,7 +67,8 @@ class RewardServiceServicer:
     def Score(self, request, context):
         """Scores a batch of answers. INVALID_ARGUMENT: an unknown reward, a weight that is not finite,
         a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters, more
-        than 1,000,000 characters in all answers.
+        than 1,000,000 characters in all answers. FAILED_PRECONDITION: a reward of another package failed,
+        took too long, or gave what is no value; the message names it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,8 @@ class RewardServiceStub:
     Score: _grpc.UnaryUnaryMultiCallable[_reward_pb2.ScoreRequest, _reward_pb2.ScoreResponse]
     """Scores a batch of answers. INVALID_ARGUMENT: an unknown reward, a weight that is not finite,
     a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters, more
-    than 1,000,000 characters in all answers.
+    than 1,000,000 characters in all answers. FAILED_PRECONDITION: a reward of another package failed,
+    took too long, or gave what is no value; the message names it.
     """
     Parse: _grpc.UnaryUnaryMultiCallable[_reward_pb2.ParseRequest, _reward_pb2.ParseResponse]
     """Reads the counts of a batch of texts without scoring them. INVALID_ARGUMENT: more than 4,096
@@ -63,7 +64,8 @@ class RewardServiceAsyncStub(RewardServiceStub):
     Score: _aio.UnaryUnaryMultiCallable[_reward_pb2.ScoreRequest, _reward_pb2.ScoreResponse]  # type: ignore[assignment]
     """Scores a batch of answers. INVALID_ARGUMENT: an unknown reward, a weight that is not finite,
     a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters, more
-    than 1,000,000 characters in all answers.
+    than 1,000,000 characters in all answers. FAILED_PRECONDITION: a reward of another package failed,
+    took too long, or gave what is no value; the message names it.
     """
     Parse: _aio.UnaryUnaryMultiCallable[_reward_pb2.ParseRequest, _reward_pb2.ParseResponse]  # type: ignore[assignment]
     """Reads the counts of a batch of texts without scoring them. INVALID_ARGUMENT: more than 4,096
@@ -88,7 +90,8 @@ class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reward_pb2.ScoreResponse, _abc.Awaitable[_reward_pb2.ScoreResponse]]:
         """Scores a batch of answers. INVALID_ARGUMENT: an unknown reward, a weight that is not finite,
         a true count below 0, more than 4,096 answers, an answer of more than 100,000 characters, more
-        than 1,000,000 characters in all answers.
+        than 1,000,000 characters in all answers. FAILED_PRECONDITION: a reward of another package failed,
+        took too long, or gave what is no value; the message names it.
         """
 
     @_abc_1.abstractmethod

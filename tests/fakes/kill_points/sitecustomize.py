@@ -57,14 +57,14 @@ def _after(original: Callable[..., Any], counted: Callable[[], bool]) -> Callabl
 
 
 def _in_backward(original: Callable[..., Any], counted: Callable[[], bool]) -> Callable[..., Any]:
-    """Of the loss that it returns."""
+    """Of the loss that it returns first."""
 
     @wraps(original)
     def changed(*arguments: Any, **options: Any) -> Any:
-        loss = original(*arguments, **options)
+        loss, *others = original(*arguments, **options)
         if counted():
             loss.register_hook(_kill)
-        return loss
+        return loss, *others
 
     return changed
 

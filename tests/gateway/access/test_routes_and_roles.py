@@ -12,8 +12,8 @@ from tests.gateway.packing import good_zip, image_bytes, pack
 # In no OpenAPI document, and guarded alike.
 BESIDE = ["/docs", "/redoc", "/openapi.json", "/nowhere", "/jobs/x/nowhere"]
 ABOUT_NOBODYS = {"/", "/data-format", "/healthz"}
-LISTS = {"/files", "/jobs", "/evaluations"}
-SOMEBODYS = re.compile(r"\{(file_id|job_id|evaluation_id)\}")
+LISTS = {"/files", "/jobs", "/evaluations", "/predictions"}
+SOMEBODYS = re.compile(r"\{(file_id|job_id|evaluation_id|prediction_id|model)\}")
 
 
 class Things(NamedTuple):
@@ -22,6 +22,7 @@ class Things(NamedTuple):
     file_id: str
     job_id: str
     evaluation_id: str
+    prediction_id: str
     alice: dict[str, str]
     reader: dict[str, str]
     bob: dict[str, str]
@@ -43,15 +44,19 @@ async def things(gateway) -> Things:
     await gateway.until(job_id, "completed")
     file_id = (await gateway.job(job_id))["data_file_id"]
     compared = await gateway.client.post(f"/jobs/{job_id}/evaluate", json={"file_id": file_id})
+    files = {"file": ("a.zip", pack({"a.png": image_bytes()}))}
+    asked = await gateway.client.post("/predictions", files=files, data={"question": "How many?"})
     del gateway.client.headers["Authorization"]
-    return Things(file_id, job_id, compared.json()["evaluation_id"], alice, reader, bob)
+    evaluation_id, prediction_id = compared.json()["evaluation_id"], asked.json()["prediction_id"]
+    return Things(file_id, job_id, evaluation_id, prediction_id, alice, reader, bob)
 
 
 async def requests(gateway, things: Things) -> list[Request]:
     """A good request of alice's for each route, on what is hers; those that delete it come last."""
     schema = (await gateway.client.get("/openapi.json", headers=things.alice)).json()
     ids = {"file_id": things.file_id, "job_id": things.job_id, "row": "2"}
-    ids["evaluation_id"] = things.evaluation_id
+    ids |= {"evaluation_id": things.evaluation_id, "model": things.job_id}
+    ids["prediction_id"] = things.prediction_id
     listed = [
         Request(method.upper(), path.format(**ids), body_of(f"{method.upper()} {path}", things))
         for path, methods in schema["paths"].items()
@@ -70,17 +75,28 @@ def body_of(route: str, things: Things) -> dict:
     bodies: dict[str, dict] = {
         "POST /upload-data": {"files": {"file": ("a.zip", good_zip())}},
         "POST /train": {"json": {"job_name": "a", "data_file_id": things.file_id}},
+        "PATCH /jobs/{job_id}": {"json": {"notes": "mine"}},
         "POST /jobs/{job_id}/evaluate": {"json": {"file_id": things.file_id}},
         "POST /evaluations": {
             "files": {"adapter": ("a.zip", adapter)},
             "data": {"file_id": things.file_id},
         },
+        "POST /predictions": {
+            "files": {"file": ("a.zip", pack({"a.png": image_bytes()}))},
+            "data": {"question": "How many?", "job_id": things.job_id},
+        },
         "POST /predict": {
             "files": {"image": ("a.png", image_bytes())},
             "data": {"question": "How many?", "job_id": things.job_id},
         },
+        "POST /v1/chat/completions": {
+            "json": {
+                "model": things.job_id,
+                "messages": [{"role": "user", "content": "How many?"}],
+            }
+        },
     }
-    assert route in bodies or not route.startswith("POST"), f"say what is sent to {route}"
+    assert route in bodies or not route.startswith("P"), f"say what is sent to {route}"
     return bodies.get(route, {})
 
 
@@ -89,7 +105,7 @@ async def status(gateway, request: Request, headers: dict[str, str]) -> int:
         request.method, request.path, headers=headers, **request.options
     )
     if answer.status_code in (401, 403, 429):
-        assert set(answer.json()) == {"detail", "code", "errors"}
+        assert set(answer.json()) == {"detail", "code", "parameters", "errors"}
     return answer.status_code
 
 

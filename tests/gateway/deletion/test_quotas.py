@@ -34,6 +34,7 @@ async def test_so_many_files_an_owner(limited):
         assert error == {
             "where": "file",
             "code": "too_many_files",
+            "parameters": {"files": 2, "most": 2},
             "message": "you have 2 of at most 2 files; delete one with DELETE /files/{file_id}",
         }
         assert list((gateway.settings.data_dir / "rows").iterdir()) == kept

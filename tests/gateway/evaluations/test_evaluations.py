@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from gateway.evaluations.adapter_archive import write_adapter
+from gateway.uploads.adapter_archive import write_adapter
+from gateway.uploads.archive import Archive
 from tests.fakes.learner import ADAPTER_CONFIG, safetensors_bytes
 from tests.gateway.checks import finish
 from tests.gateway.packing import good_zip, pack
@@ -67,7 +68,8 @@ async def test_without_a_comparison_there_are_no_files(gateway):
 
 
 async def test_a_completed_job_is_compared_again(gateway, learner):
-    job_id = await gateway.start_job(training_config={"max_image_size": 112})
+    prompt = {"system_prompt": "Count.", "question_template": "{question} Now."}
+    job_id = await gateway.start_job(training_config={"max_image_size": 112}, prompt=prompt)
     await gateway.until(job_id, "completed")
     file_id = await uploaded(gateway)
     url = f"/jobs/{job_id}/evaluate"
@@ -79,6 +81,8 @@ async def test_a_completed_job_is_compared_again(gateway, learner):
     spec = learner.jobs[started["evaluation_id"]].spec
     assert spec.WhichOneof("work") == "evaluate"
     assert spec.evaluate.max_image_size == 112
+    assert spec.evaluate.prompt.system_prompt == "Count."
+    assert spec.evaluate.prompt.question_template == "{question} Now."
     assert spec.evaluate.adapter_digest in learner.blobs
     listed = (await gateway.client.get(f"/evaluations?job_id={job_id}")).json()
     assert [one["evaluation_id"] for one in listed] == [started["evaluation_id"]]
@@ -214,7 +218,7 @@ def test_a_large_adapter_is_written_block_by_block(tmp_path, settings):
     data = bytes(range(256)) * 8192
     weights = safetensors_bytes(data, shape=[512, 1024], data_offsets=[0, len(data)])
     (tmp_path / "a.zip").write_bytes(adapter_zip(weights=weights))
-    finish(write_adapter(tmp_path / "a.zip", tmp_path / "blob", settings))
+    finish(write_adapter(Archive(tmp_path / "a.zip", settings), tmp_path / "blob", settings))
     assert (tmp_path / "blob").read_bytes().endswith(data)
 
 

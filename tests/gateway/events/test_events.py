@@ -75,6 +75,26 @@ async def test_an_end_that_comes_between_two_looks_is_told(start_gateway, settin
     assert [seq for seq, _, _ in parse_events(told.text)] == [6]
 
 
+async def test_full_pages_are_read_once(start_gateway, settings, monkeypatch):
+    monkeypatch.setattr("gateway.events.event_stream.PAGE", 4)
+    monkeypatch.setattr("gateway.jobs.job_store.PAGE", 4)
+    async with start_gateway(settings) as gateway:
+        job_id = await gateway.start_job()
+        await gateway.until(job_id, "completed")
+        store, begins = gateway.services.streams._store, []
+        events = store.events
+
+        def look(job_id, after_seq):
+            begins.append(after_seq)
+            return events(job_id, after_seq)
+
+        monkeypatch.setattr(store, "events", look)
+        told = [(await gateway.client.get(f"/jobs/{job_id}/events")).text for _ in range(3)]
+    assert [seq for seq, _, _ in parse_events(told[0])] == list(range(1, 7))
+    assert told[1] == told[2] == told[0]
+    assert begins == [0, 4, 4, 4]
+
+
 async def test_a_bad_last_event_id_is_refused(gateway):
     job_id = await gateway.start_job()
     for value in ("-1", "x", str(2**64)):

@@ -145,7 +145,7 @@ async def test_a_long_address_is_refused(gateway):
 async def test_what_is_not_there_has_the_shape_of_an_error(gateway, method, path, status):
     response = await gateway.client.request(method, path)
     assert response.status_code == status
-    assert set(response.json()) == {"detail", "code", "errors"}
+    assert set(response.json()) == {"detail", "code", "parameters", "errors"}
 
 
 async def test_a_reward_service_that_is_away_is_a_503_without_its_address(start_gateway, settings):

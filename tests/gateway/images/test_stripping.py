@@ -145,6 +145,15 @@ def test_no_change_of_bytes_breaks_the_reading(data, image_format):
         thumbnail(clean.data, 32)
 
 
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_gif_whose_end_is_missing_is_closed_once(missing: int):
+    picture = photograph("GIF", 6)
+    clean = clean_image(picture[:-missing], SETTINGS)
+    assert clean_image(clean.data, SETTINGS) == clean
+    assert clean.data.endswith(b"\0;")
+    assert opened(clean.data).convert("RGB").tobytes() == opened(picture).convert("RGB").tobytes()
+
+
 @given(st.binary(max_size=200))
 def test_no_exif_breaks_the_reading_of_its_orientation(exif):
     for start in (b"", b"II*\0\x08\0\0\0", b"Exif\0\0MM\0*\0\0\0\x08"):

@@ -4,8 +4,13 @@ import asyncio
 
 import pytest
 
-from gateway.jobs.job_models import Job
+from gateway.convert import LearnerState
+from gateway.jobs.job_changes import apply_state
+from gateway.jobs.job_models import TRAINING, Job
+from gateway.jobs.job_public import to_public
+from gateway.times import now
 from tally.rpc.errors import Unavailable
+from tests.gateway.event_text import parse_events
 from tests.waiting import eventually
 
 
@@ -30,7 +35,26 @@ async def test_a_failed_job_says_why(gateway, learner):
     learner.fail_with = "out of memory; reduce batch_size"
     job = await gateway.until(await gateway.start_job(), "failed")
     assert job["error_message"] == "out of memory; reduce batch_size"
-    assert (await gateway.client.get(f"/jobs/{job['job_id']}/download")).status_code == 409
+    # Its checkpoint is there to be looked at.
+    assert job["checkpoints"] == ["last"]
+    assert (await gateway.client.get(f"/jobs/{job['job_id']}/download")).status_code == 200
+
+
+def test_a_job_that_is_known_to_have_failed_before_its_events_came_has_its_checkpoint():
+    job = Job(
+        job_id="one", job_name="counts", status="training", kind=TRAINING, created_at=now(), spec={}
+    )
+    apply_state(
+        job,
+        LearnerState(
+            status="failed",
+            current_step=3,
+            error_message="out of memory",
+            output_dir=None,
+            resumed_from_job_id=None,
+        ),
+    )
+    assert to_public(job).checkpoints == ["last"]
 
 
 async def test_a_loss_that_is_no_number_is_shown_as_null(gateway, learner):
@@ -179,7 +203,7 @@ async def test_an_odd_job_id_is_not_found(gateway, job_id):
     for path in ("", "/events", "/metrics", "/evaluation", "/download"):
         response = await gateway.client.get(f"/jobs/{job_id}{path}")
         assert response.status_code in (404, 422)
-        assert set(response.json()) == {"detail", "code", "errors"}
+        assert set(response.json()) == {"detail", "code", "parameters", "errors"}
     assert (await gateway.client.delete(f"/jobs/{job_id}")).status_code in (404, 405, 422)
 
 
@@ -212,3 +236,31 @@ async def test_a_log_of_a_learner_that_is_away_is_a_503(gateway, learner):
     await gateway.until(job_id, "completed")
     await learner.stop()
     assert (await gateway.client.get(f"/jobs/{job_id}/log")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("codes", "warning"),
+    [
+        ([], None),
+        (["", "no_variety"], "no_variety"),
+        (["no_variety", "nothing_left_to_learn"], "nothing_left_to_learn"),
+        (["no_variety", "teaches_again", ""], None),
+    ],
+)
+async def test_a_job_that_taught_nothing_is_no_plain_success(gateway, learner, codes, warning):
+    learner.notice_codes = codes
+    job = await gateway.until(await gateway.start_job(), "completed")
+    assert job["warning"] == warning
+    events = parse_events((await gateway.client.get(f"/jobs/{job['job_id']}/events")).text)
+    said = [event["code"] for _, kind, event in events if kind == "notice"]
+    assert said == [code or None for code in codes]
+
+
+async def test_a_job_says_why_it_ended_early(gateway, learner):
+    plain = await gateway.until(await gateway.start_job(), "completed")
+    learner.end_reason = "no_improvement"
+    early = await gateway.until(await gateway.start_job(), "completed")
+    assert (plain["end_reason"], early["end_reason"]) == (None, "no_improvement")
+    assert early["progress"] == 100.0
+    events = parse_events((await gateway.client.get(f"/jobs/{early['job_id']}/events")).text)
+    assert events[-1][2]["end_reason"] == "no_improvement"

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.jobs.job_models import Job
+from reward_service.rewards import REWARDS
 from tally.rpc.errors import FailedPrecondition, InvalidArgument
 from tests.gateway.packing import good_zip, image_bytes
 
@@ -25,6 +26,10 @@ BAD = {
     "job_name": ["", " ", 3, None, "a\0b", "a\nb", "x" * 201],
     "data_file_id": [None, 3],
     "rewards.0.weight": [None, "1"],
+    "prompt": [None, [], "{question}"],
+    "prompt.system_prompt": [None, 3, "x" * 4001, "a\0b", "\u202ea"],
+    "prompt.question_template": [None, "", "How many?", "{question}{question}", "{question}\x1b"],
+    "prompt.unknown": ["x"],
 }
 
 
@@ -135,6 +140,27 @@ async def test_the_servers_list_of_models_holds_for_forms(start_gateway, setting
         response = await gateway.client.post(path, files=files, data=data)
         assert response.status_code == 422
         assert response.json()["errors"][0]["where"] == "model"
+
+
+async def test_a_prompt_template_reaches_the_learner(gateway, learner):
+    prompt = {"system_prompt": "Count.", "question_template": "{question} Think first."}
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    job_id = (await gateway.train(file_id, prompt=prompt)).json()["job_id"]
+    spec = learner.jobs[job_id].spec
+    asked = spec.train.prompt
+    assert (asked.system_prompt, asked.question_template) == tuple(prompt.values())
+    settings = (await gateway.client.get(f"/jobs/{job_id}/settings")).json()
+    assert settings["prompt"] == prompt
+    url, body = "/train?dry_run=true", {"job_name": "a", "data_file_id": file_id, "prompt": prompt}
+    found = (await gateway.client.post(url, json=body)).json()
+    assert found["prompt_example"] == "{question} Think first."
+
+
+async def test_rewards_are_listed_as_the_reward_service_has_them(gateway):
+    listed = (await gateway.client.get("/rewards")).json()
+    assert [reward["name"] for reward in listed] == list(REWARDS)
+    assert all(reward["description"] for reward in listed)
+    assert {(reward["package"], reward["fault"]) for reward in listed} == {(None, None)}
 
 
 async def test_rewards_are_checked_with_the_reward_service(gateway, learner):

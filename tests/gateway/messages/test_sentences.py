@@ -20,6 +20,7 @@ from gateway.messages.message import SENTENCES, Message
 from gateway.messages.service_errors import quote_service
 from gateway.reward_client import NO_COUNT_CODES
 from tally.job.choices import LossType
+from tally.job.prompt_template import PromptTemplate
 from tally.reward.v1 import reward_pb2
 from tally.rpc import errors
 from tally.rpc.errors import TallyError, status_of
@@ -54,6 +55,14 @@ def messages() -> Iterator[tuple[str, str, set[str]]]:
                 if isinstance(code, ast.Constant):
                     values = {keyword.arg or "" for keyword in node.keywords}
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", str(code.value), values
+
+
+def codes_of_settings() -> set[str]:
+    """What is wrong with a setting of a job, beside what pydantic finds."""
+    trees = [ast.parse(path.read_text()) for path in sorted((ROOT / "tally" / "job").glob("*.py"))]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    errors = [call for call in calls if ast.unparse(call.func) == "PydanticCustomError"]
+    return {ast.literal_eval(error.args[0]) for error in errors}
 
 
 def refusals_of_services() -> list[type[TallyError]]:
@@ -97,7 +106,7 @@ def test_every_place_gives_what_the_sentences_name():
 
 def test_every_code_is_used():
     made = {code for _, code, _ in messages()}
-    given = {*ANSWERS, *get_args(ErrorType), "unknown_field", "no_object"}
+    given = {*ANSWERS, *get_args(ErrorType), *codes_of_settings(), "unknown_field", "no_object"}
     quoted = {quote_service(kind("")).code for kind in refusals_of_services()}
     assert ENGLISH.keys() - made - given - quoted == set()
 
@@ -131,6 +140,7 @@ class Body(BaseModel):
     share: Annotated[float, Field(le=0.5)] = 0.1
     items: Annotated[list[int], Field(max_length=2)] = []
     kind: LossType = LossType.DAPO
+    prompt: PromptTemplate = PromptTemplate()
 
 
 @pytest.mark.parametrize(
@@ -152,6 +162,8 @@ class Body(BaseModel):
         ("too_long", {"items": [1, 2, 3]}),
         ("enum", {"kind": "ppo"}),
         ("less_than_equal", {"share": 0.6}),
+        ("placeholder_count", {"prompt": {"question_template": "How many?"}}),
+        ("control_codes", {"prompt": {"system_prompt": "\0"}}),
     ],
 )
 def test_pydantics_own_sentences_are_kept(code: str, given: dict[str, object]):

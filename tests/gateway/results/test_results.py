@@ -16,6 +16,7 @@ async def test_metrics_have_the_names_of_the_contract(gateway):
     names = {field.name for field in learner_pb2.StepMetrics.DESCRIPTOR.fields}
     assert set(body["steps"][0]) == {"step", *names}
     assert body["steps"][0]["reward_share_by_component"] == {"progressive_count": 0.5}
+    assert body["steps"][0]["reward_mean_by_component"] == {"progressive_count": 0.25}
 
 
 async def test_the_evaluation_is_there_once_it_is(gateway):

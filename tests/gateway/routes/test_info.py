@@ -13,6 +13,17 @@ async def test_the_openapi_document_describes_everything(gateway):
             assert "description" in properties or "$ref" in properties, (name, field)
 
 
+async def test_generated_clients_name_each_operation_well(gateway):
+    schema = (await gateway.client.get("/openapi.json")).json()
+    names = [one["operationId"] for methods in schema["paths"].values() for one in methods.values()]
+    assert len(set(names)) == len(names) > 30
+    assert all(name.isidentifier() for name in names)
+    download = schema["paths"]["/jobs/{job_id}/download"]["get"]["responses"]
+    for status in ("200", "206"):
+        said = download[status]["content"]["application/zip"]["schema"]
+        assert said == {"type": "string", "format": "binary"}
+
+
 async def test_the_pages_about_the_service(gateway):
     about = (await gateway.client.get("/")).json()
     assert "POST /train" in about["endpoints"]

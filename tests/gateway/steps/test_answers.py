@@ -53,3 +53,22 @@ async def test_of_a_log_only_what_is_new_is_read(gateway, learner, monkeypatch):
     assert first.content == again.content
     assert sum(number for _, number in asked) == learner.steps
     assert len(asked) <= 2
+
+
+async def test_the_curve_of_what_is_held_out_comes_with_the_steps(gateway):
+    with_curve = await gateway.start_job(training_config={"evaluation_steps": 1})
+    without = await gateway.start_job()
+    answers = []
+    for job_id in (with_curve, without):
+        await gateway.until(job_id, "completed")
+        answers.append((await gateway.client.get(f"/jobs/{job_id}/metrics?max_points=1")).json())
+    curve, nothing = (answer["evaluations"] for answer in answers)
+    assert nothing == []
+    assert [(one["step"], one["exact_rate"], one["is_best"]) for one in curve] == [
+        (1, 0.25, True), (2, 0.5, True), (3, 0.25, False),
+    ]  # fmt: skip
+    assert curve[0]["num_samples"] == 8
+    assert curve[0]["reward_mean"] is None
+    assert curve[0]["intervals"]["exact_rate"] == [0.125, 0.75]
+    assert curve[0]["intervals"]["reward_mean"] is None
+    assert len(answers[0]["steps"]) == 1

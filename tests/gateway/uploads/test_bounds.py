@@ -67,7 +67,7 @@ def test_many_columns_and_quoted_commas_are_taken():
 def unpack(tmp_path, data: bytes, **limits) -> None:
     path = tmp_path / "upload.zip"
     path.write_bytes(data)
-    finish(Archive(path, GatewaySettings(**limits)).verify_rest(set()))
+    finish(Archive(path, GatewaySettings(**limits)).verify_rest())
 
 
 def test_a_zip_unpacks_to_so_many_times_its_size(tmp_path, monkeypatch):

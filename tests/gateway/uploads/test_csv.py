@@ -32,14 +32,14 @@ def test_whatever_a_csv_writer_writes_is_read_back(pairs, newline):
     writer.writerows([("a.png", question, answer) for question, answer in pairs])
     if not pairs:
         return
-    rows = rows_of(decode(buffer.getvalue().encode(), None))
+    rows = rows_of(decode(buffer.getvalue().encode(), None).text)
     assert [(row.question, row.answer) for row in rows] == pairs
     assert [row.number for row in rows] == list(range(2, len(pairs) + 2))
 
 
 def status_of(data: bytes) -> int:
     try:
-        rows_of(decode(data, None))
+        rows_of(decode(data, None).text)
     except ApiError as error:
         return error.status
     return 200

@@ -130,7 +130,8 @@ async def test_a_faulty_reward_is_asked_for_again_never_taken_for_zero(fault: st
     async with rewards(servicer, waits, wait_seconds=60, timeout_seconds=2) as client:
         scores = await client.score(["A photo of 2 cups"] * 3, [3, 3, 3])
     parts = {"progressive_count": 0.85}
-    assert scores == [Score(count=2, difference=1, reward=0.85, components=parts)] * 3
+    expected = Score(count=2, difference=1, reward=0.85, components=parts, values=parts)
+    assert scores == [expected] * 3
     assert (servicer.calls, waits) == (2, [True, False])
 
 

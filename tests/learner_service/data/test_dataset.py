@@ -10,8 +10,8 @@ from PIL import Image
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.dataset import Row, stage_dataset
 from learner_service.data.images import decode, fit_to_grid
+from learner_service.dataset_settings import DatasetSettings
 from learner_service.errors import InvalidDataset
-from learner_service.settings import DatasetSettings
 from tally.families.grid import PatchGrid
 
 LIMITS = DatasetSettings()

@@ -11,8 +11,8 @@ from learner_service.blobs.blob_store import BlobStore
 from learner_service.data.dataset import stage_dataset
 from learner_service.data.dataset_archive import check_dataset
 from learner_service.data.images import decode
+from learner_service.dataset_settings import DatasetSettings
 from learner_service.errors import InvalidDataset
-from learner_service.settings import DatasetSettings
 from tests.learner_service.data.hostile_datasets import HOSTILE, HOSTILE_IMAGES, rows, write
 from tests.learner_service.data.test_dataset import GRID, LIMITS, line
 

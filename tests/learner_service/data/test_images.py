@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from learner_service.data.images import decode, to_png
+from learner_service.dataset_settings import DatasetSettings
 from learner_service.errors import InvalidDataset
-from learner_service.settings import DatasetSettings
 from tests.gateway.images.photographs import SECRET, exif_entry, photograph, with_raw_exif
 
 LIMITS = DatasetSettings()

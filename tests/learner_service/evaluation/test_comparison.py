@@ -1,6 +1,5 @@
 """The comparison, by hand: its figures, its intervals, its matrix, its warnings."""
 
-import itertools
 import math
 from dataclasses import asdict
 
@@ -10,12 +9,7 @@ import pytest
 from learner_service.clients.rewards import Score
 from learner_service.data.dataset import Row
 from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
-from learner_service.evaluation.bootstrap import RatioScores, paired_intervals
-from learner_service.evaluation.comparison import (
-    comparison,
-    count_label,
-    ratio_scores,
-)
+from learner_service.evaluation.comparison import comparison, count_label
 
 REWARDS = {0: 1.0, 1: 0.85, 2: 0.7, 3: 0.4, 4: 0.3, 5: 0.2}
 
@@ -38,8 +32,8 @@ def compared(
     )
     return RowAnswers(
         row=row,
-        base=ScoredAnswer(text=f"{base} {kind}", score=score(base, true)),
-        adapter=ScoredAnswer(text=f"{adapter} {kind}", score=score(adapter, true)),
+        base=ScoredAnswer(text=f"{base} {kind}", score=score(base, true), probability=0.5),
+        adapter=ScoredAnswer(text=f"{adapter} {kind}", score=score(adapter, true), probability=0.5),
     )
 
 
@@ -56,6 +50,7 @@ def test_the_figures_of_four_answers():
     base, adapter, difference = result.base, result.adapter, result.difference
     assert (base.exact_rate, base.within_one_rate) == (0.25, 0.5)
     assert base.mean_absolute_count_error == pytest.approx((0 + 1 + 3) / 3)
+    assert base.median_absolute_count_error == 1.0
     assert base.root_mean_square_count_error == pytest.approx(math.sqrt((0 + 1 + 9) / 3))
     assert base.reward_mean == pytest.approx((1.0 + 0.85 + 0.0 + 0.4) / 4)
     assert base.parse_failure_rate == 0.25
@@ -76,6 +71,7 @@ def test_the_parts_by_count_and_by_kind():
     assert (cars.base.exact_rate, cars.adapter.exact_rate) == (0.0, 0.5)
     nothing_said = result.by_count[1].base
     assert nothing_said.mean_absolute_count_error is None
+    assert nothing_said.median_absolute_count_error is None
     assert nothing_said.parse_failure_rate == 1.0
 
 
@@ -109,51 +105,33 @@ def test_the_worst_come_first_and_right_answers_never():
     }
 
 
-def test_the_interval_is_that_of_all_resamples_there_are():
-    """Of three images there are 27 equally likely resamples: their quantiles are counted out."""
-    both = [compared(2, 3, 3, 3), compared(3, 3, 2, 3), compared(4, 3, 1, 2)]
-    base = ratio_scores([one.base.score for one in both])
-    adapter = ratio_scores([one.adapter.score for one in both])
-    found = paired_intervals(base, adapter, ["a", "b", "c"], seed=1)
-    exact = np.array([[1, 0, 0], [1, 1, 0]])
-    draws = list(itertools.product(range(3), repeat=3))
-    differences = [np.mean(exact[1, list(d)]) - np.mean(exact[0, list(d)]) for d in draws]
-    # P(0) = 8/27 and P(1) = 1/27 are both beyond 2.5 %, so the ends are exact.
-    assert found.difference[:, 0] == pytest.approx([min(differences), max(differences)])
-    assert found.resamples == 10_000
+def test_six_of_six_is_no_certainty():
+    """Wilson's interval of 6 of 6 begins at 6 / (6 + z²), and so does its difference's, doubled."""
+    right = [compared(2 + n, 3, 3, 3) for n in range(6)]
+    result = comparison(right, seed=1)
+    assert result.adapter.intervals["exact_rate"] == pytest.approx((0.6097, 1.0), abs=1e-4)
+    assert result.adapter.intervals["parse_failure_rate"] == pytest.approx((0, 0.3903), abs=1e-4)
+    low, high = result.difference.intervals["exact_rate"]
+    assert (low, high) == pytest.approx((-0.3903, 0.3903), abs=1e-4)
 
 
-def test_the_ends_cut_off_two_and_a_half_percent():
-    """Of 100 images with 30 right, the mean's interval is near the binomial's 0.21 to 0.39."""
-    scores = [score(3 if number < 30 else 2, 3) for number in range(100)]
-    figures = ratio_scores(scores)
-    found = paired_intervals(figures, figures, [str(n) for n in range(100)], seed=7)
-    assert found.base[:, 0] == pytest.approx([0.21, 0.39], abs=0.011)
-    assert found.difference[:, 0] == pytest.approx([0, 0])
-
-
-def test_rows_of_one_image_are_drawn_together():
-    scores = [score(3, 3)] * 5 + [score(2, 3)] * 5
-    figures = ratio_scores(scores)
-    two_images = paired_intervals(figures, figures, ["a"] * 5 + ["b"] * 5, seed=1)
-    assert two_images.base[:, 0] == pytest.approx([0.0, 1.0])
-
-
-def test_a_score_that_no_resample_has_gets_no_interval():
-    silent = ratio_scores([score(None, 3)] * 4)
-    ends = paired_intervals(silent, silent, list("abcd"), seed=1).base
-    assert np.isnan(ends[:, 2:4]).all()
-    assert ends[:, 5] == pytest.approx([1.0, 1.0])
-
-
-def test_weights_count_a_row_as_often_as_they_say():
-    scores = RatioScores(
-        numerators=np.array([[4.0], [9.0]]),
-        denominators=np.array([[1.0], [1.0]]),
-        is_root=np.array([True]),
+def test_rows_of_one_image_are_one_trial():
+    right = [compared(2 + n, 3, 3, 3, image=n % 6) for n in range(60)]
+    assert comparison(right, seed=1).adapter.intervals["exact_rate"] == pytest.approx(
+        (0.6097, 1.0), abs=1e-4
     )
-    weighted = scores.values(np.array([[2.0, 0.0], [1.0, 1.0]]))
-    assert weighted[:, 0] == pytest.approx([2.0, math.sqrt(6.5)])
+
+
+def test_one_absurd_answer_decides_neither_the_median_nor_the_share_far_off():
+    rows = [compared(2 + n, 3, 3, 3 if n % 2 else 4) for n in range(19)]
+    result = comparison([*rows, compared(30, 3, 3, 11_111_118)], seed=1)
+    assert result.adapter.median_absolute_count_error == 1.0
+    assert result.adapter.far_off_rate == 0.05
+    assert result.adapter.mean_absolute_count_error > 500_000
+    low, high = result.adapter.intervals["median_absolute_count_error"]
+    assert 0 <= low <= 1.0 <= high <= 1.0
+    five, six = [compared(2, 3, 8, 3)], [compared(2, 3, 9, 3)]
+    assert [comparison(one, 1).base.far_off_rate for one in (five, six)] == [0.0, 1.0]
 
 
 def test_a_model_that_gives_few_answers_is_named():

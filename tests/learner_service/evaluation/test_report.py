@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import statistics
 import zipfile
 from dataclasses import asdict
 from html.parser import HTMLParser
@@ -28,14 +29,16 @@ MANY = [
 
 
 def by_hand(text: str, model: str) -> dict[str, float]:
-    """The six figures out of the CSV, with nothing of the code that wrote it."""
+    """The eight figures out of the CSV, with nothing of the code that wrote it."""
     rows = [row for row in csv.DictReader(io.StringIO(text)) if row["model"] == model]
     errors = [abs(int(row["count"]) - int(row["true_count"])) for row in rows if row["count"]]
     return {
         "exact_rate": errors.count(0) / len(rows),
         "within_one_rate": sum(error <= 1 for error in errors) / len(rows),
+        "median_absolute_count_error": statistics.median(errors),
         "mean_absolute_count_error": sum(errors) / len(errors),
         "root_mean_square_count_error": math.sqrt(sum(e * e for e in errors) / len(errors)),
+        "far_off_rate": sum(error > 5 for error in errors) / len(rows),
         "reward_mean": sum(float(row["reward"]) for row in rows) / len(rows),
         "parse_failure_rate": (len(rows) - len(errors)) / len(rows),
     }
@@ -55,7 +58,17 @@ def test_the_figures_are_those_of_the_csv(both: list[RowAnswers]):
 def test_a_line_has_the_answer_and_how_it_was_scored():
     lines = list(csv.reader(io.StringIO(csv_text(FOUR))))
     assert lines[0][:4] == ["row", "question", "true_count", "model"]
-    assert lines[5] == ["4", "How many cars are there?", "5", "base", "None cars", "", "", "0.0"]
+    assert lines[5] == [
+        "4",
+        "How many cars are there?",
+        "5",
+        "base",
+        "None cars",
+        "",
+        "",
+        "0.0",
+        "0.5",
+    ]
     assert lines[4] == [
         "3",
         "How many apples are there?",
@@ -65,6 +78,7 @@ def test_a_line_has_the_answer_and_how_it_was_scored():
         "3",
         "0",
         "1.0",
+        "0.5",
     ]
 
 
@@ -131,6 +145,7 @@ def test_the_page_shows_figures_matrix_and_worst(report: zipfile.ZipFile):
     shown = f"{100 * result['adapter']['exact_rate']:.1f} %"
     assert shown in references.text
     assert "no count" in references.text
+    assert "Adapter: expected calibration error" in references.text
     assert references.tags.count("figure") == len(result["worst"]) == 24
     assert references.tags.count("svg") == 2
     for warning in result["warnings"]:

@@ -20,18 +20,22 @@ def test_an_epoch_holds_every_sample_once(n: int, batch: int, batches: int, seed
     order = order_of(n, batch, batches, seed)
     for epoch in (0, 3):
         first = epoch * order.steps_per_epoch
-        steps = [order.batches(first + number) for number in range(order.steps_per_epoch)]
-        flat = [index for step in steps for indices in step for index in indices]
-        assert sorted(flat) == list(range(n))
-        assert all(len(step) <= batches for step in steps)
-        assert all(len(indices) <= batch for step in steps for indices in step)
+        steps = [order.rows(first + number) for number in range(order.steps_per_epoch)]
+        assert sorted(index for rows in steps for index in rows) == list(range(n))
+        for rows in steps:
+            slots = order.slots(rows)
+            assert [pair for of_pass in slots for pair in of_pass] == [
+                (row, place) for place, row in enumerate(rows)
+            ]
+            assert len(slots) <= batches
+            assert all(len(of_pass) <= batch for of_pass in slots)
 
 
 @given(*SIZES, st.integers(0, 100))
 def test_refills_are_from_outside_the_step(n: int, batch: int, batches: int, seed: int, step: int):
     order = order_of(n, batch, batches, seed)
-    taken = [index for indices in order.batches(step) for index in indices]
-    others = [order.others(step, slot, 2) for slot in range(len(taken))]
+    taken = order.rows(step)
+    others = [order.others(step, taken, slot, 2) for slot in range(len(taken))]
     assert not {index for chosen in others for index in chosen} & set(taken)
     if n >= 3 * len(taken):
         assert len({index for chosen in others for index in chosen}) == 2 * len(taken)
@@ -39,6 +43,6 @@ def test_refills_are_from_outside_the_step(n: int, batch: int, batches: int, see
 
 def test_epochs_and_seeds_differ():
     order = order_of(20, 5, 4, 43)
-    assert order.batches(0) == order.batches(0) != order.batches(1)
-    assert order_of(20, 5, 4, 44).batches(0) != order.batches(0)
+    assert order.rows(0) == order.rows(0) != order.rows(1)
+    assert order_of(20, 5, 4, 44).rows(0) != order.rows(0)
     assert len({order.seed(step, slot) for step in range(50) for slot in range(20)}) == 1000

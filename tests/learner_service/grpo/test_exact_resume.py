@@ -24,8 +24,24 @@ def asked_with(running: Training) -> dict[int, str]:
         {"gradient_accumulation_steps": 3, "batch_size": 1, "advantage_scale": "batch"},
         {"staleness": 1, "corrected": True},
         {"staleness": 2, "corrected": True, "lora_dropout": 0.2},
+        {"prompt_selection": "by_history", "lora_dropout": 0.2},
+        {"prompt_selection": "by_history", "staleness": 2, "zero_variance_groups": "refill"},
+        {"estimator": "exact_counts", "outside_mass_bound": 1.0, "short_answers": True},
+        {"estimator": "exact_counts", "lora_dropout": 0.2, "beta": 0.1, "short_answers": True},
     ],
-    ids=["plain", "dropout", "beta", "refill", "accumulation", "staleness 1", "staleness 2"],
+    ids=[
+        "plain",
+        "dropout",
+        "beta",
+        "refill",
+        "accumulation",
+        "staleness 1",
+        "staleness 2",
+        "by history",
+        "by history, ahead and refilled",
+        "exact counts",
+        "exact counts and samples",
+    ],
 )
 def test_bit_for_bit(random_policy_path: Path, tmp_path: Path, changes: dict):
     changes = {"max_steps": _STEPS, "save_steps": _CUT_AT} | changes

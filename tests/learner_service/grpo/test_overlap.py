@@ -89,8 +89,8 @@ def test_a_stop_ends_the_rollouts_that_are_on_their_way(random_policy_path: Path
             running.trainer.train()
         stop_once_it_hangs.join()
         running.ahead.cancel()
-        wait_until(lambda: running.rollouts.cancelled == len(running.rollouts.requests) - 6)
-    assert running.rollouts.cancelled
+        # Those before the first that hangs may be on their way, too.
+        wait_until(lambda: running.rollouts.cancelled >= len(running.rollouts.requests) - 6 > 0)
 
 
 def test_refilling_tries_other_prompts_up_to_the_bound(random_policy_path: Path, tmp_path: Path):
@@ -137,7 +137,8 @@ def test_metrics_are_whole(random_policy_path: Path, tmp_path: Path):
     with training(random_policy_path, tmp_path, corrected=True, beta=0.1) as running:
         running.trainer.train()
     for step in running.steps:
-        assert None not in asdict(step.metrics).values()
+        unmeasured = {name for name, figure in asdict(step.metrics).items() if figure is None}
+        assert unmeasured == {"outside_mass_mean", "expected_reward_mean"}, "of exact_counts alone"
         shares = step.metrics.reward_share_by_component
         assert shares.keys() == {"progressive_count"}
         assert sum(shares.values()) == pytest.approx(step.metrics.reward_mean)

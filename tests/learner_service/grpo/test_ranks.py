@@ -21,6 +21,8 @@ from tests.waiting import wait_until
 COUNTS = (1, 2, 3)
 STEPS = 20
 TOLERANCE = 1e-4
+# Shared out unevenly.
+EVALUATED: dict[str, Any] = {"evaluation_steps": 8, "num_held_out": 7}
 # Every loss type with and without KL; what else a job may be set to is spread over them. A step has
 # four rows in two forward passes at most: an odd number of rows leaves one with fewer.
 CASES: dict[str, dict[str, Any]] = {
@@ -33,10 +35,15 @@ CASES: dict[str, dict[str, Any]] = {
     "dapo": {"loss_type": "dapo", "zero_variance_groups": "refill", "num_rows": 9},
     "dapo-kl": {"loss_type": "dapo", "beta": 0.05, "corrected": True, "num_rows": 9},
     "gspo": {"loss_type": "gspo", "gradient_accumulation_steps": 5, "num_rows": 17},
-    "gspo-kl": {"loss_type": "gspo", "beta": 0.05, "weight_decay": 0.1, "num_rows": 7},
+    "gspo-kl": {"loss_type": "gspo", "beta": 0.05, "weight_decay": 0.1, "num_rows": 7} | EVALUATED,
+    "history": {"prompt_selection": "by_history", "staleness": 1, "num_rows": 21},
+    # A random policy seldom says a count: what lies outside is sampled in every pass.
+    "exact": {"estimator": "exact_counts", "short_answers": True, "num_rows": 5},
+    "exact-kl": {"estimator": "exact_counts", "short_answers": True, "beta": 0.05, "num_rows": 7}
+    | {"outside_mass_bound": 1.0},
 }
 # Each loss type once more by two and three that hold the base in parts, half of them with KL.
-SHARDED = ("grpo", "bnpo-kl", "dr_grpo", "dapo-kl", "gspo")
+SHARDED = ("grpo", "bnpo-kl", "dr_grpo", "dapo-kl", "gspo", "exact")
 # Cut within an epoch; the step that comes next had been asked for.
 CUT: dict[str, Any] = {"lora_dropout": 0.1, "staleness": 1, "num_rows": 11, "save_steps": 10}
 TIMES = {
@@ -78,6 +85,7 @@ class Process:
                 "digests": self.ranks.exchange(running.adapter_digest),
                 "seeds": sorted(seed for own in self.ranks.exchange(seeds) for seed in own),
                 "metrics": [asdict(step.metrics) for step in running.steps],
+                "evaluations": [asdict(one) for one in running.evaluations],
                 "said": len(running.events),
             }
 
@@ -160,6 +168,14 @@ def farthest(launched: Any, name: str, count: int, other: str, other_count: int)
     return (first - second).abs().max().item()
 
 
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_is_held_out_is_shared_and_scored_as_one(launched: Any, count: int):
+    evaluations = launched[count][1][0]["gspo-kl"]["evaluations"]
+    assert [one["step"] for one in evaluations] == [8, 16, STEPS]
+    assert {one["num_samples"] for one in evaluations} == {EVALUATED["num_held_out"]}
+    assert evaluations == launched[1][1][0]["gspo-kl"]["evaluations"]
+
+
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("name", CASES)
 def test_any_number_of_processes_trains_the_same_adapter(launched: Any, name: str, count: int):
@@ -188,8 +204,8 @@ def test_the_first_process_tells_the_figures_of_all(launched: Any, name: str, co
             {name: of[name] for name in of.keys() - TIMES if of[name] is not None}
             for of in (own, theirs)
         )
-        shares = expected.pop("reward_share_by_component")
-        assert found.pop("reward_share_by_component") == pytest.approx(shares)
+        for figure in ("reward_share_by_component", "reward_mean_by_component"):
+            assert found.pop(figure) == pytest.approx(expected.pop(figure))
         assert found == pytest.approx(expected, rel=1e-2, abs=1e-4)
     others = launched[count][1][1:]
     assert [other[name]["metrics"] for other in others] == [[]] * (count - 1)

@@ -76,3 +76,24 @@ async def test_a_failed_call_fails_all_that_are_in_it():
     assert [type(result) for result in results] == [Unavailable, Unavailable]
     with pytest.raises(Unavailable):
         await scorer.score(["1"], [1])
+
+
+async def test_what_was_scored_once_is_not_asked_about_again():
+    calls = Calls()
+    scorer = BatchScorer(calls)
+    first = await scorer.score(["1", "2"], [1, 1])
+    assert await scorer.score(["2", "1", "2"], [1, 1, 1]) == [first[1], first[0], first[1]]
+    assert calls.sizes == [2]
+    await scorer.score(["1"], [2])
+    await scorer.score(["1", "3"], [1, 1])
+    assert calls.sizes == [2, 1, 2]
+
+
+async def test_few_and_short_answers_alone_are_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("learner_service.grpo.scoring._MOST_KEPT", 2)
+    calls = Calls()
+    scorer = BatchScorer(calls)
+    long = "1".zfill(201)
+    for text in ("1", "2", "3", "2", "1", long, long):
+        await scorer.score([text], [1])
+    assert len(calls.sizes) == 6

@@ -15,25 +15,26 @@ from learner_service.host import agent as agent_module
 from learner_service.host.agent import HostAgent
 from learner_service.host.host_client import HostClient
 from learner_service.host.settings import HostSettings
-from learner_service.host.share import Shares
 from learner_service.host_servicer import HostServicer
 from learner_service.job_folder.layout import JobFolder
-from learner_service.job_folder.state import pack_state
 from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.queue.hosts import Host, Hosts, StartRanks
+from learner_service.queue.worker_links import FarLink, WorkerLinks
 from learner_service.queue.worker_process import WorkerExit
-from learner_service.settings import LearnerSettings, RendezvousSettings
+from learner_service.rendezvous_settings import RendezvousSettings
+from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec
+from learner_service.worker_access import WorkerAccess
+from learner_service.worker_place import WorkerPlace
+from learner_service.worker_servicer import WorkerServicer
 from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
 from tally.learner.v1 import host_pb2 as pb
 from tally.learner.v1.host_pb2_grpc import HostServiceStub, add_HostServiceServicer_to_server
-from tally.rpc.blobs import BlobClient
+from tally.learner.v1.worker_pb2_grpc import add_WorkerServiceServicer_to_server
 from tally.rpc.channel import open_channel
-from tally.rpc.digests import digest_of_file
 from tally.rpc.release import installed_release
 from tally.rpc.settings import ClientSettings
 from tests.fakes.serving import serve
-from tests.learner_service.queue.scripted_workers import save_checkpoint
 from tests.waiting import eventually
 
 OFFER = {"host_name": "b", "processes": 2, "release": installed_release()}
@@ -51,8 +52,10 @@ class ScriptedProcess:
         self.killed = False
         self._stopped = asyncio.Event()
 
-    def __call__(self, task: WorkerTask, stop_seconds: float) -> "ScriptedProcess":
+    def __call__(self, task: WorkerTask, stop_seconds: float, link: FarLink) -> "ScriptedProcess":
         self.tasks.append(task)
+        self.access = WorkerAccess.of(link.variables)
+        self.place = WorkerPlace.of(link.variables)
         return self
 
     async def run(self, on_event) -> WorkerExit:
@@ -79,11 +82,12 @@ def learner_settings(tmp_path: Path, **changes: object) -> LearnerSettings:
 
 
 class Lender:
-    """The learner's side: its hosts, its blobs, and a port that they are served at."""
+    """The learner's side: its hosts, an attempt of which one has a share, the port of both."""
 
     def __init__(self, settings: LearnerSettings) -> None:
         self.settings = settings
         self.hosts = Hosts()
+        self.links = WorkerLinks()
         self.store = BlobStore(settings.data_dir / "blobs")
         self.port = 0
 
@@ -93,10 +97,14 @@ class Lender:
             servicer = HostServicer(self.hosts, self.settings)
             add_HostServiceServicer_to_server(servicer, server)
             add_BlobServiceServicer_to_server(BlobServicer(self.store), server)
+            add_WorkerServiceServicer_to_server(WorkerServicer(self.links), server)
 
-        async with serve(add, None) as server:
-            self.port = server.port
-            yield self
+        link = self.links.make(self.task())
+        self.order = StartRanks(host_number=1, token=link.access.token)
+        with self.links.open(link):
+            async with serve(add, None) as server:
+                self.port = server.port
+                yield self
 
     async def host(self) -> Host:
         (host,) = await self.hosts.wait_for(1, 600, lambda: False)
@@ -114,9 +122,7 @@ class Lender:
             attempt=1,
             spec=JobSpec(dataset_digest=self.store.put_bytes(b"data"), base_model="small"),
             settings=self.settings,
-            launch=Launch(
-                processes_by_host=(1, 2), host_number=1, rendezvous=self.settings.rendezvous
-            ),
+            launch=Launch(processes_by_host=(1, 2), rendezvous=self.settings.rendezvous),
         )
 
 
@@ -144,41 +150,37 @@ async def lent(lender: Lender, tmp_path: Path) -> AsyncIterator[None]:
         services_secret=SECRET,
     )
     async with open_channel(settings.learner, idempotent_methods=()) as channel:
-        agent = HostAgent(settings, HostClient(channel), Shares(settings, BlobClient(channel)))
+        agent = HostAgent(settings, HostClient(channel))
         running = asyncio.create_task(agent.run())
         yield
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_share_has_its_data_and_its_checkpoint_in_the_hosts_own_folders(
+async def test_a_share_has_the_hosts_own_folders_and_speaks_for_the_attempt(
     lender: Lender, process: ScriptedProcess, tmp_path: Path
 ):
-    task = lender.task()
-    task.folder_path.mkdir(parents=True)
-    save_checkpoint(task.folder, 5)
-    task.folder.split.rows(lambda: [3, 4])
-    with lender.store.stage() as staged:
-        assert pack_state(task.folder, staged)
-        digest = digest_of_file(staged)
-        lender.store.keep(staged, digest)
+    task, own = lender.task(), tmp_path / "host"
+    (own / "jobs" / "earlier").mkdir(parents=True)
+    (own / "scratch" / "earlier-1").mkdir(parents=True)
     async with lent(lender, tmp_path):
         host = await lender.host()
-        order = StartRanks(task=task.model_dump_json(), state_digest=digest)
-        running = asyncio.create_task(host.run(order))
+        running = asyncio.create_task(host.run(lender.order))
         await eventually(lambda: process.tasks)
         host.stop()
         assert await running == WorkerExit(code=0, failure=None)
     (there,) = process.tasks
-    own = tmp_path / "host"
+    learner = ClientSettings(target=f"127.0.0.1:{lender.port}")
+    assert process.access == WorkerAccess(learner=learner, token=lender.order.token, secret=SECRET)
+    assert process.place.localise(task.model_dump_json()) == there
+    assert there.launch.host_number == 1
     assert there.folder == JobFolder.of_job(own, "one")
-    assert there.folder.checkpoints.find_last().step == 5
-    assert there.folder.split.rows(list) == [3, 4]
-    assert BlobStore(there.blobs).path(task.spec.dataset_digest).read_bytes() == b"data"
+    assert [path.name for path in (own / "jobs").iterdir()] == ["one"]
+    assert not (own / "scratch").exists()
     assert there.settings.data_dir == own
+    assert there.scratch == own / "scratch" / "one-1"
     assert there.launch.rendezvous == RendezvousSettings(address="192.0.2.1", interface="eth3")
     assert there.settings.rollout == task.settings.rollout
-    assert there.settings.secret == SECRET
     assert there.model_source == "/models/there/small"
 
 
@@ -189,8 +191,7 @@ async def test_why_a_share_ended_reaches_the_learner(
     process.exits_with = WorkerExit(code=1, failure=failure)
     async with lent(lender, tmp_path):
         host = await lender.host()
-        order = StartRanks(task=lender.task().model_dump_json(), state_digest="")
-        assert await host.run(order) == process.exits_with
+        assert await host.run(lender.order) == process.exits_with
 
 
 async def test_a_share_that_cannot_be_prepared_says_so(
@@ -198,10 +199,10 @@ async def test_a_share_that_cannot_be_prepared_says_so(
 ):
     async with lent(lender, tmp_path):
         host = await lender.host()
-        order = StartRanks(task=lender.task().model_dump_json(), state_digest="f" * 64)
-        exited = await host.run(order)
+        (tmp_path / "host").write_text("no folder")
+        exited = await host.run(lender.order)
     assert exited.failure
-    assert exited.failure.message.startswith("host b could not start its share: there is no blob")
+    assert exited.failure.message.startswith("host b could not start its share: ")
     assert not process.tasks
 
 
@@ -210,8 +211,7 @@ async def test_a_host_that_leaves_ends_what_it_ran(
 ):
     async with lent(lender, tmp_path):
         host = await lender.host()
-        order = StartRanks(task=lender.task().model_dump_json(), state_digest="")
-        running = asyncio.create_task(host.run(order))
+        running = asyncio.create_task(host.run(lender.order))
         await eventually(lambda: process.tasks)
     exited = await running
     assert exited.failure == WorkerFailed(message="host b has left", retryable=True)
@@ -224,7 +224,7 @@ async def test_a_silent_host_is_lost(tmp_path: Path):
         call = HostServiceStub(channel).LendHost()
         await call.write(pb.LendHostRequest(offer=pb.HostOffer(**OFFER)))
         host = await lender.host()
-        exited = await host.run(StartRanks(task="", state_digest=""))
+        exited = await host.run(StartRanks(host_number=1, token="t"))
         assert exited.failure
         assert exited.failure.message == "host b has been silent for 0.5 seconds"
         await eventually(lender.is_left)
@@ -238,8 +238,7 @@ async def test_a_host_kills_what_it_runs_for_a_learner_that_is_gone(
         lending = lent(lender, tmp_path)
         await lending.__aenter__()
         host = await lender.host()
-        order = StartRanks(task=lender.task().model_dump_json(), state_digest="")
-        running = asyncio.create_task(host.run(order))
+        running = asyncio.create_task(host.run(lender.order))
         await eventually(lambda: process.tasks)
     await eventually(lambda: process.killed)
     await running

@@ -93,8 +93,8 @@ def test_two_hosts_train_one_job_and_one_goes_on_alone_when_the_link_is_cut(
         with lent_host(network, tmp_path, running.target) as log:
             assert_completed(running, alone, log)
             together = running.start_job(digest)
-            running.wait(together, step=3)
-            assert len(running.ranks(together)) == 1  # the other has a folder of its own
+            own = wait_until(lambda: running.ranks(together), lambda: running.log(together))
+            assert len(own) == 1  # the other has a folder of its own
             assert_completed(running, together, log)
             assert not running.notices(together)
             expected = running.adapter(alone)

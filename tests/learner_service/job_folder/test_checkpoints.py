@@ -63,6 +63,18 @@ def test_prune_keeps_the_newest(checkpoints: Checkpoints, tmp_path: Path):
     ]
 
 
+def test_prune_keeps_the_best_beside_the_newest(checkpoints: Checkpoints, tmp_path: Path):
+    checkpoints.commit(stage(tmp_path, 11))
+    checkpoints.prune(keep=1, best_step=9)
+    assert sorted(path.name for path in checkpoints.path.iterdir()) == [
+        "checkpoint-11",
+        "checkpoint-9",
+    ]
+    assert checkpoints.find_last().step == 11
+    assert checkpoints.find(9) == checkpoints.path_of(9)
+    assert checkpoints.find(10) is None
+
+
 def test_an_adopted_checkpoint_is_whole_without_a_copy(checkpoints: Checkpoints, tmp_path: Path):
     other = Checkpoints(tmp_path / "other" / "checkpoints")
     other.adopt(checkpoints.path_of(10))

@@ -28,8 +28,25 @@ def test_a_job_goes_on_with_what_the_earlier_one_has(tmp_path: Path):
     assert later.adapters.digests() == []
 
 
+def test_the_best_checkpoint_before_it_comes_along(tmp_path: Path):
+    earlier = JobFolder.of_job(tmp_path, "earlier")
+    for step, exact_rate in ((3, 0.5), (5, 0.25), (8, 0.75)):
+        staged = earlier.staging / f"checkpoint-{step}"
+        staged.mkdir(parents=True)
+        (staged / "trainer_state.json").write_text("{}")
+        earlier.checkpoints.commit(staged)
+        earlier.history.append({"step": step, "eval_exact_rate": exact_rate})
+    later = JobFolder.of_job(tmp_path, "later")
+    later.prepare(earlier, earlier.checkpoints.path_of(5))
+    assert {path.name for path in later.checkpoints.path.iterdir()} == {
+        "checkpoint-3",
+        "checkpoint-5",
+    }
+    assert later.best_checkpoint(later.checkpoints.path_of(5)) == later.checkpoints.path_of(3)
+
+
 def test_the_layout_is_what_older_jobs_have(tmp_path: Path):
     folder = folder_with_a_checkpoint(tmp_path)
     names = {path.name for path in (tmp_path / "jobs" / "earlier").iterdir()}
     assert names == {"staging", "checkpoints", "held_out.json", "history.jsonl", "published.txt"}
-    assert (folder.task.name, folder.output.name) == ("task.json", "output")
+    assert folder.output.name == "output"

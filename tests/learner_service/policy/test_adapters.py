@@ -1,17 +1,17 @@
 """The adapter on its way into the blob store."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.job_folder.published_adapters import PublishedAdapters
+from learner_service.errors import InvalidAdapter
 from learner_service.policy import adapters
-from learner_service.policy.adapters import AdapterPublisher
+from learner_service.policy.adapters import AdapterPublisher, load_adapter
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import ResourceExhausted
@@ -19,8 +19,8 @@ from tally.samples.small_policy import load_policy
 
 
 @pytest.fixture
-def publisher(store: BlobStore, tmp_path: Path) -> AdapterPublisher:
-    return AdapterPublisher(store, PublishedAdapters(tmp_path / "published.txt"))
+def publisher(store: BlobStore) -> AdapterPublisher:
+    return AdapterPublisher(store)
 
 
 def adapted(dtype: torch.dtype = torch.float32) -> PeftModel:
@@ -57,36 +57,16 @@ def test_the_adapter_of_a_bfloat16_policy_travels_in_bfloat16(store, publisher):
         assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.bfloat16}  # noqa: SIM118
 
 
-def test_two_adapters_stay_and_the_earlier_ones_go(store, publisher, tmp_path):
+def test_two_adapters_stay_and_the_earlier_ones_go(store, publisher):
     model, digests = adapted(), []
     for _ in range(3):
         change(model)
         digests.append(publisher.publish(model))
     assert [store.size_bytes(digest) is not None for digest in digests] == [False, True, True]
-    assert (tmp_path / "published.txt").read_text().split() == digests[1:]
-
-
-def test_what_another_job_has_published_too_stays_for_that_job(store, publisher, tmp_path):
-    model = adapted()
-    earlier = AdapterPublisher(store, PublishedAdapters(tmp_path / "earlier" / "published.txt"))
-    (tmp_path / "earlier").mkdir()
-    shared = earlier.publish(model)
-    assert publisher.publish(model) == shared
-    for _ in range(3):
-        change(model)
-        publisher.publish(model)
-    assert digest_of_file(store.path(shared)) == shared
-
-
-def test_an_adapter_is_in_the_ledger_before_it_is_in_the_store(store, publisher, tmp_path):
-    def killed(staged: Path, digest: str) -> None:
-        raise KeyboardInterrupt
-
-    store.keep = killed
-    with pytest.raises(KeyboardInterrupt):
-        publisher.publish(adapted())
-    assert len((tmp_path / "published.txt").read_text().split()) == 1
-    assert list((tmp_path / "blobs" / "staging").iterdir()) == []
+    publisher.publish_file(store.path(digests[1]))
+    change(model)
+    publisher.publish(model)
+    assert [store.size_bytes(digest) is not None for digest in digests] == [False, True, False]
 
 
 def test_a_full_disk_is_told_and_nothing_is_published(store, publisher, tmp_path, monkeypatch):
@@ -97,3 +77,38 @@ def test_a_full_disk_is_told_and_nothing_is_published(store, publisher, tmp_path
     with pytest.raises(ResourceExhausted, match="no room on the learner's disk"):
         publisher.publish(adapted())
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_was_published_is_what_another_begins_with(store, publisher):
+    model = adapted()
+    change(model)
+    digest = publisher.publish(model)
+    fresh = adapted()
+    load_adapter(fresh, store.path(digest))
+    assert publisher.publish(fresh) == digest
+
+
+def test_what_peft_saved_is_loaded(tmp_path, store, publisher):
+    model = adapted()
+    change(model)
+    model.save_pretrained(str(tmp_path))
+    fresh = adapted()
+    load_adapter(fresh, tmp_path / "adapter_model.safetensors")
+    assert publisher.publish(fresh) == publisher.publish(model)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (lambda tensors: dict(list(tensors.items())[1:]), "the adapter has no base_model"),
+        (lambda tensors: tensors | {"visual.\x1b": torch.zeros(1)}, "which is not adapted here"),
+        (lambda tensors: {k: t[:1] for k, t in tensors.items()}, r"is \[1, \d+\]; expected \["),
+        (lambda tensors: {k: t * torch.nan for k, t in tensors.items()}, "holds NaN"),
+    ],
+)
+def test_an_adapter_of_something_else_is_refused(tmp_path, store, publisher, changes, said):
+    tensors = load_file(store.path(publisher.publish(adapted())))
+    save_file({k: t.contiguous() for k, t in changes(tensors).items()}, tmp_path / "other")
+    with pytest.raises(InvalidAdapter, match=said) as caught:
+        load_adapter(adapted(), tmp_path / "other")
+    assert str(caught.value).isprintable()

@@ -6,12 +6,16 @@ import pytest
 from PIL import Image
 
 from learner_service.blobs.blob_store import BlobStore
+from learner_service.dataset_settings import DatasetSettings
 from learner_service.job_folder.published_adapters import PublishedAdapters
 from learner_service.models import ModelList
 from learner_service.prediction.predictor import Predictor
 from learner_service.prediction.question import Question, last_adapter
+from learner_service.prediction.staged_image import ImageStage
 from learner_service.served_models import ServedModels
-from learner_service.settings import DatasetSettings, LearnerSettings
+from learner_service.settings import LearnerSettings
+from learner_service.tokenizers import load_tokenizer
+from tally.job.prompt_template import PromptTemplate
 from tally.rpc.errors import FailedPrecondition, InvalidArgument
 from tests.fakes.worker_services import NotingRollouts, WorkerServices
 from tests.learner_service.data.test_dataset import encoded
@@ -23,7 +27,7 @@ PICTURE = encoded(Image.new("RGB", (90, 60), "red"), "JPEG")
 def predictor(services: WorkerServices, store: BlobStore, random_policy_path: Path) -> Predictor:
     settings = LearnerSettings(rollout=services.rollout, reward=services.reward)
     models = ServedModels(settings, ModelList([str(random_policy_path)]))
-    return Predictor(models, store, DatasetSettings())
+    return Predictor(models, ImageStage(store, DatasetSettings()))
 
 
 def question(path: Path, **changed) -> Question:
@@ -46,6 +50,21 @@ async def test_both_answer_and_the_picture_is_gone(
     assert (base.text, base.count, adapter.count) == ("A photo of 3 apples", 3, 3)
     (digest,) = rollouts.images["base"] & rollouts.images["adapter"]
     assert store.size_bytes(digest) is None
+
+
+async def test_both_are_asked_as_the_job_asks(
+    predictor: Predictor, rollouts: NotingRollouts, random_policy_path: Path
+):
+    await predictor.answer(question(random_policy_path))
+    [plain] = rollouts.prompts
+    rollouts.prompts.clear()
+    template = PromptTemplate(system_prompt="Count.", question_template="{question} Now.")
+    asked = question(random_policy_path, adapter_digest="a" * 64, prompt=template)
+    await predictor.answer(asked)
+    [prompt] = rollouts.prompts
+    text = load_tokenizer(str(random_policy_path)).decode(prompt)
+    assert text.index("Count.") < text.index("How many apples? Now.")
+    assert prompt != plain
 
 
 async def test_a_picture_that_a_job_staged_stays(

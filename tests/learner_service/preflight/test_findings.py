@@ -7,6 +7,7 @@ import pytest
 from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight import findings
 from learner_service.preflight.findings import BaseSample, Severity, step_plan
+from learner_service.preflight.warmer_temperature import Warmer
 from learner_service.spec import Training
 from tally.job.comparison import EvaluationScores
 from tally.job.settings import TrainingConfig
@@ -59,6 +60,7 @@ def base(exact: float, varied: float, any_right: float, silent: float = 0.0) -> 
         (base(0.98, 0.05, 1.0), ["nothing_left_to_learn"]),
         (base(0.0, 0.4, 0.0), ["never_right"]),
         (base(0.5, 0.05, 0.5), ["no_variety"]),
+        (base(0.5, 0.49, 0.5), ["no_variety"]),
         (base(0.3, 0.5, 0.5, silent=0.6), ["no_count_in_answers"]),
     ],
 )
@@ -66,10 +68,14 @@ def test_what_the_base_model_shows(sample: BaseSample, expected: list[str]):
     assert codes(findings.of_base(sample, TrainingConfig())) == expected
 
 
-def test_a_cold_temperature_is_warmed():
-    (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingConfig(temperature=0.2))
-    assert finding.suggestion == {"train.config.temperature": 1.0}
-    (finding,) = findings.of_base(base(0.5, 0.0, 0.5), TrainingConfig(temperature=1.5))
+def test_a_temperature_is_suggested_where_it_was_tried():
+    cold, warmer = base(0.5, 0.25, 0.5), Warmer(temperature=0.7, varied_group_rate=0.625)
+    (finding,) = findings.of_base(cold, TrainingConfig(temperature=0.2), warmer)
+    assert finding.suggestion == {"train.config.temperature": 0.7}
+    assert "at temperature 0.2" in finding.message
+    assert "25% of the groups" in finding.message
+    assert "at 0.7 they would in 62%" in finding.message
+    (finding,) = findings.of_base(cold, TrainingConfig(temperature=1.5))
     assert finding.suggestion == {}
 
 

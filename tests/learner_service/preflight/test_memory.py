@@ -21,14 +21,15 @@ from learner_service.preflight.memory import (
     estimate_memory,
 )
 from learner_service.preflight.replica_memory import estimate_replica_memory
-from learner_service.settings import LearnerSettings, RendezvousSettings
+from learner_service.rendezvous_settings import RendezvousSettings
+from learner_service.settings import LearnerSettings
 from learner_service.spec import Training
 from rollout_service.settings import RolloutSettings
-from rollout_service.torch_engine import decoding, kv_cache, language_model
 from tally.families.registry import family_of, read_config
 from tally.families.shape import ModelShape
 from tally.families.vision_tower import tower
 from tally.job.settings import LoraConfig, TrainingConfig
+from tally.torch_engine import decoding, kv_cache, language_model
 
 SHAPE = ModelShape(
     vocabulary=1000,

@@ -48,6 +48,19 @@ def preflight(store: BlobStore, dataset_digest: str, random_policy_path: Path):
     return run
 
 
+async def test_where_a_job_samples_inside_there_is_one_copy_and_one_estimate(
+    preflight, services: WorkerServices, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("learner_service.served_models._WAIT_SECONDS", 0.3)
+    inside = await preflight(ClientSettings(target="inside"), services.reward)
+    asked = await preflight(services.rollout, services.reward)
+    assert inside.replica_memory is None
+    assert inside.memory.weights_bytes == asked.memory.weights_bytes
+    assert inside.memory.adapter_bytes > asked.memory.adapter_bytes
+    both = asked.memory.estimated_bytes + asked.replica_memory.estimated_bytes
+    assert asked.memory.estimated_bytes <= inside.memory.estimated_bytes < both
+
+
 async def test_the_base_model_is_asked_about_a_sample(preflight, services: WorkerServices):
     result = await preflight(services.rollout, services.reward)
     assert (result.rows, result.images, result.held_out_rows) == (60, 60, 6)
@@ -58,6 +71,36 @@ async def test_the_base_model_is_asked_about_a_sample(preflight, services: Worke
     assert result.memory.estimated_bytes > result.memory.weights_bytes > 0
     assert result.replica_memory.estimated_bytes > result.replica_memory.weights_bytes > 0
     assert result.time.seconds > 0
+    assert result.prompt_example.count("<|image_pad|>") == 1
+    assert "How many" in result.prompt_example
+
+
+async def test_the_temperature_that_would_teach_is_named(
+    preflight, services: WorkerServices, rollouts: NotingRollouts
+):
+    rollouts.varies_from = 0.7
+    result = await preflight(services.rollout, services.reward, temperature=0.2)
+    [finding] = result.findings
+    assert (finding.severity, finding.code) == (Severity.WARNING, "no_variety")
+    assert "at temperature 0.2 " in finding.message
+    assert "differ in 0% of the groups" in finding.message
+    # Of the rows whose count is one of the two, and of those that are as far from both.
+    assert "at 0.7 they would in " in finding.message
+    assert finding.suggestion == {"train.config.temperature": 0.7}
+    assert sorted(set(rollouts.temperatures)) == pytest.approx([0.2, 0.5, 0.7])
+    again = await preflight(services.rollout, services.reward, temperature=0.7)
+    assert again.findings == []
+
+
+async def test_no_temperature_is_named_that_helps_nothing_or_is_not_taken(
+    preflight, services: WorkerServices, rollouts: NotingRollouts
+):
+    rollouts.varies_from, rollouts.max_temperature = 1.2, 1.0
+    result = await preflight(services.rollout, services.reward, temperature=0.7)
+    [finding] = result.findings
+    assert (finding.code, finding.suggestion) == ("no_variety", {})
+    assert "no other temperature helps" in finding.message
+    assert sorted(set(rollouts.temperatures)) == pytest.approx([0.7, 1.0])
 
 
 async def test_a_temperature_beyond_the_engine_s_is_found_before_the_first_step(
@@ -69,6 +112,20 @@ async def test_a_temperature_beyond_the_engine_s_is_found_before_the_first_step(
     assert (finding.severity, finding.code) == (Severity.ERROR, "temperature")
     assert finding.suggestion == {"train.config.temperature": 2.0}
     assert (result.base, rollouts.images) == (None, {})
+
+
+async def test_exact_counts_asks_for_greedy_answers_that_counts_are_written_into(
+    preflight, services: WorkerServices, rollouts: NotingRollouts
+):
+    settings = {"estimator": "exact_counts"}
+    result = await preflight(services.rollout, services.reward, **settings)
+    [finding] = result.findings
+    assert (finding.severity, finding.code) == (Severity.ERROR, "no_count_form")
+    assert "it does not end within 64 tokens" in finding.message
+    rollouts.end_answers()
+    result = await preflight(services.rollout, services.reward, **settings)
+    assert result.findings == []
+    assert len(rollouts.images["base"]) == 32
 
 
 async def test_without_replicas_the_rest_is_told(

@@ -11,6 +11,8 @@ from learner_service.models import ModelList
 from learner_service.queue import job_processes
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.jobs import Jobs
+from learner_service.queue.local_placement import LocalPlacement
+from learner_service.queue.worker_links import WorkerLinks
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec
 from tests.learner_service.queue.scripted_workers import ScriptedWorkers
@@ -25,12 +27,23 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> ScriptedWorkers:
 
 
 @pytest.fixture
+def queue_settings() -> dict[str, object]:
+    """Those that a test changes."""
+    return {}
+
+
+@pytest.fixture
 async def jobs(
-    tmp_path: Path, store: BlobStore, workers: ScriptedWorkers, store_address: dict[str, object]
+    tmp_path: Path,
+    store: BlobStore,
+    workers: ScriptedWorkers,
+    store_address: dict[str, object],
+    queue_settings: dict[str, object],
 ) -> AsyncIterator[Jobs]:
-    settings = LearnerSettings(data_dir=tmp_path, max_attempts=2)
+    settings = LearnerSettings(data_dir=tmp_path, max_attempts=2, **queue_settings)
     job_store = open_store(tmp_path, **store_address)
-    jobs = Jobs(settings, job_store, store, ModelList(["small"]), Hosts())
+    placement = LocalPlacement(settings, Hosts(), WorkerLinks())
+    jobs = Jobs(settings, job_store, store, ModelList(["small"]), placement)
     running = asyncio.create_task(jobs.run())
     yield jobs
     await jobs.stop()

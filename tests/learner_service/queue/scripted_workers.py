@@ -3,14 +3,27 @@
 import asyncio
 import uuid
 
-from learner_service.events import JobEnded, JobStatus, WorkerFailed
+from learner_service.events import (
+    JobEnded,
+    JobPhase,
+    JobStatus,
+    PhaseChanged,
+    StepDone,
+    WorkerFailed,
+    WorkerStarted,
+)
 from learner_service.job_folder.task import WorkerTask
 from learner_service.queue.job_store import Job
 from learner_service.queue.jobs import Jobs
+from learner_service.queue.worker_links import WorkerLink
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.spec import JobSpec, Training
+from tally.job.metrics import StepMetrics
 
 COMPLETED = JobEnded(status=JobStatus.COMPLETED, result_digest="d" * 64)
+STARTED = WorkerStarted(attempt=1, resumed_from_step=0, total_steps=10)
+LEARNING = PhaseChanged(phase=JobPhase.LEARNING)
+A_STEP = StepDone(step=1, total_steps=10, metrics=StepMetrics(step_seconds=6.0))
 KILLED = WorkerExit(code=-9, failure=None)
 
 
@@ -24,7 +37,7 @@ class ScriptedWorkers:
         self.went_on_from: list[int] = []
         self.started = asyncio.Event()
 
-    def __call__(self, task: WorkerTask, stop_seconds: float) -> "ScriptedWorker":
+    def __call__(self, task: WorkerTask, stop_seconds: float, link: WorkerLink) -> "ScriptedWorker":
         self.tasks.append(task)
         return ScriptedWorker(self, task)
 
@@ -41,11 +54,14 @@ class ScriptedWorker:
         self._workers.started.set()
         act, folder = self._workers.script.pop(0), self._folder
         self._workers.went_on_from.append(folder.checkpoints.find_last().step)
+        if act == "waits after a step":
+            for event in (STARTED, LEARNING, A_STEP):
+                await on_event(event)
         if act.startswith("waits"):
             await self._stopped.wait()
         if act == "breaks":
             raise RuntimeError("broken")
-        if act in ("saves", "waits"):
+        if act in ("saves", "waits", "waits after a step"):
             save_checkpoint(folder, folder.checkpoints.find_last().step + 1)
         if act == "lacks room":
             failure = WorkerFailed(message="no room", retryable=True, full_disk=True)

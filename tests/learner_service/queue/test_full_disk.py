@@ -12,6 +12,8 @@ from learner_service.models import ModelList
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_store import JobStore
 from learner_service.queue.jobs import Jobs
+from learner_service.queue.local_placement import LocalPlacement
+from learner_service.queue.worker_links import WorkerLinks
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec
 from tally.rpc.errors import ResourceExhausted
@@ -51,7 +53,8 @@ async def test_a_job_can_be_cancelled_on_a_full_disk(tmp_path: Path):
     with small_disk(tmp_path / "disk") as disk:
         store, blobs = open_store(disk.path), BlobStore(disk.path / "blobs")
         settings = LearnerSettings(data_dir=disk.path)
-        jobs = Jobs(settings, store, blobs, ModelList(["small"]), Hosts())
+        placement = LocalPlacement(settings, Hosts(), WorkerLinks())
+        jobs = Jobs(settings, store, blobs, ModelList(["small"]), placement)
         spec = JobSpec(dataset_digest=blobs.put_bytes(b"data"), base_model="small")
         job = store.create(str(uuid.uuid4()), spec)
         jobs._reserve.fill()

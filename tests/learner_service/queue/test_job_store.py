@@ -19,7 +19,6 @@ from learner_service.events import (
     PhaseChanged,
     SamplesShown,
     StepDone,
-    WorkerFailed,
     WorkerStarted,
     from_json,
     to_json,
@@ -53,7 +52,6 @@ EVENTS: list[Event] = [
         adapter=EvaluationScores(exact_rate=1.0),
     ),
     JobEnded(status=JobStatus.FAILED, error_message="why"),
-    WorkerFailed(message="why", retryable=True),
 ]
 
 
@@ -129,6 +127,29 @@ def test_an_ended_job_stays_as_it_ended(store: JobStore):
     assert not store.append("one", JobEnded(status=JobStatus.COMPLETED, result_digest="x"))
     assert store.get("one").status is JobStatus.CANCELLED
     assert store.unfinished() == []
+
+
+def test_jobs_are_counted_by_status_and_phase(store: JobStore):
+    assert store.count_by_state() == {}
+    for job_id in ("one", "two", "three"):
+        store.create(job_id, SPEC)
+    store.append("two", PhaseChanged(phase=JobPhase.LEARNING))
+    store.append("three", JobEnded(status=JobStatus.FAILED))
+    assert store.count_by_state() == {
+        (JobStatus.TRAINING, JobPhase.QUEUED): 1,
+        (JobStatus.TRAINING, JobPhase.LEARNING): 1,
+        (JobStatus.FAILED, JobPhase.NONE): 1,
+    }
+
+
+def test_who_wants_to_know_is_told_of_each_event_that_is_logged_once(tmp_path: Path):
+    noted: list[Event] = []
+    done = StepDone(step=1, total_steps=9, metrics=StepMetrics(), groups=8, skipped_groups=3)
+    with closing(open_store(tmp_path, note=noted.append)) as store:
+        store.create("one", SPEC)
+        for _ in range(2):
+            store.append("one", done)
+    assert noted == [done]
 
 
 def test_equal_jobs_are_those_that_do_the_same_and_were_left_open(store: JobStore):

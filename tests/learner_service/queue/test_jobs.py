@@ -14,7 +14,10 @@ from learner_service.models import ModelList
 from learner_service.queue import job_runner
 from learner_service.queue.hosts import Host, Hosts
 from learner_service.queue.jobs import Jobs
-from learner_service.settings import LearnerSettings, RendezvousSettings
+from learner_service.queue.local_placement import LocalPlacement
+from learner_service.queue.worker_links import WorkerLinks
+from learner_service.rendezvous_settings import RendezvousSettings
+from learner_service.settings import LearnerSettings
 from learner_service.spec import Evaluation, JobSpec, Training
 from tally.job.settings import LoraConfig, TrainingConfig
 from tests.learner_service.queue.scripted_workers import (
@@ -174,7 +177,7 @@ async def test_an_end_that_the_service_did_not_live_to_see_to_is_tidied_up_at_it
 ):
     workers.script = ["saves", "completes"]
     job, _ = await run_job(jobs, spec)
-    await eventually(lambda: jobs._runner._job_id is None)
+    await eventually(lambda: not jobs._queue.running)
     folder = jobs.folder(job.job_id)
     save_checkpoint(folder, 7)
     (folder.staging / "1").mkdir()
@@ -210,23 +213,41 @@ async def test_an_adapter_stays_for_the_job_that_published_it_too(jobs, workers,
     for digest in (adapter, store.put_bytes(b"later")):
         jobs.folder(later.job_id).adapters.add(digest)
         store.claim(digest, later.job_id)
-    jobs._runner.ended_jobs.tidy(later)
+    jobs._ended_jobs.tidy(later)
     assert store.size_bytes(adapter) is not None
     assert jobs.folder(later.job_id).adapters.digests() == [store.put_bytes(b"later")]
 
 
-async def test_the_adapter_of_a_comparison_goes_with_the_last_that_compares_it(
-    jobs, workers, spec, store
+@pytest.mark.parametrize("kind", [Evaluation, Training])
+async def test_the_adapter_that_jobs_were_given_goes_with_the_last_of_them(
+    jobs, workers, spec, store, kind: type[Evaluation | Training]
 ):
     adapter = store.put_bytes(b"adapter")
-    comparing = spec.model_copy(update={"work": Evaluation(adapter_digest=adapter)})
+    given = spec.model_copy(update={"work": kind(adapter_digest=adapter)})
     workers.script = ["waits without saving", "completes"]
-    first = await jobs.start(str(uuid.uuid4()), comparing)
+    first = await jobs.start(str(uuid.uuid4()), given)
     await workers.started.wait()
-    second = await jobs.start(str(uuid.uuid4()), comparing)
+    second = await jobs.start(str(uuid.uuid4()), given)
     await jobs.cancel(first.job_id)
     await eventually(lambda: store.size_bytes(adapter) is None)
     assert (await jobs.get(second.job_id)).status is JobStatus.COMPLETED
+
+
+async def test_what_a_job_was_given_and_published_again_stays_as_its_own(
+    jobs, workers, spec, store
+):
+    adapter = store.put_bytes(b"adapter")
+    workers.script = ["waits without saving"]
+    work = Training(adapter_digest=adapter)
+    job = await jobs.start(str(uuid.uuid4()), spec.model_copy(update={"work": work}))
+    await workers.started.wait()
+    jobs.folder(job.job_id).adapters.add(adapter)
+    await jobs.cancel(job.job_id)
+    await eventually(lambda: job.job_id not in jobs._queue.running)
+    assert store.size_bytes(adapter) is not None
+    jobs.claim_blobs()
+    assert await jobs.delete(job.job_id)
+    assert store.size_bytes(adapter) is None
 
 
 async def test_a_start_is_idempotent_and_refuses_another_spec(jobs, workers, spec):
@@ -269,7 +290,8 @@ async def test_a_job_that_ends_while_hosts_are_waited_for_starts_no_worker(
         host_wait_seconds=PATIENCE_SECONDS,
     )
     job_store, hosts = open_store(tmp_path), WaitedForHosts()
-    jobs = Jobs(settings, job_store, store, ModelList(["small"]), hosts)
+    placement = LocalPlacement(settings, hosts, WorkerLinks())
+    jobs = Jobs(settings, job_store, store, ModelList(["small"]), placement)
     running = asyncio.create_task(jobs.run())
     job = await jobs.start(str(uuid.uuid4()), spec)
     await hosts.waiting.wait()

@@ -10,9 +10,11 @@ from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.queue import job_processes
 from learner_service.queue.hosts import Host, Hosts, StopRanks
 from learner_service.queue.job_processes import JobProcesses
-from learner_service.queue.placement import Placement, spread_over
+from learner_service.queue.local_placement import LocalPlacement, spread_over
+from learner_service.queue.worker_links import WorkerLink, WorkerLinks
 from learner_service.queue.worker_process import WorkerExit
-from learner_service.settings import LearnerSettings, RendezvousSettings
+from learner_service.rendezvous_settings import RendezvousSettings
+from learner_service.settings import LearnerSettings
 from learner_service.spec import Evaluation, JobSpec, Training
 from tally.job.settings import TrainingConfig
 
@@ -25,8 +27,15 @@ def settings(**changes: object) -> LearnerSettings:
     return LearnerSettings(rendezvous=place, host_wait_seconds=0, **changes)
 
 
-async def place(hosts: Hosts, spec: JobSpec = SPEC, lost: int = 0, **changes: object):
-    return await Placement(settings(**changes), hosts).place(spec, lost, lambda: False)
+@pytest.fixture
+def place():
+    """The launch of an attempt, and the further hosts that take part."""
+
+    async def place(hosts: Hosts, spec: JobSpec = SPEC, lost: int = 0, **changes: object):
+        room = LocalPlacement(settings(**changes), hosts, WorkerLinks()).acquire(spec)
+        return await room.plan(spec, lost, lambda: False), room._further
+
+    return place
 
 
 def asking(processes: int) -> JobSpec:
@@ -42,7 +51,7 @@ def test_hosts_are_filled_in_turn(processes, most, offered, expected):
     assert spread_over(processes, most, offered) == expected
 
 
-async def test_a_job_has_what_it_asks_for_of_what_there_is():
+async def test_a_job_has_what_it_asks_for_of_what_there_is(place):
     hosts = Hosts()
     with hosts.lend("b", 8), hosts.lend("c", 8):
         launch, further = await place(hosts, gpus_per_job=2, nodes_per_job=3)
@@ -56,13 +65,13 @@ async def test_a_job_has_what_it_asks_for_of_what_there_is():
     assert (launch.processes_by_host, further) == ((2,), [])
 
 
-async def test_a_comparison_alone_has_one_process():
+async def test_a_comparison_alone_has_one_process(place):
     evaluates = SPEC.model_copy(update={"work": Evaluation(adapter_digest="a" * 64)})
     launch, _ = await place(Hosts(), evaluates, gpus_per_job=4)
     assert launch.processes == 1
 
 
-async def test_a_count_that_was_lost_twice_is_given_up():
+async def test_a_count_that_was_lost_twice_is_given_up(place):
     counts = [(await place(Hosts(), lost=lost, gpus_per_job=3))[0].processes for lost in range(5)]
     assert counts == [3, 3, 2, 1, 1]
 
@@ -73,7 +82,7 @@ class OwnProcess:
     def __init__(self) -> None:
         self.exit: asyncio.Future[WorkerExit] = asyncio.get_running_loop().create_future()
 
-    def __call__(self, task: WorkerTask, stop_seconds: float) -> "OwnProcess":
+    def __call__(self, task: WorkerTask, stop_seconds: float, link: WorkerLink) -> "OwnProcess":
         return self
 
     async def run(self, on_event) -> WorkerExit:
@@ -102,7 +111,7 @@ def processes_on(host: Host, tmp_path: Path) -> JobProcesses:
         settings=settings(nodes_per_job=2),
         launch=Launch(processes_by_host=(1, 1)),
     )
-    return JobProcesses(task, 5, [host], "d" * 64)
+    return JobProcesses(task, 5, WorkerLinks(), [host])
 
 
 async def ignore(event: object) -> None:
@@ -113,8 +122,8 @@ async def test_a_lost_host_ends_the_processes_here_and_is_the_reason(own, tmp_pa
     host = Host("b", 1)
     running = asyncio.create_task(processes_on(host, tmp_path).run(ignore))
     order = await host.orders.get()
-    assert WorkerTask.model_validate_json(order.task).launch.host_number == 1
-    assert order.state_digest == "d" * 64
+    assert order.host_number == 1
+    assert order.token
     host.lose("has been silent for 10 seconds")
     exited = await running
     assert exited.code == 75

@@ -25,6 +25,8 @@ from learner_service.queue import job_processes
 from learner_service.queue.hosts import Hosts
 from learner_service.queue.job_store import LoggedEvent
 from learner_service.queue.jobs import Jobs
+from learner_service.queue.local_placement import LocalPlacement
+from learner_service.queue.worker_links import WorkerLinks
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
 from learner_service.spec import JobSpec
@@ -47,7 +49,7 @@ class PacedWorker:
     def __init__(self) -> None:
         self.may_go_on = asyncio.Event()
 
-    def __call__(self, task, stop_seconds: float) -> "PacedWorker":
+    def __call__(self, task, stop_seconds: float, link) -> "PacedWorker":
         return self
 
     async def run(self, on_event: Callable[[Event], Awaitable[None]]) -> WorkerExit:
@@ -115,7 +117,9 @@ async def jobs(
     tmp_path: Path, store: BlobStore, worker: PacedWorker, fault: tuple[dict[str, object], Away]
 ) -> AsyncIterator[Jobs]:
     job_store = open_store(tmp_path, database_timeout_seconds=2, **fault[0])
-    jobs = Jobs(LearnerSettings(data_dir=tmp_path), job_store, store, ModelList(["small"]), Hosts())
+    settings = LearnerSettings(data_dir=tmp_path)
+    placement = LocalPlacement(settings, Hosts(), WorkerLinks())
+    jobs = Jobs(settings, job_store, store, ModelList(["small"]), placement)
     running = asyncio.create_task(jobs.run())
     yield jobs
     await jobs.stop()

@@ -3,18 +3,28 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from learner_service.blobs.blob_store import BlobStore
 from learner_service.job_folder.task import WorkerTask
 from learner_service.queue import worker_process
 from learner_service.queue.job_processes import JobProcesses
-from learner_service.queue.worker_process import WorkerProcess
+from learner_service.queue.worker_links import WorkerLinks
+from learner_service.worker_servicer import serve_workers
 from tests.learner_service.made_up_task import made_up_task
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+async def links(store: BlobStore) -> AsyncIterator[WorkerLinks]:
+    links = WorkerLinks()
+    async with serve_workers(links, store):
+        yield links
 
 
 async def ignore(event: object) -> None:
@@ -23,10 +33,10 @@ async def ignore(event: object) -> None:
 
 @pytest.mark.parametrize("processes", [1, 2])
 async def test_a_stop_that_comes_before_there_is_a_process_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: WorkerLinks, processes: int
 ):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    worker = WorkerProcess(made_up_task(tmp_path, processes=processes), PATIENCE_SECONDS)
+    worker = JobProcesses(made_up_task(tmp_path, processes=processes), PATIENCE_SECONDS, links)
     worker.stop()
     exited = await worker.run(ignore)
     # Before there is a handler the signal ends it; afterwards it leaves by itself.
@@ -35,10 +45,10 @@ async def test_a_stop_that_comes_before_there_is_a_process_is_kept(
 
 
 async def test_a_worker_that_is_killed_from_outside_is_not_said_to_lack_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: WorkerLinks
 ):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    processes = JobProcesses(made_up_task(tmp_path), PATIENCE_SECONDS)
+    processes = JobProcesses(made_up_task(tmp_path), PATIENCE_SECONDS, links)
     running = asyncio.create_task(processes.run(ignore))
     await eventually(lambda: processes._own._process)
     processes._own._process.kill()
@@ -55,11 +65,12 @@ async def test_what_a_torchrun_above_says_is_not_handed_on(
     assert handed_on["PATH"] == os.environ["PATH"]
 
 
-def test_a_worker_gets_the_secret_in_its_environment_and_in_no_file(tmp_path: Path):
+def test_a_worker_gets_the_secret_in_its_environment_and_in_no_message(tmp_path: Path):
     secret = "s3cret-" * 6
     task = made_up_task(tmp_path, services_secret=secret)
-    assert secret not in task.write().read_text()
-    assert WorkerTask.read(task.folder.task).settings.secret is None
+    told = WorkerLinks().make(task).task
+    assert secret not in told
+    assert WorkerTask.model_validate_json(told).settings.secret is None
     variables = worker_process._environment(task)
     assert variables["TALLY_LEARNER_SERVICES_SECRET"] == secret
 
@@ -68,6 +79,6 @@ def test_a_worker_reads_the_secret_that_it_was_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     secret = "s3cret-" * 6
-    task = made_up_task(tmp_path, services_secret=secret)
+    told = WorkerLinks().make(made_up_task(tmp_path, services_secret=secret)).task
     monkeypatch.setenv("TALLY_LEARNER_SERVICES_SECRET", secret)
-    assert WorkerTask.read(task.write()).settings.secret == secret
+    assert WorkerTask.model_validate_json(told).settings.secret == secret

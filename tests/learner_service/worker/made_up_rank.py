@@ -17,7 +17,7 @@ class MadeUpJob:
         self._parts = parts
 
     def run(self) -> None:
-        ranks, folder, step = self._parts.ranks, self._parts.task.folder_path, 0
+        ranks, folder, step = self._parts.ranks, self._parts.task.settings.data_dir, 0
         (folder / f"rank-{ranks.rank}").write_text(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']}")
         while not any(ranks.exchange(self._parts.stop.is_set())):
             step += 1

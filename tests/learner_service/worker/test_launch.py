@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from learner_service.events import Event, Notice, WorkerFailed, from_json
+from learner_service.events import Notice, WorkerFailed
 from tests.learner_service.made_up_task import made_up_task
+from tests.learner_service.served_link import ServedLink, served_link
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -24,8 +25,7 @@ class Launched:
 
     process: subprocess.Popen[bytes]
     folder: Path
-    events_descriptor: int
-    events: list[Event] = field(default_factory=list)
+    served: ServedLink
 
     def pid(self, rank: int) -> int:
         path = self.folder / f"rank-{rank}"
@@ -33,13 +33,12 @@ class Launched:
         return int(path.read_text().split()[0])
 
     def wait(self) -> int:
-        """The exit code; every event has been read by then."""
-        with os.fdopen(self.events_descriptor) as lines:
-            self.events = [from_json(line) for line in lines]
+        """The exit code; what was reported has been acknowledged by then."""
         return self.process.wait(timeout=PATIENCE_SECONDS)
 
-    def failures(self) -> list[WorkerFailed]:
-        return [event for event in self.events if isinstance(event, WorkerFailed)]
+    @property
+    def failure(self) -> WorkerFailed | None:
+        return self.served.link.failure
 
     def log(self) -> str:
         return (self.folder / "worker.log").read_text()
@@ -48,18 +47,14 @@ class Launched:
 @pytest.fixture
 def launched(tmp_path: Path) -> Iterator[Launched]:
     task = made_up_task(tmp_path, processes=2, rank_wait_seconds=60)
-    reading, writing = os.pipe()
     command = [sys.executable, "-m", PROGRAM, "launch"]
-    command += [str(task.write()), str(writing), str(os.getpid())]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with task.folder.worker_log.open("wb") as log:
-        process = subprocess.Popen(
-            command, pass_fds=[writing], stdout=log, stderr=log, env=environment
-        )
-    os.close(writing)
-    yield Launched(process, tmp_path, reading)
-    process.kill()
-    process.wait()
+    command += [str(task.folder_path), str(os.getpid())]
+    with served_link(task) as served, task.folder.worker_log.open("wb") as log:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)} | served.variables
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        yield Launched(process, tmp_path, served)
+        process.kill()
+        process.wait()
 
 
 def has_ended(pid: int) -> bool:
@@ -70,8 +65,8 @@ def test_all_stop_at_the_same_step_when_asked(launched: Launched):
     pids = [launched.pid(rank) for rank in (0, 1)]
     launched.process.terminate()
     assert launched.wait() == 0, launched.log()
-    assert not launched.failures()
-    said = [event.message for event in launched.events if isinstance(event, Notice)]
+    assert launched.failure is None
+    said = [event.message for event in launched.served.events if isinstance(event, Notice)]
     # The first speaks for both, each of them says it in the log.
     assert said == [f"step {n} of 2" for n in range(1, len(said) + 1)]
     stopped = {(launched.folder / f"stopped-{rank}").read_text() for rank in (0, 1)}
@@ -84,7 +79,7 @@ def test_a_rank_that_is_killed_ends_the_others_and_is_named(launched: Launched):
     first = launched.pid(0)
     os.kill(launched.pid(1), signal.SIGKILL)
     assert launched.wait() == 1
-    (failure,) = launched.failures()
+    failure = launched.failure
     assert failure.message.startswith("rank 1 of 2 on ")
     assert "was killed from outside (signal 9)" in failure.message
     assert failure.retryable
@@ -96,7 +91,7 @@ def test_what_one_rank_fails_with_is_said_and_ends_the_others(launched: Launched
     (launched.folder / "fails-1").touch()
     assert launched.wait() == 1
     said = WorkerFailed(message="the loss is not a finite number", retryable=False)
-    assert set(launched.failures()) == {said}
+    assert launched.failure == said
     assert has_ended(first)
 
 
@@ -110,13 +105,13 @@ def test_ranks_do_not_outlive_their_agent(launched: Launched):
 def test_a_worker_of_a_job_of_one_process_refuses_to_be_one_of_two(tmp_path: Path):
     """As it is where somebody starts it under torchrun: each would train by itself, and wrongly."""
     task = made_up_task(tmp_path)
-    events = tmp_path / "events"
     command = [sys.executable, "-m", "learner_service.worker.start", "worker"]
-    command += [str(task.write()), str(events), str(os.getpid())]
+    command += [str(task.folder_path), str(os.getpid())]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "RANK": "0"}
-    ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+    with served_link(task) as served:
+        environment |= served.variables
+        ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+        failure = served.link.failure
     assert ended.returncode == 1
-    failure = from_json(events.read_text())
-    assert isinstance(failure, WorkerFailed)
     assert "gpus_per_job" in failure.message
     assert not failure.retryable

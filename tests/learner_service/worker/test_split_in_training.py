@@ -1,7 +1,7 @@
 """A whole worker over real gRPC: what is held out is in no training step, and is compared."""
 
-import io
 import json
+import math
 import threading
 import zipfile
 from pathlib import Path
@@ -12,19 +12,24 @@ from PIL import Image
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.events import (
     EvaluationDone,
+    EvaluationProgress,
     JobEnded,
     JobStatus,
     Notice,
     SamplesShown,
-    from_json,
 )
+from learner_service.job_folder.output_files import DOCUMENTED_FILES
 from learner_service.job_folder.task import WorkerTask
 from learner_service.settings import LearnerSettings
-from learner_service.spec import Evaluation, JobSpec, Training
+from learner_service.spec import Evaluation, JobSpec, Prediction, Training
+from learner_service.worker.service_client import ServiceClient
 from learner_service.worker.worker import Worker
+from learner_service.worker_access import WorkerAccess
 from tally.job.settings import LoraConfig, TrainingConfig
 from tests.fakes.worker_services import NotingRollouts, WorkerServices
 from tests.learner_service.data.test_dataset import encoded, line, write_zip
+from tests.learner_service.served_link import served_link
+from tests.waiting import PATIENCE_SECONDS
 
 IMAGES = 60
 
@@ -70,13 +75,15 @@ def task(
 
 
 def run(task: WorkerTask) -> list:
-    events = io.StringIO()
-    worker = Worker(task, events, threading.Event())
-    try:
-        worker.run()
-    finally:
-        worker._loop.close()  # a worker's own process simply ends
-    return [from_json(text) for text in events.getvalue().splitlines()]
+    with served_link(task) as served:
+        access = WorkerAccess.of(served.variables)
+        with ServiceClient(access, patience_seconds=PATIENCE_SECONDS) as service:
+            worker = Worker(task, service, threading.Event())
+            try:
+                worker.run()
+            finally:
+                worker._loop.close()  # a worker's own process simply ends
+    return served.events
 
 
 def test_held_out_images_are_in_no_training_step(task: WorkerTask, rollouts: NotingRollouts):
@@ -108,7 +115,7 @@ def test_the_comparison_is_reported_and_in_the_download(task: WorkerTask):
     ended = next(event for event in events if isinstance(event, JobEnded))
     with zipfile.ZipFile(store.path(ended.result_digest)) as archive:
         assert archive.read("evaluation.html") == page
-        assert len(archive.namelist()) == 8
+        assert {*DOCUMENTED_FILES, "README.md"} < set(archive.namelist())
 
 
 def test_a_worker_that_comes_after_keeps_to_what_was_written_down(task: WorkerTask):
@@ -142,6 +149,25 @@ def test_an_adapter_alone_is_compared_without_the_models_weights(
     done = next(event for event in events if isinstance(event, EvaluationDone))
     assert events[-1] == JobEnded(status=JobStatus.COMPLETED, result_digest=done.report_digest)
     assert not task.folder.output.exists()
+
+
+@pytest.mark.parametrize(("digest", "asked"), [("a" * 64, "adapter"), ("", "base")])
+def test_pictures_are_answered_with_the_probability_of_the_answer(
+    task: WorkerTask, rollouts: NotingRollouts, digest: str, asked: str
+):
+    spec = task.spec.model_copy(update={"work": Prediction(adapter_digest=digest)})
+    events = run(task.model_copy(update={"spec": spec}))
+    assert {how: len(images) for how, images in rollouts.images.items()} == {asked: IMAGES}
+    progress = [event for event in events if isinstance(event, EvaluationProgress)]
+    assert (progress[-1].answered, progress[-1].total) == (IMAGES, IMAGES)
+    assert events[-1].status is JobStatus.COMPLETED
+    with zipfile.ZipFile(BlobStore(task.blobs).path(events[-1].result_digest)) as archive:
+        lines = archive.read("predictions.jsonl").splitlines()
+    answers = [json.loads(one) for one in lines]
+    assert [one["row"] for one in answers] == list(range(2, 2 + IMAGES))
+    assert {(one["text"], one["count"]) for one in answers} == {("A photo of 3 apples", 3)}
+    tokens = len(rollouts._answer)
+    assert answers[0]["probability"] == pytest.approx(math.exp(-0.5 * tokens))
 
 
 def test_a_comparison_that_fails_costs_nothing_but_itself(

@@ -28,7 +28,7 @@ time.sleep(10_000)
 PARENT = """
 import os, subprocess, sys, time
 command = [sys.executable, "-m", "learner_service.worker.start", "worker"]
-worker = subprocess.Popen([*command, sys.argv[1] + "/task.json", "1", str(os.getpid())])
+worker = subprocess.Popen([*command, sys.argv[1], str(os.getpid())])
 print(worker.pid, flush=True)
 time.sleep(10_000)
 """

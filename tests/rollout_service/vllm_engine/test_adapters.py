@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rollout_service.adapter_file import LoraStructure
-from rollout_service.engine import LocalBlob
-from rollout_service.errors import BadAdapter, OutOfMemory
+from tally.sampling.adapter_file import LoraStructure
+from tally.sampling.engine import LocalBlob
+from tally.sampling.errors import BadAdapter, OutOfMemory
 
 pytest.importorskip("vllm")
 

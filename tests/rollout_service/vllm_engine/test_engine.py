@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from rollout_service.errors import EngineDied
 from rollout_service.settings import RolloutSettings
+from tally.sampling.errors import EngineDied
 
 pytest.importorskip("vllm")
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tally.cli.client import events
-from tally.cli.client.api_client import ApiClient
 from tally.cli.main import app
+from tally.client import events
 from tests.fakes.gateway import FakeGateway, running_gateway
 
 Tally = Callable[..., Result]
@@ -18,12 +17,6 @@ Tally = Callable[..., Result]
 def gateway() -> Iterator[FakeGateway]:
     with running_gateway(FakeGateway()) as fake:
         yield fake
-
-
-@pytest.fixture
-def client(gateway: FakeGateway) -> Iterator[ApiClient]:
-    with ApiClient(gateway.url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -80,6 +80,42 @@ def test_watch_of_a_cancelled_job_shows_no_log(tally: Tally, gateway: FakeGatewa
     assert tally("watch", "job-1").stderr == "Error: Job job-1 ended as cancelled.\n"
 
 
+@pytest.mark.parametrize(
+    ("job", "ended", "shown"),
+    [
+        ({}, {}, ["Completed after 3 steps; `tally download job-1` fetches the adapter."]),
+        ({"best_step": 3}, {}, []),
+        ({"best_step": 2}, {}, ["what was held out step 2 has answered most; `tally"]),
+        ({}, {"end_reason": "no_improvement"}, ["after 3 steps, since none of the last"]),
+        ({"warning": "no_variety"}, {}, ["warning: its last steps taught nothing"]),
+    ],
+)  # fmt: skip
+def test_watch_says_how_a_job_ended_that_was_completed(
+    tally: Tally, gateway: FakeGateway, job: dict, ended: dict, shown: list[str]
+) -> None:
+    gateway.job |= job
+    gateway.events[-1] = ("ended", {"status": "completed", "error_message": "", **ended})
+    said = tally("watch", "job-1")
+    assert said.exit_code == 0
+    assert all(one in said.stdout for one in shown)
+    assert ("step 2 has answered most" in said.stdout) == (job == {"best_step": 2})
+
+
+def test_a_job_that_taught_nothing_is_listed_with_that(tally: Tally, gateway: FakeGateway) -> None:
+    gateway.job["warning"] = "no_variety"
+    assert "job-1\tapples\tcompleted, no_variety\t3/3" in tally("jobs").stdout
+
+
+def test_the_best_adapter_is_downloaded_under_its_name(
+    tally: Tally, gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tally("download", "job-1", "--checkpoint", "best").exit_code == 0
+    assert gateway.downloaded == ["best"]
+    assert (tmp_path / "job-1.best.zip").exists()
+    assert tally("download", "job-1", "--checkpoint", "first").exit_code == 2
+
+
 def test_logs_prints_the_last_lines(tally: Tally, gateway: FakeGateway) -> None:
     gateway.log = "one\ntwo\nthree \x1b[2J\n"
     ended = tally("logs", "job-1", "--lines", "2")
@@ -100,6 +136,13 @@ def test_watch_as_json_prints_a_line_for_each_event(tally: Tally, gateway: FakeG
 
 def test_jobs_is_a_table(tally: Tally) -> None:
     assert "job-1\tapples\tcompleted\t3/3\t0.1250\t2025-01-20T10:30:00" in tally("jobs").stdout
+
+
+def test_a_job_that_waits_has_its_place(tally: Tally, gateway: FakeGateway) -> None:
+    gateway.job |= {"status": "training", "queue_position": 2, "estimated_start": None}
+    assert tally("jobs").stdout.endswith("\t2\tred\n")
+    gateway.job["estimated_start"] = "2025-01-20T10:45:00"
+    assert tally("jobs").stdout.endswith("\t2, about 2025-01-20T10:45:00\tred\n")
 
 
 def test_job_shows_its_comparison(tally: Tally) -> None:
@@ -159,3 +202,14 @@ def test_url_and_token_are_options_too(gateway: FakeGateway) -> None:
     taken = CliRunner().invoke(app, ["--url", gateway.url, "--token", "secret", "jobs"])
     assert (refused.exit_code, taken.exit_code) == (1, 0)
     assert "asks for a token; give it with --token or TALLY_TOKEN" in refused.stderr
+
+
+def test_rewards_are_explained_with_what_is_wrong_with_them(tally: Tally) -> None:
+    rows = [line.split("\t") for line in tally("rewards").stdout.splitlines()]
+    assert rows == [
+        ["reward", "package", "meaning"],
+        ["exact", "built in", "1 for the true count."],
+        ["short", "a 1", "The shorter, the better [2J."],
+        ["lost", "b 2", "can't be used: it cannot be loaded: KeyError"],
+    ]
+    assert json.loads(tally("rewards", "--json").stdout)[1]["package"] == "a 1"

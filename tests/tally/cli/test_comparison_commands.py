@@ -52,6 +52,17 @@ def test_a_job_is_compared_on_other_data(
     assert (html.read_text(), csv.read_text()) == ("html of eval-1", "csv of eval-1")
 
 
+def test_a_jobs_best_adapter_is_compared_on_data_that_is_named(
+    tally: Tally, gateway: FakeGateway
+) -> None:
+    options = ("--checkpoint", "best")
+    assert tally("compare", "job-1", "--data", "file-7", *options).exit_code == 0
+    assert gateway.evaluated == [{"file_id": "file-7", "checkpoint": "best"}]
+    ended = tally("compare", "job-1", *options)
+    assert ended.exit_code == 1
+    assert "name --data" in ended.stderr
+
+
 def test_an_adapter_is_compared(tally: Tally, gateway: FakeGateway, adapter_zip: Path) -> None:
     ended = tally("compare", adapter_zip, "--data", "file-7", "--max-new-tokens", "12")
     assert ended.exit_code == 0
@@ -63,7 +74,10 @@ def test_an_adapter_is_compared(tally: Tally, gateway: FakeGateway, adapter_zip:
 def test_details_have_counts_matrix_and_worst(tally: Tally) -> None:
     said = tally("compare", "job-1", "--details").stdout
     assert "true count\tn\texact: base\tadapter" in said
-    assert "apples\t40\t0.43\t0.96\t0.70\t0.70" in said
+    assert "apples\t40\t0.43\t0.96\t0.50\t0.50" in said
+    assert "calibration\tbase\tadapter\nexpected error\t0.12\t0.12\n" in said
+    assert "0.9–1.0\t210\t0.95\t0.90\n" in said
+    assert "0.95\t0.80\t0.97\n0.99\t0.00\t–\n" in said
     assert "\t4\t9\tno count\n9\t6\t7\t1\n" in said
     assert "17\t9\t–\t4\tHow many apples?\tA photo of 4 apples" in said
 

@@ -26,11 +26,11 @@ def test_commands_are_offered() -> None:
     ("words", "expected"),
     [
         (("watch", "jo"), ["job-1"]),
-        (("rows", ""), ["file-1"]),
+        (("rows", ""), ["file-1", "weights-1"]),
         (("compare", "job-1", "--data", "f"), ["file-1"]),
         (("comparison", ""), ["eval-1"]),
         (("train", "--preset", ""), ["quick", "balanced"]),
-        (("delete", ""), ["file", "job", "comparison"]),
+        (("delete", ""), ["file", "job", "comparison", "prediction"]),
         (("delete", "comparison", ""), ["eval-1"]),
         (("train", "--set", "lora_config.r"), ["lora_config.r="]),
     ],

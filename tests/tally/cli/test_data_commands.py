@@ -15,6 +15,20 @@ def test_upload_names_the_encoding(tally: Tally, gateway: FakeGateway, data_zip:
     assert gateway.forms == [{"encoding": "big5"}, {}]
 
 
+def test_upload_says_how_data_is_to_be_read(
+    tally: Tally, gateway: FakeGateway, data_zip: Path
+) -> None:
+    options = ("--skip-bad-rows", "--question-language", "zh-TW", "--zero-counts")
+    ended = tally("upload", data_zip, *options)
+    assert gateway.forms == [
+        {"on_bad_rows": "skip", "question_language": "zh-TW", "zero_counts": "include"}
+    ]
+    assert ended.stdout.splitlines()[-2:] == [
+        "  1 rows were left out:",
+        "  row 7: a.png is not in the ZIP",
+    ]
+
+
 def test_rows_say_how_to_go_on(tally: Tally) -> None:
     ended = tally("rows", "file-1", "--offset", "2", "--limit", "3")
     assert [line.split("\t")[0] for line in ended.stdout.splitlines()] == ["row", "4", "5", "6"]

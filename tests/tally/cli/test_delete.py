@@ -9,11 +9,14 @@ from tally.cli.main import app
 from tests.fakes.gateway import FakeGateway
 from tests.tally.cli.conftest import Tally
 
-THINGS = [("file", "file-1"), ("job", "job-1"), ("comparison", "eval-1")]
+THINGS = [
+    ("file", "file-1"), ("job", "job-1"), ("comparison", "eval-1"), ("prediction", "pred-1"),
+]  # fmt: skip
 QUESTIONS = [
     ("a.zip with its 9 rows", *THINGS[0]),
     ("apples, completed, with its adapter and all that it logged,", *THINGS[1]),
     ("The comparison, completed, with its report,", *THINGS[2]),
+    ("The prediction, completed, with its answers,", *THINGS[3]),
 ]
 
 

@@ -36,11 +36,16 @@ def _short_demo(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _demo(
-    monkeypatch: pytest.MonkeyPatch, output: Path, events: str, learner: str = "sleep(600)"
+    monkeypatch: pytest.MonkeyPatch,
+    output: Path,
+    events: str,
+    learner: str = "sleep(600)",
+    sampling: str = "auto",
 ) -> Result:
     """Runs `tally demo` with a fake gateway and a learner that does as it is told."""
 
-    def plan(*, port: int, **_: object) -> list[Service]:
+    def plan(*, port: int, **settings: object) -> list[Service]:
+        assert settings["sampling"] == sampling
         python = (sys.executable, "-c")
         code = f"from time import sleep\nprint('the learner starts', flush=True)\n{learner}"
         path = {"PYTHONPATH": str(_HOUSE)}
@@ -55,7 +60,8 @@ def _demo(
         ]
 
     monkeypatch.setattr("tally.cli.stack.running_stack.plan_services", plan)
-    return CliRunner().invoke(app, ["demo", "--output", str(output)])
+    options = [] if sampling == "auto" else ["--rollouts", sampling]
+    return CliRunner().invoke(app, ["demo", "--output", str(output), *options])
 
 
 def _picture(path: Path) -> tuple[str | None, tuple[int, int]]:
@@ -64,7 +70,7 @@ def _picture(path: Path) -> tuple[str | None, tuple[int, int]]:
 
 
 def test_the_demo_ends_with_the_comparison(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    ended = _demo(monkeypatch, tmp_path, "completed_events(30)")
+    ended = _demo(monkeypatch, tmp_path, "completed_events(30)", sampling="inside")
     assert ended.exit_code == 0, ended.output
     last = ended.stdout.splitlines()[-1]
     assert last == "held-out exact rate: base 0.43, adapter 0.96, n=216"

@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from tally.cli.client.events import Event
-from tally.cli.client.job_state import JobState
 from tally.cli.durations import describe_duration
+from tally.cli.show.job_state import JobState
 from tally.cli.show.progress import LiveDisplay, PlainDisplay
+from tally.client import Event
 from tests.fakes.gateway import completed_events, step_data
 
 
@@ -42,6 +42,25 @@ def test_a_completed_log_ends_with_an_evaluation() -> None:
     assert (state.status, state.step, state.ended) == ("completed", 3, True)
     assert state.evaluation is not None
     assert state.evaluation["num_samples"] == 216
+
+
+@pytest.mark.parametrize(("is_best", "end"), [(True, ", the best so far"), (False, "")])
+def test_what_was_held_out_is_said_once(is_best: bool, end: str) -> None:
+    scored = {
+        "step": 40, "num_samples": 216, "exact_rate": 0.61, "is_best": is_best,
+        "intervals": {"exact_rate": [0.544, 0.672], "reward_mean": None},
+    }  # fmt: skip
+    state = _after(("held_out", scored))
+    assert state.notice == f"held out after step 40: exact 0.61 [0.54, 0.67], n=216{end}"
+    state.apply(Event(kind="step", seq=2, data=step_data(41, 50)))
+    assert state.notice == ""
+
+
+def test_a_worker_says_what_it_goes_on_from() -> None:
+    begun = _after(("worker", {"attempt": 1, "resumed_from_step": 0, "total_steps": 50}))
+    assert (begun.step, begun.notice) == (0, "")
+    resumed = _after(("worker", {"attempt": 2, "resumed_from_step": 40, "total_steps": 50}))
+    assert (resumed.step, resumed.notice) == (40, "going on after step 40")
 
 
 def test_the_comparison_is_counted() -> None:

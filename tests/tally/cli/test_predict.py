@@ -17,15 +17,15 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_both_answers_are_shown(tally: Tally, gateway: FakeGateway, image: Path) -> None:
-    options = ("--job", "job-1", "--max-image-size", "112")
+    options = ("--job", "job-1", "--checkpoint", "best", "--max-image-size", "112")
     ended = tally("predict", image, "How many apples?", *options)
     assert ended.stdout.splitlines()[1:] == [
         "base\t–\tmany apples (no number in it)",
         "adapter\t5\tA photo of 5 apples",
     ]
     assert gateway.uploads == [("apples.jpg", b"picture")]
-    asked = {"question": "How many apples?", "job_id": "job-1", "max_image_size": "112"}
-    assert gateway.forms == [asked]
+    asked = {"question": "How many apples?", "job_id": "job-1", "checkpoint": "best"}
+    assert gateway.forms == [asked | {"max_image_size": "112"}]
 
 
 def test_without_a_job_the_base_answers(tally: Tally, gateway: FakeGateway, image: Path) -> None:

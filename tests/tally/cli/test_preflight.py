@@ -27,7 +27,7 @@ def test_it_says_all_of_it(tally: Tally) -> None:
     said = tally("preflight", "file-1").stdout
     assert "rows\t500 on 498 images; 450 to train on, 50 held out" in said
     assert "true counts\t1 (412), 2 (88)" in said
-    assert "exact 0.43, within one 0.90, mean error 0.70" in said
+    assert "exact 0.43, within one 0.90, median error 0.50" in said
     assert "steps\t2850 in all, 57 an epoch, 64 answers each" in said
     assert "memory\t9.0 of 24.0 GiB on cuda: weights 3.0, adapter 2.0, activations 4.0" in said
     assert "time\t4 h 45 min, 6.0 s a step, by the steps of an earlier job" in said

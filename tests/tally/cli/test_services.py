@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from tally.cli.errors import Interrupted, StackFailed
+from tally.cli.stack.metrics_targets import write_metrics_targets
 from tally.cli.stack.ports import free_port, free_ports
 from tally.cli.stack.running_stack import running_stack
-from tally.cli.stack.services import plan_services, resolve_model
+from tally.cli.stack.services import metrics_addresses, plan_services, resolve_model
 from tally.cli.stack.stop_request import StopRequest
 from tally.job.settings import TrainingConfig
 from tests.fakes.gateway import FakeGateway
+from tests.tally.cli.conftest import Tally
 
 
 def _plan(folder: Path, port: int = 8000) -> dict[str, dict[str, str]]:
@@ -33,6 +35,24 @@ def test_each_service_knows_the_others(tmp_path: Path) -> None:
     assert plan["gateway"]["TALLY_GATEWAY_REWARD__TARGET"] == reward
     rollout = f"127.0.0.1:{plan['rollout']['TALLY_ROLLOUT_SERVER__PORT']}"
     assert plan["learner"]["TALLY_LEARNER_ROLLOUT__TARGET"] == rollout
+
+
+def test_each_process_has_a_metrics_page_for_this_machine_alone(tmp_path: Path) -> None:
+    services = plan_services(data_dir=tmp_path, model="m", host="0.0.0.0", port=8000, replicas=2)
+    addresses = metrics_addresses(services)
+    assert list(addresses) == ["reward", "rollout-1", "rollout-2", "learner", "gateway"]
+    ports = {int(address.removeprefix("127.0.0.1:")) for address in addresses.values()}
+    assert len(ports) == len(addresses)
+    assert services[-1].environment["TALLY_GATEWAY_METRICS_HOST"] == "127.0.0.1"
+
+
+def test_prometheus_finds_the_pages_by_a_file(tmp_path: Path) -> None:
+    write_metrics_targets(tmp_path, {"rollout-2": "127.0.0.1:10002", "learner": "127.0.0.1:10003"})
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics-targets.json"]
+    assert json.loads((tmp_path / "metrics-targets.json").read_text()) == [
+        {"targets": ["127.0.0.1:10002"], "labels": {"job": "tally-rollout"}},
+        {"targets": ["127.0.0.1:10003"], "labels": {"job": "tally-learner"}},
+    ]
 
 
 def test_the_model_and_the_gateways_address_are_passed_on(tmp_path: Path) -> None:
@@ -109,6 +129,36 @@ def test_replicas_share_what_gpus_there_are_too_few_of(
     place = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": 8000}
     for service in plan_services(**place, replicas=replicas):
         assert "CUDA_VISIBLE_DEVICES" not in service.environment
+
+
+@pytest.mark.parametrize(
+    ("sampling", "gpus", "options", "inside"),
+    [
+        ("auto", "", {}, False),
+        ("auto", "0", {}, True),
+        ("auto", "0", {"engine": "vllm"}, False),
+        ("auto", "0", {"replicas": 2}, False),
+        ("auto", "0 1", {}, False),
+        ("inside", "", {}, True),
+        ("service", "0", {}, False),
+    ],
+)
+def test_who_samples(tmp_path, monkeypatch, *, sampling, gpus, options, inside) -> None:
+    monkeypatch.setattr("tally.cli.stack.services._gpus", gpus.split)
+    place = {"data_dir": tmp_path, "model": "m", "host": "127.0.0.1", "port": 8000}
+    planned = plan_services(**place, **options, sampling=sampling, use_4bit=False)
+    plan = {service.name: service.environment for service in planned}
+    assert any(name.startswith("rollout") for name in plan) != inside
+    learner = plan["learner"]
+    assert (learner["TALLY_LEARNER_ROLLOUT__TARGET"] == "inside") == inside
+    assert (learner.get("TALLY_LEARNER_INSIDE_USE_4BIT") == "false") == inside
+
+
+@pytest.mark.parametrize("options", [["--replicas", "2"], ["--engine", "vllm"]])
+def test_replicas_are_not_inside(tally: Tally, tmp_path: Path, options: list[str]) -> None:
+    result = tally("up", "--rollouts", "inside", "--data-dir", tmp_path, *options)
+    assert result.exit_code != 0
+    assert "--rollouts inside has no rollout processes" in result.output
 
 
 def test_a_gateway_that_answers_is_healthy(tmp_path: Path, gateway: FakeGateway) -> None:

@@ -16,14 +16,14 @@ from tests.tally.cli.conftest import Tally
 def test_metrics_are_a_table_of_the_last_steps(tally: Tally) -> None:
     lines = tally("metrics", "job-1", "--last", "2").stdout.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["step", "2", "3"]
-    assert "0.8\t0.5\t\t\t\t0.25\t" in lines[1]
+    assert "0.8\t0.5\t\t\t\t\t0.25\t" in lines[1]
 
 
 def test_what_is_measured_by_name_has_a_column_for_each_name(
     tally: Tally, gateway: FakeGateway
 ) -> None:
     step = step_data(1, 1)
-    step["metrics"] |= {"parts": {"exact": 0.5, "format": 0.25}, "alone": {"exact": 0.5}}
+    step |= {"parts": {"exact": 0.5, "format": 0.25}, "alone": {"exact": 0.5}}
     gateway.events = [("step", step)]
     header, row = tally("metrics", "job-1").stdout.splitlines()
     assert header.split("\t")[-2:] == ["exact", "format"]

@@ -26,6 +26,37 @@ def test_a_preset_lies_below_the_file_and_the_options(
     ]
 
 
+def test_a_priority_is_part_of_the_body(tally: Tally, gateway: FakeGateway) -> None:
+    assert tally("train", "--data", "file-1", "--priority", "-3").exit_code == 0
+    assert gateway.trained[0]["priority"] == -3
+
+
+@pytest.mark.parametrize(
+    ("named", "begun"),
+    [
+        ("job-7", {"adapter_job_id": "job-7"}),
+        ("weights-1", {"adapter_file_id": "weights-1"}),
+        ("b.zip", {"adapter_file_id": "file-1"}),
+    ],
+)
+def test_an_adapter_to_begin_with_is_a_job_an_upload_or_a_zip(
+    tally: Tally, gateway: FakeGateway, data_zip: Path, named: str, begun: dict[str, str]
+) -> None:
+    path = data_zip.rename(data_zip.with_name("b.zip"))
+    option = path if named == "b.zip" else named
+    best = ("--set", "adapter_checkpoint=best")
+    ended = tally("train", "--data", "file-1", "--adapter", option, *best)
+    assert ended.exit_code == 0, ended.output
+    [body] = gateway.trained
+    found = {name: value for name, value in body.items() if name.startswith("adapter_")}
+    assert found == begun | {"adapter_checkpoint": "best"}
+
+
+def test_a_job_may_be_told_to_begin_from_nothing(tally: Tally, gateway: FakeGateway) -> None:
+    assert tally("train", "--data", "file-1", "--set", "fresh=true").exit_code == 0
+    assert gateway.trained[0]["fresh"] is True
+
+
 def test_settings_that_are_refused_cost_no_upload(
     tally: Tally, gateway: FakeGateway, data_zip: Path
 ) -> None:

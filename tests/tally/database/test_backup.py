@@ -29,7 +29,7 @@ def documented() -> list[str]:
     """The commands of the section, block by block."""
     text = (ROOT / "docs" / "deploy.md").read_text()
     section = text.partition("### Backup and restore")[2].partition("\n### ")[0]
-    return re.findall(r"```\n(.*?)```", section, re.DOTALL)
+    return re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
 
 
 def run(commands: str, programs: Path | None = None, **variables: str) -> None:

@@ -9,15 +9,14 @@ from transformers import AutoConfig, AutoTokenizer
 
 from bench.exactness import draw_groups, lora_gradients, packed_logps
 from learner_service.blobs.blob_store import BlobStore
-from learner_service.job_folder.layout import JobFolder
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.policy.policy import Policy, PolicySettings
-from rollout_service.engine import Completion, GenerationRequest, LocalBlob
 from rollout_service.settings import RolloutSettings
-from rollout_service.torch_engine.engine import TorchEngine
+from rollout_service.torch_replica import torch_engine
 from tally.families.family import UnsupportedModel
 from tally.families.registry import FAMILIES, family_of
 from tally.job.settings import LoraConfig
+from tally.sampling.engine import Completion, GenerationRequest, LocalBlob
 from tests.rollout_service.support import local_blob, png
 from tests.tally.families.made_up import MadeUp, register, save_as_made_up
 
@@ -55,13 +54,13 @@ def load(path: Path) -> Policy:
 
 def published(policy: Policy, folder: Path) -> LocalBlob:
     store = BlobStore(folder / "blobs")
-    digest = AdapterPublisher(store, JobFolder(folder).adapters).publish(policy.model)
+    digest = AdapterPublisher(store).publish(policy.model)
     return LocalBlob(digest=digest, path=store.path(digest))
 
 
 async def sampled(path: Path, adapter: LocalBlob, folder: Path) -> list[Completion]:
     """Greedily and at a temperature, of a prompt with an image."""
-    engine = TorchEngine(RolloutSettings(model=str(path), torch_threads=1))
+    engine = torch_engine(RolloutSettings(model=str(path), torch_threads=1))
     placeholder = (await engine.load()).image_token_id
     answers = [
         await engine.generate(

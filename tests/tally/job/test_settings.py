@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from gateway.jobs.train_models import TrainRequest
 from learner_service.spec import Training
 from tally.job.choices import Choice
+from tally.job.prompt_template import PromptTemplate
 from tally.job.settings import (
     DEFAULT_EVALUATION_SHARE,
     LoraConfig,
@@ -20,7 +21,11 @@ from tests.contract_comments import field_comments
 from tests.setting_words import default_in_words, figure, range_in_words, schemas_of
 
 PROTO = "tally/learner/v1/learner.proto"
-GROUPS = [(TrainingConfig, pb.TrainingConfig), (LoraConfig, pb.LoraConfig)]
+GROUPS = [
+    (TrainingConfig, pb.TrainingConfig),
+    (LoraConfig, pb.LoraConfig),
+    (PromptTemplate, pb.PromptTemplate),
+]
 FIELDS = [(group, message, name) for group, message in GROUPS for name in group.model_fields]
 
 

@@ -14,6 +14,8 @@ from PIL import Image
 
 from tally.samples import dataset, pretrain
 from tally.samples.dataset import LAST_SEED, write_dataset, write_sample_data
+from tally.samples.hard_scenes import HARD_MAX_COUNT, HELD_OUT_KINDS
+from tally.samples.kinds import KINDS
 from tally.samples.scenes import IMAGE_SIZE_PIXELS
 
 
@@ -82,6 +84,29 @@ def test_the_command_writes_both_parts(tmp_path: Path) -> None:
     subprocess.run([*command, "--held-out", "3", "--seed", "2"], check=True)
     assert len(_rows(tmp_path / "training_data.zip")) == 4
     assert len(_rows(tmp_path / "held_out.zip")) == 3
+
+
+def test_the_command_writes_hard_scenes_and_those_of_kinds_that_are_held_out(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-m", "tally.samples", str(tmp_path), "--hard"]
+    subprocess.run([*command, "--training", "45", "--held-out", "30"], check=True)
+    parts = {path.stem: _rows(path) for path in tmp_path.iterdir()}
+    assert {name: len(rows) for name, rows in parts.items()} == {
+        "training_data": 45,
+        "held_out": 30,
+        "held_out_kinds": 30,
+    }
+    for rows in parts.values():
+        counts = Counter(int(row["answer"].split()[3]) for row in rows)
+        assert counts == dict.fromkeys(range(1, HARD_MAX_COUNT + 1), len(rows) // HARD_MAX_COUNT)
+    asked = {name: " ".join(row["question"] for row in rows) for name, rows in parts.items()}
+    for kind in KINDS:
+        is_held_out = kind in HELD_OUT_KINDS
+        assert (kind.plural in asked["held_out_kinds"]) == is_held_out
+        assert (kind.plural in asked["training_data"]) != is_held_out
+    digests = [_pixel_digests(path) for path in tmp_path.iterdir()]
+    assert len(set.union(*digests)) == 105
 
 
 def test_the_command_refuses_a_seed_out_of_range(tmp_path: Path) -> None:

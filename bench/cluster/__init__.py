@@ -1,0 +1,1 @@
+"""A cluster in small: real queue, gateway and blob store; workers and replicas that only wait."""

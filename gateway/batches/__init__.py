@@ -1,0 +1,1 @@
+"""Pictures that nobody has counted: a ZIP of them, a question, and a table of answers."""

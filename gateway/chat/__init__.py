@@ -1,0 +1,1 @@
+"""Conversations with the base models and the adapters, as the OpenAI API has them."""

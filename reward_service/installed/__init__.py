@@ -1,0 +1,1 @@
+"""Rewards that other packages bring, each in a process of its own."""

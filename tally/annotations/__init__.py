@@ -1,0 +1,1 @@
+"""What others annotate pictures with, as questions of counting: COCO, YOLO, JSON Lines. Pure."""

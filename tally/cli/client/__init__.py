@@ -1,1 +1,0 @@
-"""The REST API from Python, and what its answers add up to."""

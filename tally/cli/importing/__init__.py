@@ -1,0 +1,1 @@
+"""Data of other forms to the documented ZIP, without a gateway."""

@@ -1,0 +1,1 @@
+"""What a service tells Prometheus: its page, and the metrics that every service has."""

@@ -1,0 +1,1 @@
+"""What every engine takes and gives: requests and completions, images, adapters, the model."""
