@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from tally.cli.answers import contents_of
 from tally.cli.commands.settings_schema import describe, settings_of
 from tally.cli.errors import CliError
 from tally.client import Client, ClientError
@@ -58,7 +59,7 @@ def _jobs(client: Client) -> list[Offer]:
 
 
 def _files(client: Client) -> list[Offer]:
-    return [(f["file_id"], f"{f['filename']}, {f['csv_rows']} rows") for f in client.files()]
+    return [(f["file_id"], f"{f['filename']}, {contents_of(f)}") for f in client.files()]
 
 
 def _comparisons(client: Client) -> list[Offer]:

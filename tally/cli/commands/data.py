@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tally.annotations.questions import QuestionLanguage
-from tally.cli.answers import Json
+from tally.cli.answers import Json, contents_of
 from tally.cli.commands.context import AsJson, FileId, open_client
 from tally.cli.commands.identifiers import uploaded_id_of
 from tally.cli.errors import CliError
@@ -59,7 +59,7 @@ def files(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(listed)
         return
-    names = ["file_id", "filename", "csv_rows", "valid_images", "upload_time"]
+    names = ["file_id", "filename", "kind", "csv_rows", "valid_images", "upload_time"]
     print_fields(names, listed)
 
 
@@ -132,12 +132,8 @@ def upload_with_bar(client: Client, path: Path, settings: Json | None = None) ->
 
 
 def describe_upload(answer: Json) -> str:
-    if answer.get("kind") == "adapter":
-        return f"{answer['filename']}: an adapter, file_id {answer['file_id']}"
-    said = (
-        f"{answer['filename']}: {answer['csv_rows']} rows, {answer['valid_images']} valid images, "
-        f"file_id {answer['file_id']}"
-    )
+    images = "" if answer.get("kind") == "adapter" else f", {answer['valid_images']} valid images"
+    said = f"{answer['filename']}: {contents_of(answer)}{images}, file_id {answer['file_id']}"
     warnings = [f"  warning: {warning}" for warning in answer.get("warnings") or []]
     skipped = [f"  row {bad['row']}: {bad['message']}" for bad in answer.get("skipped") or []]
     if skipped:

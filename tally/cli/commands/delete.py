@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tally.cli.answers import Json
+from tally.cli.answers import Json, contents_of
 from tally.cli.commands.completion import (
     Offer,
     complete_comparison_id,
@@ -100,7 +100,7 @@ def _describe(client: Client, kind: Kind, identifier: str) -> str:
         file = next((one for one in client.files() if one["file_id"] == identifier), None)
         if file is None:
             raise CliError(f"There is no file {identifier}; `tally files` lists those there are.")
-        return f"{file['filename']} with its {file['csv_rows']} rows"
+        return f"{file['filename']}, {contents_of(file)},"
     if kind is Kind.JOB:
         job: Json = client.job(identifier)
         return f"{job['job_name']}, {job['status']}, with its adapter and all that it logged,"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tally.cli.answers import contents_of
 from tally.cli.errors import CliError
 from tally.client import Client
 
@@ -59,8 +60,7 @@ def uploaded_id_of(client: Client, text: str) -> str:
     if _WHOLE_ID.fullmatch(text):
         return text
     files = (
-        _Thing(file["file_id"], file["filename"], f"{file['csv_rows']} rows")
-        for file in client.files()
+        _Thing(file["file_id"], file["filename"], contents_of(file)) for file in client.files()
     )
     return _find("upload", text, files) or text
 

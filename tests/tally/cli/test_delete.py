@@ -13,7 +13,8 @@ THINGS = [
     ("file", "file-1"), ("job", "job-1"), ("comparison", "eval-1"), ("prediction", "pred-1"),
 ]  # fmt: skip
 QUESTIONS = [
-    ("a.zip with its 9 rows", *THINGS[0]),
+    ("a.zip, 9 rows,", *THINGS[0]),
+    ("weights.zip, an adapter,", "file", "weights-1"),
     ("apples, completed, with its adapter and all that it logged,", *THINGS[1]),
     ("The comparison, completed, with its report,", *THINGS[2]),
     ("The prediction, completed, with its answers,", *THINGS[3]),
