@@ -64,6 +64,13 @@ class Call(Generic[T]):
         return options
 
 
+def delete(route: str, ids: Mapping[str, object], *, purge: bool = False) -> Call[Any]:
+    """Asks what is at `route` to stop; with `purge` it has ended, and is deleted. An upload, which
+    never runs, is deleted without."""
+    query = {"purge": purge or None}
+    return Call(method="DELETE", route=route, ids=ids, query=query, read=read_json)
+
+
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, Literal
 
 from tally.client.answers import Evaluation, EvaluationPublic, EvaluationSummary
-from tally.client.call import UPLOAD_SECONDS, Call, Part, read_bytes, read_json
+from tally.client.call import UPLOAD_SECONDS, Call, Part, delete, read_bytes, read_json
+
+_ONE = "/evaluations/{evaluation_id}"
 
 
 def get_evaluation(job_id: str) -> Call[Evaluation]:
@@ -57,22 +59,14 @@ def list_comparisons(job_id: str | None = None) -> Call[list[EvaluationSummary]]
 
 def get_comparison(evaluation_id: str) -> Call[EvaluationPublic]:
     """Where it stands and, once it is completed, what it found."""
-    ids = {"evaluation_id": evaluation_id}
-    return Call(method="GET", route="/evaluations/{evaluation_id}", ids=ids, read=read_json)
+    return Call(method="GET", route=_ONE, ids={"evaluation_id": evaluation_id}, read=read_json)
 
 
 def cancel_comparison(evaluation_id: str) -> Call[EvaluationPublic]:
     """Asks it to stop; one that has ended stays as it ended."""
-    ids = {"evaluation_id": evaluation_id}
-    return Call(method="DELETE", route="/evaluations/{evaluation_id}", ids=ids, read=read_json)
+    return delete(_ONE, {"evaluation_id": evaluation_id})
 
 
 def delete_comparison(evaluation_id: str) -> Call[EvaluationPublic]:
     """Deletes one that has ended, with its report."""
-    return Call(
-        method="DELETE",
-        route="/evaluations/{evaluation_id}",
-        ids={"evaluation_id": evaluation_id},
-        query={"purge": True},
-        read=read_json,
-    )
+    return delete(_ONE, {"evaluation_id": evaluation_id}, purge=True)

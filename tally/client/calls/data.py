@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from tally.client.answers import FilePublic, RowsPage, UploadAnswer
-from tally.client.call import UPLOAD_SECONDS, Call, Part, read_bytes, read_json
+from tally.client.call import UPLOAD_SECONDS, Call, Part, delete, read_bytes, read_json
 
 
 def upload_data(
@@ -31,8 +31,7 @@ def list_files() -> Call[list[FilePublic]]:
 
 def delete_file(file_id: str) -> Call[FilePublic]:
     """Refused with 409 while a job or a comparison that has not ended uses it."""
-    ids = {"file_id": file_id}
-    return Call(method="DELETE", route="/files/{file_id}", ids=ids, read=read_json)
+    return delete("/files/{file_id}", {"file_id": file_id})
 
 
 def list_rows(file_id: str, offset: int = 0, limit: int = 100) -> Call[RowsPage]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tally.client.answers import JobPublic, Metrics, Preflight, Reward, ShownAnswers, TrainRequest
-from tally.client.call import ANSWER_SECONDS, Call, read_json, read_text
+from tally.client.call import ANSWER_SECONDS, Call, delete, read_json, read_text
 
 _JOB = "/jobs/{job_id}"
 
@@ -85,18 +85,12 @@ def get_log(job_id: str, lines: int = 200) -> Call[str]:
 
 def cancel_job(job_id: str) -> Call[JobPublic]:
     """Asks a job, or a comparison, to stop; one that has ended stays as it ended."""
-    return Call(method="DELETE", route=_JOB, ids={"job_id": job_id}, read=read_json)
+    return delete(_JOB, {"job_id": job_id})
 
 
 def delete_job(job_id: str) -> Call[JobPublic]:
     """Deletes a job that has ended, with all that hangs on it."""
-    return Call(
-        method="DELETE",
-        route=_JOB,
-        ids={"job_id": job_id},
-        query={"purge": True},
-        read=read_json,
-    )
+    return delete(_JOB, {"job_id": job_id}, purge=True)
 
 
 def get_metrics(job_id: str, max_points: int | None = None) -> Call[Metrics]:

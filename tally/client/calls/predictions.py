@@ -9,6 +9,7 @@ from tally.client.call import (
     UPLOAD_SECONDS,
     Call,
     Part,
+    delete,
     read_bytes,
     read_json,
 )
@@ -70,15 +71,9 @@ def get_answers(prediction_id: str, abstain_below: float | None = None) -> Call[
 
 def cancel_prediction(prediction_id: str) -> Call[BatchPublic]:
     """Asks it to stop; one that has ended stays as it ended."""
-    return Call(method="DELETE", route=_ONE, ids={"prediction_id": prediction_id}, read=read_json)
+    return delete(_ONE, {"prediction_id": prediction_id})
 
 
 def delete_prediction(prediction_id: str) -> Call[BatchPublic]:
     """Deletes one that has ended, with its answers."""
-    return Call(
-        method="DELETE",
-        route=_ONE,
-        ids={"prediction_id": prediction_id},
-        query={"purge": True},
-        read=read_json,
-    )
+    return delete(_ONE, {"prediction_id": prediction_id}, purge=True)
