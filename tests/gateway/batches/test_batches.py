@@ -99,6 +99,13 @@ async def test_a_jobs_adapter_answers_with_the_jobs_settings(gateway, learner):
     assert prediction_id in [one["prediction_id"] for one in listed]
 
 
+@pytest.mark.parametrize("job_id", ["garbage", "00000000-0000-0000-0000-000000000000", "%", ""])
+async def test_an_id_that_no_job_has_lists_none(gateway, job_id):
+    await completed(gateway, await started(gateway))
+    listed = await gateway.client.get("/predictions", params={"job_id": job_id})
+    assert (listed.status_code, listed.json()) == (200, [])
+
+
 @pytest.mark.parametrize(
     ("files", "texts", "where", "code"),
     [
