@@ -108,6 +108,4 @@ async def test_methods_that_strangers_make_up_are_one_series(server: Server):
         for number in range(3):
             with pytest.raises(grpc.aio.AioRpcError):
                 await channel.unary_unary(f"/tally.made.up/Method{number}")(b"")
-    await eventually(
-        lambda: server.handled("unknown", "UNAUTHENTICATED", service="unknown") == 3
-    )
+    await eventually(lambda: server.handled("unknown", "UNAUTHENTICATED", service="unknown") == 3)
