@@ -2,17 +2,20 @@
 
 from typing import NamedTuple
 
+from gateway.convert import to_checkpoint
 from tally.learner.v1 import learner_pb2 as pb
 
 
 class ChatQuestion(NamedTuple):
     """A conversation to go on with; what is empty or None takes the learner's default.
 
-    `messages` are role, text, and whether the image belongs to it, each.
+    `checkpoint` is which adapter of the job; `messages` are role, text, and whether the image
+    belongs to it, each.
     """
 
     base_model: str
     job_id: str
+    checkpoint: str
     messages: tuple[tuple[str, str, bool], ...]
     image: bytes
     temperature: float | None
@@ -42,7 +45,8 @@ def to_chat_request(question: ChatQuestion) -> pb.ChatRequest:
         pb.ChatMessage(role=_CHAT_ROLES[role], text=text, has_image=has_image)
         for role, text, has_image in question.messages
     ]
-    return pb.ChatRequest(**question._asdict() | {"messages": messages})
+    checkpoint = to_checkpoint(question.checkpoint)
+    return pb.ChatRequest(**question._asdict() | {"messages": messages, "checkpoint": checkpoint})
 
 
 def to_chat_reply(response: pb.ChatResponse) -> ChatReply:

@@ -129,7 +129,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
         return preflight_response(result)
 
     async def _question(self, request: pb.AnswerRequest) -> Question:
-        asked = await self._find_asked(request, which_adapter(request.checkpoint))
+        asked = await self._find_asked(request)
         return Question(
             base_model=asked.base_model,
             adapter_digest=asked.adapter_digest,
@@ -154,10 +154,9 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
             max_new_tokens=asked.limits.max_new_tokens,
         )
 
-    async def _find_asked(
-        self, request: pb.AnswerRequest | pb.ChatRequest, which: Which = Which.LAST
-    ) -> "_Asked":
+    async def _find_asked(self, request: pb.AnswerRequest | pb.ChatRequest) -> "_Asked":
         """With what the request leaves out: the job's settings, or the defaults."""
+        which = which_adapter(request.checkpoint)
         job = await self._jobs.get(request.job_id) if request.job_id else None
         base_model = job.spec.base_model if job else self._jobs.models.default
         if job and request.base_model not in ("", base_model):

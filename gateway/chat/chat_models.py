@@ -86,7 +86,8 @@ class ChatRequest(BaseModel):
 
     model: str = Field(
         max_length=200,
-        description="A base model, or the job_id of the job whose adapter answers.",
+        description="A base model, or the job_id of the job whose adapter answers: its last one, "
+        "or with `:best` after the id its best one.",
         examples=["2f6d1c9a-0b0e-4b4e-8a51-0f6b8f1f7c33"],
     )
     messages: list[ChatMessage] = Field(

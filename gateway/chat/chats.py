@@ -4,6 +4,8 @@ import asyncio
 import base64
 import binascii
 import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from gateway.access.callers import Caller
 from gateway.chat.chat_models import (
@@ -20,7 +22,7 @@ from gateway.errors import Missing, Unprocessable
 from gateway.http.bodies import MAX_PICTURE_BYTES
 from gateway.ids import is_uuid
 from gateway.jobs.base_models import BaseModels
-from gateway.jobs.job_models import TRAINING, Job
+from gateway.jobs.job_models import TRAINING, Checkpoint, Job
 from gateway.jobs.jobs import Jobs
 from gateway.learner_client import LearnerClient
 from gateway.messages.message import Message
@@ -29,6 +31,13 @@ from gateway.uploads.asked_pictures import AskedPictures
 
 _PREFIX = "data:image/"
 _OURS = "tally"
+# After the job_id: its best adapter is meant, not its last one.
+_BEST = ":best"
+
+
+class _Adapter(NamedTuple):
+    job: Job
+    checkpoint: Checkpoint
 
 
 class Chats:
@@ -42,10 +51,11 @@ class Chats:
 
     async def complete(self, request: ChatRequest, caller: Caller) -> ChatCompletion:
         """Raises ApiError or TallyError."""
-        job = await self._find_job(request.model, caller)
+        adapter = await self._find_adapter(request.model, caller)
         question = ChatQuestion(
-            base_model="" if job else request.model,
-            job_id=job.job_id if job else "",
+            base_model="" if adapter else request.model,
+            job_id=adapter.job.job_id if adapter else "",
+            checkpoint=adapter.checkpoint if adapter else "last",
             messages=tuple(
                 (message.role, message.text, bool(message.image_urls))
                 for message in request.messages
@@ -73,22 +83,25 @@ class Chats:
         )
 
     async def models(self, caller: Caller) -> Models:
-        """The base models, then the caller's jobs that have completed, newest first."""
+        """The base models, then the adapters of the caller's jobs that have completed, newest
+        first."""
         bases = map(_base_model, await self._models.names())
         jobs, _ = await self._jobs.newest_first(caller.sees_only)
-        return Models(data=[*bases, *(_model(job) for job in jobs if job.status == "completed")])
+        completed = (job for job in jobs if job.status == "completed")
+        return Models(data=[*bases, *(_model(one) for job in completed for one in _adapters(job))])
 
     async def model(self, name: str, caller: Caller) -> Model:
         """Raises Missing or Forbidden."""
-        job = await self._find_job(name, caller)
-        return _model(job) if job else _base_model(name)
+        adapter = await self._find_adapter(name, caller)
+        return _model(adapter) if adapter else _base_model(name)
 
-    async def _find_job(self, model: str, caller: Caller) -> Job | None:
-        """The job whose adapter the model is; None for a base model. Raises Missing, Forbidden."""
-        if is_uuid(model):
-            job = await self._jobs.get_for(caller, model)
+    async def _find_adapter(self, model: str, caller: Caller) -> _Adapter | None:
+        """The one that the model is; None for a base model. Raises Missing, Forbidden."""
+        job_id = model.removesuffix(_BEST)
+        if is_uuid(job_id):
+            job = await self._jobs.get_for(caller, job_id)
             if job.kind == TRAINING:
-                return job
+                return _Adapter(job, "last" if job_id == model else "best")
         elif model in await self._models.names():
             return None
         raise Missing.at("model", Message("no_such_model"))
@@ -127,9 +140,17 @@ def _base_model(name: str) -> Model:
     return Model(id=name, created=0, owned_by=_OURS)
 
 
-def _model(job: Job) -> Model:
+def _adapters(job: Job) -> Iterator[_Adapter]:
+    """Those of a job that has completed."""
+    yield _Adapter(job, "last")
+    if job.best_step is not None:
+        yield _Adapter(job, "best")
+
+
+def _model(adapter: _Adapter) -> Model:
+    job, checkpoint = adapter
     return Model(
-        id=job.job_id,
+        id=f"{job.job_id}{_BEST}" if checkpoint == "best" else job.job_id,
         created=to_unix_seconds(job.created_at),
         owned_by=job.owner or _OURS,
         job_name=job.job_name,

@@ -13,7 +13,11 @@ from gateway.routes.responses import refusal
 router = APIRouter(prefix="/v1", tags=["predictions"])
 _NO_SUCH_MODEL = refusal(404, "There is no such job or model.")
 ModelName = Annotated[
-    str, Path(description="A base model or a job_id.", examples=["Qwen/Qwen2.5-VL-3B-Instruct"])
+    str,
+    Path(
+        description="A base model, a job_id, or a job_id with `:best` after it.",
+        examples=["Qwen/Qwen2.5-VL-3B-Instruct"],
+    ),
 ]
 
 

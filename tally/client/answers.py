@@ -141,7 +141,8 @@ class ChatRequest(TypedDict):
     """What is not named here is passed over, unless it would change the answer."""
 
     model: str
-    """A base model, or the job_id of the job whose adapter answers."""
+    """A base model, or the job_id of the job whose adapter answers: its last one, or with
+    `:best` after the id its best one."""
     messages: list["ChatMessage"]
     """The last is a user's; one picture at most."""
     temperature: NotRequired[float | None]

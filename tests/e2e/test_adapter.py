@@ -1,5 +1,6 @@
 """The adapter that is handed back is the one that was trained: PEFT alone answers the same."""
 
+import base64
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import openai
 import pytest
 import requests
 import torch
@@ -227,6 +229,14 @@ def test_the_best_checkpoint_is_the_one_that_its_own_curve_says(
         timeout=60,
     )
     assert asked.json()["adapter"]["text"] == said[0]
+    with openai.OpenAI(base_url=f"{stack.url}/v1", api_key="none") as client:
+        url = f"data:image/png;base64,{base64.b64encode(to_png(questions[0].image)).decode()}"
+        image = {"type": "image_url", "image_url": {"url": url}}
+        content = [image, {"type": "text", "text": questions[0].text}]
+        reply = client.chat.completions.create(
+            model=f"{job_id}:best", messages=[{"role": "user", "content": content}]
+        )
+    assert reply.choices[0].message.content == said[0]
 
 
 @pytest.fixture(scope="module")

@@ -225,8 +225,10 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self._called("PackAdapter")
         job = self._job(request.job_id)
         is_best = request.checkpoint == pb.ADAPTER_CHECKPOINT_BEST
+        if is_best:
+            self._check_evaluated(job)
         steps = sum(event.HasField("step_done") for event in self.logs[request.job_id])
-        if not steps or (is_best and not job.spec.train.config.evaluation_steps):
+        if not steps:
             raise NoAdapter("there is no such adapter")
         step = 2 if is_best else steps
         digest = self._stored(_result_zip(b"step %d" % step))
@@ -290,6 +292,8 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
     async def Chat(self, request, context):
         self._called("Chat")
         self.conversations.append(request)
+        if request.checkpoint == pb.ADAPTER_CHECKPOINT_BEST:
+            self._check_evaluated(self._job(request.job_id))
         said = f"{request.messages[-1].text}? 3 apples" if request.job_id else "many"
         return pb.ChatResponse(text=said, is_cut=False, prompt_tokens=20, answer_tokens=4)
 
@@ -314,6 +318,10 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         if job_id not in self.jobs:
             raise NotFound("job_id: no such job")
         return self.jobs[job_id]
+
+    def _check_evaluated(self, job: pb.Job) -> None:
+        if not job.spec.train.config.evaluation_steps:
+            raise NoAdapter("there is no such adapter")
 
     async def log(self, job_id: str, **event) -> None:
         """Appends an event, as log(job_id, notice=pb.Notice(message="…"))."""

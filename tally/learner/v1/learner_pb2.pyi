@@ -2355,10 +2355,11 @@ class ChatRequest(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     MAX_IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     base_model: _builtins.str
     """The base model, one of the learner's list; empty means that of the job, or the first."""
     job_id: _builtins.str
-    """The job whose adapter answers, the last one that it published; empty for the base model alone."""
+    """The job whose adapter answers; empty for the base model alone."""
     image: _builtins.bytes
     """The image that the conversation is about, as it is, at most 16 MiB; empty for none. It stands
     before the texts of the message that has_image.
@@ -2371,6 +2372,8 @@ class ChatRequest(_message.Message):
     """As in TrainingConfig; unset means that of the job, or the default."""
     max_new_tokens: _builtins.int
     """As in TrainingConfig; unset means that of the job, or the default."""
+    checkpoint: Global___AdapterCheckpoint.ValueType
+    """Which of the job's adapters: LAST is the one that it published last, while it trains, too."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatMessage]:
         """What was said, at most 100 messages of at most 100,000 characters together; the last is a user's."""
@@ -2386,10 +2389,11 @@ class ChatRequest(_message.Message):
         seed: _builtins.int | None = ...,
         max_image_size: _builtins.int | None = ...,
         max_new_tokens: _builtins.int | None = ...,
+        checkpoint: Global___AdapterCheckpoint.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "_temperature", b"_temperature", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "seed", b"seed", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "_temperature", b"_temperature", "base_model", b"base_model", "image", b"image", "job_id", b"job_id", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "messages", b"messages", "seed", b"seed", "temperature", b"temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size", "_max_new_tokens", b"_max_new_tokens", "_seed", b"_seed", "_temperature", b"_temperature", "base_model", b"base_model", "checkpoint", b"checkpoint", "image", b"image", "job_id", b"job_id", "max_image_size", b"max_image_size", "max_new_tokens", b"max_new_tokens", "messages", b"messages", "seed", b"seed", "temperature", b"temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_image_size: _TypeAlias = _typing.Literal["max_image_size"]  # noqa: Y015
     _WhichOneofArgType__max_image_size: _TypeAlias = _typing.Literal["_max_image_size", b"_max_image_size"]  # noqa: Y015

@@ -81,6 +81,29 @@ async def test_models_are_bases_and_completed_jobs(client, gateway):
     assert (await client.models.retrieve("small")).id == "small"
 
 
+async def test_a_jobs_best_adapter_is_a_model_of_its_own(client, gateway, learner):
+    job_id = await gateway.start_job(training_config={"evaluation_steps": 1})
+    await gateway.until(job_id, "completed")
+    best = f"{job_id}:best"
+    assert [model.id async for model in client.models.list()] == ["small", job_id, best]
+    assert (await client.models.retrieve(best)).id == best
+    for name in (job_id, best):
+        answer = await client.chat.completions.create(model=name, messages=question())
+        assert answer.model == name
+    assert [(asked.job_id, asked.checkpoint) for asked in learner.conversations] == [
+        (job_id, pb.ADAPTER_CHECKPOINT_LAST),
+        (job_id, pb.ADAPTER_CHECKPOINT_BEST),
+    ]
+
+
+async def test_a_job_that_did_not_evaluate_has_no_best_one(client, gateway, learner):
+    job_id = await gateway.start_job()
+    await gateway.until(job_id, "completed")
+    with pytest.raises(openai.ConflictError) as refused:
+        await client.chat.completions.create(model=f"{job_id}:best", messages=question())
+    assert refused.value.code == "no_adapter"
+
+
 async def test_a_comparison_is_no_model(client, gateway):
     job_id = await gateway.start_job()
     await gateway.until(job_id, "completed")
@@ -100,7 +123,9 @@ async def test_a_base_model_may_have_a_slash(start_gateway, settings):
     assert answer["id"] == "Qwen/Small"
 
 
-@pytest.mark.parametrize("model", ["gpt-4", "00000000-0000-0000-0000-000000000000", "../x"])
+@pytest.mark.parametrize(
+    "model", ["gpt-4", "00000000-0000-0000-0000-000000000000", "small:best", "../x"]
+)
 async def test_an_unknown_model_is_not_found(client, model: str):
     with pytest.raises(openai.NotFoundError) as refused:
         await client.chat.completions.create(model=model, messages=question())
