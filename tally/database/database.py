@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
 from tally.database.call import Call, check_before_commit
-from tally.database.engines import begin_writing, open_engine
+from tally.database.engines import begin_nothing, begin_writing, open_engine
 from tally.database.errors import AnswerTimeout, DatabaseTimeout
 from tally.database.hold import Hold
 from tally.database.settings import DatabaseSettings
@@ -29,6 +29,7 @@ _CALLS = 24
 _CHECK_SECONDS = 2.0
 # The driver's own time-outs come first: whoever is told of those knows that nothing was written.
 _MARGIN_SECONDS = 1.0
+_NO_ANSWER = "the database did not answer in time"
 
 
 class Database:
@@ -44,6 +45,7 @@ class Database:
         self._versions = versions
         self._engine = open_engine(url, timeout_seconds, _CALLS)
         self._writing = begin_writing(self._engine)
+        self._selecting = begin_nothing(self._engine)
         self._threads = ThreadPoolExecutor(_CALLS, "database")
         self._check_seconds = min(timeout_seconds, _CHECK_SECONDS)
         self._check_engine = open_engine(url, self._check_seconds, 1)
@@ -60,7 +62,7 @@ class Database:
         """The rows of its table that `query` finds with these values of its parameters, as objects
         of no session: for one row that costs less than half of what `reading` does."""
         construct: Any = model.model_construct
-        with self._engine.connect() as connection:
+        with self._selecting.connect() as connection:
             return [construct(**row) for row in connection.execute(query, values).mappings()]
 
     @contextmanager
@@ -85,8 +87,16 @@ class Database:
         answered a commit either.
         """
         on_time = Call(self._timeout_seconds)
-        future = self._threads.submit(lambda: _do(on_time, call, *arguments))
-        return await _in_time(future, self._timeout_seconds + _MARGIN_SECONDS, on_time)
+        # Less than half of what asyncio's own way between threads costs, and of that there is one
+        # for every request.
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        work = self._threads.submit(_tell, loop, answer, lambda: _do(on_time, call, *arguments))
+        try:
+            return await _in_time(answer, self._timeout_seconds + _MARGIN_SECONDS, on_time)
+        finally:
+            on_time.give_up()
+            work.cancel()  # what has not begun does not begin any more
 
     def migrate(self) -> None:
         """Brings the tables up to date, whoever else starts now. Raises NewerDatabase."""
@@ -110,7 +120,12 @@ class Database:
         """Raises SQLAlchemyError where the database does not answer, within two seconds."""
         if self._check is None or self._check.done():
             self._check = self._check_thread.submit(self._ask)
-        await _in_time(self._check, self._check_seconds, Call(self._check_seconds))
+        waiting = asyncio.wrap_future(self._check)
+        await asyncio.wait({waiting}, timeout=self._check_seconds)
+        if not waiting.done():
+            waiting.cancel()
+            raise DatabaseTimeout(_NO_ANSWER)
+        waiting.result()
 
     def _ask(self) -> None:
         with self._check_engine.connect() as connection:
@@ -154,15 +169,43 @@ def _broke_before_commit(error: BaseException | None) -> bool:
     return error.connection_invalidated and error.statement is not None
 
 
-async def _in_time(future: Future[T], timeout_seconds: float, call: Call) -> T:
-    waiting = asyncio.wrap_future(future)
+def _tell(
+    loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[T]", call: Callable[[], T]
+) -> None:
+    """In a thread of its own: what `call` returns or raises becomes the answer."""
     try:
-        await asyncio.wait({waiting}, timeout=timeout_seconds)
-        if not waiting.done() and not call.give_up():
-            await asyncio.wait({waiting}, timeout=timeout_seconds)  # for its commit
-        if waiting.done():
-            return waiting.result()
+        result = call()
+    except BaseException as error:
+        loop.call_soon_threadsafe(_fail, answer, error)
+    else:
+        loop.call_soon_threadsafe(_settle, answer, result)
+
+
+def _settle(answer: "asyncio.Future[T]", result: T) -> None:
+    if not answer.done():
+        answer.set_result(result)
+
+
+def _fail(answer: "asyncio.Future[Any]", error: BaseException) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+async def _in_time(answer: "asyncio.Future[T]", timeout_seconds: float, call: Call) -> T:
+    """Raises DatabaseTimeout where there is none in time; a commit has that time once more."""
+    loop = asyncio.get_running_loop()
+
+    def late() -> None:
+        _fail(answer, DatabaseTimeout(_NO_ANSWER))
+
+    def give_up() -> None:
+        if call.give_up():
+            late()
+        else:
+            loop.call_later(timeout_seconds, late)
+
+    timer = loop.call_later(timeout_seconds, give_up)
+    try:
+        return await answer
     finally:
-        call.give_up()
-        waiting.cancel()  # what has not begun does not begin any more
-    raise DatabaseTimeout("the database did not answer in time")
+        timer.cancel()

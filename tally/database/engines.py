@@ -30,7 +30,12 @@ def read_json(text: str) -> Any:
 
 def begin_writing(engine: Engine) -> Engine:
     """The same engine, whose transactions are those of the only writer from their first moment."""
-    return engine.execution_options(tally_writes=True)
+    return engine.execution_options(tally_begins="BEGIN IMMEDIATE")
+
+
+def begin_nothing(engine: Engine) -> Engine:
+    """The same engine for single statements: SQLite takes each for a transaction of its own."""
+    return engine.execution_options(tally_begins=None)
 
 
 def _open_sqlite(url: URL, timeout_seconds: float, connections: int) -> Engine:
@@ -60,8 +65,12 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection, timeout_seconds: float) -> None:
-    driver: Any = connection.connection.driver_connection
-    # In tenths of a second, so that few such statements take the places of those that are kept.
-    driver.execute(f"PRAGMA busy_timeout={100 * ceil(10 * timeout_seconds)}")
-    writes = connection.get_execution_options().get("tally_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    pooled = connection.connection
+    # In tenths of a second, so that it seldom is another than the connection's last one.
+    timeout_milliseconds = 100 * ceil(10 * timeout_seconds)
+    if pooled.info.get("busy_timeout") != timeout_milliseconds:
+        driver: Any = pooled.driver_connection
+        driver.execute(f"PRAGMA busy_timeout={timeout_milliseconds}")
+        pooled.info["busy_timeout"] = timeout_milliseconds
+    if statement := connection.get_execution_options().get("tally_begins", "BEGIN"):
+        connection.exec_driver_sql(statement)
