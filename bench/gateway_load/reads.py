@@ -1,15 +1,15 @@
 """GET requests at an even rate, whatever the answers take."""
 
+import asyncio
 import itertools
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 import httpx
+
+from bench.gateway_load.read_connection import ReadConnection
 
 _CONNECTIONS = 64
 _TIMEOUT_SECONDS = 60.0
@@ -41,40 +41,34 @@ def reading_paths(endpoints: Sequence[str], names: Mapping[str, str]) -> list[st
 
 def read_evenly(url: str, paths: Sequence[str], per_second: float, seconds: float) -> list[Answer]:
     """The answers to `paths` in turn, over `seconds`."""
-    address = urlsplit(url).netloc
-    numbers, lock = iter(range(round(per_second * seconds))), threading.Lock()
     started = time.perf_counter() + 0.1
-
-    def due() -> Iterator[tuple[str, float]]:
-        while True:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                return
-            yield paths[number % len(paths)], started + number / per_second
-
-    with ThreadPoolExecutor(_CONNECTIONS) as readers:
-        runs = [readers.submit(_read, address, due()) for _ in range(_CONNECTIONS)]
-        return list(itertools.chain.from_iterable(run.result() for run in runs))
+    due = (
+        (paths[number % len(paths)], started + number / per_second)
+        for number in range(round(per_second * seconds))
+    )
+    return asyncio.run(_read_all(urlsplit(url).netloc, due))
 
 
-def _read(address: str, due: Iterator[tuple[str, float]]) -> list[Answer]:
-    connection = HTTPConnection(address, timeout=_TIMEOUT_SECONDS)
+async def _read_all(address: str, due: Iterator[tuple[str, float]]) -> list[Answer]:
+    answers = await asyncio.gather(*(_read(address, due) for _ in range(_CONNECTIONS)))
+    return list(itertools.chain.from_iterable(answers))
+
+
+async def _read(address: str, due: Iterator[tuple[str, float]]) -> list[Answer]:
+    connection = ReadConnection(address)
     answers = []
     for path, due_at in due:
-        time.sleep(max(0.0, due_at - time.perf_counter()))
-        status = _ask(connection, path)
+        await asyncio.sleep(max(0.0, due_at - time.perf_counter()))
+        status = await _ask(connection, path)
         answers.append(Answer(path, status, time.perf_counter() - due_at))
     connection.close()
     return answers
 
 
-def _ask(connection: HTTPConnection, path: str) -> int:
+async def _ask(connection: ReadConnection, path: str) -> int:
     try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        response.read()
-        return response.status
-    except (OSError, HTTPException):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            return await connection.get(path)
+    except (OSError, TimeoutError):
         connection.close()  # the next request opens it anew
         return 0
