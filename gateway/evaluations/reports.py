@@ -16,6 +16,7 @@ from tally.rpc.errors import NotFound
 
 _MOST_KEPT_DIGESTS = 1_000
 _MOST_KEPT_BYTES = 16 * 1024**2
+_MOST_KEPT_EVALUATIONS = 32
 
 
 class Reports:
@@ -25,13 +26,18 @@ class Reports:
         self._store = store
         self._results = results
         self._digests = BoundedCache[tuple[str, int], str](_MOST_KEPT_DIGESTS)  # by job, last event
+        self._evaluations = BoundedCache[tuple[str, str], Evaluation](_MOST_KEPT_EVALUATIONS)
         self._files = BoundedCache[tuple[str, str], bytes](_MOST_KEPT_BYTES, len)
 
     async def evaluation(self, job: Job) -> Evaluation:
         """The last evaluation of the job; raises Conflict where there is none."""
-        text = await self.file(job, "evaluation.json")
-        file_id = job.evaluation_file_id or job.data_file_id
-        return Evaluation(**json.loads(text), file_id=file_id)
+        key = await self._digest(job), job.evaluation_file_id or job.data_file_id
+        evaluation = self._evaluations.get(key)
+        if evaluation is None:
+            text = await self.file(job, "evaluation.json")
+            evaluation = Evaluation(**json.loads(text), file_id=key[1])
+            self._evaluations[key] = evaluation
+        return evaluation
 
     async def file(self, job: Job, name: str) -> bytes:
         """`evaluation.csv` or `evaluation.html`; raises as `evaluation` does."""

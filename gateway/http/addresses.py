@@ -1,5 +1,6 @@
 """Where a request comes from, as limits count it."""
 
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from starlette.types import Scope
@@ -10,7 +11,11 @@ _NETWORK_BITS = 64
 
 def sender_address(scope: Scope) -> str:
     """An address of IPv4, a network of IPv6; empty where none is known."""
-    host = scope["client"][0] if scope["client"] else ""
+    return _network(scope["client"][0]) if scope["client"] else ""
+
+
+@lru_cache(1_000)
+def _network(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:

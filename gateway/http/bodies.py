@@ -26,7 +26,7 @@ class BodyLimits:
         self._upload_pace = UploadPace(settings.max_upload_rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not has_body(scope):
             await self._app(scope, receive, send)
             return
         body = _Body(receive, self._limit(scope), self._settings)
@@ -50,6 +50,12 @@ class BodyLimits:
         if path == _CHAT_PATH:  # a picture in base64 beside the texts
             return MAX_PICTURE_BYTES * 4 // 3 + self._settings.max_json_bytes
         return self._settings.max_json_bytes
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether one is announced; without, HTTP/1.1 has none."""
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 def _is_file(scope: Scope) -> bool:

@@ -7,6 +7,7 @@ forms; with a name of its own that it lets point here (DNS rebinding) it could r
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -38,8 +39,8 @@ class OriginGate:
         await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        headers = {name: value.decode("latin-1").lower() for name, value in scope["headers"]}
-        host = headers.get(b"host", "")
+        headers = dict(scope["headers"])
+        host = _text(headers.get(b"host", b""))
         access: Access = scope["app"].state.services.access
         if not access.is_required and not self._is_own_name(host):
             raise Foreign.at("Host", Message("host_unknown"))
@@ -53,6 +54,7 @@ class OriginGate:
         return name.rpartition(".")[2] in _PRIVATE_ENDINGS or _is_address(name)
 
 
+@lru_cache(1_000)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name.strip("[]"))
@@ -61,9 +63,13 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_own_page(headers: dict[bytes, str], host: str) -> bool:
+def _is_own_page(headers: dict[bytes, bytes], host: str) -> bool:
     """Programs send neither header; where a browser sends the first, proxies can't spoil it."""
     if site := headers.get(b"sec-fetch-site"):
-        return site in _OWN_SITES
+        return _text(site) in _OWN_SITES
     origin = headers.get(b"origin")
-    return origin is None or urlsplit(origin).netloc == host
+    return origin is None or urlsplit(_text(origin)).netloc == host
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1").lower()

@@ -3,10 +3,10 @@ for that of spans."""
 
 import logging
 import re
+import secrets
 import time
-import uuid
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.callers import ANYONE, Caller
@@ -14,7 +14,8 @@ from gateway.metrics import OTHER, GatewayMetrics
 from tally.logs.fields import add_log_fields
 
 _REQUEST_ID = "X-Request-ID"
-_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ASKED_ID = _REQUEST_ID.lower().encode()
+_USABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _MOST_PATH_CHARACTERS = 200
 # Probes ask every few seconds.
 QUIET_PATHS = frozenset({"/healthz"})
@@ -94,7 +95,7 @@ class _Answer:
 
 def _request_id(scope: Scope) -> str:
     """The caller's, or that of a proxy, where it is one; else a new one."""
-    given = Headers(scope=scope).getlist(_REQUEST_ID)
+    given = [value for name, value in scope["headers"] if name == _ASKED_ID]
     if len(given) == 1 and _USABLE_ID.fullmatch(given[0]):
-        return given[0]
-    return uuid.uuid4().hex[:16]
+        return str(given[0].decode())
+    return secrets.token_hex(8)

@@ -5,6 +5,7 @@ import asyncio
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.http.bodies import has_body
 from gateway.http.connections import Slot
 from gateway.settings import MIB
 
@@ -24,7 +25,7 @@ class UnreadBodies:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _has_body(scope):
+        if scope["type"] != "http" or not has_body(scope):
             await self._app(scope, receive, send)
             return
         body = _Body(scope, receive)
@@ -74,8 +75,3 @@ class _Body:
                     discarded_bytes += len((await self.receive()).get("body", b""))
         except TimeoutError:
             return
-
-
-def _has_body(scope: Scope) -> bool:
-    headers = dict(scope["headers"])
-    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"

@@ -5,7 +5,10 @@ from pydantic import BaseModel, Field
 from gateway.errors import Unprocessable
 from gateway.learner_client import LearnerClient
 from gateway.messages.message import Message
+from gateway.recent import Recent
 from gateway.settings import GatewaySettings
+
+_FRESH_SECONDS = 1.0
 
 
 class Licence(BaseModel):
@@ -47,7 +50,7 @@ class BaseModelPublic(BaseModel):
 class BaseModels:
     def __init__(self, settings: GatewaySettings, learner: LearnerClient) -> None:
         self._named = settings.models
-        self._learner = learner
+        self._of_learner = Recent(learner.base_models, _FRESH_SECONDS)
 
     def check(self, name: str | None) -> None:
         """Raises Unprocessable for one that is not on this server's list; None is the first."""
@@ -57,7 +60,7 @@ class BaseModels:
 
     async def names(self) -> list[str]:
         """The default first. Raises TallyError where only the learner knows, and is away."""
-        return self._named or [model["name"] for model in await self._learner.base_models()]
+        return self._named or [model["name"] for model in await self._of_learner.get()]
 
     async def default(self) -> str:
         """As `names`."""
@@ -65,7 +68,7 @@ class BaseModels:
 
     async def describe(self) -> list[BaseModelPublic]:
         """The default first. Raises TallyError where the learner is away."""
-        known = {model["name"]: model for model in await self._learner.base_models()}
+        known = {model["name"]: model for model in await self._of_learner.get()}
         unknown = {"family": None, "licence": None, "parameters": None}
         names = self._named or list(known)
         return [

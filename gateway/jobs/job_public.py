@@ -65,14 +65,18 @@ class JobPublic(JobBase):
     )
 
 
+_OF_JOB = set(JobPublic.model_fields)
+_BEYOND_COLUMNS = (*FILE_FIELDS, "adapter_job_id", "priority", "tags")
+
+
 def to_public(job: Job, place: QueuePlace | None = None) -> JobPublic:
     """`place`: in the learner's queue, of a job that waits."""
-    fields = job.model_dump(include=set(JobPublic.model_fields))
+    fields = job.model_dump(include=_OF_JOB)
     if job.ended:
         fields["phase"] = None
     elif job.cancel_requested:
         fields["phase"] = CANCELLING
-    for name in (*FILE_FIELDS, "adapter_job_id", "priority", "tags"):
+    for name in _BEYOND_COLUMNS:
         fields[name] = getattr(job, name)
     position, start = place or (None, None)
     return JobPublic(

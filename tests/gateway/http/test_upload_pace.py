@@ -62,7 +62,11 @@ async def _read(path: str, settings, size_bytes: int = 1, times: int = 1) -> Non
     async def prompt():
         return {"type": "http.request", "body": bytes(size_bytes), "more_body": True}
 
-    await BodyLimits(reading, settings)({"type": "http", "path": path, "headers": []}, prompt, None)
+    await BodyLimits(reading, settings)(
+        {"type": "http", "path": path, "headers": [(b"transfer-encoding", b"chunked")]},
+        prompt,
+        None,
+    )
 
 
 async def test_only_files_are_paced(settings):
