@@ -3,8 +3,8 @@ PYTHON :=
 VERSIONS := 3.11 3.12 3.13
 # vLLM's CPU build asks for a torch that is not at hand for every Python.
 TEST_VERSION := 3.11
-STACK_TESTS := $(addprefix tests/,bench deploy docs e2e faults hostile learner_service/ray_cluster rollout_service \
-    ui)
+STACK_TESTS := $(addprefix tests/,deploy faults hostile learner_service/ray_cluster rollout_service)
+USE_TESTS := $(addprefix tests/,bench docs e2e ui)
 LEARNER_TESTS := --ignore=tests/learner_service/ray_cluster tests/learner_service
 LIGHT_TESTS := $(addprefix tests/,reward_service gateway $(addprefix tally/,cli client database logs rpc text))
 VENV := .venv
@@ -42,13 +42,13 @@ exit 1
 endef
 
 # Most tests wait for processes that they have started.
-AT_ONCE = $(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=line
+AT_ONCE = $(MAKE) --no-print-directory --jobs=4 --keep-going --output-sync=line
 
 # What the tests run beside Python's packages; Debian's packages have the same names. Only root can
 # build images in a chroot.
 PROGRAMS := chromium curl docker-compose npm prometheus $(if $(filter 0,$(shell id -u)),buildah debootstrap)
 
-.PHONY: help demo test test-stack test-learner test-parts test-pythons programs fuzz charts lint docs site protos release-protos locks sbom audit screenshots clean
+.PHONY: help demo test test-use test-stack test-learner test-parts test-pythons programs fuzz charts lint docs site protos release-protos locks sbom audit screenshots clean
 
 help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -57,16 +57,19 @@ demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to e
 	$(BIN)/tally demo --engine $(ENGINE)
 
 test: programs $(VENV)/dev.stamp ## Sets everything up and runs every check and test.
-	$(AT_ONCE) lint test-stack test-learner test-parts
+	$(AT_ONCE) test-use test-stack test-learner lint test-parts
 
-test-stack: $(VENV)/dev.stamp ## Runs the tests that start a stack, an engine or a browser.
+test-use: $(VENV)/dev.stamp ## Runs the tests that use a whole stack, as people and benches do.
+	$(BIN)/python -m pytest $(SLOWEST) $(USE_TESTS)
+
+test-stack: $(VENV)/dev.stamp ## Runs the tests of faults, hostile input, images, Ray and engines.
 	$(BIN)/python -m pytest $(SLOWEST) $(STACK_TESTS)
 
 test-learner: $(VENV)/dev.stamp ## Runs the learner's other tests.
 	$(BIN)/python -m pytest $(SLOWEST) $(LEARNER_TESTS)
 
 test-parts: $(VENV)/dev.stamp ## Runs all other tests.
-	$(BIN)/python -m pytest $(SLOWEST) $(addprefix --ignore=,$(STACK_TESTS) tests/learner_service) tests
+	$(BIN)/python -m pytest $(SLOWEST) $(addprefix --ignore=,$(STACK_TESTS) $(USE_TESTS) tests/learner_service) tests
 
 test-pythons: ## Runs the tests that need no torch on Python 3.12 and 3.13, where these are there.
 	$(AT_ONCE) $(addprefix test-python-,$(filter-out $(TEST_VERSION),$(VERSIONS)))
