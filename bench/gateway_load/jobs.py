@@ -54,8 +54,9 @@ class Jobs:
         }
 
     def train_on(self, file_id: str) -> str:
-        """A job that goes on until it is cancelled, and has begun to."""
-        job_id = self._train(file_id, "going on", evaluation_share=0.0)
+        """A job that goes on until it is cancelled, and has begun to; it learns next to nothing, so
+        that the work of a step stays the same."""
+        job_id = self._train(file_id, "going on", evaluation_share=0.0, learning_rate=1e-12)
         while self.steps(job_id) < _WARM_STEPS:
             time.sleep(_PAUSE_SECONDS)
         return job_id
