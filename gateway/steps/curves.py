@@ -11,8 +11,8 @@ from gateway.jobs.job_models import HELD_OUT, STEP, Job
 from gateway.jobs.job_store import JobStore, Payload
 from gateway.steps.metric_models import HeldOutScores, Metrics, StepMetrics
 from gateway.steps.step_log import StepLog
-from gateway.steps.step_texts import StepTexts, fill
-from gateway.steps.thinning import thin
+from gateway.steps.step_texts import fill
+from gateway.steps.thinning import group_neighbours, mean
 from tally.host.bounded_cache import BoundedCache
 
 _STEP: TypeAdapter[Any] = TypeAdapter(StepMetrics)
@@ -26,15 +26,15 @@ class Curves:
     def __init__(self, store: JobStore) -> None:
         self._log = StepLog(store, STEP, _write)
         self._evaluations = StepLog(store, HELD_OUT, _write_scores)
-        # By job, the last step's event, and how many points.
-        self._thinned = BoundedCache[tuple[str, int, int], bytes](_MOST_KEPT_BYTES, len)
+        # By the steps that a point stands for.
+        self._means = BoundedCache[tuple[bytes, ...], bytes](_MOST_KEPT_BYTES, len)
 
     async def answer(self, job: Job, max_points: int | None) -> bytes:
         """Every step, or at most `max_points` that stand for them."""
         texts = await self._log.read(job)
         steps = [texts.by_step[step] for step in sorted(texts.by_step)]
         if max_points is not None and len(steps) > max_points:
-            steps = [await self._points(job.job_id, texts, steps, max_points)]
+            steps = await self._points(steps, max_points)
         evaluations = await self._read_evaluations(job)
         about = {"job_id": job.job_id, "last_seq": job.last_seq, "evaluations": evaluations}
         return fill(Metrics(**about, steps=[]), steps)
@@ -46,18 +46,19 @@ class Curves:
         by_step = (await self._evaluations.read(job)).by_step
         return [_HELD_OUT.validate_json(by_step[step]) for step in sorted(by_step)]
 
-    async def _points(
-        self, job_id: str, texts: StepTexts, steps: Sequence[bytes], max_points: int
-    ) -> bytes:
-        key = job_id, texts.settled_seq, max_points
-        thinned = self._thinned.get(key)
-        if thinned is None:
-            thinned = self._thinned[key] = await asyncio.to_thread(_thin, steps, max_points)
-        return thinned
+    async def _points(self, steps: Sequence[bytes], max_points: int) -> list[bytes]:
+        """Of a job that goes on only the last points are new."""
+        groups = list(group_neighbours(steps, max_points))
+        means = {group: self._means[group] for group in groups if group in self._means}
+        missing = [group for group in groups if group not in means]
+        made = await asyncio.to_thread(_mean_all, missing)
+        means.update(zip(missing, made, strict=True))
+        self._means.update(zip(missing, made, strict=True))
+        return [means[group] for group in groups]
 
 
-def _thin(steps: Sequence[bytes], max_points: int) -> bytes:
-    return b",".join(map(_write, thin([json.loads(step) for step in steps], max_points)))
+def _mean_all(groups: Sequence[Sequence[bytes]]) -> list[bytes]:
+    return [_write(mean([json.loads(step) for step in group])) for group in groups]
 
 
 def _write_scores(scored: Payload) -> bytes:

@@ -2,26 +2,26 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 Step = Mapping[str, Any]
+T = TypeVar("T")
 
 
-def thin(steps: Sequence[Step], max_points: int) -> list[Step]:
-    """At most `max_points` of the steps: the last as it is, means of neighbours before it."""
-    if len(steps) <= max_points:
-        return list(steps)
-    if max_points == 1:
-        return [steps[-1]]
-    size = ceil((len(steps) - 1) / (max_points - 1))
-    return [*(_mean(group) for group in _groups(steps[:-1], size)), steps[-1]]
+def group_neighbours(steps: Sequence[T], max_points: int) -> Iterator[tuple[T, ...]]:
+    """At most `max_points` groups of neighbours, the last step by itself. As steps are added,
+    groups stay what they are until all become larger.
+
+    >>> list(group_neighbours("abcdefg", 4))
+    [('a', 'b'), ('c', 'd'), ('e', 'f'), ('g',)]
+    """
+    before = steps[:-1] if max_points > 1 else ()
+    size = max(1, ceil(len(before) / max(1, max_points - 1)))
+    yield from (tuple(before[start : start + size]) for start in range(0, len(before), size))
+    yield tuple(steps[-1:])
 
 
-def _groups(steps: Sequence[Step], size: int) -> Iterator[Sequence[Step]]:
-    return (steps[start : start + size] for start in range(0, len(steps), size))
-
-
-def _mean(group: Sequence[Step]) -> Step:
+def mean(group: Sequence[Step]) -> Step:
     """The group's last step number, and the means of what was finite in it."""
     means = {name: _mean_of([step.get(name) for step in group]) for name in group[-1]}
     return means | {"step": group[-1]["step"]}

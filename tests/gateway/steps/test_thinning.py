@@ -2,7 +2,11 @@
 
 import pytest
 
-from gateway.steps.thinning import thin
+from gateway.steps.thinning import group_neighbours, mean
+
+
+def thin(steps, max_points):
+    return [mean(group) for group in group_neighbours(steps, max_points)]
 
 
 def test_a_point_is_the_mean_of_its_steps():
@@ -31,3 +35,12 @@ def test_there_are_never_more_points_than_asked_for(max_points):
     points = thin(steps, max_points)
     assert len(points) <= max_points
     assert points[-1] == {"step": 10}
+
+
+def test_as_many_as_asked_for_are_left_as_they_are():
+    assert list(group_neighbours("abc", 3)) == [("a",), ("b",), ("c",)]
+
+
+def test_a_step_more_changes_the_last_points_alone():
+    before, after = (list(group_neighbours(range(steps), 100)) for steps in (995, 996))
+    assert before[:-2] == after[: len(before) - 2]
