@@ -8,6 +8,7 @@ from gateway.app import create_app
 from gateway.database import database_or_exit
 from gateway.http.server import GatewayServer
 from gateway.settings import GatewaySettings
+from tally.host.cores import keep_to
 from tally.host.garbage import leave_out_what_lives
 from tally.logs.setup import configure_logging
 from tally.metrics.page import metrics_page
@@ -19,6 +20,8 @@ def main() -> None:
     1 and a sentence where a later release wrote the data, or the database is away."""
     settings = GatewaySettings.read()
     configure_logging("gateway", settings.log_level, settings.log_format)
+    if settings.cores is not None:
+        keep_to(settings.cores)
     _prepare_database(settings)
     with trace_to(settings.trace_endpoint, "gateway"):
         app = create_app(settings)

@@ -31,6 +31,13 @@ class GatewaySettings(DatabaseSettings, MetricsSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    cores: int | None = Field(
+        None,
+        ge=1,
+        description="Cores that it keeps to, the last ones that it may use; all where unset. Python "
+        "runs on one at a time, and threads that wake each other across cores hold up what else "
+        "the machine does.",
+    )
     data_dir: Path = Field(
         Path("tally-data/gateway"),
         description="Folder of uploads, datasets, results and the SQLite file. Several gateways on "

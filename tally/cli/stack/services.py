@@ -189,6 +189,8 @@ def _settings(data_dir: Path, model: str, target: dict[str, str]) -> dict[str, d
             "DATA_DIR": str(data_dir / "gateway"),
             "LEARNER__TARGET": target["learner"],
             "REWARD__TARGET": target["reward"],
+            # A job trains beside it.
+            "CORES": "1",
         },
     }
 
