@@ -19,8 +19,8 @@ def last_lines(path: Path, most: int) -> str:
     if not 1 <= most <= _MOST_LINES:
         raise InvalidArgument(f"max_lines: expected 1 to {_MOST_LINES}")
     lines = _read_end(path).decode(errors="replace").split("\n")
-    shown = [_as_seen(line) for line in lines if line.strip()]
-    return "".join(f"{line}\n" for line in shown[-most:])
+    shown = [line for line in lines if line.strip()][-most:]
+    return "".join(f"{_as_seen(line)}\n" for line in shown)
 
 
 def _read_end(path: Path) -> bytes:
