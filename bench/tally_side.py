@@ -65,8 +65,8 @@ class TallySide:
         )
         # As transformers' Trainer does: without it gradient checkpointing is off.
         self.policy.model.train()
-        self._store = BlobStore(folder / "blobs")
-        self._stage = PromptStage(self.policy, self._store)
+        self.store = BlobStore(folder / "blobs")
+        self.stage = PromptStage(self.policy, self.store)
         self.learner = self.learner_with()
         self._arguments = training_arguments(
             _training(settings), folder / "staging", self.policy.device
@@ -77,7 +77,7 @@ class TallySide:
     def learner_with(self, **changes: Any) -> StepLearner:
         """One on the same policy, with other settings of training."""
         training = _training(self.settings).model_copy(update=changes)
-        return StepLearner(self.policy, self._stage.features, training, ranks=self._ranks)
+        return StepLearner(self.policy, self.stage.features, training, ranks=self._ranks)
 
     def forward_pass(
         self,
@@ -86,7 +86,7 @@ class TallySide:
         advantages_P_G: Tensor,
     ) -> ForwardPass:
         """One forward pass over these groups, which is a whole step."""
-        staged = [self._stage_example(example) for example in examples]
+        staged = [self.stage_example(example) for example in examples]
         return ForwardPass(
             groups=[self._group(*row) for row in zip(staged, completions_P_G, strict=True)],
             image_digests=[row.image_digest for row in staged],
@@ -117,21 +117,21 @@ class TallySide:
         self._optimizer.zero_grad()
         return loss
 
-    def _stage_example(self, example: Example) -> Row:
+    def stage_example(self, example: Example) -> Row:
         return Row(
             number=0,
             question=example.question,
             true_count=example.true_count,
-            image_digest=self._store.put_bytes(to_png(example.image)),
+            image_digest=self.store.put_bytes(to_png(example.image)),
             width=example.image.width,
             height=example.image.height,
         )
 
     def _group(self, row: Row, completions: Sequence[Sequence[int]]) -> Group:
-        prompt = self._stage.prompt(row, seed=0)
+        prompt = self.stage.prompt(row, seed=0)
         return Group(
             prompt_ids=prompt.token_ids,
-            position_ids=self._stage.position_ids(prompt, row),
+            position_ids=self.stage.position_ids(prompt, row),
             completions=completions,
             sampler_logps=[[0.0] * len(completion) for completion in completions],
         )

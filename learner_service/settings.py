@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from learner_service.blob_settings import BlobSettings
 from learner_service.dataset_settings import DatasetSettings
+from learner_service.one_pass import OnePass
 from learner_service.ray_settings import RaySettings
 from learner_service.rendezvous_settings import RendezvousSettings
 from tally.database.settings import DatabaseSettings
@@ -68,6 +69,9 @@ class LearnerSettings(RpcServiceSettings, DatabaseSettings, MetricsSettings):
         True,
         description="Whether the base is held in 4 bits by the learner's own engine, which answers "
         "while no job runs, and by a job that compares an adapter. Only for a target of `inside`.",
+    )
+    one_pass: OnePass = Field(
+        OnePass.AUTO, description="Whether a prompt is read once to sample and learn, if it may be."
     )
     reward: ClientSettings = Field(
         ClientSettings(target="127.0.0.1:50051", timeout_seconds=60),

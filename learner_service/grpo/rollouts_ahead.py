@@ -25,6 +25,7 @@ from tally.job.settings import TrainingConfig
 from tally.traces.spans import span
 
 Within = Callable[[int], AbstractContextManager[Any]]
+Prepare = Callable[[Sequence[Sequence[Row]], PublishedAdapter], object]
 
 
 def _anywhere(step: int) -> AbstractContextManager[Any]:
@@ -114,9 +115,10 @@ class RolloutsAhead:
         training: TrainingConfig,
         ranks: Ranks | None = None,
         *,
-        prepare: Callable[[Sequence[str]], object] | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
-        """`prepare` is called with the images of each forward pass before they are asked for."""
+        """`prepare` is called with the rows of a step's forward passes before they are asked for,
+        and with the adapter that they are sampled with."""
         self._sampler = sampler
         self._prepare = prepare
         self._loop = loop
@@ -191,8 +193,7 @@ class RolloutsAhead:
         own = self._ranks.share(slots)
         batches = [[self._rows[index] for index, _ in of_pass] for of_pass in own]
         if self._prepare:
-            for batch in batches:
-                self._prepare([row.image_digest for row in batch])
+            self._prepare(batches, adapter)
         groups = [
             self._group(step, slot, self._candidates(step, rows, slot), adapter)
             for of_pass in own

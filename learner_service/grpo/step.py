@@ -17,14 +17,21 @@ from learner_service.grpo.losses.loss_types import LOSSES
 from learner_service.grpo.losses.policy_loss import policy_loss
 from learner_service.grpo.set_sums import SetSums
 from learner_service.grpo.token_sums import TokenSums, token_means
-from learner_service.policy.packing import PackedGroups, pack
+from learner_service.policy.packing import Group, PackedGroups, pack
 from learner_service.policy.policy import Policy
+from learner_service.policy.prompt_reading import PolicyPrompt, go_on
 from learner_service.policy.threads import worthwhile_threads
 from learner_service.ranks import Ranks
 from tally.job.settings import TrainingConfig
 from tally.traces.spans import span
 
 Features = Callable[[Sequence[str]], list[Tensor]]
+# Of groups and the digests of their images; None where the pass is over prompts and completions.
+TakeRead = Callable[[Sequence[Group], Sequence[str]], list[PolicyPrompt] | None]
+
+
+def take_none(groups: Sequence[Group], image_digests: Sequence[str]) -> None:
+    """Nobody has read prompts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,8 @@ class StepLearner:
 
     The optimizer is the caller's.
 
-    `features` gives the vision features of images by their digests, one row a token each.
+    `features` gives the vision features of images by their digests, one row a token each,
+    `take_read` the prompts of a pass that have gone through the policy before.
     `corrected` says whether token losses get truncated importance weights.
 
     Example, with a policy and the features of its images:
@@ -78,11 +86,13 @@ class StepLearner:
         *,
         corrected: bool = False,
         ranks: Ranks | None = None,
+        take_read: TakeRead = take_none,
     ) -> None:
         self.policy = policy
         self.ranks = ranks or Ranks.alone()
         self.parameters = [p for p in policy.model.parameters() if p.requires_grad]
         self._features = features
+        self._take_read = take_read
         self._settings = settings
         self._corrected = corrected
         self._loss = LOSSES[settings.loss_type]
@@ -98,6 +108,7 @@ class StepLearner:
         """Adds to the gradients; returns the pass's part of the loss of the step, [], detached."""
         self._skipped_groups += forward_pass.num_skipped
         if not forward_pass.groups:
+            self._take_read([], [])
             if forward_pass.has_turn:
                 self._join()
                 self._learn_outside(None)
@@ -173,7 +184,12 @@ class StepLearner:
         settings = self._settings
         packed = pack(forward_pass.groups)
         features = self._features(forward_pass.image_digests)
-        tokens = self.policy.log_probabilities(packed, features, settings.temperature)
+        prompts = self._take_read(forward_pass.groups, forward_pass.image_digests)
+        tokens = (
+            self.policy.log_probabilities(packed, features, settings.temperature)
+            if prompts is None
+            else go_on(self.policy, packed, prompts, settings.temperature)
+        )
         device = self.policy.device
         mask, sampler_logps = packed.completion_mask.to(device), packed.sampler_logps.to(device)
         old_logps = tokens.logps.detach()

@@ -151,10 +151,10 @@ class GRPOTrainer(Trainer):
             return (), None
         if self._ahead.to_ask(step, end):
             adapter = self._adapters.publish(self._learner.policy.model, step)
+            self._meter.begin_learning()  # where jobs sample inside, by reading prompts
             self._ahead.ask(step, end, adapter, self._meeting.traces.within)
         rollouts = self._ahead.take()
         wait = GroupWait(rollouts, self._stage, self._phases, self._check_stop)
-        self._meter.begin_learning()
         self._passes = StepPasses(rollouts, self._training, wait, self._ranks)
         return self._passes, None
 

@@ -10,7 +10,14 @@ from tally.sampling.engine import FinishReason, GenerationRequest, LocalBlob, Mo
 from tally.sampling.errors import EngineNotReady
 from tally.sampling.request_check import check_prompt, check_temperature
 from tally.torch_engine.engine import EngineParts, TorchEngine
+from tally.torch_engine.kv_cache import ReadPrompt
 from tally.torch_engine.limits import EngineLimits
+
+FindRead = Callable[[Prompt, str], ReadPrompt | None]  # of a prompt and an adapter's digest
+
+
+def _find_none(prompt: Prompt, adapter_digest: str) -> None:
+    """Nobody has read prompts."""
 
 
 class InsideRollouts:
@@ -19,12 +26,19 @@ class InsideRollouts:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self._engine: TorchEngine | None = None
+        self._find_read: FindRead = _find_none
         self._description: ModelDescription | None = None
 
     async def load(
-        self, load_parts: Callable[[], EngineParts], *, max_resident_adapters: int = 1
+        self,
+        load_parts: Callable[[], EngineParts],
+        *,
+        max_resident_adapters: int = 1,
+        find_read: FindRead = _find_none,
     ) -> None:
-        """`load_parts` runs in the engine's thread."""
+        """`load_parts` runs in the engine's thread. `find_read` gives prompts that have been read
+        with the adapter that they are asked with, which the engine then goes on from."""
+        self._find_read = find_read
         limits = EngineLimits(max_resident_adapters=max_resident_adapters)
         self._engine = TorchEngine(load_parts, limits)
         self._description = await self._engine.load()
@@ -86,7 +100,7 @@ class InsideRollouts:
                 adapter_digest=one.adapter_digest,
                 is_cut=one.finish_reason is FinishReason.LENGTH,
             )
-            for one in await engine.generate(request)
+            for one in await engine.generate(request, self._find_read(prompt, adapter_digest))
         ]
 
     async def _hold(self, digest: str) -> LocalBlob | None:

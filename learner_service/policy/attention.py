@@ -8,7 +8,7 @@ gradient.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,9 +20,24 @@ from transformers.masking_utils import sdpa_mask
 
 from learner_service.policy.packing import GroupSpan
 
-# Models loaded with this attn_implementation take `packed=PackedAttention(…)` in their forward
-# pass; without it they attend as with sdpa.
+# Models loaded with this attn_implementation take `packed=PackedAttention(…)`, or another
+# Attention, in their forward pass; without it they attend as with sdpa.
 PACKED_ATTENTION = "tally_packed"
+
+
+class Attention(Protocol):
+    """How the tokens of one pass attend; made for all layers of it, which call it in their order.
+
+    `predicting` are the positions that predict a token, whose output the last layer computes alone.
+    """
+
+    predicting: Tensor
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """query: [1, heads, S, D]; key, value: [1, key-value heads, S, D] → [1, heads, S, D]."""
+
+    def at_predicting(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """As above, with queries at the K `predicting` positions only → [1, heads, K, D]."""
 
 
 class PackedAttention:
@@ -30,7 +45,7 @@ class PackedAttention:
 
     def __init__(self, spans: Sequence[GroupSpan], device: torch.device) -> None:
         self._spans = spans
-        self._masks = [_predicting_mask(span, device) for span in spans]
+        self._masks = [predicting_mask(span, device) for span in spans]
         # The positions that predict a token: each prompt's last, and all of the completions.
         self.predicting = torch.cat(
             [torch.arange(span.prompt_end - 1, span.end) for span in spans]
@@ -42,14 +57,14 @@ class PackedAttention:
         for span, mask in zip(self._spans, self._masks, strict=True):
             prompt = slice(span.start, span.prompt_end)
             outputs.append(
-                _attend_causally(
+                attend_causally(
                     query[:, :, prompt], key[:, :, prompt], value[:, :, prompt], scaling
                 )
             )
             if span.end > span.prompt_end:
                 rows, whole = slice(span.prompt_end, span.end), slice(span.start, span.end)
                 outputs.append(
-                    _attend_under_mask(
+                    attend_under_mask(
                         query[:, :, rows], key[:, :, whole], value[:, :, whole], mask[1:], scaling
                     )
                 )
@@ -61,7 +76,7 @@ class PackedAttention:
         for span, mask in zip(self._spans, self._masks, strict=True):
             rows, whole = slice(first, first + len(mask)), slice(span.start, span.end)
             outputs.append(
-                _attend_under_mask(
+                attend_under_mask(
                     query[:, :, rows], key[:, :, whole], value[:, :, whole], mask, scaling
                 )
             )
@@ -69,16 +84,17 @@ class PackedAttention:
         return torch.cat(outputs, dim=2)
 
 
-def _attend_causally(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+def attend_causally(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+    """Of one prompt, [1, heads, tokens, D]."""
     return scaled_dot_product_attention(
         query, key, value, is_causal=True, scale=scaling, enable_gqa=True
     )
 
 
-def _attend_under_mask(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float
+def attend_under_mask(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float
 ) -> Tensor:
-    """`mask`: [queries, keys] bool, true where a query sees a key."""
+    """`mask`: [queries, keys] bool, true where a query sees a key; None where each sees all."""
     if query.device.type == "cuda":
         # The memory-efficient kernel takes a mask, but not fewer heads of keys than of queries;
         # with enable_gqa torch would fall back to the one that holds all scores in memory.
@@ -90,7 +106,7 @@ def _attend_under_mask(
     )
 
 
-def _predicting_mask(span: GroupSpan, device: torch.device) -> Tensor:
+def predicting_mask(span: GroupSpan, device: torch.device) -> Tensor:
     """Which keys of the group (columns) its predicting positions (rows) see."""
     prompt_length = span.prompt_end - span.start
     visible = np.zeros((1 + len(span.parents), span.end - span.start), dtype=np.bool_)
@@ -107,7 +123,7 @@ def _attention(  # noqa: PLR0917 - transformers' own order
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    packed: PackedAttention | None = None,
+    packed: Attention | None = None,
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from learner_service.policy.attention import PackedAttention
+from learner_service.policy.attention import Attention
 from tally.families.family import Family
 from tally.families.rotation import rotate
 
@@ -34,7 +34,7 @@ def _forward(
     hidden_states: Tensor,
     *,
     position_embeddings: tuple[Tensor, Tensor],
-    packed: PackedAttention | None = None,
+    packed: Attention | None = None,
     **options: Any,
 ) -> Tensor:
     """hidden_states: [1, S, H] → [1, K, H] at the K predicting positions, in their order."""

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from learner_service.models import read_supported
-from learner_service.policy.attention import PACKED_ATTENTION, PackedAttention
+from learner_service.policy.attention import PACKED_ATTENTION, Attention, PackedAttention
 from learner_service.policy.features import FeatureCache, FeatureFolder, tower_fingerprint
 from learner_service.policy.last_layer import shorten
 from learner_service.policy.lora import fuse
@@ -158,22 +158,38 @@ class Policy:
         self, packed: PackedGroups, features: Sequence[Tensor], temperature: float
     ) -> TokenLogps:
         """One forward pass over B groups; `features` holds each group's, in order."""
-        mask = packed.completion_mask
-        chosen = choices(packed.sources[mask], packed.target_ids[mask]).to(self.device)
-        hidden_K_H = self.family.language_model(self.base)(
-            **self._inputs(packed, features),
+        attention = PackedAttention(packed.spans, self.device)
+        hidden = self.run(packed.token_ids, packed.position_ids, features, attention)
+        return self.score(hidden, packed, temperature)
+
+    def run(
+        self,
+        token_ids: Tensor,
+        position_ids: Tensor,
+        features: Sequence[Tensor],
+        attention: Attention,
+    ) -> Tensor:
+        """One forward pass over S tokens, [S] and [axes, S], whose images' `features` are in order.
+
+        → [K, H] at the K positions that `attention` says predict.
+        """
+        hidden: Tensor = self.family.language_model(self.base)(
+            **self._inputs(token_ids, features),
             # `packed` says who sees whom; of a mask with four axes transformers makes no other.
             attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=self.device),
-            position_ids=self.family.batch_positions(packed.position_ids[:, None].to(self.device)),
-            packed=PackedAttention(packed.spans, self.device),
+            position_ids=self.family.batch_positions(position_ids[:, None].to(self.device)),
+            packed=attention,
             use_cache=False,
         ).last_hidden_state[0]
+        return hidden
+
+    def score(self, hidden_K_H: Tensor, packed: PackedGroups, temperature: float) -> TokenLogps:
+        """What the K predicting positions of `packed`, in their order, say of its completions."""
+        mask = packed.completion_mask
+        chosen = choices(packed.sources[mask], packed.target_ids[mask]).to(self.device)
+        barred, head = self._barred_ids, self.head_V_H
         logps, entropies = score(
-            hidden_K_H,
-            self.head_V_H,
-            chosen,
-            temperature=temperature,
-            barred_ids=self._barred_ids,
+            hidden_K_H, head, chosen, temperature=temperature, barred_ids=barred
         )
         mask = mask.to(self.device)
         zeros = logps.new_zeros(mask.shape)
@@ -189,17 +205,19 @@ class Policy:
             self._sharded_layers.join(forward_passes=forward_passes)
 
     @torch.no_grad()
-    def _inputs(self, packed: PackedGroups, features: Sequence[Tensor]) -> dict[str, Any]:
+    def _inputs(self, token_ids: Tensor, features: Sequence[Tensor]) -> dict[str, Any]:
         """Token embeddings with the images' features in their places, [1, S, H], and what images
         add in later layers.
 
         Raises ValueError where the images have another number of features than of places.
         """
-        is_image = packed.token_ids == self.image_token_id
+        is_image = token_ids == self.image_token_id
         found = sum(len(image) for image in features)
         if found != int(is_image.sum()):
             raise ValueError(f"{found} image features for {int(is_image.sum())} image tokens")
-        embeddings = self.base.get_input_embeddings()(packed.token_ids.to(self.device))
+        embeddings = self.base.get_input_embeddings()(token_ids.to(self.device))
+        if not features:
+            return {"inputs_embeds": embeddings.unsqueeze(0)}
         is_image = is_image.to(self.device)
         first, *added = torch.cat(list(features)).to(embeddings).split(self.hidden_size, dim=-1)
         placed = embeddings.masked_scatter(is_image.unsqueeze(-1), first)

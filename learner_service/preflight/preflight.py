@@ -20,6 +20,7 @@ from learner_service.preflight.findings import Finding, Severity, StepPlan, step
 from learner_service.preflight.job_memory import JobMemory
 from learner_service.preflight.memory import MemoryEstimate, Prompts
 from learner_service.preflight.memory_findings import of_memory, of_sharding
+from learner_service.preflight.reading_once import of_dropout
 from learner_service.preflight.routed_experts import of_experts
 from learner_service.preflight.time_estimate import TimeEstimate, estimate_time
 from learner_service.preflight.warmer_temperature import find_warmer
@@ -121,6 +122,7 @@ class Preflights:
             *of_memory(config, memory.of_worker),
             *of_sharding(config, memory.shard_count(config), memory.of_worker),
             *of_experts(config, memory.shape, memory.device.bytes_per_number),
+            *of_dropout(training, memory, plan),
             *of_base,
         ]
         return Preflight(

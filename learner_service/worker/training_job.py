@@ -10,12 +10,11 @@ from learner_service.evaluation.report import PAGE_NAME, read_comparison
 from learner_service.events import JobEnded, JobPhase, JobStatus, Notice
 from learner_service.grpo.count_groups import sampler_of
 from learner_service.grpo.groups import PromptStage
+from learner_service.grpo.prompt_reader import PromptReader
 from learner_service.grpo.rollouts_ahead import RolloutsAhead
 from learner_service.grpo.run_end import RunEnd
-from learner_service.grpo.step import StepLearner
+from learner_service.grpo.step import StepLearner, take_none
 from learner_service.grpo.trainer import GRPOTrainer
-from learner_service.inside.parts import policy_parts
-from learner_service.inside.rollouts import InsideRollouts
 from learner_service.job_folder.commits import Place
 from learner_service.job_folder.output_files import pack_files
 from learner_service.policy.adapters import AdapterPublisher
@@ -28,6 +27,7 @@ from learner_service.worker.job_parts import JobParts
 from learner_service.worker.output import complete_output, write_output
 from learner_service.worker.policy_loading import load_policy
 from learner_service.worker.run_watch import watch_run
+from learner_service.worker.sampling_inside import load_engine
 from tally.rpc.digests import digest_of_file
 
 
@@ -52,8 +52,8 @@ class TrainingJob:
         if policy.is_sharded:
             message = f"each of {self._ranks.count} processes holds a part of the base's layers"
             self._parts.report(Notice(message=message))
-        self._load_engine(policy)
         stage = PromptStage(policy, self._parts.store, self._training.prompt)
+        reader = load_engine(self._parts, self._training, policy, stage)
         precision_differs = self._agree_on_tokens(policy, stage)
         staged = self._stage(policy, self._task.spec.dataset_digest)
         rows, held_out = self._split(staged)
@@ -69,8 +69,9 @@ class TrainingJob:
             self._config,
             corrected=self._config.is_corrected(precision_differs),
             ranks=self._ranks,
+            take_read=reader.take if reader else take_none,
         )
-        ahead = self._plan_rollouts(stage, rows)
+        ahead = self._plan_rollouts(stage, rows, reader)
         watched = self._compared_rows(policy, held_out) if self._config.evaluation_steps else []
         run_end = watch_run(self._parts, self._config, stage, watched)
         trainer = self._build_trainer(learner, stage, ahead, publisher, rows, run_end=run_end)
@@ -88,14 +89,6 @@ class TrainingJob:
         reason = run_end.reason(trainer.state)
         ended = JobEnded(status=JobStatus.COMPLETED, result_digest=digest, end_reason=reason)
         self._parts.report(ended)
-
-    def _load_engine(self, policy: Policy) -> None:
-        """Where the job samples by itself: over the policy's own weights."""
-        rollouts, config = self._parts.rollouts, self._config
-        if isinstance(rollouts, InsideRollouts):
-            parts = policy_parts(policy, self._task.model_source, use_4bit=config.use_4bit)
-            resident = 1 + config.staleness
-            self._parts.loop.run(rollouts.load(lambda: parts, max_resident_adapters=resident))
 
     def _agree_on_tokens(self, policy: Policy, stage: PromptStage) -> bool:
         """Refuses replicas whose token ids mean something else.
@@ -137,7 +130,9 @@ class TrainingJob:
         seen = [row for row in staged if row.number not in numbers]
         return seen, [row for row in staged if row.number in numbers]
 
-    def _plan_rollouts(self, stage: PromptStage, rows: list[Row]) -> RolloutsAhead:
+    def _plan_rollouts(
+        self, stage: PromptStage, rows: list[Row], reader: PromptReader | None
+    ) -> RolloutsAhead:
         sampler = sampler_of(
             rows,
             stage=stage,
@@ -146,8 +141,7 @@ class TrainingJob:
             training=self._config,
             reward_weights=self._training.rewards,
         )
-        # Before the engine asks, so that the last bits of features depend on the data alone.
-        prepare = stage.features if self._task.settings.samples_inside else None
+        prepare = reader.prepare if reader else None
         loop, config = self._parts.loop, self._config
         return RolloutsAhead(sampler, loop, rows, config, self._ranks, prepare=prepare)
 

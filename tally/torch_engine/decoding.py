@@ -12,7 +12,7 @@ from tally.sampling.images import check_placeholders
 from tally.sampling.model import LoadedModel
 from tally.torch_engine.deepstack import Additions, join
 from tally.torch_engine.ending import Ending
-from tally.torch_engine.kv_cache import GroupCache, PromptCache
+from tally.torch_engine.kv_cache import GroupCache, PromptCache, ReadPrompt
 from tally.torch_engine.language_model import LanguageModel
 from tally.torch_engine.prefixes import Prefixes
 from tally.torch_engine.sampling import Sampler, chances
@@ -97,6 +97,15 @@ class Decoder:
             )
             for prompt, cache, logits in zip(prompts, caches, self._head(hidden_P), strict=True)
         ]
+
+    def take_up(self, request: GenerationRequest, read: ReadPrompt) -> Prefilled:
+        """As `prefill`, of a prompt that somebody else has read."""
+        return Prefilled(
+            request=request,
+            cache=read.cache,
+            logits=self._head(read.hidden),
+            next_position=read.next_position,
+        )
 
     def decode(
         self, prompts: Sequence[Prefilled], stopped: Sequence[Stopped]

@@ -19,6 +19,7 @@ from tally.sampling.errors import EngineNotReady, OutOfMemory
 from tally.sampling.model import LoadedModel, describe, warm_up_request
 from tally.torch_engine.adapters import ResidentAdapters
 from tally.torch_engine.decoding import Decoder, Prefilled, Prompt
+from tally.torch_engine.kv_cache import ReadPrompt
 from tally.torch_engine.language_model import LanguageModel
 from tally.torch_engine.limits import EngineLimits
 from tally.torch_engine.vision import VisionSource
@@ -38,9 +39,11 @@ class EngineParts:
 
 @dataclass(kw_only=True, eq=False)
 class _Job:
-    """A request in line. `abandoned`: nobody waits for the answer any more."""
+    """A request in line, with its prompt where that has been read. `abandoned`: nobody waits for
+    the answer any more."""
 
     request: GenerationRequest
+    read: ReadPrompt | None
     answer: asyncio.Future[list[Completion]]
     abandoned: threading.Event = field(default_factory=threading.Event)
 
@@ -81,10 +84,14 @@ class TorchEngine:
             await self.generate(warm_up_request(self._sampler.loaded))
         return self._sampler.description
 
-    async def generate(self, request: GenerationRequest) -> list[Completion]:
+    async def generate(
+        self, request: GenerationRequest, read: ReadPrompt | None = None
+    ) -> list[Completion]:
+        """`read`: the request's prompt, where somebody has read it with the adapter's weights."""
         if self._closed or self._sampler is None:
             raise EngineNotReady("the engine is not running")
-        job = _Job(request=request, answer=asyncio.get_running_loop().create_future())
+        answer = asyncio.get_running_loop().create_future()
+        job = _Job(request=request, read=read, answer=answer)
         with self._line_lock:
             self._line.append(job)
         self._torch_thread.submit(self._serve_next)
@@ -190,10 +197,14 @@ class _BatchSampler:
     def _prefill(self, batch: list[_Job]) -> list[tuple[_Job, Prefilled]]:
         """Without those for whom nobody waits any more, and those that are refused."""
         batch = [job for job in batch if not job.abandoned.is_set()]
-        self._vision.prepare([job.request.image for job in batch if job.request.image])
-        prompts = [(job, prompt) for job in batch if (prompt := self._prompt(job))]
+        taken_up = [
+            (job, self._decoder.take_up(job.request, job.read)) for job in batch if job.read
+        ]
+        unread = [job for job in batch if not job.read]
+        self._vision.prepare([job.request.image for job in unread if job.request.image])
+        prompts = [(job, prompt) for job in unread if (prompt := self._prompt(job))]
         prefilled = self._decoder.prefill([prompt for _, prompt in prompts])
-        return [(job, one) for (job, _), one in zip(prompts, prefilled, strict=True)]
+        return taken_up + [(job, one) for (job, _), one in zip(prompts, prefilled, strict=True)]
 
     def _prompt(self, job: _Job) -> Prompt | None:
         image = job.request.image

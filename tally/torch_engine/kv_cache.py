@@ -1,6 +1,7 @@
 """Keys and values: a prompt's are held once, each row of its group has only its own tokens'."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,6 +24,16 @@ class PromptCache:
     @property
     def length(self) -> int:
         return self.keys[0].shape[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReadPrompt:
+    """A prompt after its one pass: keys and values, the `hidden` state [H] of its last token, and
+    the position of the next."""
+
+    cache: PromptCache
+    hidden: Tensor
+    next_position: int
 
 
 class GroupCache:

@@ -142,6 +142,15 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
 
 
 @pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    """As `inside`, where prompts go through the policy once."""
+    settings = {"INSIDE_USE_4BIT": "false", "TORCH_THREADS": "1", "ONE_PASS": "always"}
+    folder = tmp_path_factory.mktemp("once")
+    with running_stack(folder, POLICY_PATH, learner=settings, sampling="inside") as stack:
+        yield asked_of(stack, folder)
+
+
+@pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     folder = tmp_path_factory.mktemp("service")
     with running_stack(folder, POLICY_PATH, learner={"TORCH_THREADS": "1"}) as stack:
