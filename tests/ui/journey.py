@@ -38,7 +38,7 @@ async def start(
     visit: Visitor, words: Words, file_id: str, held_out_id: str, settings: dict | None = None
 ) -> str:
     """Fills in the form of a new job and starts it; → its job_id."""
-    await visit.open(f"/train?file={file_id}")
+    await visit.open(f"/train?data_file_id={file_id}")
     await visit.fill(SETTINGS | (settings or {}))
     await visit.page.locator('[name="evaluation_file_id"]').select_option(held_out_id)
     await visit.press(words("train.start"))

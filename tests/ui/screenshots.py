@@ -46,7 +46,7 @@ async def pictures(browser: Browser, url: str, job_id: str, file_id: str) -> Non
     async with visitor(browser, url) as visit:
         await take(visit, "page-home", "/")
         await take(visit, "page-data", f"/data/{file_id}")
-        await take(visit, "page-train", f"/train?file={file_id}&preset=quick")
+        await take(visit, "page-train", f"/train?data_file_id={file_id}&preset=quick")
         await take(visit, "page-compare", f"/jobs/{job_id}?view=compare")
         await visit.page.locator(".matrix").first.scroll_into_view_if_needed()
         await visit.page.mouse.wheel(0, 120)

@@ -70,6 +70,7 @@ class ScriptedJob:
             mean_absolute_count_error=error,
             median_absolute_count_error=1,
             step_seconds=self.at * 7,
+            reward_share_by_component={"exact": 0.25, "progressive_count": 0.375},
             reward_mean_by_component={"exact": 1 / self.at, "progressive_count": 0.75},
         )
         done = pb.StepDone(step=self.at, total_steps=TOTAL_STEPS, metrics=metrics)

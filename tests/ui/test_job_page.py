@@ -21,6 +21,7 @@ SETTINGS = {
     "training_config": {"learning_rate": 2e-5, "use_4bit": False, "loss_type": "grpo"},
     "lora_config": {"r": 8},
     "rewards": [{"name": "exact", "weight": 0.5}, {"name": "progressive_count", "weight": 1.0}],
+    "prompt": {"system_prompt": "Look twice.\nThen count.", "question_template": "Q: {question}"},
     "evaluation_share": 0.2,
     "priority": -2,
 }
@@ -53,8 +54,10 @@ async def test_a_copy_with_changes_asks_for_the_same_but_for_these(
     browser: Browser, job: ScriptedJob
 ):
     answer = await job.gateway.train(job.file_id, **SETTINGS)
+    path = f"/jobs/{answer.json()['job_id']}"
+    await job.gateway.client.patch(path, json={"tags": ["apples", "slow"]})
     async with visitor(browser, job.url) as visit:
-        await visit.open(f"/jobs/{answer.json()['job_id']}?view=about")
+        await visit.open(f"{path}?view=about")
         await expect(visit.page.locator(".settings").first).to_contain_text("0.00002")
         await visit.press(WORDS("job.copy"))
         await visit.page.wait_for_url("**/ui#/train?*")
@@ -69,6 +72,33 @@ async def test_a_copy_with_changes_asks_for_the_same_but_for_these(
         assert copied["training_config"].pop("seed") == 7
         del asked["training_config"]["seed"]
         assert copied == asked
+        assert (await job.gateway.job(copy_id))["tags"] == ["apples", "slow"]
+
+
+async def test_a_copy_begins_with_the_same_adapter_and_asks_as_it_does(
+    browser: Browser, job: ScriptedJob
+):
+    job.learner.hold.set()
+    config = {"evaluation_steps": 1}
+    first = (await job.gateway.train(job.file_id, training_config=config)).json()["job_id"]
+    await job.gateway.until(first, "completed")
+    begun = await job.gateway.train(
+        job.file_id, adapter_job_id=first, adapter_checkpoint="best", training_config=config
+    )
+    begun_id = begun.json()["job_id"]
+    async with visitor(browser, job.url) as visit:
+        await visit.open(f"/jobs/{begun_id}?view=about")
+        await visit.press(WORDS("job.copy"))
+        await visit.page.wait_for_url("**/ui#/train?*")
+        await expect(visit.page.locator("[name=adapter]")).to_have_value(f"{first}:best")
+        await visit.fill({"priority": -3})
+        await visit.press(WORDS("train.start"))
+        await visit.page.wait_for_url("**/ui#/jobs/*")
+        asked, copied = [
+            (await job.gateway.client.get(f"/jobs/{one}/settings")).json()
+            for one in (begun_id, visit.place.rpartition("/")[2])
+        ]
+        assert copied == asked | {"priority": -3}
 
 
 async def test_a_job_is_trained_on_from_another_under_its_settings(
@@ -80,7 +110,7 @@ async def test_a_job_is_trained_on_from_another_under_its_settings(
         await visit.open(f"/jobs/{job.job_id}?view=about")
         await visit.press(WORDS("job.trainOn"))
         await visit.page.wait_for_url("**/ui#/train?*")
-        adapter = visit.page.get_by_label(WORDS("train.adapter"))
+        adapter = visit.page.get_by_label(WORDS("set.adapter"))
         await expect(adapter).to_have_value(job.job_id)
         # As the fake learner's adapters are.
         await visit.fill({"lora_config.r": 2, "lora_config.lora_alpha": 4})
@@ -94,7 +124,7 @@ async def test_a_models_licence_stands_beside_it(browser: Browser, job: Scripted
     licence = pb.Licence(title="Research only", link="https://example.org")
     job.learner.described_models = [pb.BaseModel(name="small", licence=licence)]
     async with visitor(browser, job.url) as visit:
-        await visit.open(f"/train?file={job.file_id}")
+        await visit.open(f"/train?data_file_id={job.file_id}")
         await expect(visit.page.locator("[name=model] option")).to_have_text(
             ["small · Research only"]
         )

@@ -1,5 +1,6 @@
 """From a ZIP to an adapter in a real browser: wide and on a phone, in both languages."""
 
+import csv
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.ui.journey import cancel, download, start, steps_shown, until_step, u
 from tests.ui.visitor import PHONE, WIDE, Visitor, visitor
 from tests.ui.words import Words
 
+ASKED = {"rewards.exact": 0.5, "rewards.progressive_count": 1, "tags": "fruit"}
 WAYS = [(WIDE, "en"), (PHONE, "zh-TW")]
 OTHER_WAYS = [(WIDE, "zh-TW"), (PHONE, "en")]
 
@@ -24,7 +26,8 @@ async def test_a_visitor_goes_all_the_way(
     async with visitor(browser, stack.url, size=size, language=language) as visit:
         held_out_id = await upload(visit, data / "held_out.zip")
         file_id = await upload(visit, data / "training_data.zip")
-        cancelled_id = await start(visit, words, file_id, held_out_id)
+        cancelled_id = await start(visit, words, file_id, held_out_id, ASKED)
+        assert stack.get(f"/jobs/{cancelled_id}")["tags"] == ["fruit"]
         await watch_the_curve_move(visit)
         await cancel(visit, words)
         await expect(visit.by_text(words("status.cancelled"))).to_be_visible()
@@ -37,6 +40,7 @@ async def test_a_visitor_goes_all_the_way(
         await expect(visit.page.get_by_role("link", name=cancelled_id)).to_be_visible()
         await compare(visit, words)
         await try_it(visit, words)
+        await ask_about_a_zip(visit, words, data / "held_out.zip")
         await look_back(visit, words)
         saved = await download(visit, words)
         await saved.save_as(tmp_path / "adapter.zip")
@@ -66,8 +70,25 @@ async def compare(visit: Visitor, words: Words) -> None:
 
 async def try_it(visit: Visitor, words: Words) -> None:
     await visit.press(words("compare.try"))
-    await visit.press(words("try.ask"))
+    await visit.press(words("ask.do"))
     await expect(visit.page.locator(".sides strong")).to_have_count(2)
+
+
+async def ask_about_a_zip(visit: Visitor, words: Words, path: Path) -> None:
+    await visit.drop(path)
+    await visit.page.locator('[name="bound"]').fill("0.5")
+    await visit.press(words("ask.do"))
+    row = visit.page.locator(".rows .row")
+    await expect(row).to_contain_text(words("status.completed"))
+    async with visit.page.expect_download() as waiting:
+        await visit.press(words("compare.csv"))
+    with (await (await waiting.value).path()).open(encoding="utf-8-sig") as table:
+        lines = list(csv.DictReader(table))
+    assert len(lines) == 18
+    assert all(line["count"] == "" for line in lines if float(line["probability"]) < 0.5)
+    await visit.press(words("job.delete"))
+    await visit.press(words("ask.delete.do"))
+    await expect(row).to_have_count(0)
 
 
 async def look_back(visit: Visitor, words: Words) -> None:
@@ -75,6 +96,7 @@ async def look_back(visit: Visitor, words: Words) -> None:
     await expect(visit.page.locator(".log")).to_contain_text("step")
     await visit.press(words("job.copy"))
     await expect(visit.page.locator('[name="training_config.max_steps"]')).to_have_value("16")
+    await expect(visit.page.locator('[name="rewards.exact"]')).to_have_value("0.5")
     await visit.page.go_back()
     await expect(visit.page.locator(".facts")).to_be_visible()
 
@@ -88,9 +110,17 @@ async def test_every_page_is_accessible_and_fits(
     path = f"/jobs/{job['job_id']}"
     file_id = job["data_file_id"]
     async with visitor(browser, stack.url, size=size, language=language, dark=dark) as visit:
-        views = [f"{path}?view={view}" for view in ("curves", "samples", "compare", "try", "about")]
+        views = [f"{path}?view={view}" for view in ("curves", "samples", "compare", "ask", "about")]
         runs = f"/runs?jobs={job['job_id']}"
-        for place in ("/", f"/data/{file_id}", f"/train?file={file_id}", "/jobs", runs, *views):
+        for place in (
+            "/",
+            f"/data/{file_id}",
+            f"/train?data_file_id={file_id}",
+            "/jobs",
+            "/ask",
+            runs,
+            *views,
+        ):
             await visit.open(place)
             await visit.settle()
             await check_accessibility(visit, place)

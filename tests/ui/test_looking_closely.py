@@ -111,6 +111,10 @@ async def test_each_of_several_rewards_has_its_curve(browser: Browser, job: Scri
         await visit.open(f"/jobs/{both.job_id}")
         means = visit.page.locator(".chart", has_text=WORDS("curve.reward_mean_by_component"))
         await expect(means.locator(".legend b")).to_have_text(["1.00", "0.75"])
+        shares = visit.page.locator(
+            ".details div", has_text=WORDS("curve.reward_share_by_component")
+        )
+        await expect(shares.locator("dd")).to_have_text("exact 0.25, progressive_count 0.38")
         await both.step()
         await expect(means.locator(".legend b")).to_have_text(["0.50", "0.75"])
         await visit.open(f"/jobs/{job.job_id}")

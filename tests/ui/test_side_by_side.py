@@ -68,7 +68,7 @@ async def test_comparisons_go_by_the_names_of_their_data_and_fit_a_phone(
         assert await table.evaluate(inside)
         await visit.page.locator("select").select_option(label="other.zip")
         await visit.press(WORDS("compare.start"))
-        named = visit.page.locator(".choice", has_text="other.zip")
+        named = visit.page.locator("a.button", has_text="other.zip")
         await expect(named).to_have_attribute("aria-current", "true")
         await visit.press(WORDS("job.delete"))
         await visit.press(WORDS("compare.delete.do"))

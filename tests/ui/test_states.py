@@ -63,7 +63,7 @@ async def test_a_script_in_a_question_is_shown_as_text(
 async def test_settings_of_a_form_outlive_a_reload(browser: Browser, stack: Stack, data: Path):
     async with visitor(browser, stack.url) as visit:
         file_id = await upload(visit, data / "held_out.zip")
-        await visit.open(f"/train?file={file_id}")
+        await visit.open(f"/train?data_file_id={file_id}")
         await visit.page.get_by_text(WORDS("preset.quick"), exact=True).click()
         await visit.page.locator('[name="training_config.num_epochs"]').fill("7")
         await visit.page.locator('[name="training_config.seed"]').focus()
@@ -78,10 +78,11 @@ async def test_preflight_is_told_before_the_start(browser: Browser, stack: Stack
     async with visitor(browser, stack.url) as visit:
         file_id = await upload(visit, data / "held_out.zip")
         jobs = stack.get("/jobs")
-        await visit.open(f"/train?file={file_id}")
-        await visit.fill(SETTINGS)
+        await visit.open(f"/train?data_file_id={file_id}")
+        await visit.fill(SETTINGS | {"prompt.question_template": "{question} Answer briefly."})
         await visit.press(WORDS("train.check"))
         panel = visit.page.locator("section.panel")
+        await expect(panel.locator("pre")).to_contain_text(" Answer briefly.<|im_end|>")
         await expect(panel.locator("h2")).to_have_text(WORDS("check.ok"))
         await expect(panel.locator(".histogram li")).to_have_count(9)
         await expect(panel.get_by_text(WORDS("check.base"))).to_be_visible()

@@ -10,7 +10,7 @@ from tests.ui.words import Words
 
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 BOTH = pytest.mark.parametrize("language", ["en", "zh-TW"])
-VIEWS = ("curves", "samples", "compare", "try", "about")
+VIEWS = ("curves", "samples", "compare", "ask", "about")
 CONTROLS = "main :is(a, button, input, select)"
 LOADING_SHIFT_MOST = 0.02
 
@@ -61,9 +61,9 @@ async def test_pages_come_without_a_shift(browser: Browser, job: ScriptedJob, *,
     last = {
         "/": ".row",
         f"/data/{job.file_id}": ".pictures img",
-        f"/train?file={job.file_id}": ".presets",
+        f"/train?data_file_id={job.file_id}": ".presets",
         "/jobs": ".row",
-        f"/jobs/{job.job_id}?view=try&file={job.file_id}&row=3": "form img",
+        f"/jobs/{job.job_id}?view=ask&file={job.file_id}&row=3": "form img",
     }
     async with visitor(browser, job.url, size=size) as visit:
         for place, part in last.items():

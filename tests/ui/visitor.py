@@ -139,7 +139,9 @@ class Visitor:
 
     async def fill(self, settings: dict[str, Any]) -> None:
         """Settings of a job by their names, whichever are folded away."""
-        await self.page.locator("details").evaluate("(details) => (details.open = true)")
+        await self.page.locator("details").first.wait_for(state="attached")
+        opened = "(all) => all.forEach((details) => (details.open = true))"
+        await self.page.locator("details").evaluate_all(opened)
         for name, value in settings.items():
             control = self.page.locator(f'[name="{name}"]')
             if isinstance(value, bool):

@@ -13,7 +13,7 @@ class Words:
         self._texts: dict[str, str] = json.loads(text)
 
     def __call__(self, key: str, **values: Any) -> str:
-        return self._texts[key].format(**values)
+        return self._texts[key].format(**values) if values else self._texts[key]
 
     def keys(self) -> set[str]:
         """Without the plural forms, of which a language has its own."""

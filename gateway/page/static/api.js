@@ -3,18 +3,17 @@
 const TOKEN = 'tally.token';
 const root = new URL('..', import.meta.url);
 
-export const url = (path) => new URL(path, root).href;
+const url = (path) => new URL(path, root).href;
 /** Set by app.js: asks for a token, tells of the connection, ends reads with their page. */
 export const shell = {};
 export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 export const token = () => sessionStorage.getItem(TOKEN);
 const headers = (more) => ({ ...more, 'Accept-Language': document.documentElement.lang, ...(token() && { Authorization: `Bearer ${token()}` }) });
 
-/** An answer that refuses: `message` is one sentence, `errors` are [{where, message}]. */
+/** `errors` are [{where, message}]. */
 const refusal = (status, body) => Object.assign(new Error(body?.detail ?? `HTTP ${status}`), { status, errors: body?.errors });
 
 let asking;
-/** Asks once, however many were refused with the same token. */
 async function renewToken(refused) {
 	if (token() !== refused) return;
 	asking ??= shell.askForToken(refused !== null).finally(() => (asking = null));
@@ -22,7 +21,7 @@ async function renewToken(refused) {
 }
 
 let recovery;
-/** Tells that there was no answer; resolves once there is one again. */
+/** Resolves once the gateway answers again. */
 export function restored() {
 	recovery ??= untilAnswered().finally(() => (recovery = null));
 	return recovery;
@@ -38,11 +37,11 @@ async function untilAnswered() {
 }
 
 /** A response that is ok; tried again after a lost connection and with a new token. */
-export async function send(path, options = {}) {
+export async function send(path, options = {}, deliver = fetch) {
 	for (;;) {
 		const used = token();
 		try {
-			const response = await fetch(url(path), { ...options, headers: headers(options.headers) });
+			const response = await deliver(url(path), { ...options, headers: headers(options.headers) });
 			if (response.ok) return response;
 			if (response.status !== 401) throw refusal(response.status, await response.json().catch(() => null));
 			await renewToken(used);
@@ -53,7 +52,6 @@ export async function send(path, options = {}) {
 	}
 }
 
-/** Reads, for as long as the page is shown that asks. */
 export const read = (path) => send(path, { signal: shell.signal });
 export const get = async (path) => (await read(path)).json();
 
@@ -64,30 +62,41 @@ export const find = (path) =>
 		throw error;
 	});
 
-export const post = async (path, body, more) =>
-	(await send(path, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...more } })).json();
+export const post = async (path, body, more, method = 'POST') =>
+	(await send(path, { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...more } })).json();
 
-/** Sends fields as a form; `progress` hears the share sent, in [0, 1]. */
-export function upload(path, fields, progress) {
-	return new Promise((resolve, reject) => {
-		const used = token();
-		const again = () => upload(path, fields, progress).then(resolve, reject);
-		const form = new FormData();
-		for (const [name, value] of Object.entries(fields)) form.append(name, value);
-		const request = new XMLHttpRequest();
-		request.open('POST', url(path));
-		for (const one of Object.entries(headers())) request.setRequestHeader(...one);
-		request.responseType = 'json';
-		request.upload.onprogress = (event) => progress?.(event.loaded / event.total);
-		request.onload = () => {
-			if (request.status === 401) renewToken(used).then(again);
-			else if (request.status < 300) resolve(request.response);
-			else reject(refusal(request.status, request.response));
-		};
-		request.onerror = () => restored().then(again);
-		request.send(form);
-		shell.signal.addEventListener('abort', () => request.abort());
-	});
+export async function uploads() {
+	const { data = [], adapter = [] } = Object.groupBy(await get('files'), ({ kind }) => kind);
+	return { data, adapters: adapter };
+}
+
+/** While the page is shown that asks, and while it `goesOn`. */
+export async function keepFresh(milliseconds, refresh, goesOn = () => true) {
+	const { signal } = shell;
+	while (goesOn()) {
+		await sleep(milliseconds);
+		if (signal.aborted) return;
+		if (!document.hidden) await refresh().catch(() => {});
+	}
+}
+
+/** Sends what fields have a value as a form; `progress` hears the share sent, in [0, 1]. */
+export async function upload(path, fields, progress) {
+	const body = new FormData();
+	for (const [name, value] of Object.entries(fields)) if (value) body.append(name, value);
+	// Of what is sent `fetch` tells nothing.
+	const deliver = (address, options) =>
+		new Promise((resolve, reject) => {
+			const request = new XMLHttpRequest();
+			request.open('POST', address);
+			for (const one of Object.entries(options.headers)) request.setRequestHeader(...one);
+			request.upload.onprogress = ({ loaded, total }) => progress?.(loaded / total);
+			request.onload = () => resolve(new Response(request.response, { status: request.status }));
+			request.onerror = reject;
+			options.signal.addEventListener('abort', () => request.abort());
+			request.send(body);
+		});
+	return (await send(path, { signal: shell.signal }, deliver)).json();
 }
 
 /** What the browser can load by itself, though it sends no token. */

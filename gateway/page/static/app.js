@@ -1,31 +1,27 @@
 // The shell: routes, navigation, language, theme, the token, the connection.
 
-import { shell } from './api.js';
-import { LANGUAGES, button, fill, h, language, loadLanguage, say, t } from './parts.js';
+import { LANGUAGES, button, fill, h, language, loadLanguage, note, say, shell, t } from './parts.js';
 
-const ROUTES = [
-	[/^\/$/, 'home', 'data'],
-	[/^\/data\/([^/]+)$/, 'dataset', 'data'],
-	[/^\/train$/, 'train', 'data', 'train.title'],
-	[/^\/jobs$/, 'jobs', 'jobs'],
-	[/^\/runs$/, 'runs', 'jobs', 'runs.title'],
-	[/^\/jobs\/([^/]+)$/, 'job', 'jobs'],
-];
+// Of an address its module, its section, its title.
+const ROUTES = {
+	'': ['home', 'data'], 'data/': ['dataset', 'data'], train: ['train', 'data', 'train.title'], jobs: ['jobs', 'jobs'],
+	runs: ['runs', 'jobs', 'runs.title'], 'jobs/': ['job', 'jobs'], ask: ['ask', 'ask'],
+};
 const element = (id) => document.getElementById(id);
 const main = element('main');
-let leaving;
-let shown;
+let leaving, shown;
 
-/** Shows the page that the address names, which also holds its state: see `keep`. */
+/** The address also holds the state of its page: see `keep`. */
 async function route() {
 	shown = location.hash;
-	const [path, search] = (shown.slice(1) || '/').split('?');
+	const [path, search] = (shown || '#/').split('?');
 	const query = new URLSearchParams(search);
 	leaving?.abort();
 	leaving = new AbortController();
 	const { signal } = leaving;
 	shell.signal = signal;
-	const [pattern, name, section, title = `nav.${section}`] = ROUTES.find(([candidate]) => candidate.test(path)) ?? [];
+	const [, first = '', id] = path.split('/');
+	const [name, section, title = `nav.${section}`] = ROUTES[id ? `${first}/` : first] ?? [];
 	if (!name) return fill(main, h('h1', t('missing.title')));
 	for (const link of document.querySelectorAll('#nav a')) link.ariaCurrent = link.dataset.section === section ? 'page' : null;
 	const keep = (changes) => {
@@ -33,14 +29,14 @@ async function route() {
 			if ((value ?? '') === '') query.delete(key);
 			else query.set(key, value);
 		}
-		shown = `#${path}${query.size ? `?${query}` : ''}`;
+		shown = `${path}${query.size ? `?${query}` : ''}`;
 		history.replaceState(null, '', shown);
 	};
 	try {
 		const page = await import(`./${name}.js`);
 		if (signal.aborted) return;
 		document.title = `${t(title)} · Tally`;
-		await page.show(main, { id: pattern.exec(path)[1], query, keep, signal, note });
+		await page.show(main, { id, query, keep, signal });
 	} catch (error) {
 		if (signal.aborted) return;
 		fill(main, h('h1', t('failed.title')), h('p', error.message), h('p', button('retry', route)));
@@ -55,13 +51,6 @@ async function follow() {
 	main.focus({ preventScroll: true });
 }
 
-function note(text) {
-	const line = h('p.note', text);
-	element('notes').append(line);
-	setTimeout(() => line.remove(), 8000);
-}
-
-/** The words of index.html, and its two buttons. */
 function drawShell() {
 	for (const node of document.querySelectorAll('[data-text]')) say(node, t(node.dataset.text));
 	const [words, theme] = [element('language'), element('theme')];

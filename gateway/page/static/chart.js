@@ -1,19 +1,18 @@
 // Lines over steps, drawn by uPlot, in the page's colours.
 
-import { shell } from './api.js';
-import { h, muted, say, t } from './parts.js';
+import { h, muted, say, shell, t } from './parts.js';
 
 const HEIGHT = 168;
 const script = document.getElementById('charts');
 const library = new Promise((done) => (window.uPlot ? done() : script?.addEventListener('load', done)));
 
-/** As the canvas takes it. */
 function colour(name) {
 	document.body.style.outlineColor = `var(${name})`;
 	return getComputedStyle(document.body).outlineColor;
 }
 
-/** A card with `lines`: {label, colour, faint, dash, of(curve)}; those with a dash are of steps of their own. */
+/** `lines` are {label, colour, faint, dash, of(point), isSmooth, isRough}; those with a dash are of steps of their own,
+ * and a rough one is seen behind a smooth one. */
 export function chart(title, lines, write) {
 	const now = h('output');
 	const host = script ? h('div.plot', { role: 'slider', tabIndex: 0, ariaLabel: title, ariaValueNow: 0 }) : muted(t('curves.missing'));
@@ -21,11 +20,10 @@ export function chart(title, lines, write) {
 	const legend = lines.map(({ label, colour }, i) => label && h('span', h('i', { style: { background: `var(${colour})` } }), label, ' ', values[i]));
 	const card = h('section.chart', h('header', h('h2', title), now), host, legend[0] && h('p.legend', legend));
 	let plot, data, end;
-	/** What was measured at a point, or at the last step. */
 	const tell = (index) => {
 		const at = index ?? data[0].length - 1;
 		const reached = (of, i) => (lines[i].dash ? of.slice(0, at + 1).findLast((value) => value != null) : of[at]);
-		const measured = data.slice(1).map((of, i) => reached(of, i) ?? null).map((value) => (value === null ? '–' : write(value)));
+		const measured = data.slice(1).map((of, i) => write(reached(of, i)));
 		values.forEach((node, i) => say(node, measured[i]));
 		const named = t('chart.step', { step: data[0][at] ?? '–' });
 		say(now, [index != null && named, !legend[0] && measured.at(-1)].filter(Boolean).join(' · '));
@@ -58,14 +56,18 @@ export function chart(title, lines, write) {
 		addEventListener('themechange', () => data && draw(), { signal });
 		signal.addEventListener('abort', () => size.disconnect());
 	});
-	const set = async (curve, smooth) => {
+	const set = async (points, smooths) => {
+		const values = ({ of, isSmooth, isRough }) => {
+			const all = isRough && !smooths ? [] : points.map((point) => of(point) ?? null);
+			return isSmooth && smooths ? smoothed(all, Math.max(2, all.length / 25)) : all;
+		};
 		// Who has zoomed in, or points at a step, stays there.
-		const zoomed = plot && (plot.scales.x.min > curve.step[0] || plot.scales.x.max < end);
-		data = [curve.step, ...lines.map((line) => line.of(curve, smooth))];
-		end = curve.step.at(-1);
+		const zoomed = plot && (plot.scales.x.min > points[0].step || plot.scales.x.max < end);
+		data = [points.map(({ step }) => step), ...lines.map(values)];
+		end = data[0].at(-1);
 		tell(plot?.cursor.idx);
 		await library;
-		if (!plot) return host.isConnected && curve.step.length && draw();
+		if (!plot) return host.isConnected && points[0] && draw();
 		plot.setData(data, !zoomed);
 		if (zoomed) plot.redraw();
 	};
@@ -73,7 +75,7 @@ export function chart(title, lines, write) {
 }
 
 /** Exponential moving average over about `span` points; gaps stay gaps. */
-export function smoothed(values, span) {
+function smoothed(values, span) {
 	let mean = null;
 	return values.map((value) => value == null ? null : (mean = mean === null ? value : mean + (value - mean) / span));
 }

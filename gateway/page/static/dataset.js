@@ -1,25 +1,31 @@
-// An upload: what looks like a mistake, and its pictures row by row.
+// An upload: what looks like a mistake, and its pictures row by row; an adapter has none.
 
-import { find, get } from './api.js';
-import { deleted } from './dialog.js';
-import { back, button, card, figure, fill, h, muted, number, say, t, when } from './parts.js';
+import { button, card, deleteButton, figure, fill, find, get, h, muted, number, say, section, t, warned, when } from './parts.js';
 
 const PAGE = 48;
 
-export async function show(main, { id, query, keep, note }) {
+export async function show(main, { id, query, keep }) {
 	const file = (await get('files')).find((one) => one.file_id === id);
 	if (!file) throw new Error(t('dataset.missing'));
+	const { filename: name, kind, warnings } = file;
+	const isData = kind === 'data';
+	const remove = deleteButton(`${isData ? 'dataset' : 'adapters'}.delete`, () => `files/${id}`, () => (location.hash = '#/'), { name });
+	const counts = isData && [figure('dataset.rows', number(file.csv_rows)), figure('dataset.images', number(file.valid_images)), file.skipped_rows > 0 && figure('dataset.skipped', number(file.skipped_rows))];
+	fill(main,
+		h('div.head', h('h1', name), h('div.actions', remove, h('a.button.main', { href: `#/train?${isData ? `data_file_id=${id}` : `adapter=${id}:upload`}` }, t(isData ? 'dataset.train' : 'adapters.train')))),
+		h('dl.figures', counts, figure('dataset.time', when(file.upload_time))),
+		warned(warnings),
+		!isData && muted(t('adapters.text')));
+	if (isData) await pictures(main, id, query, keep);
+}
+
+async function pictures(main, id, query, keep) {
 	const grid = h('ul.pictures');
 	let at;
 	const pager = (key, by) => button(key, () => turn(at + by).then(() => grid.scrollIntoView()));
 	const [previous, place, next] = [pager('previous', -PAGE), muted(), pager('next', PAGE)];
 	const foot = h('div.actions.middle');
-	const remove = () => deleted('dataset.delete', `files/${id}`, '#/', note, { name: file.filename });
-	fill(main, back('#/', t('nav.data')),
-		h('div.head', h('h1', file.filename), h('div.actions', button('job.delete', remove), h('a.button.main', { href: `#/train?file=${id}` }, t('dataset.train')))),
-		h('dl.figures', figure('dataset.rows', number(file.csv_rows)), figure('dataset.images', number(file.valid_images)), file.skipped_rows > 0 && figure('dataset.skipped', number(file.skipped_rows)), figure('dataset.time', when(file.upload_time))),
-		file.warnings.length > 0 && h('div.callout.warn', h('p', t('warnings', { n: file.warnings.length })), h('ul', file.warnings.map((text) => h('li', text)))),
-		h('h2', t('dataset.pictures')), grid, foot);
+	main.append(section('dataset.pictures', grid), foot);
 	const turn = async (offset) => {
 		const answer = await find(`files/${id}/rows?limit=${PAGE}&offset=${offset}`);
 		if (!answer) return fill(foot, muted(t('unavailable')));

@@ -1,9 +1,17 @@
-// What is asked before something ends or goes.
+// What is told, and what is asked before something ends or goes.
 
 import { send, shell } from './api.js';
-import { h, t } from './parts.js';
+import { button, h, t } from './parts.js';
 
-/** Opens a dialog over the page, which is gone once it is closed or the page is left. */
+export function note(text) {
+	const line = h('p.note', text);
+	document.getElementById('notes').append(line);
+	setTimeout(() => line.remove(), 8000);
+}
+
+export const complain = (error) => note(error.message);
+
+/** Gone once it is closed or the page is left. */
 export function openDialog(kind, title, ...content) {
 	const dialog = h(kind, { ariaLabel: title }, ...content);
 	dialog.addEventListener('close', () => dialog.remove());
@@ -13,7 +21,7 @@ export function openDialog(kind, title, ...content) {
 	return dialog;
 }
 
-/** Whether the reader agrees to what `${key}.title` and `${key}.text` say; the button is `${key}.do`. */
+/** Whether the reader agrees to `${key}.title` and `${key}.text` by `${key}.do`. */
 export const agreed = (key, values) =>
 	new Promise((resolve) => {
 		const choice = (value, name, kind) => h(`button.button${kind}`, { value }, t(name));
@@ -23,7 +31,7 @@ export const agreed = (key, values) =>
 		dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'));
 	});
 
-/** Deletes what is at `path` where the reader agrees, and goes to another place. */
-export async function deleted(key, path, place, note, values) {
-	if (await agreed(key, values)) await send(path, { method: 'DELETE' }).then(() => (location.hash = place), (error) => note(error.message));
-}
+export const deleteButton = (key, path, after, values) =>
+	button('job.delete', async () => {
+		if (await agreed(key, values)) await send(path(), { method: 'DELETE' }).then(after, complain);
+	});

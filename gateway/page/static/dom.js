@@ -6,12 +6,14 @@ export function h(tag, ...children) {
 	const node = document.createElement(name);
 	node.className = classes.join(' ');
 	const properties = children[0]?.constructor === Object ? children.shift() : {};
+	// A select takes its value once it has its options.
+	fill(node, children);
 	for (const [key, value] of Object.entries(properties)) {
 		if (key === 'style') for (const [property, one] of Object.entries(value)) node.style.setProperty(property, one);
+		else if (value === undefined) continue;
 		else if (key in node) node[key] = value;
 		else node.setAttribute(key, value);
 	}
-	fill(node, children);
 	return node;
 }
 
@@ -28,7 +30,12 @@ export function keyed(key, make) {
 	return (items) => items.map((item) => (made[item[key]] ??= make(item)));
 }
 
-/** Touches nothing where `text` is shown already. */
+/** The same of what `make` gives as {node, update}. */
+export function live(key, make) {
+	const rows = keyed(key, make);
+	return (items) => rows(items).map(({ node, update }, i) => update(items[i]) ?? node);
+}
+
 export function say(node, text) {
 	if (node.textContent !== text) node.textContent = text;
 }

@@ -10,21 +10,17 @@ export async function loadLanguage(name) {
 	document.documentElement.lang = name;
 }
 
-/** What has words under `prefix`. */
 export const named = (prefix) => Object.keys(words).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
 
 /** Replaces `{name}`; `n` also chooses between key.one and key.other. */
 export function t(key, values = {}) {
 	const plural = `${key}.${new Intl.PluralRules(language()).select(values.n)}`;
 	const text = words[plural] ?? words[key] ?? key;
-	return text.replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === 'number' ? number(values[name]) : values[name]));
+	return text.replace(/\{(\w+)\}/g, (whole, name) => (typeof values[name] === 'number' ? number(values[name]) : values[name] ?? whole));
 }
 
-function write(value, options) {
-	// Several by name.
-	if (Object(value) === value) return Object.entries(value).map(([name, one]) => `${name} ${write(one, options)}`).join(', ');
-	return value == null || !Number.isFinite(value) ? '–' : new Intl.NumberFormat(language(), options).format(value);
-}
+const write = (value, options) => (Number.isFinite(value) ? new Intl.NumberFormat(language(), options).format(value) : '–');
+export const byName = (values, writer) => Object.entries(values).map(([name, value]) => `${name} ${writer(value)}`).join(', ') || '–';
 
 const places = (digits) => ({ minimumFractionDigits: digits, maximumFractionDigits: digits });
 export const number = (value) => write(value, places(0));
@@ -44,10 +40,9 @@ export function duration(seconds) {
 	return new Intl.DurationFormat(language(), { style: 'short' }).format({ [big]: Math.floor(whole / 60), [small]: whole % 60 });
 }
 
-export function bytes(value) {
-	const [size, unit] = value < 1e9 ? [1e6, 'megabyte'] : [1e9, 'gigabyte'];
-	return write(value / size, { style: 'unit', unit, maximumSignificantDigits: 3 });
-}
+export const bytes = (value) => write(value / 1e6, { ...THREE, style: 'unit', unit: 'megabyte' });
 
 // The API's times are UTC.
-export const when = (time) => new Date(`${time}Z`).toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });
+const read = (time) => (time ? new Date(`${time}Z`) : new Date());
+export const ranFor = (job) => job.started_at && duration((read(job.ended_at) - read(job.started_at)) / 1000);
+export const when = (time) => read(time).toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });

@@ -1,14 +1,13 @@
-// The list of jobs, kept up to date: rows stay in place, only what changes is drawn anew.
+// The list of jobs, kept up to date.
 
-import { read, sleep } from './api.js';
-import { button, fill, h, keyed, muted, say, status, t, when } from './parts.js';
+import { button, fill, h, keepFresh, live, muted, read, say, status, t, when } from './parts.js';
 
 const PAGE = 50;
 const PERIOD = 2500;
 
-export async function show(main, { query, keep, signal }) {
+export async function show(main, { query, keep }) {
 	const list = h('ul.rows');
-	const rows = keyed('job_id', row);
+	const rows = live('job_id', row);
 	const wanted = () => Number(query.get('shown') ?? PAGE);
 	const [foot, count] = [h('div.actions.middle'), muted()];
 	const more = button('jobs.more', () => refresh(keep({ shown: wanted() + PAGE })));
@@ -16,19 +15,13 @@ export async function show(main, { query, keep, signal }) {
 		const response = await read(`jobs?limit=${wanted()}`);
 		const jobs = await response.json();
 		const all = Number(response.headers.get('X-Total-Count'));
-		fill(list, rows(jobs).map(({ node, update }, i) => update(jobs[i]) ?? node));
+		fill(list, rows(jobs));
 		say(count, all ? t('jobs.count', { shown: jobs.length, all }) : t('jobs.none'));
 		fill(foot, count, all > jobs.length && more);
 	};
 	fill(main, h('div.head', h('h1', t('nav.jobs')), h('div.actions', h('a.button', { href: '#/runs' }, t('runs.link')), h('a.button.main', { href: '#/' }, t('jobs.new')))), list, foot);
 	await refresh();
-	const stayFresh = async () => {
-		await sleep(PERIOD);
-		if (signal.aborted) return;
-		if (!document.hidden) await refresh().catch(() => {});
-		stayFresh();
-	};
-	stayFresh();
+	keepFresh(PERIOD, refresh);
 }
 
 function row(job) {

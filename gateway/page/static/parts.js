@@ -1,17 +1,63 @@
 // What several pages are built of.
 
-import { address } from './api.js';
-import { h, say } from './dom.js';
-import { measured, number, signed, t } from './i18n.js';
+import { address, upload } from './api.js';
+import { fill, h, say } from './dom.js';
+import { bytes, measured, number, percent, signed, t } from './i18n.js';
 
+export * from './api.js';
+export * from './dialog.js';
 export * from './dom.js';
 export * from './i18n.js';
 
 export const button = (key, onclick, more) => h('button.button', { type: 'button', onclick, ...more }, t(key));
 
+export async function busy(pressed, work, fail) {
+	pressed.disabled = true;
+	await work().catch(fail);
+	pressed.disabled = false;
+}
+
 export const muted = (...children) => h('p.muted', ...children);
 
-/** Where a job stands. */
+export const section = (key, ...more) => h('section', h('h2', t(key)), ...more);
+
+export const folded = (summary, open, ...more) => h('details', { open }, h('summary', summary), ...more);
+
+export const field = (label, ...more) => h('label.field', h('span.label', label), ...more);
+
+export const explained = (key, control) => field(t(key), control, h('small', t(`${key}.help`)));
+
+export const option = (value, text) => h('option', { value }, text);
+
+export const fileOptions = (files) => files.map((file) => option(file.file_id, file.filename));
+
+/** By `JOB_ID` or `JOB_ID:best`. */
+export const adapterOptions = (jobs) => jobs.flatMap(({ job_id: id, job_name: name, checkpoints }) =>
+	checkpoints.map((which) => option(which === 'best' ? `${id}:best` : id, `${name} · ${t(`compare.${which}`)}`)));
+
+/** The value may be none of the options. */
+export function select({ value, ...properties }, options) {
+	const isKnown = options.flat().some((one) => one.value === value);
+	return h('select', { ...properties, value }, options, !isKnown && option(value, value));
+}
+
+export function tick(text, note, properties) {
+	const input = h('input', { type: 'checkbox', ...properties });
+	return { input, node: h('label.check', input, h('span', text), h('small', note)) };
+}
+
+export const figure = (key, value, hint) => h('div.figure', h('dt', t(key)), h('dd', value, hint && h('small', hint)));
+
+/** May be wider than the page. */
+export const table = (kind, caption, heads, rows) =>
+	h('div.scroll', { tabIndex: 0 }, h(`table${kind}`, caption && h('caption', caption),
+		h('thead', h('tr', heads.map((head) => (head ? h('th', { scope: 'col' }, head) : h('td'))))), h('tbody', rows)));
+
+/** Rows are [label, cell, …]; on a phone each stands by itself. */
+export const facing = (heads, rows) =>
+	table('.facing', null, ['', ...heads], rows.map(([label, ...cells]) =>
+		h('tr', h('th', { scope: 'row' }, label), cells.map((cell, i) => h('td', { 'data-label': heads[i].textContent ?? heads[i] }, cell)))));
+
 export function status() {
 	const node = h('span.status');
 	const set = (job) => {
@@ -21,7 +67,7 @@ export function status() {
 	return { node, set };
 }
 
-/** The picture of a row, which opens large; its box has its size before it is there. */
+/** Its box has its size before the picture is there. */
 export function picture(fileId, row) {
 	const title = t('picture', { row: `${row}` });
 	const image = h('img', { alt: title, loading: 'lazy', width: 320, height: 320 });
@@ -32,14 +78,12 @@ export function picture(fileId, row) {
 	return box;
 }
 
-/** What opens `image` large once it is pressed. */
 export const pictureBox = (image, title, full, more) =>
 	Object.assign(h('button.picture', { type: 'button', onclick: async ({ currentTarget }) => (await import('./viewer.js')).look(currentTarget), ...more }, image), { shows: { title, full } });
 
 export const card = (fileId, { row, true_count: count }, note, ...more) =>
 	h('li.card', picture(fileId, row), h('p.truth', h('b', number(count)), h('small', note)), ...more);
 
-/** A place to drop a file on, or to choose one by. */
 export function dropZone(key, accept, take) {
 	const input = h('input', { type: 'file', accept, onchange: () => input.files[0] && take(input.files[0]) });
 	const zone = h('label.drop', input, h('strong', t(key)), h('span', t(`${key}Hint`)));
@@ -52,21 +96,29 @@ export function dropZone(key, accept, take) {
 	return zone;
 }
 
-export function problems({ message, errors = [] }) {
-	const n = errors.length;
-	return h('div.callout.bad', { role: 'alert' }, h('p', n > 1 ? t('problems', { n }) : message),
-		n > 1 && h('ul', errors.map((fault) => h('li', h('b', fault.where.replace(/^row (.+)/, (_, row) => t('row', { row }))), ' ', fault.message))));
+/** Tells in `outcome` how far it is. */
+export async function sendFile(outcome, path, fields) {
+	const line = h('p', { ariaLive: 'polite' });
+	const bar = h('progress', { ariaLabel: t('home.sending') });
+	const values = { name: fields.file.name, size: bytes(fields.file.size) };
+	const progress = (share) => {
+		bar.value = share;
+		say(line, share < 1 ? t('home.sent', { ...values, share: percent(share) }) : t('home.checking', values));
+	};
+	fill(outcome, h('div.callout', line, bar));
+	progress(0);
+	return upload(path, fields, progress);
 }
 
-export const field = (label, ...more) => h('label.field', h('span.label', label), ...more);
+/** Of items {where, message}. */
+export const listing = (kind, title, items, ...more) =>
+	h(`div.callout.${kind}`, { role: kind === 'bad' ? 'alert' : 'status' }, h('p', title), items[0] && h('ul', items.map(({ where, message }) =>
+		h('li', where && h('b', where.replace(/^row (.+)/, (_, row) => t('row', { row }))), ' ', message))), more);
 
-export const figure = (key, value, hint) => h('div.figure', h('dt', t(key)), h('dd', value, hint && h('small', hint)));
+export const problems = ({ message, errors = [] }) => (errors[1] ? listing('bad', t('problems', { n: errors.length }), errors) : listing('bad', message, []));
 
-export const fileOptions = (files, chosen) => files.map((file) => h('option', { value: file.file_id, selected: file.file_id === chosen }, file.filename));
+export const warned = (warnings) => warnings[0] && listing('warn', t('warnings', { n: warnings.length }), warnings.map((message) => ({ message })));
 
-export const back = (href, text) => h('a.back', { href }, '← ', text);
-
-/** An answer: its count, how far off that is, its reward. */
 export function answer({ count, text, reward }, truth, who) {
 	const off = count === null ? null : count - truth;
 	const mark = off === null ? t('noCount') : off ? signed(off, 0) : '✓';

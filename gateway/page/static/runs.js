@@ -1,83 +1,66 @@
-// Several runs: each figure of all of them in one chart, their results and settings side by side.
+// Several runs in one chart for each figure, their results and settings side by side.
 
-import { find, get, sleep } from './api.js';
+import { facing, fill, find, folded, get, h, keepFresh, measured, muted, percent, ranFor, section, short, t, tick } from './parts.js';
 import { chart } from './chart.js';
-import { back, duration, fill, h, measured, muted, percent, short, t } from './parts.js';
-import { loadFields, settingOf, writeRewards } from './settings.js';
+import { loadFields, modelOf, rewardsOf, settingOf } from './settings.js';
 
 const FIGURES = { reward_mean: measured, exact_rate: percent, median_absolute_count_error: measured, loss: short };
 const LOOKS = [['--accent', []], ['--blue', [8, 4]], ['--amber', [2, 3]], ['--violet', [10, 3, 2, 3]], ['--bad', [5, 2]], ['--ink', [14, 4]]];
 const POINTS = 300;
 const PERIOD = 5000;
 
-export async function show(main, { query, keep, signal }) {
+export async function show(main, { query, keep }) {
 	const [jobs, fields] = await Promise.all([get('jobs?limit=200'), loadFields()]);
 	const view = h('div.view');
 	const chosen = () => (query.get('jobs') ?? '').split(',').map((id) => jobs.find((job) => job.job_id === id)).filter(Boolean);
-	const tick = (job) => {
-		const input = h('input', { type: 'checkbox', checked: chosen().includes(job) });
-		input.onchange = () => {
+	const choice = (job) => {
+		const onchange = ({ target }) => {
 			const ids = chosen().filter((one) => one !== job).map((one) => one.job_id);
-			keep({ jobs: (input.checked ? [...ids, job.job_id] : ids).join(',') });
+			keep({ jobs: (target.checked ? [...ids, job.job_id] : ids).join(',') });
 			draw();
 		};
-		return h('label.check', input, h('span', job.job_name), h('small', `${t(`status.${job.status}`)} · ${job.job_id.slice(0, 8)}`));
+		return tick(job.job_name, `${t(`status.${job.status}`)} · ${job.job_id.slice(0, 8)}`, { checked: chosen().includes(job), onchange }).node;
 	};
 	const draw = () => {
 		const runs = chosen().slice(0, LOOKS.length);
-		return runs.length ? compare(view, runs, fields, signal) : fill(view, muted(t('runs.none')));
+		return runs.length ? compare(view, runs, fields) : fill(view, muted(t('runs.none')));
 	};
-	fill(main, back('#/jobs', t('nav.jobs')), h('h1', t('runs.title')),
-		h('details', { open: chosen().length < 2 }, h('summary', t('runs.choose', { n: LOOKS.length })), h('div.fields', jobs.map(tick))), view);
+	fill(main, h('h1', t('runs.title')),
+		folded(t('runs.choose', { n: LOOKS.length }), chosen().length < 2, h('div.fields', jobs.map(choice))), view);
 	await draw();
 }
 
-async function compare(view, runs, fields, signal) {
-	const ids = runs.map((job) => job.job_id);
-	const all = (path) => Promise.all(ids.map((id) => find(`jobs/${id}/${path}`)));
-	const [requests, results] = await Promise.all([all('settings'), Promise.all(runs.map((job) => (job.status === 'completed' ? find(`jobs/${job.job_id}/evaluation`) : null)))]);
-	const lines = (field) => runs.map((job, i) => ({ label: job.job_name, colour: LOOKS[i][0], dash: LOOKS[i][1], of: (curve) => curve[field][i] }));
-	const charts = Object.entries(FIGURES).map(([field, write]) => ({ field, ...chart(t(`curve.${field}`), lines(field), write) }));
-	fill(view, h('div.charts', charts.map(({ card }) => card)), h('section', h('h2', t('runs.results')), sideBySide(runs, [...outcomes(runs, results), ...differing(requests, fields)])));
+async function compare(view, runs, fields) {
+	const all = (path) => Promise.all(runs.map((job) => find(`jobs/${job.job_id}/${path}`)));
+	const results = runs.map((job) => (job.status === 'completed' ? find(`jobs/${job.job_id}/evaluation`) : null));
+	const [requests, evaluations] = await Promise.all([all('settings'), Promise.all(results)]);
+	const lines = (field) => runs.map((job, i) => ({ label: job.job_name, colour: LOOKS[i][0], dash: LOOKS[i][1], of: (point) => point.runs[i]?.[field] }));
+	const charts = Object.entries(FIGURES).map(([field, write]) => chart(t(`curve.${field}`), lines(field), write));
+	fill(view, h('div.charts', charts.map(({ card }) => card)), section('runs.results', facing(runs.map((job) => h('a', { href: `#/jobs/${job.job_id}` }, job.job_name)), [...outcomes(runs, evaluations), ...differing(requests, fields)])));
 	const refresh = async () => {
-		const steps = (await all(`metrics?max_points=${POINTS}`)).map((found) => found?.steps ?? []);
-		const curve = aligned(steps);
-		for (const { set } of charts) set(curve);
+		const points = aligned((await all(`metrics?max_points=${POINTS}`)).map((found) => found?.steps ?? []));
+		for (const { set } of charts) set(points);
 	};
 	await refresh();
-	while (runs.some((job) => job.status === 'training')) {
-		await sleep(PERIOD);
-		if (signal.aborted || !charts[0].card.isConnected) return;
-		if (document.hidden) continue;
-		await refresh().catch(() => {});
-	}
+	keepFresh(PERIOD, refresh, () => charts[0].card.isConnected && runs.some((job) => job.status === 'training'));
 }
 
-/** The steps of all runs, and of each figure a line for each run, with gaps where it has no such step. */
 function aligned(runs) {
-	const step = [...new Set(runs.flatMap((steps) => steps.map((one) => one.step)))].sort((a, b) => a - b);
 	const byStep = runs.map((steps) => new Map(steps.map((one) => [one.step, one])));
-	const lines = (field) => byStep.map((known) => step.map((at) => known.get(at)?.[field] ?? null));
-	return { step, ...Object.fromEntries(Object.keys(FIGURES).map((field) => [field, lines(field)])) };
+	const all = new Set(byStep.flatMap((known) => [...known.keys()]));
+	return [...all].sort((a, b) => a - b).map((step) => ({ step, runs: byStep.map((known) => known.get(step)) }));
 }
 
 function outcomes(runs, results) {
-	const exact = (side) => [t('runs.exact', { side: t(side) }), results.map((found) => {
+	const exact = (side) => [t('runs.exact', { side: t(side) }), ...results.map((found) => {
 		const ends = found?.[side].intervals.exact_rate;
 		return found ? `${percent(found[side].exact_rate, 1)}${ends ? ` (${ends.map((end) => percent(end, 1)).join(' – ')})` : ''}` : '–';
 	})];
-	const seconds = ({ started_at: from, ended_at: to }) => (Date.parse(to) - Date.parse(from)) / 1000;
-	return [exact('base'), exact('adapter'), [t('runs.status'), runs.map((job) => t(`status.${job.status}`))], [t('about.duration'), runs.map((job) => duration(seconds(job)))]];
+	return [exact('base'), exact('adapter'), [t('about.duration'), ...runs.map((job) => ranFor(job) ?? '–')]];
 }
 
-/** [label, values] of the settings that are not the same in all. */
 function differing(requests, fields) {
-	const rewards = [t('train.rewards'), requests.map((one) => (one ? writeRewards(one.rewards) || 'progressive_count 1' : '–'))];
-	const models = [t('train.model'), requests.map((one) => one?.model ?? t('about.first'))];
-	const settings = fields.map((one) => [t(`set.${one.name}`), requests.map((request) => `${settingOf(request ?? {}, one) ?? '–'}`)]);
-	return [models, rewards, ...settings].filter(([, values]) => new Set(values).size > 1);
+	const line = (label, of) => [label, ...requests.map((one) => (one ? `${of(one)}` : '–'))];
+	const settings = fields.map((one) => line(one.label, (request) => settingOf(request, one)));
+	return [line(t('set.model'), modelOf), line(t('train.rewards'), rewardsOf), ...settings].filter(([, ...values]) => new Set(values).size > 1);
 }
-
-const sideBySide = (runs, rows) =>
-	h('div.scroll', { tabIndex: 0 }, h('table.facing', h('thead', h('tr', h('td'), runs.map((job) => h('th', { scope: 'col' }, h('a', { href: `#/jobs/${job.job_id}` }, job.job_name))))),
-		h('tbody', rows.map(([label, values]) => h('tr', h('th', { scope: 'row' }, label), values.map((value, i) => h('td', { 'data-label': runs[i].job_name }, value)))))));

@@ -1,7 +1,6 @@
 // What the model said: pictures with answers, counts and rewards.
 
-import { find } from './api.js';
-import { answer, fill, h, keyed, muted, picture, say, t } from './parts.js';
+import { answer, fill, find, h, keyed, muted, option, picture, say, t } from './parts.js';
 
 const STEPS_KEPT = 300;
 
@@ -13,8 +12,8 @@ export async function open(host, { job, query, keep, listeners }) {
 	const groups = h('div.groups');
 	// There is no `onfocusout`.
 	groups.addEventListener('focusout', () => setTimeout(() => steps[0] && draw()));
-	const latest = h('option', { value: '' });
-	const options = keyed('step', (one) => h('option', { value: one.step }, t('sample.of', one)));
+	const latest = option('');
+	const options = keyed('step', (one) => option(one.step, t('sample.of', one)));
 	/** The latest step, unless one is chosen: that stays, whatever comes. */
 	const draw = () => {
 		const now = steps.find((one) => one.step === Number(choice.value)) ?? steps[0];
@@ -32,7 +31,7 @@ export async function open(host, { job, query, keep, listeners }) {
 	list();
 	choice.value = query.get('step') ?? '';
 	if (choice.selectedIndex < 0) choice.value = '';
-	fill(host, h('div.bar-line', muted(t('sample.help')), choice), groups);
+	fill(host, h('div.actions', muted(t('sample.help')), choice), groups);
 	if (steps[0]) draw();
 	else fill(groups, muted(t('sample.none')));
 	listeners.push((kind, data) => {

@@ -1,58 +1,61 @@
-// A job before it starts: preset, settings, preflight. The address holds all.
+// A job before it starts: what it is of, preset, settings, preflight. The address holds all.
 
-import { get, post } from './api.js';
-import { back, button, bytes, duration, field, figure, fileOptions, fill, h, number, percent, problems, t } from './parts.js';
-import { loadFields, readRewards } from './settings.js';
+import {
+	adapterOptions, busy, button, bytes, complain, duration, field, figure, fileOptions, fill, folded, get, h, named, note, number, option, percent, post,
+	problems, section, select, t, tick, uploads,
+} from './parts.js';
+import { describe, loadFields } from './settings.js';
 
 export async function show(main, place) {
-	const [files, choices, models, fields] = await Promise.all([get('files'), get('ui/presets.json'), get('models').catch(() => []), loadFields()]);
-	if (!files.length) throw new Error(t('dataset.missing'));
-	const file = files.find((one) => one.file_id === place.query.get('file'));
-	const form = { ...place, choices, fields, settings: h('div'), outcome: h('div', { ariaLive: 'polite' }) };
-	const asked = ask(form, files, file, models);
-	const body = () => ({ ...asked.read(), ...config(form) });
+	const lists = ['models', 'rewards', 'jobs?limit=200'].map((path) => get(path).catch(() => []));
+	const [files, choices, settings, models, rewards, jobs] = await Promise.all([uploads(), get('ui/presets.json'), loadFields(), ...lists]);
+	if (!files.data[0]) throw new Error(t('dataset.missing'));
+	const file = files.data.find((one) => one.file_id === place.query.get('data_file_id'));
+	const parted = settings.map((one) => ({ part: one.group === 'prompt' ? 'prompt' : choices.documented.includes(one.name) ? 'documented' : 'others', ...one }));
+	const fields = [...subject(file, files, models, jobs), ...rewardFields(place, rewards), ...parted];
+	const form = { ...place, choices, fields, settings: h('div.stack'), outcome: h('div', { ariaLive: 'polite' }) };
+	const fail = (error) => fill(form.outcome, problems(error));
 	const start = h('button.button.main', t('train.start'));
-	const check = button('train.check', () => check.form.reportValidity() && busy(check, form, () => preflight(form, body())));
+	const check = button('train.check', () => check.form.reportValidity() && busy(check, () => preflight(form), fail));
 	const begin = (event) => {
 		event.preventDefault();
 		// Sent again after a lost connection it must not be a second job.
 		const key = { 'Idempotency-Key': `${Date.now()}-${Math.random()}` };
-		busy(start, form, async () => (location.hash = `#/jobs/${(await post('train', body(), key)).job_id}`));
+		busy(start, async () => {
+			const path = `jobs/${(await post('train', request(form), key)).job_id}`;
+			const tags = (place.query.get('tags') ?? '').split(',').filter((tag) => tag.trim());
+			if (tags[0]) await post(path, { tags }, {}, 'PATCH').catch(complain);
+			location.hash = `#/${path}`;
+		}, fail);
 	};
-	fill(main, file ? back(`#/data/${file.file_id}`, file.filename) : back('#/', t('nav.data')), h('h1', t('train.title')),
-		h('form.train', { onsubmit: begin }, presets(form), asked.fields, form.settings, h('div.actions', start, check), form.outcome));
+	fill(main, h('h1', t('train.title')),
+		h('form.train', { onsubmit: begin }, presets(form), form.settings, h('div.actions', start, check), form.outcome));
 	drawSettings(form);
 }
 
-/** What a job is of: fields, and what of the request they say. */
-function ask({ query, keep }, files, file, models) {
-	const control = (tag, name, key, properties, ...options) => h(tag, { name, onchange: (event) => keep({ [key]: event.target.value }), ...properties }, options);
-	const option = (value, text, selected) => h('option', { value, selected }, text);
-	const wanted = query.get('model');
+function subject(file, { data, adapters }, models, jobs) {
+	const one = (name, schema, options) => ({ ...describe('', name, { type: 'string', default: '', ...schema }), part: 'subject', options });
 	// The first is what is taken where none is named.
-	const bases = models.map(({ name, licence }, i) => option(i ? name : '', licence ? `${name} · ${licence.title}` : name, name === wanted));
-	if (wanted && !models.some(({ name }) => name === wanted)) bases.push(option(wanted, wanted, true));
-	const controls = {
-		name: control('input', 'job_name', 'name', { maxLength: 200, required: true, value: query.get('name') ?? file?.filename.replace(/\.zip$/i, '') ?? '' }),
-		data: control('select', 'data_file_id', 'file', { required: true }, !file && option('', t('train.choose')), fileOptions(files, file?.file_id)),
-		model: control('select', 'model', 'model', {}, bases),
-		adapter: control('input', 'adapter_job_id', 'adapter', { value: query.get('adapter') ?? '' }),
-		heldOut: control('select', 'evaluation_file_id', 'evaluation', {}, option('', t('train.heldOutAuto')), fileOptions(files, query.get('evaluation'))),
-		rewards: control('input', 'rewards', 'rewards', { value: query.get('rewards') ?? '', placeholder: 'progressive_count 1' }),
-	};
-	const read = () => {
-		const { name, rewards, ...chosen } = controls;
-		const named = Object.values(chosen).filter((one) => one.value).map((one) => [one.name, one.value]);
-		return { job_name: name.value, ...Object.fromEntries(named), ...(rewards.value.trim() && { rewards: readRewards(rewards.value) }) };
-	};
-	const fields = Object.entries(controls).filter(([name]) => name !== 'model' || bases.length).map(([name, one]) => field(t(`train.${name}`), one, h('small', t(`train.${name}.help`))));
-	return { read, fields: h('div.halves', fields) };
+	const bases = models.map(({ name, licence }, i) => option(i ? name : '', licence ? `${name} · ${licence.title}` : name));
+	const begun = [option('', t('train.adapterNone')), ...adapters.map(({ file_id: id, filename }) => option(`${id}:upload`, filename)), ...adapterOptions(jobs)];
+	return [
+		one('job_name', { maxLength: 200, required: true, default: file?.filename.replace(/\.zip$/i, '') ?? '' }),
+		one('data_file_id', { required: true }, [...(file ? [] : [option('', t('train.choose'))]), ...fileOptions(data)]),
+		one('model', {}, bases[0] ? bases : [option('', '–')]),
+		one('adapter', {}, begun),
+		one('evaluation_file_id', {}, [option('', t('train.evaluationNone')), ...fileOptions(data)]),
+		one('tags', { maxLength: 820, pattern: '([^,]{1,40},){0,19}[^,]{0,40}' }),
+	];
 }
 
-async function busy(pressed, form, work) {
-	pressed.disabled = true;
-	await work().catch((error) => fill(form.outcome, problems(error)));
-	pressed.disabled = false;
+/** A weight for each reward that there is, and for each that the address names. */
+function rewardFields({ query }, listed) {
+	const unlisted = [...query.keys()].filter((key) => key.startsWith('rewards.')).map((key) => ({ name: key.slice(8) }));
+	const rewards = Object.fromEntries([...unlisted, ...listed].map((one) => [one.name, one]));
+	return Object.values(rewards).map(({ name, description = '', fault }) => ({
+		...describe('rewards', name, { type: 'number', minimum: -1e6, maximum: 1e6 }), part: 'rewards', label: t('train.weight'),
+		help: fault ? `${name} ${fault}` : named('reward.').includes(name) ? t(`reward.${name}`) : description,
+	}));
 }
 
 const preset = (form) => form.query.get('preset') ?? 'balanced';
@@ -61,47 +64,58 @@ const startOf = (form, { group, name, schema }) => form.choices.presets[preset(f
 function valueOf(form, one) {
 	const text = form.query.get(one.key);
 	if (text === null) return startOf(form, one);
-	return one.schema.type === 'boolean' ? text === 'true' : one.schema.enum ? text : Number(text);
+	return { boolean: text === 'true', string: text }[one.schema.type] ?? Number(text);
 }
 
-function config(form) {
-	const groups = {};
-	for (const one of form.fields) (one.group ? (groups[one.group] ??= {}) : groups)[one.name] = valueOf(form, one);
-	return groups;
+function request(form) {
+	const groups = { rewards: {} };
+	// An adapter has a rank, a scale and a prompt, which hold unless others are named.
+	const brought = form.query.has('adapter') ? ['lora_config', 'prompt'] : [];
+	for (const one of form.fields.filter(({ group, key }) => !brought.includes(group) || form.query.has(key))) {
+		const value = valueOf(form, one) ?? '';
+		if (value !== '') (one.group ? (groups[one.group] ??= {}) : groups)[one.name] = value;
+	}
+	const { adapter = '', tags, rewards, ...body } = groups;
+	const [id, which] = adapter.split(':');
+	if (id) Object.assign(body, which === 'upload' ? { adapter_file_id: id } : { adapter_job_id: id, adapter_checkpoint: which });
+	return { ...body, rewards: Object.entries(rewards).map(([name, weight]) => ({ name, weight })) };
 }
 
 function presets(form) {
 	const choose = (name) => () => {
-		form.keep({ ...Object.fromEntries(form.fields.map((one) => [one.key, null])), preset: name });
+		const set = form.fields.filter(({ part }) => ['documented', 'others'].includes(part));
+		form.keep({ ...Object.fromEntries(set.map(({ key }) => [key, null])), preset: name });
 		drawSettings(form);
 	};
 	return h('fieldset.presets', h('legend', t('train.presets')), Object.keys(form.choices.presets).map((name) =>
-		h('label.preset', h('input', { type: 'radio', name: 'preset', checked: preset(form) === name, onchange: choose(name) }), h('strong', t(`preset.${name}`)), h('span', t(`preset.${name}.help`)))));
+		tick(t(`preset.${name}`), t(`preset.${name}.help`), { type: 'radio', name: 'preset', checked: preset(form) === name, onchange: choose(name) }).node));
 }
 
 function drawSettings(form) {
-	const [documented, others] = [true, false].map((wanted) => form.fields.filter((one) => form.choices.documented.includes(one.name) === wanted));
-	const open = others.some((one) => form.query.has(one.key));
-	fill(form.settings, h('h2', t('train.settings')), h('div.fields', documented.map((one) => setting(form, one))),
-		h('details', { open }, h('summary', t('train.more')), h('div.fields', others.map((one) => setting(form, one)))));
+	const parts = Object.groupBy(form.fields, ({ part }) => part);
+	const draw = (part) => h('div.fields', parts[part]?.map((one) => setting(form, one)));
+	const fold = (part) => folded(t(`train.${part}`), parts[part]?.some((one) => form.query.has(one.key)), draw(part));
+	fill(form.settings, draw('subject'), fold('rewards'), fold('prompt'), section('train.settings', draw('documented')), fold('others'));
 }
 
 function setting(form, one) {
-	const { key, name, schema } = one;
-	const value = valueOf(form, one);
+	const { key, name, label, help, options, schema: { type, ...schema } } = one;
+	const value = valueOf(form, one) ?? '';
 	const low = schema.minimum ?? schema.exclusiveMinimum;
 	const high = schema.maximum ?? schema.exclusiveMaximum;
-	const input = schema.enum
-		? h('select', schema.enum.map((choice) => h('option', { selected: choice === value }, choice)))
-		: schema.type === 'boolean'
-			? h('input', { type: 'checkbox', checked: value })
-			: h('input', { type: 'number', required: true, value, min: low, max: high, step: schema.type === 'integer' ? 1 : 'any' });
+	const { required, pattern, maxLength } = schema;
+	const choices = options ?? schema.enum?.map((choice) => option(choice, choice));
+	const input = choices
+		? select({ value, required }, choices)
+		: type === 'string'
+			? h(maxLength > 1000 ? 'textarea' : 'input', { value, maxLength, pattern, required })
+			: h('input', type === 'boolean' ? { type: 'checkbox', checked: value } : { type: 'number', required: 'default' in schema, value, min: low, max: high, step: type === 'integer' ? 1 : 'any' });
 	input.name = key;
-	const row = field([t(`set.${name}`), h('code', name)], input,
-		h('small', t(`help.${name}`), ' ', low != null && t('train.range', { low: `${low}`, high: `${high}`, start: `${schema.default}` })));
+	const row = field([label, h('code', name)], input,
+		h('small', help, ' ', low != null && 'default' in schema && t('train.range', { low: `${low}`, high: `${high}`, start: `${schema.default}` })));
 	const mark = () => row.classList.toggle('changed', form.query.has(key));
 	input.onchange = () => {
-		const text = String(schema.type === 'boolean' ? input.checked : input.value);
+		const text = String(type === 'boolean' ? input.checked : input.value);
 		form.keep({ [key]: text === String(startOf(form, one)) ? null : text });
 		mark();
 	};
@@ -109,9 +123,9 @@ function setting(form, one) {
 	return row;
 }
 
-async function preflight(form, body) {
-	fill(form.outcome, h('p.callout', h('span.spinner'), t('check.running')));
-	const { ok, findings, data, base, steps, memory, time, prompt_example: prompt } = await post('train?dry_run=true', body);
+async function preflight(form) {
+	fill(form.outcome, h('p.callout', t('check.running')));
+	const { ok, findings, data, base, steps, memory, time, prompt_example: prompt } = await post('train?dry_run=true', request(form));
 	const most = Math.max(...data.counts.map(({ rows }) => rows));
 	fill(form.outcome, h('section.panel', h('h2', t(ok ? 'check.ok' : 'check.bad')), h('ul', findings.map((one) => findingLine(form, one))),
 		h('dl.figures',
@@ -122,7 +136,7 @@ async function preflight(form, body) {
 			base && figure('check.base', percent(base.exact_rate), t('check.sample', { n: base.num_samples }))),
 		h('figure', h('figcaption.muted', t('check.counts')), h('ol.histogram', data.counts.map(({ count, rows }) =>
 			h('li', { title: t('rows', { n: rows }), style: { '--share': rows / most } }, number(count))))),
-		h('details', h('summary', t('check.prompt')), h('pre', prompt))));
+		folded(t('check.prompt'), true, h('pre', { tabIndex: 0 }, prompt))));
 }
 
 function findingLine(form, { severity, message, suggestion }) {
@@ -131,7 +145,7 @@ function findingLine(form, { severity, message, suggestion }) {
 			Object(values) === values ? Object.entries(values).map(([name, value]) => [`${group}.${name}`, value]) : [[group, values]]);
 		form.keep(Object.fromEntries(changes));
 		drawSettings(form);
-		form.note(t('check.applied'));
+		note(t('check.applied'));
 	};
 	return h('li', { 'data-severity': severity }, h('b', t(`severity.${severity}`)), ' ', message, ' ',
 		suggestion && button('check.apply', apply));

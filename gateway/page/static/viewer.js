@@ -1,13 +1,12 @@
-// A picture, large: zoomed by wheel and keys, moved by hand and keys, and the ones beside it.
+// A picture, large, and the ones beside it.
 
-import { openDialog } from './dialog.js';
-import { h, percent, say, t } from './parts.js';
+import { h, openDialog, percent, say, t } from './parts.js';
 
 const MOST_ZOOM = 16;
 const ZOOM_STEP = 1.5;
 const MOVE_STEP = 80;
 
-/** `opened` and its like have `shows`: {title, full}, of which the latter gives an address. */
+/** `opened` and its like have `shows`: {title, full()}. */
 export function look(opened) {
 	const all = [...document.querySelectorAll('main .picture')].filter((one) => one.shows);
 	const [image, name, scale] = [h('img', { draggable: false }), h('p'), h('output')];
@@ -44,11 +43,10 @@ export function look(opened) {
 		'+': larger, '=': larger, '-': smaller, 0: () => resize(1), PageUp: () => turn(-1), PageDown: () => turn(1),
 		ArrowLeft: sideways(-1), ArrowRight: sideways(1), ArrowUp: () => move(0, MOVE_STEP), ArrowDown: () => move(0, -MOVE_STEP),
 	};
-	const tool = (key, text, onclick, more) => h('button.quiet', { type: 'button', ariaLabel: t(key), title: t(key), onclick, ...more }, text);
-	const alone = { disabled: all.length < 2 };
+	const tool = (key, text, onclick) => h('button.quiet', { type: 'button', ariaLabel: t(key), title: t(key), onclick }, text);
 	const dialog = openDialog('dialog.viewer', t('picture.large'),
-		h('div.actions', name, scale, tool('picture.smaller', '−', smaller), tool('picture.larger', '+', larger), tool('previous', '←', () => turn(-1), alone),
-			tool('next', '→', () => turn(1), alone), tool('picture.close', '✕', () => dialog.close())), stage);
+		h('div.actions', name, scale, tool('picture.smaller', '−', smaller), tool('picture.larger', '+', larger), tool('previous', '←', () => turn(-1)),
+			tool('next', '→', () => turn(1)), tool('picture.close', '✕', () => dialog.close())), stage);
 	dialog.onkeydown = (event) => {
 		if (!keys[event.key] || event.ctrlKey || event.metaKey) return;
 		event.preventDefault();

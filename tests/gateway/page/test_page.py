@@ -11,8 +11,10 @@ from pydantic import SecretStr
 from gateway.jobs.train_models import TrainRequest
 from gateway.page.assets import load_assets
 from gateway.page.charts import FILES
+from reward_service.rewards import REWARDS
 from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
+from tally.job.prompt_template import PromptTemplate
 from tally.job.settings import LoraConfig, TrainingConfig
 from tests.ui.words import LANGUAGES, Words
 
@@ -40,7 +42,8 @@ def test_both_languages_say_the_same_things():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_setting_is_explained(language):
     words = Words(language)
-    for name in (*TrainingConfig.model_fields, *LoraConfig.model_fields, *PLAIN_FIELDS):
+    groups = (TrainingConfig, LoraConfig, PromptTemplate)
+    for name in (*(name for group in groups for name in group.model_fields), *PLAIN_FIELDS):
         assert words(f"set.{name}")
         assert words(f"help.{name}")
 
@@ -53,6 +56,14 @@ def test_the_page_has_words_for_every_figure_and_for_no_other(language, prefix, 
     keys = Words(language).keys()
     shown = {key.removeprefix(prefix) for key in keys if key.startswith(prefix)}
     assert shown == {field.name for field in fields(figures)}
+
+
+def test_the_built_in_rewards_are_explained_as_their_service_does():
+    words = Words("en")
+    keys = words.keys()
+    explained = {key.removeprefix("reward.") for key in keys if key.startswith("reward.")}
+    assert explained == set(REWARDS)
+    assert all(words(f"reward.{name}") == one.description for name, one in REWARDS.items())
 
 
 def test_the_curves_are_metrics_that_there_are():
