@@ -34,9 +34,9 @@ class GatewaySettings(DatabaseSettings, MetricsSettings):
     cores: int | None = Field(
         None,
         ge=1,
-        description="Cores that it keeps to, the last ones that it may use; all where unset. Python "
-        "runs on one at a time, and threads that wake each other across cores hold up what else "
-        "the machine does.",
+        description="Cores that it keeps to, the last ones that it may use; all where unset. "
+        "Python runs on one at a time, and threads that wake each other across cores hold up what "
+        "else the machine does.",
     )
     data_dir: Path = Field(
         Path("tally-data/gateway"),
