@@ -1,6 +1,5 @@
 """The adapter as a blob: one safetensors file, its PEFT configuration in the metadata."""
 
-import errno
 import json
 import shutil
 from collections.abc import Mapping
@@ -10,14 +9,13 @@ from typing import cast
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import InvalidAdapter
 from learner_service.job_folder.keeper import Keeper
-from tally.host.full_disk import is_full_disk
+from learner_service.policy.adapter_file import AdapterFile
 from tally.rpc.digests import digest_of_file
 
 
@@ -100,7 +98,7 @@ class AdapterPublisher:
     ) -> None:
         """`keeper` lets others have what is published, or says why not. `inside`: this process
         samples by itself, so that nobody else needs the adapter of every step."""
-        self._layers: tuple[PeftModel, dict[str, nn.Linear]] | None = None
+        self._written: _Written | None = None
         self._store = store
         self._digests: list[str] = []  # the oldest first
         self._kept = kept
@@ -151,12 +149,22 @@ class AdapterPublisher:
 
     def _save(self, model: PeftModel, path: Path) -> None:
         """Streams the tensors to the file; they are never in memory a second time."""
-        if self._layers is None or self._layers[0] is not model:
-            self._layers = model, adapter_layers(model)
-        tensors = adapter_tensors(self._layers[1], cast(torch.dtype, model.get_base_model().dtype))
-        try:
-            save_file(tensors, path, metadata=adapter_metadata(model))
-        except SafetensorError as error:  # of a full disk it has only the words
-            if is_full_disk(error):
-                raise OSError(errno.ENOSPC, str(error)) from error
-            raise
+        if self._written is None or self._written.model is not model:
+            self._written = _Written(model)
+        self._written.write(path)
+
+
+class _Written:
+    """What of a model's adapter stays the same from step to step."""
+
+    def __init__(self, model: PeftModel) -> None:
+        self.model = model
+        self._layers = adapter_layers(model)
+        self._dtype = cast(torch.dtype, model.get_base_model().dtype)
+        self._file = AdapterFile(self._tensors(), adapter_metadata(model))
+
+    def write(self, path: Path) -> None:
+        self._file.write(path, self._tensors())
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return adapter_tensors(self._layers, self._dtype)

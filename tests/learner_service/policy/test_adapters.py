@@ -1,16 +1,17 @@
 """The adapter on its way into the blob store."""
 
+import errno
 import json
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import InvalidAdapter
-from learner_service.policy import adapters
+from learner_service.policy.adapter_file import AdapterFile
 from learner_service.policy.adapters import AdapterPublisher, load_adapter
 from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.rpc.digests import digest_of_file
@@ -71,9 +72,9 @@ def test_two_adapters_stay_and_the_earlier_ones_go(store, publisher):
 
 def test_a_full_disk_is_told_and_nothing_is_published(store, publisher, tmp_path, monkeypatch):
     def full(*_: object, **__: object) -> None:
-        raise SafetensorError("I/O error: No space left on device (os error 28)")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(adapters, "save_file", full)
+    monkeypatch.setattr(AdapterFile, "write", full)
     with pytest.raises(ResourceExhausted, match="no room on the learner's disk"):
         publisher.publish(adapted())
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
