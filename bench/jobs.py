@@ -79,10 +79,14 @@ def running_stack(
     model: Path,
     learner: Mapping[str, str] = {},
     rollout: Mapping[str, str] = {},
+    *,
     sampling: SamplingPlace = "service",
+    house: Path | None = None,
+    learner_module: str = "learner_service",
 ) -> Iterator[Stack]:
     """The services over `model`, with settings of `learner` and `rollout` beside a demo's; without
-    a rollout service where jobs do the `sampling` inside."""
+    a rollout service where jobs do the `sampling` inside. Their modules are those of the checkout
+    `house`, if one is given; `learner_module` is run as the learner."""
     planned = plan_services(
         data_dir=folder,
         model=str(model),
@@ -97,6 +101,10 @@ def running_stack(
         for service in planned
         if service.name in _SERVICES
     ]
+    services[-1] = replace(services[-1], command=(*services[-1].command[:-1], learner_module))
+    if house:
+        path = {"PYTHONPATH": str(house)}
+        services = [replace(one, environment=one.environment | path) for one in services]
     supervisor = Supervisor(
         services, folder / "logs", stopped=lambda: False, report=lambda text: None
     )

@@ -35,7 +35,7 @@ class WorkerExit:
         return f"the worker {describe_end(self.code, self.memory_ran_out)}"
 
 
-def _environment(task: WorkerTask) -> dict[str, str]:
+def environment_of(task: WorkerTask) -> dict[str, str]:
     """This process's own with the secret, which the task leaves out, and without what a
     torchrun above it says: a job has ranks of its own, and GPUs and threads of its own."""
     foreign = {*RANK_VARIABLES, *ADDRESS_VARIABLES}
@@ -92,7 +92,7 @@ class WorkerProcess:
                 "launch" if self._task.launch.processes > 1 else "worker",
                 str(self._task.folder_path),
                 str(os.getpid()),
-                env=_environment(self._task) | self._link.variables,
+                env=environment_of(self._task) | self._link.variables,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -91,7 +91,7 @@ def test_a_worker_sees_its_own_gpus_and_has_its_own_threads(
             settings=LearnerSettings(),
             launch=launch,
         )
-        own = worker_process._environment(task)
+        own = worker_process.environment_of(task)
         return {
             name: own[name] for name in own.keys() & {"CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"}
         }

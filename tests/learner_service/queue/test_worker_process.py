@@ -60,7 +60,7 @@ async def test_what_a_torchrun_above_says_is_not_handed_on(
 ):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"):
         monkeypatch.setenv(name, "2")
-    handed_on = worker_process._environment(made_up_task(tmp_path))
+    handed_on = worker_process.environment_of(made_up_task(tmp_path))
     assert not {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"} & handed_on.keys()
     assert handed_on["PATH"] == os.environ["PATH"]
 
@@ -71,7 +71,7 @@ def test_a_worker_gets_the_secret_in_its_environment_and_in_no_message(tmp_path:
     told = WorkerLinks().make(task).task
     assert secret not in told
     assert WorkerTask.model_validate_json(told).settings.secret is None
-    variables = worker_process._environment(task)
+    variables = worker_process.environment_of(task)
     assert variables["TALLY_LEARNER_SERVICES_SECRET"] == secret
 
 
