@@ -42,7 +42,7 @@ exit 1
 endef
 
 # Most tests wait for processes that they have started.
-AT_ONCE = $(MAKE) --no-print-directory --jobs=4 --keep-going --output-sync=line
+AT_ONCE = $(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=line
 
 # What the tests run beside Python's packages; Debian's packages have the same names. Only root can
 # build images in a chroot.

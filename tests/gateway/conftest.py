@@ -50,13 +50,20 @@ class Gateway:
         return self.app.state.services
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._server.serve())
+        self._task = asyncio.create_task(self._serve())
         while not self._server.started:
             if self._task.done():
                 await self._task
             await asyncio.sleep(0.01)
         base_url = f"http://127.0.0.1:{self.port}"
         self.client = httpx.AsyncClient(base_url=base_url, timeout=30)
+
+    async def _serve(self) -> None:
+        try:
+            await self._server.serve()
+        except SystemExit as error:
+            # Which asyncio lets through to pytest, whose later tests would find nothing torn down.
+            raise AssertionError("the gateway did not start") from error
 
     async def stop(self) -> None:
         await self.client.aclose()
@@ -149,6 +156,7 @@ def settings(tmp_path, learner, reward_port) -> GatewaySettings:
         poll_seconds=0.1,
         drain_seconds=2,
         failed_attempt_seconds=3600,
+        database_timeout_seconds=300,  # a machine may be busy with other tests
     )
 
 
