@@ -11,7 +11,7 @@ from bench.real_shape_tokenizer import build_tokenizer
 # 0, and there is nothing to learn from.
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _NUMBERS = (*"0123456789", *_WORDS)
-_NUMBER_WIDTH = 5.0
+_NUMBER_WIDTH = 8.0
 
 
 def write_real_shape(folder: Path, *, layers: int) -> Path:

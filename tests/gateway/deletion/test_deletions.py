@@ -206,7 +206,7 @@ async def test_what_still_runs_at_the_learner_is_ended_there(gateway, learner):
     await store.run(store.end, job_id, "failed")
     assert (await purge(gateway, job_id)).status_code == 200
     await eventually(lambda: learner.jobs == {})
-    assert learner.calls["CancelJob"] == 1
+    assert learner.calls["CancelJob"] >= 1
 
 
 @pytest.mark.parametrize("waits", ["for the learner", "for the lock"])

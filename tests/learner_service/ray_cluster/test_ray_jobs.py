@@ -28,6 +28,7 @@ CPUS_OF_A_NODE = 3
 STEPS = 14
 CALLS_OF_A_STEP = 3
 HELD_AFTER_STEP = 6
+MOST_STARTS = 5
 # Ray's own bounds are for a machine that has nothing else to do.
 RAY_PATIENCE = {
     "RAY_agent_register_timeout_ms": "600000",
@@ -99,7 +100,6 @@ def secret_file(tmp_path: Path) -> Path:
 def cluster(tmp_path: Path, secret_file: Path) -> Iterator[Cluster]:
     client_port, learner_port = free_ports(2)
     log = tmp_path / "ray.log"
-    module = "tests.learner_service.ray_cluster.ray_nodes"
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         **RAY_PATIENCE,
@@ -108,21 +108,30 @@ def cluster(tmp_path: Path, secret_file: Path) -> Iterator[Cluster]:
         "TALLY_HOST_INTERFACE": "lo",
         "TALLY_HOST_SERVICES_SECRET_PATH": str(secret_file),
     }
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, str(CPUS_OF_A_NODE), str(client_port)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=file,
-            text=True,
-            env=environment,
-        )
-    cluster = Cluster(process, log, client_port, learner_port)
+    process = start_nodes(client_port, log, environment)
     try:
-        cluster.expect("ready")
-        yield cluster
+        yield Cluster(process, log, client_port, learner_port)
     finally:
         process.communicate()
+
+
+def start_nodes(client_port: int, log: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Several times: Ray gives a node 30 s to start, whatever else the machine does."""
+    module = "tests.learner_service.ray_cluster.ray_nodes"
+    for _ in range(MOST_STARTS):
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, str(CPUS_OF_A_NODE), str(client_port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                env=environment,
+            )
+        if process.stdout.readline() == "ready\n":
+            return process
+        process.communicate()
+    raise AssertionError(log.read_text())
 
 
 @dataclass

@@ -47,6 +47,7 @@ def sampler_of(loaded: LoadedModel) -> _BatchSampler:
 
 async def sample(sampler: _BatchSampler, request: GenerationRequest) -> list[Completion]:
     """In this thread, where the pretended card is."""
-    job = _Job(request=request, answer=asyncio.get_running_loop().create_future())
+    answer = asyncio.get_running_loop().create_future()
+    job = _Job(request=request, read=None, answer=answer)
     sampler.serve([job], list)
     return await job.answer
