@@ -20,7 +20,9 @@ from tests.waiting import wait_until
 
 COUNTS = (1, 2, 3)
 STEPS = 20
-TOLERANCE = 1e-4
+# A tenth of what Adam moves a weight by in a step: where a gradient is next to nothing, the order
+# of a sum decides how far, which differs between CPUs too. A wrong share moves it by more.
+TOLERANCE = 1e-3
 # Shared out unevenly.
 EVALUATED: dict[str, Any] = {"evaluation_steps": 8, "num_held_out": 7}
 # Every loss type with and without KL; what else a job may be set to is spread over them. A step has
