@@ -185,7 +185,7 @@ class GatewaySettings(DatabaseSettings, MetricsSettings):
         None,
         gt=0,
         description="Most bytes a second of all uploads together, which leave the rest of the "
-        "machine to jobs that train; unset: 24 MiB for each core.",
+        "machine to jobs that train; unset: 24 MiB for each core that it keeps to.",
     )
     unread_body_seconds: float = Field(
         10.0, gt=0, description="How long a body that no route reads may come before it is cut off."
