@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from gateway.batches.batch_models import BatchPublic, to_batch
 from gateway.jobs.job_models import Job
-from gateway.routes.dependencies import CallerDep, FormDep, ServicesDep
+from gateway.routes.dependencies import CallerDep, FormDep, OfJob, ServicesDep
 from gateway.routes.forms import CHECKPOINT
 from gateway.routes.jobs import STILL_NEEDED, Purge
 from gateway.routes.responses import content, refusal
@@ -82,9 +82,7 @@ async def start_prediction(form: FormDep, services: ServicesDep, caller: CallerD
 
 @router.get("/predictions", summary="List predictions")
 async def list_predictions(
-    services: ServicesDep,
-    caller: CallerDep,
-    job_id: Annotated[str | None, Query(max_length=200, description="Only this job's.")] = None,
+    services: ServicesDep, caller: CallerDep, job_id: OfJob = None
 ) -> list[BatchPublic]:
     """The batches of pictures that you asked about, newest first."""
     listed = await services.batches.newest_first(caller.sees_only, job_id)

@@ -3,7 +3,7 @@ names only what is the caller's own."""
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
 
 from gateway.access.callers import Caller
 from gateway.http.accept_language import language_of
@@ -54,6 +54,7 @@ EvaluationId = Annotated[
         examples=["0c5a6c52-4df8-4c08-8b62-54a0d6e4b8ae"],
     ),
 ]
+OfJob = Annotated[str | None, Query(max_length=200, description="Only this job's.")]
 
 
 async def _file(file_id: FileId, services: ServicesDep, caller: CallerDep) -> StoredFile:

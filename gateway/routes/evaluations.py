@@ -1,8 +1,6 @@
 """Evaluations that are asked for: of a job's adapter, or of one that comes as a ZIP."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from gateway.evaluations.evaluation_models import (
     EvaluateRequest,
@@ -12,7 +10,14 @@ from gateway.evaluations.evaluation_models import (
 )
 from gateway.jobs.adapters import bring_adapter
 from gateway.jobs.job_models import Job
-from gateway.routes.dependencies import CallerDep, EvaluationDep, FormDep, JobDep, ServicesDep
+from gateway.routes.dependencies import (
+    CallerDep,
+    EvaluationDep,
+    FormDep,
+    JobDep,
+    OfJob,
+    ServicesDep,
+)
 from gateway.routes.jobs import NO_SUCH_JOB, STILL_NEEDED, Purge
 from gateway.routes.responses import refusal
 from gateway.services import Services
@@ -79,9 +84,7 @@ async def evaluate_adapter(
 
 @router.get("/evaluations", summary="List evaluations")
 async def list_evaluations(
-    services: ServicesDep,
-    caller: CallerDep,
-    job_id: Annotated[str | None, Query(max_length=200, description="Only this job's.")] = None,
+    services: ServicesDep, caller: CallerDep, job_id: OfJob = None
 ) -> list[EvaluationSummary]:
     """The evaluations that you asked for, newest first."""
     listed = await services.evaluations.newest_first(caller.sees_only, job_id)
