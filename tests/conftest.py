@@ -54,6 +54,15 @@ def _own_four_bit_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _patient_databases() -> Iterator[None]:
+    """A machine may be so busy with other tests that for seconds a call has no core."""
+    with pytest.MonkeyPatch.context() as patch:
+        for service in ("LEARNER", "GATEWAY"):
+            patch.setenv(f"TALLY_{service}_DATABASE_TIMEOUT_SECONDS", "300")
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     with running_postgres() as server:

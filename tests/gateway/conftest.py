@@ -156,7 +156,6 @@ def settings(tmp_path, learner, reward_port) -> GatewaySettings:
         poll_seconds=0.1,
         drain_seconds=2,
         failed_attempt_seconds=3600,
-        database_timeout_seconds=300,  # a machine may be busy with other tests
     )
 
 

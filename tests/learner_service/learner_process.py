@@ -27,7 +27,7 @@ from tests.learner_service.data.test_dataset import encoded, line, write_zip
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
-_ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "TALLY_LEARNER_TORCH_THREADS": "1"}
+_VARIABLES = {"PYTHONPATH": str(ROOT), "TALLY_LEARNER_TORCH_THREADS": "1"}
 
 
 def start(
@@ -36,7 +36,7 @@ def start(
     """`python -m module` with these options; `through` is what it is run through."""
     command = [*through, sys.executable, "-m", module, *options]
     with log.open("ab") as file:
-        return subprocess.Popen(command, stdout=file, stderr=file, env=_ENVIRONMENT)
+        return subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | _VARIABLES)
 
 
 @dataclass

@@ -41,9 +41,7 @@ class TwoAskers(ServedCounting):
 def options_for(rollouts: ServedCounting, policy_path: Path) -> Iterator[list[str]]:
     """Those of a learner: the services that it asks, and the model."""
     services = WorkerServices(rollouts)
-    # On a machine that is busy with other work a commit may take long.
-    patience = ["--database-timeout-seconds", "300"]
-    yield [*services.learner_options(policy_path), *patience]
+    yield services.learner_options(policy_path)
     services.close()
 
 
