@@ -146,8 +146,9 @@ class ServiceClient:
 
         self._put_until_taken(put_and_commit)
 
-    def publish(self, path: Path, digest: str, kept: int) -> None:
-        """Puts an adapter, and makes it the job's newest: one call where it is small."""
+    def begin_publishing(self, path: Path, digest: str, kept: int) -> Callable[[], None]:
+        """Begins to put an adapter and to make it the job's newest: one call where it is small.
+        Returns what waits for that, and tries again what has failed."""
         data = _read_small(path)
         request = pb.PublishAdapterRequest(digest=digest, kept=kept, data=data)
 
@@ -156,7 +157,14 @@ class ServiceClient:
                 await self._blobs.send_file(path, digest)
             await self._stub.PublishAdapter(request)
 
-        self._put_until_taken(put_and_publish)
+        begun = self._loop.start(_translate(put_and_publish))
+
+        def wait() -> None:
+            with suppress(TallyError):
+                return self._loop.wait(begun)
+            return self._put_until_taken(put_and_publish)
+
+        return wait
 
     def _put_until_taken(self, put: Callable[[], Awaitable[None]]) -> None:
         """Again where a blob is gone before it is taken: a job that made the same has let it go."""
