@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _print(plan: Plan, outcome: Outcome) -> None:
-    phases = {name: _phase_figures(outcome, name) for name in outcome.phases}
+    phases = {name: _phase_figures(outcome, name) for name in outcome.phases.by_name}
     reads = {name: _read_figures(some) for name, some in _by_path(outcome.answers).items()}
     rounds = [asdict(one) for one in outcome.rounds]
     uploads = {
@@ -59,11 +59,11 @@ def _print(plan: Plan, outcome: Outcome) -> None:
 
 
 def _phase_figures(outcome: Outcome, name: str) -> dict[str, float]:
-    phase = outcome.phases[name]
+    phase = outcome.phases.by_name[name]
     return {
         "seconds": phase.seconds,
         "steps_per_second": phase.steps_per_second,
-        "training_over_quiet": outcome.pace(name),
+        "training_over_quiet": outcome.phases.pace(name),
         "gateway_cpu_seconds": phase.cpu_seconds,
         "gateway_mib": phase.rest_bytes / MIB,
         "grew_by_mib": phase.growth_bytes / MIB,

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import fmean
 
 from bench.processes import cpu_seconds, memory_sizes, restart_peak
 
@@ -29,7 +30,7 @@ class Phase:
 
 
 class Phases:
-    """By name, each once."""
+    """By name, each once, in the order of time: a rest, a load, a rest, a load, and so on."""
 
     def __init__(
         self, gateway_pid: int, steps: Callable[[], int], tell: Callable[[str], None]
@@ -38,6 +39,21 @@ class Phases:
         self._steps = steps
         self._tell = tell
         self.by_name: dict[str, Phase] = {}
+
+    def pace(self, name: str) -> float:
+        """Steps per second of a load over the mean of the rests before and after it, so that a
+        machine that drifts does not decide; of a rest over the mean of all rests."""
+        rests, loads = list(self.by_name)[::2], list(self.by_name)[1::2]
+        if name in loads:
+            number = loads.index(name)
+            rests = rests[number : number + 2]
+        quiet = fmean(self.by_name[one].steps_per_second for one in rests)
+        return self.by_name[name].steps_per_second / quiet if quiet else 0.0
+
+    def rest(self, seconds: float) -> None:
+        """Measures as long without any load."""
+        with self.measure(f"quiet {len(self.by_name) // 2 + 1}"):
+            time.sleep(seconds)
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:

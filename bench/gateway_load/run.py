@@ -1,23 +1,20 @@
 """A stack, a job that trains, and one load after another on the gateway."""
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 from bench.faults.running_stack import RunningStack
 from bench.gateway_load.jobs import Jobs
-from bench.gateway_load.phases import Phase, Phases
+from bench.gateway_load.phases import Phases
 from bench.gateway_load.plan import Plan
 from bench.gateway_load.reads import Answer, endpoints, read_evenly, reading_paths
 from bench.gateway_load.uploads import judging_cpu_seconds, upload, write_uploads
-from bench.gateway_load.watchers import Round, watch_and_vanish
+from bench.gateway_load.watchers import Round, watch_in_rounds
 from tally.client import Client
 
 _TIMEOUT_SECONDS = 60.0
-_QUIET, _QUIET_AGAIN = "quiet", "quiet again"
 # Of the job that trains, as the page asks; and a picture that has to be made smaller.
 _PAGE_READS = (
     "GET /jobs/{job_id}",
@@ -29,22 +26,17 @@ _PAGE_READS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """`phases` by their names; the statuses of the uploads; the CPU time of judging one of them."""
+    """The statuses of the uploads; the CPU time of judging one of them."""
 
-    phases: dict[str, Phase]
+    phases: Phases
     answers: list[Answer]
     uploads: list[int]
     judging_cpu_seconds: float
     rounds: list[Round]
 
-    def pace(self, phase: str) -> float:
-        """Steps per second over those of the stretches without any load."""
-        quiet = fmean(self.phases[name].steps_per_second for name in (_QUIET, _QUIET_AGAIN))
-        return self.phases[phase].steps_per_second / quiet if quiet else 0.0
-
 
 def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Outcome:
-    """All loads of `plan` on a stack in `folder`, the reads between two stretches without any."""
+    """All loads of `plan` on a stack in `folder`, each between two stretches without any."""
     data_dir = folder / "stack"
     data_dir.mkdir()
     # A slot more than there are watchers would hide one that isn't freed.
@@ -59,21 +51,19 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Outcome:
         paths = reading_paths(endpoints(stack.url), names)
         paths += reading_paths(_PAGE_READS, names | {"job_id": job_id})
         phases = Phases(stack.pid("gateway"), lambda: jobs.steps(job_id), tell)
-        with phases.measure(_QUIET):
-            time.sleep(plan.quiet_seconds)
+        phases.rest(plan.quiet_seconds)
         with phases.measure("reads"):
             answers = read_evenly(stack.url, paths, plan.reads_per_second, plan.reading_seconds)
-        with phases.measure(_QUIET_AGAIN):
-            time.sleep(plan.quiet_seconds)
+        phases.rest(plan.quiet_seconds)
         with phases.measure("uploads"):
             statuses = _upload_at_once(stack.url, uploads)
-        rounds = []
-        for number in range(1, plan.rounds + 1):
-            with phases.measure(f"watchers {number}"):
-                rounds.append(watch_and_vanish(stack.url, job_id, plan.watchers))
+        phases.rest(plan.quiet_seconds)
+        with phases.measure("watchers"):
+            rounds = watch_in_rounds(stack.url, job_id, plan)
+        phases.rest(plan.quiet_seconds)
         client.cancel(job_id)
     return Outcome(
-        phases=phases.by_name,
+        phases=phases,
         answers=answers,
         uploads=statuses,
         judging_cpu_seconds=judging,

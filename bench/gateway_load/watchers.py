@@ -3,12 +3,20 @@
 import socket
 import struct
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from bench.gateway_load.plan import Plan
 
 _TIMEOUT_SECONDS = 60.0
 _PATIENCE_SECONDS = 300.0
 _PAUSE_SECONDS = 0.05
+# How long nobody watches between two rounds.
+_AWAY_SECONDS = 0.5
+_READ_SECONDS = 0.5
+_BLOCK_BYTES = 64 * 1024
 # Closed with a reset, and with no word of what had come meanwhile.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -23,8 +31,18 @@ class Round:
     seconds: float
 
 
-def watch_and_vanish(url: str, job_id: str, watchers: int) -> Round:
-    """Opens as many streams as there are slots, reads their first bytes, and leaves them all."""
+def watch_in_rounds(url: str, job_id: str, plan: Plan) -> list[Round]:
+    """Those of `plan`, one after another, over as long as they take together."""
+    rounds = []
+    for _ in range(plan.rounds):
+        due = time.monotonic() + plan.round_seconds
+        rounds.append(_watch_and_vanish(url, job_id, plan.watchers, due - _AWAY_SECONDS))
+        time.sleep(max(0.0, due - time.monotonic()))
+    return rounds
+
+
+def _watch_and_vanish(url: str, job_id: str, watchers: int, until: float) -> Round:
+    """Opens as many streams as there are slots, reads them until then, and leaves them all."""
     started = time.monotonic()
     open_streams: list[socket.socket] = []
     try:
@@ -37,6 +55,7 @@ def watch_and_vanish(url: str, job_id: str, watchers: int) -> Round:
         one_more = _open_stream(url, job_id)
         if one_more:
             one_more.close()
+        _read(open_streams, until)
         return Round(len(open_streams), one_more is None, seconds)
     finally:
         _vanish(open_streams)
@@ -55,6 +74,17 @@ def _open_stream(url: str, job_id: str) -> socket.socket | None:
     if first.startswith(b"HTTP/1.1 503"):
         return None
     raise RuntimeError(f"an event stream was answered {first.decode(errors='replace')}")
+
+
+def _read(streams: Sequence[socket.socket], until: float) -> None:
+    """What comes until then, twice a second: whoever reads shares the machine."""
+    for stream in streams:
+        stream.setblocking(False)
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _READ_SECONDS))
+        for stream in streams:
+            with suppress(BlockingIOError):
+                stream.recv(_BLOCK_BYTES)
 
 
 def _vanish(streams: list[socket.socket]) -> None:
