@@ -18,6 +18,7 @@ from gateway.evaluations.predictions import Predictions
 from gateway.evaluations.reports import Reports
 from gateway.events.event_stream import EventStreams
 from gateway.events.wakeups import Wakeups
+from gateway.http.upload_pace import UploadPace
 from gateway.jobs.base_models import BaseModels
 from gateway.jobs.followers import Followers
 from gateway.jobs.job_lists import JobLists
@@ -52,6 +53,7 @@ class Services:
     storage: Storage
     files: FileStore
     uploads: Uploads
+    upload_pace: UploadPace
     pictures: Pictures
     jobs: Jobs
     queue_places: QueuePlaces
@@ -106,7 +108,8 @@ async def open_services(
             Webhooks(settings, WebhookStore(database)).run(),
         ):  # fmt: skip
             stack.push_async_callback(_cancel, asyncio.create_task(work))
-        checker = Checker(settings)
+        upload_pace = UploadPace(settings.max_upload_rate)
+        checker = Checker(settings, upload_pace)
         stack.callback(checker.close)
         adapters = StartingAdapters(
             settings=settings,
@@ -161,6 +164,7 @@ async def open_services(
             storage=storage,
             files=files,
             uploads=uploads,
+            upload_pace=upload_pace,
             pictures=pictures,
             jobs=jobs,
             queue_places=QueuePlaces(learner),

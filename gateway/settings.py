@@ -185,7 +185,8 @@ class GatewaySettings(DatabaseSettings, MetricsSettings):
         None,
         gt=0,
         description="Most bytes a second of all uploads together, which leave the rest of the "
-        "machine to jobs that train; unset: 24 MiB for each core that it keeps to.",
+        "machine to jobs that train; unset: as many as 7 % of all cores, or half of those that "
+        "idle, take in and check, but at most half of the cores that it keeps to.",
     )
     unread_body_seconds: float = Field(
         10.0, gt=0, description="How long a body that no route reads may come before it is cut off."

@@ -1,4 +1,4 @@
-"""Limits on request bodies, as ASGI middleware: size (413), the least speed (408) and the most."""
+"""Limits on request bodies, as ASGI middleware: size (413) and the least speed (408)."""
 
 import asyncio
 
@@ -6,7 +6,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from gateway.errors import TooLarge, TooSlow
-from gateway.http.upload_pace import UploadPace
 from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 
@@ -23,7 +22,6 @@ class BodyLimits:
     def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
         self._app = app
         self._settings = settings
-        self._upload_pace = UploadPace(settings.max_upload_rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not has_body(scope):
@@ -31,19 +29,11 @@ class BodyLimits:
             return
         body = _Body(receive, self._limit(scope), self._settings)
         body.check_declared(scope)
-        await self._app(scope, self._pace(body) if _is_file(scope) else body.receive, send)
-
-    def _pace(self, body: "_Body") -> Receive:
-        async def receive() -> AsgiMessage:
-            message = await body.receive()
-            await self._upload_pace.take(len(message.get("body", b"")))
-            return message
-
-        return receive
+        await self._app(scope, body.receive, send)
 
     def _limit(self, scope: Scope) -> int:
         path = scope["path"].rstrip("/")
-        if _is_file(scope):
+        if path in _FILE_PATHS:
             return self._settings.max_upload_bytes + _FORM_OVERHEAD_BYTES
         if path == _PREDICT_PATH:
             return MAX_PICTURE_BYTES + _FORM_OVERHEAD_BYTES
@@ -56,10 +46,6 @@ def has_body(scope: Scope) -> bool:
     """Whether one is announced; without, HTTP/1.1 has none."""
     headers = dict(scope["headers"])
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
-
-
-def _is_file(scope: Scope) -> bool:
-    return scope["path"].rstrip("/") in _FILE_PATHS
 
 
 class _Body:

@@ -11,7 +11,9 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from gateway.cpu_time import thread_seconds
 from gateway.errors import TooLarge, Unprocessable
+from gateway.http.upload_pace import UploadPace
 from gateway.messages.languages import Language
 from gateway.messages.message import Message
 
@@ -27,11 +29,12 @@ _UNPRINTABLE = re.compile(r"[^\w .()\[\]+=@,;~-]")
 
 class IncomingForm(NamedTuple):
     """A form that is being sent: the header Content-Type, the body in blocks, the language that its
-    sender reads."""
+    sender reads, and what it is taken in by; None as fast as it comes."""
 
     content_type: str
     blocks: AsyncIterator[bytes]
     language: Language
+    pace: UploadPace | None = None
 
 
 class FormShape(NamedTuple):
@@ -59,7 +62,7 @@ async def receive_form(incoming: IncomingForm, folder: Path, shape: FormShape) -
     with path.open("wb") as file:
         form = _Form(file, shape)
         try:
-            await _feed(MultipartParser(boundary, form.callbacks()), form, incoming.blocks)
+            await _feed(MultipartParser(boundary, form.callbacks()), form, incoming)
         except (FormParserError, UnicodeDecodeError):
             raise Unprocessable.at("body", Message("form_broken")) from None
     if form.filename is None:
@@ -84,15 +87,24 @@ def _boundary(content_type: str, shape: FormShape) -> bytes:
     return options[b"boundary"]
 
 
-async def _feed(parser: MultipartParser, form: "_Form", stream: AsyncIterator[bytes]) -> None:
-    async for block in stream:
+async def _feed(parser: MultipartParser, form: "_Form", incoming: IncomingForm) -> None:
+    fed_bytes = 0
+    async for block in incoming.blocks:
         parser.write(block)
-        if form.waiting_bytes >= _FLUSH_BYTES:
-            await asyncio.to_thread(form.flush)
-    await asyncio.to_thread(form.flush)
+        fed_bytes += len(block)
+        if fed_bytes >= _FLUSH_BYTES:
+            await _flush(form, fed_bytes, incoming.pace)
+            fed_bytes = 0
+    await _flush(form, fed_bytes, incoming.pace)
     parser.finalize()
     if not form.closed:
         raise FormParserError("the closing boundary is missing")
+
+
+async def _flush(form: "_Form", fed_bytes: int, pace: UploadPace | None) -> None:
+    seconds = await asyncio.to_thread(form.flush)
+    if pace is not None:
+        await pace.take(fed_bytes, seconds)
 
 
 class _Form:
@@ -104,7 +116,6 @@ class _Form:
         self._size_bytes = 0
         self._parts = 0
         self._blocks: list[bytes] = []
-        self.waiting_bytes = 0
         self._header_name = b""
         self._header_value = b""
         self._disposition = b""
@@ -125,8 +136,9 @@ class _Form:
             "on_end": self.on_end,
         }
 
-    def flush(self) -> None:
-        """Writes and hashes what has come; raises TooLarge beyond the limit."""
+    def flush(self) -> float:
+        """Writes and hashes what has come → CPU seconds; raises TooLarge beyond the limit."""
+        started = thread_seconds()
         for block in self._blocks:
             self._size_bytes += len(block)
             most = self._shape.max_file_bytes
@@ -135,7 +147,7 @@ class _Form:
             self.hasher.update(block)
             self._file.write(block)
         self._blocks.clear()
-        self.waiting_bytes = 0
+        return thread_seconds() - started
 
     def on_part_begin(self) -> None:
         self._parts += 1
@@ -170,7 +182,6 @@ class _Form:
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part == self._shape.file_part:
             self._blocks.append(data[start:end])
-            self.waiting_bytes += end - start
             return
         self.texts[self._part] += data[start:end]
         most = self._shape.texts[self._part]

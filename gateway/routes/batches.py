@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from gateway.batches.batch_models import BatchPublic, to_batch
 from gateway.jobs.job_models import Job
-from gateway.routes.dependencies import CallerDep, FormDep, OfJob, ServicesDep
+from gateway.routes.dependencies import CallerDep, OfJob, ServicesDep, UploadDep
 from gateway.routes.forms import CHECKPOINT
 from gateway.routes.jobs import STILL_NEEDED, Purge
 from gateway.routes.responses import content, refusal
@@ -75,7 +75,9 @@ BatchDep = Annotated[Job, Depends(_batch)]
     },
     openapi_extra={"requestBody": _FORM},
 )
-async def start_prediction(form: FormDep, services: ServicesDep, caller: CallerDep) -> BatchPublic:
+async def start_prediction(
+    form: UploadDep, services: ServicesDep, caller: CallerDep
+) -> BatchPublic:
     """Asks the base model, or a job's adapter, about every picture, after the jobs before it."""
     return to_batch(await services.batches.take(form, caller))
 

@@ -25,6 +25,10 @@ async def _form(request: Request) -> IncomingForm:
     return IncomingForm(content_type, request.stream(), language_of(request.headers))
 
 
+async def _upload(request: Request) -> IncomingForm:
+    return (await _form(request))._replace(pace=request.app.state.services.upload_pace)
+
+
 async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
@@ -32,6 +36,8 @@ async def _caller(request: Request) -> Caller:
 
 ServicesDep = Annotated[Services, Depends(_services)]
 FormDep = Annotated[IncomingForm, Depends(_form)]
+# Taken in as fast as jobs that train allow.
+UploadDep = Annotated[IncomingForm, Depends(_upload)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 FileId = Annotated[
     str,

@@ -13,10 +13,10 @@ from gateway.jobs.job_models import Job
 from gateway.routes.dependencies import (
     CallerDep,
     EvaluationDep,
-    FormDep,
     JobDep,
     OfJob,
     ServicesDep,
+    UploadDep,
 )
 from gateway.routes.jobs import NO_SUCH_JOB, STILL_NEEDED, Purge
 from gateway.routes.responses import refusal
@@ -76,7 +76,7 @@ async def evaluate_job(
     openapi_extra={"requestBody": _FORM},
 )
 async def evaluate_adapter(
-    form: FormDep, services: ServicesDep, caller: CallerDep
+    form: UploadDep, services: ServicesDep, caller: CallerDep
 ) -> EvaluationPublic:
     """Compares the adapter of a ZIP with the base model, after the jobs before it."""
     return await _public(services, await services.evaluations.evaluate_upload(form, caller))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from gateway.routes.dependencies import CallerDep, FileDep, FormDep, ServicesDep
+from gateway.routes.dependencies import CallerDep, FileDep, ServicesDep, UploadDep
 from gateway.routes.responses import content, refusal
 from gateway.uploads.file_models import (
     MOST_SKIPPED_LISTED,
@@ -74,7 +74,7 @@ _PICTURE_HEADERS = {
     responses=refusal(413, "Beyond a limit of this server, or of your files together."),
     openapi_extra={"requestBody": _FORM},
 )
-async def upload_data(form: FormDep, services: ServicesDep, caller: CallerDep) -> UploadAnswer:
+async def upload_data(form: UploadDep, services: ServicesDep, caller: CallerDep) -> UploadAnswer:
     """Takes a ZIP with `main.csv` and `images/`, and checks every row, answer and image."""
     taken = await services.uploads.take(form, caller.owner)
     skipped = [

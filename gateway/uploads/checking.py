@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from gateway.cpu_time import thread_seconds
 from gateway.errors import Busy, TooLarge
+from gateway.http.upload_pace import UploadPace
 from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.turns import Turns
@@ -16,7 +17,8 @@ from gateway.turns import Turns
 T = TypeVar("T")
 # Work in pieces: it yields between them, each a fraction of a second, and returns what it found.
 Check = Generator[None, None, T]
-_TURN_SECONDS = 0.1
+# About what a MiB of an upload is paid with some of: neither holds up the other for long.
+_TURN_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,19 @@ class _Turn(Generic[T]):
 
 
 class Checker:
-    """Runs checks on `validation_threads`; whichever has had the least CPU time goes on first."""
+    """Runs checks on `validation_threads`; whichever has had the least CPU time goes on first.
+
+    Each pays for its turns, its last one through those that come after it.
+    """
 
     def __init__(
-        self, settings: GatewaySettings, clock: Callable[[], float] = thread_seconds
+        self,
+        settings: GatewaySettings,
+        pace: UploadPace,
+        clock: Callable[[], float] = thread_seconds,
     ) -> None:
         self._settings = settings
+        self._pace = pace
         self._clock = clock
         self._turns = Turns(settings.validation_threads)
         self._threads = ThreadPoolExecutor(settings.validation_threads, "checking")
@@ -49,7 +58,9 @@ class Checker:
                 self._refuse_when_stopping()
                 turn = await loop.run_in_executor(self._threads, self._take_turn, check)
             if turn.returned:
+                self._pace.note_check(turn.seconds)
                 return turn.returned[0]
+            await self._pace.check(turn.seconds)
             had_seconds += turn.seconds
         check.close()
         raise TooLarge.at("file", Message("checking_too_long", seconds=most_seconds))

@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from gateway.errors import Busy, TooLarge
+from gateway.http.upload_pace import UploadPace
 from gateway.settings import GatewaySettings
 from gateway.uploads.checking import Checker
 
@@ -27,7 +28,7 @@ def checker():
     settings = GatewaySettings(
         validation_threads=1, validation_seconds=5, validation_seconds_per_mib=2
     )
-    checker = Checker(settings, clock=lambda: next(ticks) / 100)
+    checker = Checker(settings, UploadPace(rate=1.0), clock=lambda: next(ticks) / 100)
     yield checker
     checker.close()
 
@@ -50,7 +51,8 @@ async def test_a_check_without_end_is_too_large(checker):
 
 
 async def test_a_short_check_passes_long_ones():
-    checker = Checker(GatewaySettings(validation_threads=1, validation_seconds=1e9))
+    settings = GatewaySettings(validation_threads=1, validation_seconds=1e9)
+    checker = Checker(settings, UploadPace(rate=1.0))
     long = [asyncio.create_task(checker.run(endless(), 0)) for _ in range(5)]
     await asyncio.sleep(0)
     assert await checker.run(short("through"), 1) == "through"

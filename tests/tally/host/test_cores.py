@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
+
+from tally.host.cores import idle_seconds
 
 _SHOW = """
 import os, threading
@@ -28,3 +31,10 @@ def test_a_process_keeps_to_the_last_of_its_cores_with_all_its_threads(cores: in
         check=True,
     )
     assert done.stdout.strip() == str(sorted(os.sched_getaffinity(0))[-cores:])
+
+
+def test_cores_that_nobody_needs_idle_for_as_long_as_they_are_there():
+    before, started = idle_seconds(), time.monotonic()
+    time.sleep(0.2)
+    most = (time.monotonic() - started + 0.1) * (os.cpu_count() or 1)
+    assert 0 <= idle_seconds() - before <= most
