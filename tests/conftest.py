@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests needs."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tally.families.registry import FAMILIES
 from tests.postgres import Postgres, running_postgres
 
 torch_compat.install()  # before any test imports transformers
+# Before any test imports torch: threads that spin take the cores from what runs beside them.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")
