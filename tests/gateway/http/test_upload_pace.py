@@ -156,6 +156,22 @@ async def test_a_form_is_taken_in_at_its_pace(busy, tmp_path):
     assert busy.now - 1_000 == pytest.approx(3, abs=0.01)
 
 
+async def test_files_are_paced_and_a_picture_is_not(gateway, monkeypatch):
+    taken: list[int] = []
+
+    async def take(pace: UploadPace, size_bytes: int, thread_seconds: float) -> None:
+        taken.append(size_bytes)
+
+    monkeypatch.setattr(UploadPace, "take", take)
+    asked = {"/upload-data": "file", "/evaluations": "adapter", "/predictions": "file"}
+    for number, (path, part) in enumerate(asked.items(), start=1):
+        await gateway.client.post(path, files={part: bytes(9_000)})
+        assert len(taken) == number
+        assert taken[-1] > 9_000
+    await gateway.client.post("/predict", files={"image": bytes(9_000)})
+    assert len(taken) == len(asked)
+
+
 async def test_who_has_to_wait_is_no_slow_sender(settings):
     hasty = settings.model_copy(update={"body_grace_seconds": 0.1, "min_body_rate": math.inf})
 
