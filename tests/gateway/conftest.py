@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from gateway.access.callers import Role
 from gateway.access.token_store import TokenStore
 from gateway.app import create_app
+from gateway.database import open_database
 from gateway.http.server import GatewayServer
 from gateway.settings import GatewaySettings
 from reward_service.servicer import SERVICE_NAME, RewardServicer
@@ -56,7 +58,8 @@ class Gateway:
                 await self._task
             await asyncio.sleep(0.01)
         base_url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.AsyncClient(base_url=base_url, timeout=30)
+        # To read the authorities' certificates takes longer than a test.
+        self.client = httpx.AsyncClient(base_url=base_url, timeout=30, verify=False)
 
     async def _serve(self) -> None:
         try:
@@ -143,6 +146,16 @@ def client_of(port: int) -> ClientSettings:
     return ClientSettings(target=f"127.0.0.1:{port}", timeout_seconds=10, max_attempts=2)
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory) -> Path:
+    """A gateway's SQLite file with every table: to make one takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("empty")
+    with closing(open_database(GatewaySettings(data_dir=folder))) as database:
+        database.migrate()
+    [file] = folder.iterdir()
+    return file
+
+
 @pytest.fixture
 def settings(tmp_path, learner, reward_port) -> GatewaySettings:
     return GatewaySettings(
@@ -176,7 +189,9 @@ def start_gateway():
 
 
 @pytest.fixture
-async def gateway(settings) -> AsyncIterator[Gateway]:
+async def gateway(settings, empty_database) -> AsyncIterator[Gateway]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(empty_database, settings.data_dir)
     async with running(settings) as gateway:
         yield gateway
 
