@@ -30,10 +30,11 @@ class NewJobs:
         the place of data."""
         evaluation = request.evaluation_file_id
         caller.check_priority(request.priority)
-        await self._check_resumes_own(request.resume_from_job_id, caller)
+        before = await self._find_resumed(request.resume_from_job_id, caller)
         return Job(
             job_id=str(uuid.uuid4()),
             job_name=request.job_name,
+            stored_tags=before.stored_tags if before else "",
             created_at=now(),
             spec=request.settings(),
             dataset_digest=await self._dataset_digest(caller, request.data_file_id, "data_file_id"),
@@ -49,7 +50,10 @@ class NewJobs:
         file = await self._files.run(self._files.get_for, caller, file_id, field, DATA)
         return file.dataset_digest
 
-    async def _check_resumes_own(self, job_id: str | None, caller: Caller) -> None:
-        """The learner knows whether there is such a job to go on from, not whose it is."""
-        if job_id and (job := await self._find(job_id)):
+    async def _find_resumed(self, job_id: str | None, caller: Caller) -> Job | None:
+        """The job to go on from, one of the caller's own. The learner knows whether there is one,
+        not whose it is."""
+        job = await self._find(job_id) if job_id else None
+        if job:
             caller.check_is_own(job.owner, "resume_from_job_id")
+        return job

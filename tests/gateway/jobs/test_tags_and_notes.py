@@ -42,6 +42,19 @@ async def test_a_job_is_named_tagged_and_annotated_whatever_it_does(gateway, lea
     assert (await changed(gateway, job_id, tags=[], notes=""))["tags"] == []
 
 
+async def test_a_job_that_goes_on_from_another_has_its_tags(gateway):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    first = (await gateway.train(file_id)).json()["job_id"]
+    await changed(gateway, first, tags=["apples", "red"], notes="The first.")
+    second = (await gateway.train(file_id, resume_from_job_id=first)).json()["job_id"]
+    job = await gateway.job(second)
+    assert (job["tags"], job["notes"]) == (["apples", "red"], "")
+    await changed(gateway, second, tags=["green"])
+    assert (await gateway.job(first))["tags"] == ["apples", "red"]
+    other = (await gateway.train(file_id, fresh=True)).json()["job_id"]
+    assert (await gateway.job(other))["tags"] == []
+
+
 async def test_jobs_are_found_by_what_is_said_of_them(start_gateway, on_database):
     async with start_gateway(on_database) as gateway:
         file_id = (await gateway.upload(good_zip())).json()["file_id"]
