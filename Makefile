@@ -41,14 +41,14 @@ echo "or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python"; \
 exit 1
 endef
 
-# Most tests wait for processes that they have started.
+# Most tests wait for processes that they have started; the longest run begins first.
 AT_ONCE = $(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=line
 
 # What the tests run beside Python's packages; Debian's packages have the same names. Only root can
 # build images in a chroot.
 PROGRAMS := chromium curl docker-compose npm prometheus $(if $(filter 0,$(shell id -u)),buildah debootstrap)
 
-.PHONY: help demo test test-use test-stack test-learner test-parts test-pythons programs fuzz charts lint docs site protos release-protos locks sbom audit screenshots clean
+.PHONY: help demo test test-use test-stack test-learner test-gateway test-parts test-pythons programs fuzz charts lint docs site protos release-protos locks sbom audit screenshots clean
 
 help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -57,7 +57,7 @@ demo: $(VENV)/$(DEMO).stamp ## Sets everything up and runs the main job end to e
 	$(BIN)/tally demo --engine $(ENGINE)
 
 test: programs $(VENV)/dev.stamp ## Sets everything up and runs every check and test.
-	$(AT_ONCE) test-use test-stack test-learner lint test-parts
+	$(AT_ONCE) test-learner test-use test-stack test-gateway test-parts lint
 
 test-use: $(VENV)/dev.stamp ## Runs the tests that use a whole stack, as people and benches do.
 	$(BIN)/python -m pytest $(SLOWEST) $(USE_TESTS)
@@ -68,8 +68,12 @@ test-stack: $(VENV)/dev.stamp ## Runs the tests of faults, hostile input, images
 test-learner: $(VENV)/dev.stamp ## Runs the learner's other tests.
 	$(BIN)/python -m pytest $(SLOWEST) $(LEARNER_TESTS)
 
+test-gateway: $(VENV)/dev.stamp ## Runs the gateway's tests.
+	$(BIN)/python -m pytest $(SLOWEST) tests/gateway
+
 test-parts: $(VENV)/dev.stamp ## Runs all other tests.
-	$(BIN)/python -m pytest $(SLOWEST) $(addprefix --ignore=,$(STACK_TESTS) $(USE_TESTS) tests/learner_service) tests
+	$(BIN)/python -m pytest $(SLOWEST) \
+	    $(addprefix --ignore=,$(STACK_TESTS) $(USE_TESTS) tests/learner_service tests/gateway) tests
 
 test-pythons: ## Runs the tests that need no torch on Python 3.12 and 3.13, where these are there.
 	$(AT_ONCE) $(addprefix test-python-,$(filter-out $(TEST_VERSION),$(VERSIONS)))
