@@ -1,12 +1,12 @@
-"""Memory that importing leaves, pages of files apart, in a process of its own:
+"""Memory that importing leaves, pages of files apart, in a process of its own, as in a worker's:
 `python -m bench.imported_memory MODULE …`.
 """
 
-import importlib
 import sys
 
 from bench.memory_parts import memory_parts
 from bench.report import print_json, run_apart
+from learner_service.lean_imports import import_lean
 
 
 def imported_bytes(*modules: str) -> int:
@@ -16,7 +16,7 @@ def imported_bytes(*modules: str) -> int:
 
 def main() -> None:
     for module in sys.argv[1:]:
-        importlib.import_module(module)
+        import_lean(module)
     print_json("imported_memory", {"modules": sys.argv[1:]}, {"own_bytes": memory_parts().own})
 
 

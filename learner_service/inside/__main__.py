@@ -7,16 +7,15 @@ Its task comes on standard input; once it serves, it says at which port on stand
 
 import sys
 
+from learner_service.lean_imports import import_lean
 from tally.host.parent import end_with_parent
 
 
 def main() -> None:
     end_with_parent(int(sys.argv[1]))
-    # Not before: they bring torch.
-    from learner_service.inside.engine_process import run_engine  # noqa: PLC0415
-    from learner_service.inside.task import EngineTask  # noqa: PLC0415
-
-    run_engine(EngineTask.model_validate_json(sys.stdin.read()))
+    # Not before: it brings torch.
+    process = import_lean("learner_service.inside.engine_process")
+    process.run_engine(sys.stdin.read())
 
 
 if __name__ == "__main__":

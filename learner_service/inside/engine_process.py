@@ -16,8 +16,9 @@ from tally.rpc.server import RpcServer, serve
 from tally.rpc.settings import ServerSettings
 
 
-def run_engine(task: EngineTask) -> None:
-    """Until it is killed, or SIGTERM."""
+def run_engine(task_json: str) -> None:
+    """Until it is killed, or SIGTERM; of an EngineTask."""
+    task = EngineTask.model_validate_json(task_json)
     settings = task.settings
     configure_logging("engine", settings.log_level, settings.log_format)
     if settings.torch_threads:

@@ -10,10 +10,10 @@ whatever became of the service that started the one before.
 
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import IO
 
+from learner_service.lean_imports import import_lean
 from tally.host.locks import InUse, lock_file
 from tally.host.parent import end_with_parent
 
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def run(program: str) -> None:
-    import_module(f"learner_service.worker.{program}").main()
+    import_lean(f"learner_service.worker.{program}").main()
 
 
 def hold_job(folder: Path) -> IO[bytes]:

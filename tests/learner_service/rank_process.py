@@ -19,6 +19,7 @@ from typing import Any
 
 import torch.distributed as dist
 
+from learner_service.lean_imports import import_lean
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -61,14 +62,10 @@ class RankProcesses:
 
 
 def main() -> None:
-    from tally import torch_compat
-
-    torch_compat.install()  # before the test's module imports transformers
-    from learner_service.ranks import Ranks
-
+    ranks_of = import_lean("learner_service.ranks").Ranks
     gc.freeze()  # what is imported lives on; transformers collects after each training
     name, folder, arguments = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
-    ranks = Ranks.join(arguments.pop("timeout_seconds", PATIENCE_SECONDS))
+    ranks = ranks_of.join(arguments.pop("timeout_seconds", PATIENCE_SECONDS))
     try:
         with ranks:
             said = {"result": pkgutil.resolve_name(name)(ranks, folder, **arguments)}

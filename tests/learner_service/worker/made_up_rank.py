@@ -4,10 +4,12 @@ Its arguments are those of learner_service/worker/start.py.
 """
 
 import os
+import sys
 import time
 
 from learner_service.events import Notice
-from learner_service.worker import launch, start, worker
+from learner_service.lean_imports import import_lean
+from learner_service.worker import start
 
 
 class MadeUpJob:
@@ -29,6 +31,9 @@ class MadeUpJob:
 
 
 if __name__ == "__main__":
-    launch.PROGRAM = "tests.learner_service.worker.made_up_rank"
-    worker.TrainingJob = MadeUpJob
+    if sys.argv[1] == "launch":
+        launch = import_lean("learner_service.worker.launch")
+        launch.PROGRAM = "tests.learner_service.worker.made_up_rank"
+    else:
+        import_lean("learner_service.worker.worker").TrainingJob = MadeUpJob
     start.main()

@@ -88,3 +88,17 @@ def test_nothing_heavy_is_imported_before_a_process_is_guarded():
     )
     for heavy in ("torch", "pydantic", "grpc", "transformers"):
         assert f"'{heavy}'" not in listed.stdout
+
+
+def test_a_worker_imports_no_compiler_and_no_tables():
+    script = """
+import sys
+from learner_service.lean_imports import import_lean
+import_lean("learner_service.worker.worker")
+print(sorted(sys.modules))
+"""
+    listed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT, check=True
+    )
+    for unused in ("torch._functorch.aot_autograd", "networkx", "pandas", "pyarrow"):
+        assert f"'{unused}'" not in listed.stdout
