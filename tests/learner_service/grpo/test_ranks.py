@@ -19,12 +19,12 @@ from tests.learner_service.training import Training, training
 from tests.waiting import wait_until
 
 COUNTS = (1, 2, 3)
-STEPS = 20
+STEPS = 10
 # A tenth of what Adam moves a weight by in a step: where a gradient is next to nothing, the order
 # of a sum decides how far, which differs between CPUs too. A wrong share moves it by more.
 TOLERANCE = 1e-3
 # Shared out unevenly.
-EVALUATED: dict[str, Any] = {"evaluation_steps": 8, "num_held_out": 7}
+EVALUATED: dict[str, Any] = {"evaluation_steps": 4, "num_held_out": 7}
 # Every loss type with and without KL; what else a job may be set to is spread over them. A step has
 # four rows in two forward passes at most: an odd number of rows leaves one with fewer.
 CASES: dict[str, dict[str, Any]] = {
@@ -47,7 +47,7 @@ CASES: dict[str, dict[str, Any]] = {
 # Each loss type once more by two and three that hold the base in parts, half of them with KL.
 SHARDED = ("grpo", "bnpo-kl", "dr_grpo", "dapo-kl", "gspo", "exact")
 # Cut within an epoch; the step that comes next had been asked for.
-CUT: dict[str, Any] = {"lora_dropout": 0.1, "staleness": 1, "num_rows": 11, "save_steps": 10}
+CUT: dict[str, Any] = {"lora_dropout": 0.1, "staleness": 1, "num_rows": 11, "save_steps": 5}
 TIMES = {
     "rollout_seconds",
     "reward_seconds",
@@ -133,7 +133,7 @@ def run(ranks: Ranks, folder: Path, policy: str) -> dict[str, Any]:
         done[f"{name}-sharded"] = process.train(f"{name}-sharded", sharded=True, **CASES[name])
     if ranks.count == 2:
         done["cut"] = process.train("cut", **CUT)
-    checkpoint = folder.parent / "2" / "cut-0" / "checkpoints" / "checkpoint-10"
+    checkpoint = folder.parent / "2" / "cut-0" / "checkpoints" / "checkpoint-5"
     wait_until(checkpoint.exists)
     done["resumed"] = process.train("resumed", checkpoint, **CUT)
     if ranks.count > 1:
@@ -173,7 +173,7 @@ def farthest(launched: Any, name: str, count: int, other: str, other_count: int)
 @pytest.mark.parametrize("count", COUNTS)
 def test_what_is_held_out_is_shared_and_scored_as_one(launched: Any, count: int):
     evaluations = launched[count][1][0]["gspo-kl"]["evaluations"]
-    assert [one["step"] for one in evaluations] == [8, 16, STEPS]
+    assert [one["step"] for one in evaluations] == [4, 8, STEPS]
     assert {one["num_samples"] for one in evaluations} == {EVALUATED["num_held_out"]}
     assert evaluations == launched[1][1][0]["gspo-kl"]["evaluations"]
 
@@ -216,7 +216,7 @@ def test_the_first_process_tells_the_figures_of_all(launched: Any, name: str, co
 @pytest.mark.parametrize("count", COUNTS)
 def test_a_checkpoint_of_two_is_resumed_by_any_number(launched: Any, count: int):
     assert farthest(launched, "cut", 2, "resumed", count) < (TOLERANCE if count != 2 else 1e-30)
-    assert len(launched[count][1][0]["resumed"]["metrics"]) == STEPS - 10
+    assert len(launched[count][1][0]["resumed"]["metrics"]) == STEPS - 5
 
 
 @pytest.mark.parametrize("count", [2, 3])

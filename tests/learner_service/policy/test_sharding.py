@@ -66,15 +66,22 @@ def compare(ranks: Ranks, models: Path, family: str, **changes: Any) -> dict[str
     }
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small model of each family."""
+    folder = tmp_path_factory.mktemp("models")
+    for family in FAMILIES:
+        save_small_model(family, folder / family)
+    return folder
+
+
 @pytest.fixture(scope="module", params=[2, 3])
 def compared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[int, list[dict[str, Any]]]:
     """How many processes there are, and what each has found."""
     folder = tmp_path_factory.mktemp("sharding")
-    for family in FAMILIES:
-        save_small_model(family, folder / family)
-    processes = RankProcesses(request.param, run, folder / "ranks", models=str(folder))
+    processes = RankProcesses(request.param, run, folder, models=str(models))
     said = processes.results()
     assert all("result" in one for one in said), said
     return request.param, [one["result"] for one in said]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from tally.learner.v1 import learner_pb2 as pb
 from tests.fakes.counting_rollouts import ServedCounting
@@ -18,12 +19,23 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 STEPS = 14
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def options(random_policy_path: Path) -> Iterator[list[str]]:
     """Those of every learner here: the services that it asks, and the model."""
     services = WorkerServices(ServedCounting(random_policy_path))
     yield services.learner_options(random_policy_path)
     services.close()
+
+
+@pytest.fixture(scope="module")
+def reference(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+    """What a job of one process learns."""
+    data_dir = tmp_path_factory.mktemp("alone") / "learner"
+    digest = put_dataset(data_dir)
+    with learner(data_dir, *options) as alone:
+        job_id = alone.start_job(digest)
+        assert alone.wait(job_id).status == pb.JOB_STATUS_COMPLETED, alone.log(job_id)
+        return alone.adapter(job_id)
 
 
 @pytest.fixture
@@ -36,21 +48,12 @@ def rank(running: Learner, job_id: str, number: int) -> int:
     return wait_until(lambda: running.ranks(job_id).get(number), lambda: running.log(job_id))
 
 
-def assert_same_adapter(running: Learner, job_id: str, other: str) -> None:
-    mine, others = running.adapter(job_id), running.adapter(other)
-    for name, weights in others.items():
-        torch.testing.assert_close(mine[name], weights, atol=1e-4, rtol=0)
-
-
 @pytest.mark.parametrize("shard_base", ["never", "always"])
 def test_a_job_of_two_processes_goes_on_with_three_and_with_one(
-    data_dir: Path, options: list[str], shard_base: str
+    data_dir: Path, options: list[str], reference: dict[str, Tensor], shard_base: str
 ):
-    options += ["--shard-base", shard_base]
+    options = [*options, "--shard-base", shard_base]
     digest = put_dataset(data_dir)
-    with learner(data_dir, *options) as alone:
-        reference = alone.start_job(digest)
-        assert alone.wait(reference).status == pb.JOB_STATUS_COMPLETED, alone.log(reference)
     with learner(data_dir, *options, "--gpus-per-job", "2") as two:
         resumed = two.start_job(digest)
         two.wait(resumed, step=3)
@@ -70,7 +73,9 @@ def test_a_job_of_two_processes_goes_on_with_three_and_with_one(
             (lost,) = set(said) - set(in_parts)
             assert lost.startswith("rank 1 of 2 on ")
             assert lost.endswith("; going on from the last checkpoint")
-            assert_same_adapter(running, resumed, reference)
+            learnt = running.adapter(resumed)
+            for name, weights in reference.items():
+                torch.testing.assert_close(learnt[name], weights, atol=1e-4, rtol=0)
 
 
 def test_a_learner_that_is_asked_to_end_saves_the_step_that_both_have_done(
