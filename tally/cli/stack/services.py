@@ -105,8 +105,8 @@ def _thread_waiting() -> dict[str, str]:
 
 
 def _samples_inside(sampling: SamplingPlace, engine: str, replicas: int, gpus: list[str]) -> bool:
-    """On one GPU there is room for one copy of the weights; on a CPU it is no faster (`bench.demo`),
-    and a replica answers people while a job trains."""
+    """On one GPU there is room for one copy of the weights; on a CPU it is no faster
+    (`bench.demo`), and a replica answers people while a job trains."""
     if sampling == "auto":
         return len(gpus) == 1 and replicas == 1 and engine != "vllm"
     return sampling == "inside"
