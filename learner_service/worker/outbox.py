@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tally.rpc.errors import TallyError
 
@@ -17,7 +18,7 @@ class Message:
     event: str = ""
     history_entry: str = ""
 
-    def fields(self) -> dict[str, str]:
+    def fields(self) -> dict[str, Any]:
         return {name: text for name, text in vars(self).items() if text}
 
     @property
