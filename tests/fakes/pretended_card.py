@@ -25,7 +25,9 @@ class WrongDevice(RuntimeError):
 
 
 def pretend_a_card(monkeypatch: pytest.MonkeyPatch) -> "PretendedCard":
-    """Mixtures of experts ask what it can: as little as one whose kernels a CPU has too."""
+    """Mixtures of experts ask what it can: as little as one whose kernels a CPU has too. From now
+    on a CPU's small passes have as many threads as a card's, and so the same sums."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 0))
     return PretendedCard()
 

@@ -18,10 +18,10 @@ def test_a_step_on_the_card_is_the_step_on_the_cpu(
 ):
     settings = TallySettings(model_path=random_policy_path, loss_type=loss_type, beta=0.04)
     side = TallySide(settings, tmp_path)
+    card = pretend_a_card(monkeypatch)
     expected = learn(side)
     side.policy.forget_features()
     side.policy.model.zero_grad()
-    card = pretend_a_card(monkeypatch)
     card.take(side.policy.model)
     with card:
         side.policy.device = CARD
