@@ -34,8 +34,6 @@ _MOST_MESSAGE_CHARACTERS = 2_000
 _MOST_INLINE_BYTES, _MOST_INLINE_BYTES_OF_CALL = 1024**2, 16 * 1024**2
 _OPTIONS = [
     ("grpc.max_receive_message_length", 32 * 1024**2),
-    # What comes with a call is not asked for piece by piece.
-    ("grpc.http2.lookahead_bytes", _MOST_INLINE_BYTES),
     # Workers ask for a sign of life, and one that was held up asks often.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_ping_strikes", 0),
@@ -144,8 +142,7 @@ async def serve_workers(
 
 async def _listen(link: WorkerLink, requests: AsyncIterator[pb.ReportEventsRequest]) -> None:
     async for request in requests:
-        for one in (request, *request.further):
-            link.receive(one.number, _message_of(one))
+        link.receive(request.number, _message_of(request))
 
 
 def _message_of(request: pb.ReportEventsRequest) -> Message:

@@ -1,8 +1,7 @@
 """An attempt's events on their way to the service, over one connection after another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from itertools import accumulate
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 
@@ -23,7 +22,6 @@ from tally.rpc.errors import (
 PAUSE_SECONDS = 0.5
 # What a step reports comes within this time, and goes together.
 _GATHER_SECONDS = 0.02
-_MOST_TOGETHER = 1024**2
 # What no later try changes.
 _REFUSALS = (FailedPrecondition, InvalidArgument, Unauthenticated)
 
@@ -88,9 +86,9 @@ class EventClient:
         sent = self._acknowledged
         while not over.is_set():
             self._news.clear()
-            while waiting := self._outbox.after(sent):
-                yield (request := _together(waiting))
-                sent += 1 + len(request.further)
+            for number, message in self._outbox.after(sent):
+                yield pb.ReportEventsRequest(number=number, **message.fields())
+                sent = number
             await self._news.wait()
 
     def _gather(self) -> None:
@@ -115,15 +113,3 @@ class EventClient:
             self._patience.renew()
         self._acknowledged = number
         self._outbox.acknowledge(number)
-
-
-def _together(waiting: Sequence[tuple[int, Message]]) -> pb.ReportEventsRequest:
-    """The first of them, and of those after it what it is worth to send along."""
-    sizes = accumulate(message.size for _, message in waiting)
-    count = max(1, sum(size <= _MOST_TOGETHER for size in sizes))
-    first, *further = [
-        pb.ReportEventsRequest(number=number, **message.fields())
-        for number, message in waiting[:count]
-    ]
-    first.further.extend(further)
-    return first

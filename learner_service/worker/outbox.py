@@ -4,7 +4,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tally.rpc.errors import TallyError
 
@@ -18,7 +17,7 @@ class Message:
     event: str = ""
     history_entry: str = ""
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, str]:
         return {name: text for name, text in vars(self).items() if text}
 
     @property

@@ -240,31 +240,6 @@ async def test_what_is_no_next_event_is_refused(
     assert not attempt.taken
 
 
-async def test_of_what_goes_along_what_comes_before_a_wrong_one_is_taken(attempt: Attempt):
-    first, second, fourth = (
-        pb.ReportEventsRequest(number=number, event=to_json(Notice(message=f"event {number}")))
-        for number in (1, 2, 4)
-    )
-    first.further.extend([second, fourth])
-    async with attempt.stub() as (stub, metadata):
-        with pytest.raises(grpc.aio.AioRpcError, match="number: expected 3 next, got 4"):
-            async for _ in stub.ReportEvents(iter([first]), metadata=metadata):
-                pass
-    await eventually(lambda: len(attempt.taken) == 2)
-    assert attempt.taken == notices(1, 2)
-
-
-async def test_large_events_come_in_order_too(attempt: Attempt):
-    """Too large to go together, some by themselves."""
-    sizes = (10, 2_000_000, 600_000, 600_000, 10)
-    large = [Notice(message=str(number) * size) for number, size in enumerate(sizes)]
-    with attempt.client() as client:
-        for event in large:
-            client.report(event)
-        await asyncio.to_thread(client.settle)
-    assert attempt.taken == large
-
-
 @pytest.mark.parametrize("entry", ["no JSON", "[]", "{}", '{"step": "x"}'])
 async def test_what_is_no_entry_of_a_history_is_refused(attempt: Attempt, entry: str):
     async with attempt.stub() as (stub, metadata):

@@ -101,7 +101,6 @@ class ReportEventsRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     HISTORY_ENTRY_FIELD_NUMBER: _builtins.int
-    FURTHER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """1 for the first of the attempt, and one more for each after it. A number that was taken before is
     acknowledged again and changes nothing.
@@ -110,21 +109,16 @@ class ReportEventsRequest(_message.Message):
     """An event as JSON, as the job's log has it."""
     history_entry: _builtins.str
     """What transformers logged of a step, as JSON, for the job's history."""
-    @_builtins.property
-    def further(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReportEventsRequest]:
-        """Those of the numbers that follow, which go along; what goes along with them is ignored."""
-
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         event: _builtins.str = ...,
         history_entry: _builtins.str = ...,
-        further: _abc.Iterable[Global___ReportEventsRequest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "history_entry", b"history_entry", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "further", b"further", "history_entry", b"history_entry", "message", b"message", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "history_entry", b"history_entry", "message", b"message", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["event", "history_entry"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
