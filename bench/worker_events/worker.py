@@ -70,9 +70,8 @@ class PipeClient:
         for digest in files.values():
             self.blobs.release(digest, _OWNER)
 
-    def begin_publishing(self, path: Path, digest: str, kept: int) -> Callable[[], None]:
+    def publish(self, path: Path, digest: str, kept: int) -> None:
         self._commits.publish(digest, kept)
-        return lambda: None
 
     def _send(self, line: bytes) -> None:
         with self._changed:

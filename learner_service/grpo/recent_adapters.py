@@ -7,7 +7,6 @@ checkpoint at step c asks for the steps c to c + k - 1 again, and needs those of
 import shutil
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from peft import PeftModel
@@ -16,7 +15,6 @@ from learner_service.grpo.groups import PublishedAdapter
 from learner_service.policy.adapters import AdapterPublisher
 from learner_service.ranks import Ranks
 from learner_service.room_wait import RoomWait
-from tally.rpc.errors import ResourceExhausted
 from tally.traces.spans import span
 
 _PREFIX = "sampled_with-"
@@ -33,13 +31,6 @@ class RecentAdapters:
         self._ranks = ranks
         self._room = room
         self._recent: deque[PublishedAdapter] = deque(maxlen=staleness)
-
-    def begin(self, model: PeftModel) -> None:
-        """Begins what `make_known` ends, of weights that stay as they are until then; that waits
-        for room where there is none."""
-        if self._ranks.is_first:
-            with suppress(ResourceExhausted):
-                self._publisher.begin_for_step(model)
 
     def publish(self, model: PeftModel, step: int) -> PublishedAdapter:
         """The one that a step is sampled with."""

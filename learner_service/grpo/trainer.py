@@ -9,11 +9,10 @@ One step n of a job with a staleness of k:
     training_step       pass 1, pass 2, …: each as soon as its own groups are there
                             │ StepLearner adds up loss and gradients
                             ▼ after the last pass: over all processes, to the scale of the step
-    transformers        clip, optimizer, begin to publish, schedule, log, every save_steps a
-                        checkpoint
+    transformers        clip, optimizer, schedule, log, and every save_steps a checkpoint
 
-Of several processes each does all of it with passes of its own; the first alone publishes, reports
-and saves. transformers knows of one process.
+Where several processes share a job, each does all of it with passes of its own; the first alone
+publishes, reports and saves. transformers knows of one process.
 """
 
 import threading
@@ -29,7 +28,6 @@ from learner_service.data.dataset import Row
 from learner_service.errors import StopRequested
 from learner_service.events import JobPhase, Report, SamplesShown
 from learner_service.grpo.checkpoint_writer import CheckpointWriter
-from learner_service.grpo.early_publishing import EarlyPublishing
 from learner_service.grpo.group_wait import GroupWait
 from learner_service.grpo.groups import PromptStage
 from learner_service.grpo.held_out_evaluation import history_figures
@@ -60,7 +58,9 @@ class GRPOTrainer(Trainer):
     Example, with the parts that a worker makes (learner_service/worker/training_job.py):
         >>> trainer = GRPOTrainer(
         ...     learner=learner, stage=stage, ahead=ahead, publisher=publisher,
-        ...     rows=rows, training=training, folder=folder,
+        ...     rows=rows,
+        ...     training=training,
+        ...     folder=folder,
         ...     checkpoints_kept=2,
         ...     complete_checkpoint=lambda folder: None,
         ...     report=report,
@@ -101,20 +101,19 @@ class GRPOTrainer(Trainer):
         self._room = RoomWait(report, stop)
         self._ranks = learner.ranks
         self._record = StepRecord(folder.history, keeper, self._room, report)
-        self._adapters = RecentAdapters(publisher, training.staleness, self._ranks, self._room)
-        early = EarlyPublishing(self._adapters, ahead)
         starts = [StartReporter(report, keeper, folder.history)] if self._ranks.is_first else []
         super().__init__(
             model=learner.policy.model,
             args=training_arguments(training, self._checkpoints.staging, learner.policy.device),
             train_dataset=rows,
             data_collator=lambda rows: {"rows": rows},  # which nobody reads
-            callbacks=[early, *starts, *run_end.callbacks, *([trackers] if trackers else [])],
+            callbacks=[*starts, *run_end.callbacks, *([trackers] if trackers else [])],
         )
         self.remove_callback(PrinterCallback)
         self._learner = learner
         self._stage = stage
         self._ahead = ahead
+        self._adapters = RecentAdapters(publisher, training.staleness, self._ranks, self._room)
         self._training = training
         self._report = report
         self._phases = phases
@@ -183,8 +182,9 @@ class GRPOTrainer(Trainer):
 
     def _clip_grad_norm(self, model: torch.nn.Module) -> Tensor:
         """As transformers', over the adapter alone: nothing else has gradients."""
-        parameters, most = self._learner.parameters, self.args.max_grad_norm
-        norm: Tensor = self.accelerator.clip_grad_norm_(parameters, most)
+        norm: Tensor = self.accelerator.clip_grad_norm_(
+            self._learner.parameters, self.args.max_grad_norm
+        )
         return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

@@ -1,6 +1,6 @@
 """What of a worker's own folder is to last: whoever keeps it is told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,8 @@ class Keeper:
     def keep(self, place: Place, paths: Sequence[Path], step: int = 0) -> None:
         """Makes copies of the files what `place` says; `step` is that of a checkpoint."""
 
-    def begin_publishing(self, path: Path, digest: str, kept: int) -> Callable[[], None]:
-        """Begins to let replicas have the adapter at `path`, which stays there; of the job's
-        adapters `kept` stay. Returns what waits until they can have it."""
-        return lambda: None
+    def publish(self, path: Path, digest: str, kept: int) -> None:
+        """Lets replicas have the adapter at `path`; of the job's adapters `kept` stay."""
 
     def log_history(self, entry: dict[str, Any]) -> None:
         """As `StepHistory.append`; a start that is reported rewinds what is kept."""

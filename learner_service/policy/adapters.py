@@ -2,8 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -100,7 +99,6 @@ class AdapterPublisher:
         """`keeper` lets others have what is published, or says why not. `inside`: this process
         samples by itself, so that nobody else needs the adapter of every step."""
         self._written: _Written | None = None
-        self._begun: _Begun | None = None
         self._store = store
         self._digests: list[str] = []  # the oldest first
         self._kept = kept
@@ -113,17 +111,15 @@ class AdapterPublisher:
         Nothing waits for the disk: an adapter lives for a step or two, and after a failure of the
         machine the next worker publishes it anew.
         """
-        self._end_begun()
-        return self._end(self._begin(model))
-
-    def begin_for_step(self, model: PeftModel) -> None:
-        """Begins what `publish_for_step` ends, of weights that stay as they are until then."""
-        if not self._inside:
-            self._begun = self._begin(model)
+        with self._store.stage() as path:
+            self._save(model, path)
+            return self._make_known(path)
 
     def publish_for_step(self, model: PeftModel) -> str:
         """As `publish`, to those who sample: others learn of it only where they do."""
-        return self._end_begun() or self._end(self._begin(model, to_all=not self._inside))
+        with self._store.stage() as path:
+            self._save(model, path)
+            return self._make_known(path, to_all=not self._inside)
 
     def publish_for_checkpoint(self, model: PeftModel) -> None:
         """Lets those have it who were not told of the steps."""
@@ -134,51 +130,28 @@ class AdapterPublisher:
         """As `publish_for_step`, of an adapter that was published before and saved since."""
         with self._store.stage() as path:
             shutil.copyfile(saved, path)
-            begun = self._begin_file(path, to_all=not self._inside)
-        return self._end(begun)
+            return self._make_known(path, to_all=not self._inside)
 
     def path(self, digest: str) -> Path:
         """The file of one that stays; raises UnknownBlob."""
         return self._store.path(digest)
 
-    def _begin(self, model: PeftModel, *, to_all: bool = True) -> "_Begun":
-        with self._store.stage() as path:
-            self._save(model, path)
-            return self._begin_file(path, to_all=to_all)
-
-    def _begin_file(self, staged: Path, *, to_all: bool) -> "_Begun":
+    def _make_known(self, staged: Path, *, to_all: bool = True) -> str:
         digest = digest_of_file(staged)
         self._store.keep(staged, digest)
         self._digests = [*(one for one in self._digests if one != digest), digest]
-        keeper = self._keeper if to_all else Keeper()
-        wait = keeper.begin_publishing(self._store.path(digest), digest, self._kept)
-        return _Begun(digest=digest, wait=wait)
-
-    def _end_begun(self) -> str:
-        """The digest of what has begun; empty where nothing has."""
-        begun, self._begun = self._begun, None
-        return self._end(begun) if begun else ""
-
-    def _end(self, begun: "_Begun") -> str:
-        begun.wait()
+        if to_all:
+            self._keeper.publish(self._store.path(digest), digest, self._kept)
         for old in self._digests[: -self._kept]:
             self._store.delete(old)
         self._digests = self._digests[-self._kept :]
-        return begun.digest
+        return digest
 
     def _save(self, model: PeftModel, path: Path) -> None:
         """Streams the tensors to the file; they are never in memory a second time."""
         if self._written is None or self._written.model is not model:
             self._written = _Written(model)
         self._written.write(path)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Begun:
-    """An adapter on its way; `wait` returns once others can have it."""
-
-    digest: str
-    wait: Callable[[], None]
 
 
 class _Written:

@@ -146,9 +146,8 @@ class ServiceClient:
 
         self._put_until_taken(put_and_commit)
 
-    def begin_publishing(self, path: Path, digest: str, kept: int) -> Callable[[], None]:
-        """Begins to put an adapter and to make it the job's newest: one call where it is small.
-        Returns what waits for that, and tries again what has failed."""
+    def publish(self, path: Path, digest: str, kept: int) -> None:
+        """Puts an adapter, and makes it the job's newest: one call where it is small."""
         data = _read_small(path)
         request = pb.PublishAdapterRequest(digest=digest, kept=kept, data=data)
 
@@ -157,14 +156,7 @@ class ServiceClient:
                 await self._blobs.send_file(path, digest)
             await self._stub.PublishAdapter(request)
 
-        begun = self._loop.start(_translate(put_and_publish))
-
-        def wait() -> None:
-            with suppress(TallyError):
-                return self._loop.wait(begun)
-            return self._put_until_taken(put_and_publish)
-
-        return wait
+        self._put_until_taken(put_and_publish)
 
     def _put_until_taken(self, put: Callable[[], Awaitable[None]]) -> None:
         """Again where a blob is gone before it is taken: a job that made the same has let it go."""

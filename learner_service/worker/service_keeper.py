@@ -1,6 +1,6 @@
 """What lasts of a job, kept by the service: a worker's own folder may vanish at any time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ class ServiceKeeper(Keeper):
         self._service.settle()
         self._service.commit(place, paths, step)
 
-    def begin_publishing(self, path: Path, digest: str, kept: int) -> Callable[[], None]:
-        return self._service.begin_publishing(path, digest, kept)
+    def publish(self, path: Path, digest: str, kept: int) -> None:
+        self._service.publish(path, digest, kept)
 
     def log_history(self, entry: dict[str, Any]) -> None:
         self._service.log_history(entry)

@@ -276,7 +276,7 @@ async def test_files_are_committed_and_lent_through_a_connection_that_is_cut(
         files = sorted(own.iterdir())
         saving = asyncio.ensure_future(asyncio.to_thread(client.commit, Place.CHECKPOINT, files, 4))
         publishing = asyncio.ensure_future(
-            asyncio.to_thread(client.begin_publishing(files[0], digest_of_file(files[0]), 2))
+            asyncio.to_thread(client.publish, files[0], digest_of_file(files[0]), 2)
         )
         await asyncio.sleep(0.2)
         attempt.cut_link.mend()

@@ -83,10 +83,7 @@ def _in_optimizer(original: Callable[..., Any], counted: Callable[[], bool]) -> 
 
 POINTS = {
     "publish": _Point(
-        "learner_service.policy.adapters", "AdapterPublisher", "publish_for_step", _before, 3
-    ),
-    "publishing": _Point(
-        "learner_service.policy.adapters", "AdapterPublisher", "begin_for_step", _after, 3
+        "learner_service.policy.adapters", "AdapterPublisher", "_make_known", _before, 3
     ),
     "rollout wait": _Point("learner_service.grpo.group_wait", "GroupWait", "begin", _after, 3),
     "backward": _Point(

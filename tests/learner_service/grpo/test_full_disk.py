@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from learner_service.events import Event, Notice, SamplesShown, StepDone
+from learner_service.events import Event, Notice, StepDone
 from tests.learner_service.training import Training, training
 from tests.small_disk import SmallDisk, small_disk
 
@@ -56,8 +56,7 @@ def test_what_a_step_needs_waits_for_room(
     monkeypatch.setattr("learner_service.room_wait._PAUSE_SECONDS", 0.01)
 
     def watch(event: Event) -> None:
-        if isinstance(event, SamplesShown) and event.step == 2:
-            disk.fill()  # before the optimizer, after which publishing begins
+        at_step(2, disk.fill)(event)
         if event == Notice(message="waiting for room on the learner's disk"):
             disk.empty()
 

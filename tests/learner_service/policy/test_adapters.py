@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import InvalidAdapter
-from learner_service.job_folder.keeper import Keeper
 from learner_service.policy.adapter_file import AdapterFile
 from learner_service.policy.adapters import AdapterPublisher, load_adapter
 from tally.families.qwen2_5_vl import QWEN2_5_VL
@@ -69,37 +68,6 @@ def test_two_adapters_stay_and_the_earlier_ones_go(store, publisher):
     change(model)
     publisher.publish(model)
     assert [store.size_bytes(digest) is not None for digest in digests] == [False, True, False]
-
-
-class _Noting(Keeper):
-    """What has begun and what was waited for, in order."""
-
-    def __init__(self) -> None:
-        self.noted: list[tuple[str, str]] = []
-
-    def begin_publishing(self, path, digest, kept):
-        assert path.exists()
-        self.noted.append(("begun", digest))
-        return lambda: self.noted.append(("there", digest))
-
-
-def test_what_has_begun_is_waited_for_and_not_published_again(store):
-    keeper, model = _Noting(), adapted()
-    publisher = AdapterPublisher(store, keeper=keeper)
-    publisher.begin_for_step(model)
-    [(_, digest)] = keeper.noted
-    assert publisher.publish_for_step(model) == digest
-    assert keeper.noted == [("begun", digest), ("there", digest)]
-    assert publisher.publish_for_step(model) == digest
-    assert len(keeper.noted) == 4
-
-
-def test_what_is_published_comes_after_what_has_begun(store):
-    keeper, model = _Noting(), adapted()
-    publisher = AdapterPublisher(store, keeper=keeper)
-    publisher.begin_for_step(model)
-    digest = publisher.publish(model)
-    assert keeper.noted == 2 * [("begun", digest), ("there", digest)]
 
 
 def test_a_full_disk_is_told_and_nothing_is_published(store, publisher, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from tests.fakes.worker_services import WorkerServices
 from tests.learner_service.learner_process import ROOT, Learner, learner, put_dataset
 
 KILLS = ROOT / "tests" / "fakes" / "kill_points"
-POINTS = ("publish", "publishing", "rollout wait", "backward", "optimizer", "checkpoint")
+POINTS = ("publish", "rollout wait", "backward", "optimizer", "checkpoint")
 STEPS = {"max_steps": 4, "save_steps": 2, "gradient_accumulation_steps": 1}
 
 
