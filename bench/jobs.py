@@ -103,7 +103,8 @@ def running_stack(
     ]
     services[-1] = replace(services[-1], command=(*services[-1].command[:-1], learner_module))
     if house:
-        path = {"PYTHONPATH": str(house)}
+        # Workers are started where this bench was, whose own modules would come first.
+        path = {"PYTHONPATH": str(house), "PYTHONSAFEPATH": "1"}
         services = [replace(one, environment=one.environment | path) for one in services]
     supervisor = Supervisor(
         services, folder / "logs", stopped=lambda: False, report=lambda text: None
