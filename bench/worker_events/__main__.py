@@ -23,6 +23,8 @@ from bench.worker_events.running_job import Side, running_job
 
 _SELF, _PIPE = "gRPC", "pipe"
 _MOST_OVER_PIPE = 1.02
+# Whoever stands still for longer loses connections, of which a sign of life is asked after 5 s.
+_MOST_STILL_SECONDS = 4.0
 _FIGURES = ("seconds", "cpu_seconds")
 
 Figures = dict[str, dict[str, list[float]]]
@@ -38,7 +40,8 @@ def main() -> None:
         sides["beside"] = Side(house=chosen.beside.resolve())
     if chosen.inside:
         sides["inside"] = Side(sampling="inside")
-    stacks, turns, seconds = (1, 2, 1.5) if chosen.quick else (3, 8, 3.0)
+    stacks, turns, most_seconds = (1, 2, 1.5) if chosen.quick else (3, 8, 3.0)
+    seconds = min(most_seconds, _MOST_STILL_SECONDS / (len(sides) - 1))
     figures: Figures = {side: {name: [] for name in _FIGURES} for side in sides}
     for _ in range(stacks):
         for side, measured in _measure(sides, turns, seconds).items():
