@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from gateway.http.access import TokenGate
 from gateway.http.bodies import BodyLimits
@@ -70,13 +69,21 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         description=_DESCRIPTION,
         version=installed_release(fallback="0"),
         lifespan=_lifespan(settings, metrics),
+        responses=_REFUSALS,
+        # Generated clients name their methods by it.
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
     )
-    app.router.routes += _joined_router().routes
+    api = (
+        info, files, rewards, jobs, results, evaluations, predict, batches, chat, events,
+    )  # fmt: skip
+    routers = [*(routes.router for routes in api), page_router(), docs_router()]
+    for router in routers:
+        app.include_router(router)
     app.state.metrics = metrics
-    app.state.routes = list_routes(_routers())
+    app.state.routes = list_routes(routers)
     app.state.endpoints = list_endpoints(app.state.routes)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)
@@ -90,28 +97,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     if is_traced():
         app.add_middleware(RequestSpans)
     return app
-
-
-@cache
-def _routers() -> tuple[APIRouter, ...]:
-    api = (
-        info, files, rewards, jobs, results, evaluations, predict, batches, chat, events,
-    )  # fmt: skip
-    return (*(routes.router for routes in api), page_router(), docs_router())
-
-
-@cache
-def _joined_router() -> APIRouter:
-    """All of them, for every application of this process: to join them takes longer than all else
-    of its start."""
-    joined = APIRouter(
-        responses=_REFUSALS,
-        # Generated clients name their methods by it.
-        generate_unique_id_function=lambda route: route.name,
-    )
-    for router in _routers():
-        joined.include_router(router)
-    return joined
 
 
 def _lifespan(

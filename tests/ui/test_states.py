@@ -9,7 +9,6 @@ from pathlib import Path
 from playwright.async_api import Browser, expect
 from pydantic import SecretStr
 
-from gateway import app
 from gateway.page import page_route
 from gateway.page.assets import load_assets
 from tests.fakes.learner import FakeLearner
@@ -199,8 +198,6 @@ async def test_without_the_chart_library_the_page_says_so_and_goes_on(
     browser: Browser, data: Path, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setattr(page_route, "load_assets", partial(load_assets, tmp_path))
-    for shared in ("_routers", "_joined_router"):  # by all gateways of this process
-        monkeypatch.setattr(app, shared, getattr(app, shared).__wrapped__)
     async with (
         scripted_job(tmp_path / "gateway", data / "training_data.zip") as job,
         visitor(browser, job.url) as visit,
