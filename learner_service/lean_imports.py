@@ -1,6 +1,6 @@
 """Imports without what other packages import and no process of a job uses.
 
-It is a third of what a worker imports, and of the processor's time that this takes.
+It is a quarter of the processor's time that the start of a worker takes.
 """
 
 import os
