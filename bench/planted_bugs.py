@@ -90,7 +90,7 @@ BUGS = (
     Bug(
         name="a swallowed full disk",
         path="learner_service/queue/database.py",
-        right="            raise ResourceExhausted(message) from error\n",
+        right="            raise ResourceExhausted(NO_ROOM) from error\n",
         wrong="            return\n",
         test=f"{_QUEUE}/test_full_disk.py",
     ),
