@@ -7,7 +7,7 @@ under a small mask. Nothing is computed across groups, and nothing is padded. Ex
 gradient.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,35 +53,34 @@ class PackedAttention:
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """query: [1, heads, S, D]; key, value: [1, key-value heads, S, D] → [1, heads, S, D]."""
-        outputs = []
-        for span, mask in zip(self._spans, self._masks, strict=True):
-            prompt = slice(span.start, span.prompt_end)
-            outputs.append(
-                attend_causally(
-                    query[:, :, prompt], key[:, :, prompt], value[:, :, prompt], scaling
-                )
-            )
-            if span.end > span.prompt_end:
-                rows, whole = slice(span.prompt_end, span.end), slice(span.start, span.end)
-                outputs.append(
-                    attend_under_mask(
-                        query[:, :, rows], key[:, :, whole], value[:, :, whole], mask[1:], scaling
-                    )
-                )
+        groups = zip(*map(self._by_group, (query, key, value)), strict=True)
+        spans = zip(self._spans, self._masks, groups, strict=True)
+        outputs = [part for group in spans for part in _attend_group(*group, scaling)]
         return torch.cat(outputs, dim=2)
 
     def at_predicting(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """As above, with queries at the K `predicting` positions only → [1, heads, K, D]."""
-        outputs, first = [], 0
-        for span, mask in zip(self._spans, self._masks, strict=True):
-            rows, whole = slice(first, first + len(mask)), slice(span.start, span.end)
-            outputs.append(
-                attend_under_mask(
-                    query[:, :, rows], key[:, :, whole], value[:, :, whole], mask, scaling
-                )
-            )
-            first += len(mask)
+        queries = query.split([len(mask) for mask in self._masks], dim=2)
+        groups = zip(queries, self._by_group(key), self._by_group(value), self._masks, strict=True)
+        outputs = [attend_under_mask(*group, scaling) for group in groups]
         return torch.cat(outputs, dim=2)
+
+    def _by_group(self, states: Tensor) -> tuple[Tensor, ...]:
+        """Not slices, each of which would have a gradient of the whole pass's size."""
+        parts: tuple[Tensor, ...] = states.split([s.end - s.start for s in self._spans], dim=2)
+        return parts
+
+
+def _attend_group(
+    span: GroupSpan, mask: Tensor, states: tuple[Tensor, Tensor, Tensor], scaling: float
+) -> Iterator[Tensor]:
+    """The prompt's output, then that of the completions; `states` are query, key and value."""
+    query, key, value = states
+    length, own = span.prompt_end - span.start, len(span.parents)
+    prompt_query, own_query = query.split([length, own], dim=2)
+    yield attend_causally(prompt_query, key[:, :, :length], value[:, :, :length], scaling)
+    if own:
+        yield attend_under_mask(own_query, key, value, mask[1:], scaling)
 
 
 def attend_causally(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:

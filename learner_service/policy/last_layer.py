@@ -53,7 +53,7 @@ def _forward(
         return heads.transpose(1, 2)
 
     cosines, sines = (part.unsqueeze(1) for part in position_embeddings)
-    queries = project(projections.query, normed[:, rows], query_norm)
+    queries = project(projections.query, normed.index_select(1, rows), query_norm)
     attended = packed.at_predicting(
         rotate(queries, cosines[:, :, rows], sines[:, :, rows]),
         rotate(project(projections.key, normed, key_norm), cosines, sines),
@@ -61,6 +61,8 @@ def _forward(
         attention.scaling,
     )
     merged = attended.transpose(1, 2).flatten(2)
-    after: Tensor = hidden_states[:, rows] + layer.get_submodule(projections.output)(merged)
+    after: Tensor = hidden_states.index_select(1, rows) + layer.get_submodule(projections.output)(
+        merged
+    )
     fed_forward: Tensor = layer.mlp(layer.post_attention_layernorm(after))
     return after + fed_forward

@@ -15,6 +15,7 @@ from tally.torch_engine.ending import Ending
 from tally.torch_engine.kv_cache import GroupCache, PromptCache, ReadPrompt
 from tally.torch_engine.language_model import LanguageModel
 from tally.torch_engine.prefixes import Prefixes
+from tally.torch_engine.product import multiply
 from tally.torch_engine.sampling import Sampler, chances
 from tally.torch_engine.vision import VisionFeatures
 
@@ -95,7 +96,7 @@ class Decoder:
                 logits=logits,
                 next_position=int(prompt.positions.max()) + 1,
             )
-            for prompt, cache, logits in zip(prompts, caches, self._head(hidden_P), strict=True)
+            for prompt, cache, logits in zip(prompts, caches, self._logits(hidden_P), strict=True)
         ]
 
     def take_up(self, request: GenerationRequest, read: ReadPrompt) -> Prefilled:
@@ -103,7 +104,7 @@ class Decoder:
         return Prefilled(
             request=request,
             cache=read.cache,
-            logits=self._head(read.hidden),
+            logits=self._logits(read.hidden),
             next_position=read.next_position,
         )
 
@@ -157,8 +158,12 @@ class Decoder:
             hidden = self._language_model.decode(
                 self._embed(self._tensor(tokens)), rotation[:, :, step], cache
             )
-            logits_N_V = self._head(hidden)
+            logits_N_V = self._logits(hidden)
         return rows.tokens, sampled.by_row(len(rows.tokens))
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """[..., H] → [..., V]."""
+        return multiply(hidden, self._head.weight, self._head.bias)
 
     def _tensor(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         return torch.tensor(numbers, device=self._device)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tally.torch_engine.product import multiply
 from tally.weights.plain_weight import plain_weight
 
 
@@ -68,7 +69,7 @@ class Projection:
         if self._weight is None:
             y = torch.cat([self._multiply(layer, x) for layer in self._layers], dim=-1)
         else:
-            y = functional.linear(x, self._weight, self._bias)
+            y = multiply(x, self._weight, self._bias)
         if self._lora is None:
             return y
         low = functional.linear(x.to(self._lora.a.dtype), self._lora.a)

@@ -1,12 +1,16 @@
 """Logits → sampled tokens and their log-probabilities."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 # Below this the likeliest token has every chance that float32 can tell; dividing by less overflows.
 _LEAST_TEMPERATURE = 1e-6
-_BLOCK = 512
+# A block of about the square root of the vocabulary; of a size that divides it nothing is padded.
+_PADDED_BLOCK = 512
+_BLOCKS = range(64, 2049)
 _MOST_CHANCE = 1 - 1e-12
 
 
@@ -52,11 +56,19 @@ def _draw(probabilities_N_V: Tensor, chance_R: Tensor, place_R: Tensor) -> Tenso
     Unlike torch.multinomial it can't end the process on a GPU where an adapter makes NaN.
     """
     vocabulary = probabilities_N_V.shape[1]
-    padded = functional.pad(probabilities_N_V, (0, -vocabulary % _BLOCK))
-    blocks = padded.unflatten(1, (-1, _BLOCK))
+    block = _block_of(vocabulary)
+    padding = -vocabulary % block
+    padded = functional.pad(probabilities_N_V, (0, padding)) if padding else probabilities_N_V
+    blocks = padded.unflatten(1, (-1, block))
     block_R, rest_R = _find_crossing(blocks.sum(-1, dtype=torch.float64)[place_R], chance_R)
     within_R, _ = _find_crossing(blocks[place_R, block_R].double(), rest_R)
-    return (block_R * _BLOCK + within_R).clamp_(max=vocabulary - 1)
+    return (block_R * block + within_R).clamp_(max=vocabulary - 1)
+
+
+@cache
+def _block_of(vocabulary: int) -> int:
+    divisors = [size for size in _BLOCKS if vocabulary % size == 0]
+    return min(divisors, key=lambda size: abs(size - vocabulary**0.5), default=_PADDED_BLOCK)
 
 
 def _find_crossing(weights_R_N: Tensor, chance_R: Tensor) -> tuple[Tensor, Tensor]:

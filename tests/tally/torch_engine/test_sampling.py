@@ -44,8 +44,9 @@ def test_tokens_are_taken_from_the_distribution_at_their_place():
     assert logps.exp().tolist() == pytest.approx([0.8, 0.9, 0.2])
 
 
-def test_a_large_vocabulary_is_sampled_evenly():
-    size = 1500
+# Blocks of 75 tokens; and of 512, the last of which is padded, as no size divides a prime.
+@pytest.mark.parametrize("size", [1500, 1511])
+def test_a_large_vocabulary_is_sampled_evenly(size):
     logits = torch.zeros(size, size)
     middle = (torch.arange(size, dtype=torch.float64) + 0.5) / size
     tokens, logps = Sampler(1.0, torch.zeros(size)).sample(logits, middle, torch.arange(size))
@@ -53,13 +54,15 @@ def test_a_large_vocabulary_is_sampled_evenly():
     assert logps.tolist() == pytest.approx([-math.log(size)] * size)
 
 
-def test_a_barred_token_is_taken_at_no_chance():
-    barred = torch.zeros(1500)
-    barred[[0, 511, 512, 1023, 1499]] = -torch.inf
+@pytest.mark.parametrize("size", [1500, 1511])
+def test_a_barred_token_is_taken_at_no_chance(size):
+    edges = {0, 74, 75, 511, 512, 1023, size - 1}
+    barred = torch.zeros(size)
+    barred[list(edges)] = -torch.inf
     chance = torch.cat((torch.linspace(0, 1, 4000, dtype=torch.float64), chances(1, 1, 4000)[0]))
     same = torch.zeros(len(chance), dtype=torch.long)
-    tokens, _ = Sampler(1.0, barred).sample(torch.zeros(1, 1500), chance, same)
-    assert set(tokens.tolist()) == set(range(1500)) - {0, 511, 512, 1023, 1499}
+    tokens, _ = Sampler(1.0, barred).sample(torch.zeros(1, size), chance, same)
+    assert set(tokens.tolist()) == set(range(size)) - edges
 
 
 def test_a_seed_gives_the_same_chances():
