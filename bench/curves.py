@@ -1,29 +1,60 @@
-"""Learning curves and what may be said of two of them. Pure."""
+"""Learning curves and what may be said of them. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist, fmean, pstdev, stdev
 
-GOAL = 0.90
+# Of what can be gained, what a side is timed to.
+SHARES = {"half": 0.5, "nine tenths": 0.9}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """An adapter after `step` steps and `seconds` of training: which held-out answers are right."""
+    """An adapter after `step` steps and `seconds` of training: which held-out answers are right,
+    or how often each is."""
 
     step: int
     seconds: float
-    right: list[bool]
+    right: Sequence[float]
 
     @property
     def exact_rate(self) -> float:
         return fmean(self.right)
 
 
-def seconds_to_goal(points: Sequence[Point]) -> float:
-    """Infinite where the goal was not reached."""
-    return next((p.seconds for p in points if p.exact_rate >= GOAL), float("inf"))
+Run = Sequence[Point]  # of one side and one seed, the base's answers first, at step 0
+
+
+def first_at(run: Run, rate: float, *, neighbours: int = 0) -> Point | None:
+    """Where `rate` is reached first by the mean over a point and `neighbours` on either side;
+    None where it isn't."""
+    rates = [point.exact_rate for point in run]
+    for number, point in enumerate(run):
+        if fmean(rates[max(0, number - neighbours) : number + neighbours + 1]) >= rate:
+            return point
+    return None
+
+
+def plateau(run: Run, *, before: int = 0) -> Point:
+    """The last quarter of the examinations as one point, or the quarter that lies `before`
+    quarters earlier: how often each answer is right in it."""
+    taught = run[1:]
+    size = max(1, len(taught) // 4)
+    end = len(taught) - before * size
+    quarter = taught[max(0, end - size) : max(1, end)]
+    right = [fmean(of_scene) for of_scene in zip(*(point.right for point in quarter), strict=True)]
+    return Point(step=quarter[-1].step, seconds=quarter[-1].seconds, right=right)
+
+
+def gain_goals(sides: Sequence[Sequence[Run]]) -> dict[str, float]:
+    """Exact rates at SHARES of the way from the base's to the best side's plateau, over all seeds.
+
+    All sides are held to the same ones.
+    """
+    base = fmean(runs[0][0].exact_rate for runs in sides)
+    best = max(fmean(plateau(run).exact_rate for run in runs) for runs in sides)
+    return {name: base + share * (best - base) for name, share in SHARES.items()}
 
 
 def difference(

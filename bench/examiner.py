@@ -1,6 +1,7 @@
 """Held-out scenes, answered greedily with any adapter, whoever trained it."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from transformers import BatchFeature
 from bench.scenes import Example
 from bench.trl_side import TrlSettings, TrlSide
 from reward_service.score import DEFAULT_REWARDS, Answer, ScoredAnswer, score_answer
-from tally.samples.small_policy import POLICY_PATH
 
 MAX_TOKENS = 12
 RANK, ALPHA = 16, 32
@@ -30,11 +30,12 @@ def reward(text: str, true_count: int) -> float:
 
 
 class Examiner:
-    """Answers the held-out scenes greedily with any adapter: transformers' own generate."""
+    """Answers the held-out scenes greedily with any adapter of the policy in `model_path`:
+    transformers' own generate."""
 
-    def __init__(self, held_out: Sequence[Example], folder: Path) -> None:
+    def __init__(self, model_path: Path, held_out: Sequence[Example], folder: Path) -> None:
         side = TrlSide(
-            TrlSettings(model_path=POLICY_PATH, lora_r=RANK, lora_alpha=ALPHA),
+            TrlSettings(model_path=model_path, lora_r=RANK, lora_alpha=ALPHA),
             held_out[:8],
             folder,
         )
@@ -62,10 +63,12 @@ class Examiner:
         )
 
     @torch.inference_mode()
-    def mark(self, adapter: Adapter) -> list[bool]:
-        """Of each held-out scene, whether its answer holds the true count."""
-        set_peft_model_state_dict(self._model, adapter)
-        texts = [text for inputs in self._inputs for text in self._texts(inputs)]
+    def mark(self, adapter: Adapter | None) -> list[bool]:
+        """Of each held-out scene, whether its answer holds the true count; None is the base."""
+        if adapter:
+            set_peft_model_state_dict(self._model, adapter)
+        with nullcontext() if adapter else self._model.disable_adapter():
+            texts = [text for inputs in self._inputs for text in self._texts(inputs)]
         pairs = zip(texts, self._held_out, strict=True)
         return [_score(text, example.true_count).difference == 0 for text, example in pairs]
 

@@ -5,7 +5,7 @@ from random import Random
 
 from PIL import Image
 
-from tally.samples.scenes import draw_scene
+from tally.samples.scenes import DEMO_SCENES, SceneSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +17,11 @@ class Example:
     true_count: int
 
 
-def examples(number: int, side_pixels: int, seed: int = 0) -> list[Example]:
+def examples(
+    number: int, side_pixels: int, seed: int = 0, scene_set: SceneSet = DEMO_SCENES
+) -> list[Example]:
     """`number` scenes, enlarged to squares of `side_pixels`, a multiple of 28."""
-    drawn = [draw_scene(Random(seed * 1_000_000 + index)) for index in range(number)]
+    drawn = [scene_set.draw(Random(seed * 1_000_000 + index)) for index in range(number)]
     return [
         Example(
             image=scene.image.resize((side_pixels, side_pixels)),

@@ -105,7 +105,6 @@ MAY_IMPORT = {
 # Longer than 250 lines for a reason: the step of an algorithm reads best in one place.
 REASONED = {
     "tally/client/answers.py",  # generated
-    "tally/samples/pretrain.py",
 }
 # The learner's two clients are named after what they bring, see "The path of a step".
 RIM = {

@@ -11,7 +11,7 @@ from tally.samples.scenes import DEMO_SCENES, Scene, SceneSet
 
 COLUMNS = ("images_path", "question", "answer")
 SCENES_PER_SEED = 1_000_000
-# samples.pretrain draws from 999_999_999 upwards. The number stands here a second time because
+# samples.supervised draws from 999_999_999 upwards. The number stands here a second time because
 # importing that module would import torch.
 SCENE_SEEDS_END = 1_000_000_000 - 1
 LAST_SEED = SCENE_SEEDS_END // SCENES_PER_SEED - 1

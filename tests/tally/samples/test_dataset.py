@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tally.samples import dataset, pretrain
+from tally.samples import dataset, supervised
 from tally.samples.dataset import LAST_SEED, write_dataset, write_sample_data
 from tally.samples.hard_scenes import HARD_MAX_COUNT, HELD_OUT_KINDS
 from tally.samples.kinds import KINDS
@@ -72,7 +72,7 @@ def test_training_and_held_out_share_no_image(tmp_path: Path) -> None:
 
 
 def test_seeds_stay_below_those_of_pretraining(tmp_path: Path) -> None:
-    assert dataset.SCENE_SEEDS_END == pretrain.FIRST_PRETRAINING_SEED - 1
+    assert dataset.SCENE_SEEDS_END == supervised.EXAMINATION_SEED
     assert (LAST_SEED + 1) * dataset.SCENES_PER_SEED <= dataset.SCENE_SEEDS_END
     write_dataset(tmp_path / "last.zip", scenes=1, seed=LAST_SEED)
     with pytest.raises(ValueError, match="not in 0 to"):
