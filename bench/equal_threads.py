@@ -3,10 +3,12 @@
 import os
 import sys
 
+from tally.host import thread_waiting
+
 PATIENT, SPINNING = "patient", "spinning"
 # As OpenMP calls them. By itself, GNU's has threads spin for so long and then sleep.
 _VARIABLES = {
-    PATIENT: {"OMP_WAIT_POLICY": "PASSIVE"},
+    PATIENT: dict(thread_waiting.PATIENT),
     SPINNING: {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "300000"},
 }
 
