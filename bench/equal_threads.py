@@ -3,12 +3,10 @@
 import os
 import sys
 
-from tally.host import thread_waiting
-
 PATIENT, SPINNING = "patient", "spinning"
 # As OpenMP calls them. By itself, GNU's has threads spin for so long and then sleep.
 _VARIABLES = {
-    PATIENT: dict(thread_waiting.PATIENT),
+    PATIENT: {"OMP_WAIT_POLICY": "PASSIVE"},
     SPINNING: {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "300000"},
 }
 

@@ -16,7 +16,6 @@ from tally import samples
 from tally.cli.stack.ports import free_ports
 from tally.cli.stack.service_process import Service
 from tally.cli.stack.stack_secret import secret_path
-from tally.host.thread_waiting import patient_unless_said
 
 DEFAULT_MODEL = str(Path(samples.__file__).with_name("counting_policy"))
 _HOST = "127.0.0.1"
@@ -27,6 +26,7 @@ _MODULES = {
     "learner": "learner_service",
     "gateway": "gateway",
 }
+_WAITING = "OMP_WAIT_POLICY"
 
 SamplingPlace = Literal["auto", "inside", "service"]
 
@@ -79,7 +79,7 @@ def plan_services(
         Service(
             name=name,
             command=(sys.executable, "-P", "-m", _MODULES[_kind(name)]),
-            environment=patient_unless_said(os.environ)
+            environment=_thread_waiting()
             | {_variable(name, key): value for key, value in settings[name].items()}
             | _own_gpu(name, rollouts, gpus),
             is_healthy=checks[name],
@@ -95,6 +95,13 @@ def metrics_addresses(services: Iterable[Service]) -> dict[str, str]:
         for service in services
     }
     return {name: f"{_HOST}:{port}" for name, port in ports.items() if port}
+
+
+def _thread_waiting() -> dict[str, str]:
+    """As the operator's variable says. Services share the cores: threads that spin while they wait
+    for each other take them from whoever has work, and a step beside them lasts several times
+    longer. So it is where they spin for a millisecond only (`GOMP_SPINCOUNT`)."""
+    return {_WAITING: os.environ.get(_WAITING, "PASSIVE")}
 
 
 def _samples_inside(sampling: SamplingPlace, engine: str, replicas: int, gpus: list[str]) -> bool:

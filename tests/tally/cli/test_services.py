@@ -55,21 +55,6 @@ def test_prometheus_finds_the_pages_by_a_file(tmp_path: Path) -> None:
     ]
 
 
-def test_threads_wait_asleep_but_for_a_moment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    for environment in _plan(tmp_path).values():
-        assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
-        assert environment["GOMP_SPINCOUNT"] == "20000"
-
-
-def test_threads_wait_as_the_operator_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    for environment in _plan(tmp_path).values():
-        assert not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & environment.keys()
-
-
 def test_the_model_and_the_gateways_address_are_passed_on(tmp_path: Path) -> None:
     plan = _plan(tmp_path, port=8123)
     assert plan["rollout"]["TALLY_ROLLOUT_MODEL"] == "some/model"
