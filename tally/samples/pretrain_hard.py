@@ -167,13 +167,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sight-steps", type=int, default=2400)
     parser.add_argument("--answer-steps", type=int, default=3000, help="at most")
     parser.add_argument("--goal", type=float, default=0.5, help="where answers are stopped")
-    parser.add_argument("--skip-sight", type=Path, help="a folder whose sight is taken as it is")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        default=POLICY_PATH,
+        help="a policy to begin with, the demo's if not said",
+    )
     options = parser.parse_args(arguments)
     torch.manual_seed(0)
     tokenizer = build_tokenizer()
     maker = BatchMaker(tokenizer)
-    model, _, _ = load_policy(options.skip_sight or POLICY_PATH)
-    if not options.skip_sight:
+    model, _, _ = load_policy(options.start)
+    if options.sight_steps:
         keep = partial(save, model, tokenizer, options.output / "sight")
         teach_sight(model, maker, keep, steps=options.sight_steps)
     keep = partial(save, model, tokenizer, options.output / "answers")

@@ -40,13 +40,17 @@ def test_a_recipe_runs_for_a_moment(
     assert not any("visual" in name for name in changed)
 
 
-def test_a_policy_whose_sight_is_there_is_not_taught_to_see(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    command = [str(tmp_path), "--answer-steps", "2", "--goal", "0"]
-    pretrain_hard.main([*command, "--skip-sight", str(pretrain_hard.POLICY_PATH)])
-    assert [path.name for path in tmp_path.iterdir()] == ["answers"]
-    assert '"phase": "sight"' not in capsys.readouterr().out
+def test_a_policy_that_sees_is_taught_to_answer_alone(tmp_path: Path):
+    pretrain_hard.main([str(tmp_path / "first"), "--sight-steps", "1", "--answer-steps", "1"])
+    start = tmp_path / "first" / "sight"
+    options = ["--start", str(start), "--sight-steps", "0", "--answer-steps", "1"]
+    pretrain_hard.main([str(tmp_path / "second"), *options])
+    assert [path.name for path in (tmp_path / "second").iterdir()] == ["answers"]
+    first, second = (
+        load_policy(path)[0].model.visual.state_dict()
+        for path in (start, tmp_path / "second" / "answers")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_every_centre_is_shared_out_to_the_cells_about_it():
