@@ -9,7 +9,7 @@ from gateway.times import Time
 
 class JobPublic(JobBase):
     tags: list[str] = Field(
-        description="Those that PATCH /jobs/{job_id} gave it, in their order.",
+        description="Those that POST /train or PATCH /jobs/{job_id} gave it, in their order.",
         schema_extra={"examples": [["apples"]]},
     )
     data_file_id: str = Field(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from gateway.access.callers import Caller
 from gateway.jobs.job_models import Job
 from gateway.jobs.starting_adapters import StartingAdapter
+from gateway.jobs.tags import as_stored
 from gateway.jobs.train_models import TrainRequest
 from gateway.times import now
 from gateway.uploads.file_models import DATA
@@ -34,7 +35,7 @@ class NewJobs:
         return Job(
             job_id=str(uuid.uuid4()),
             job_name=request.job_name,
-            stored_tags=before.stored_tags if before else "",
+            stored_tags=as_stored(request.tags) or (before.stored_tags if before else ""),
             created_at=now(),
             spec=request.settings(),
             dataset_digest=await self._dataset_digest(caller, request.data_file_id, "data_file_id"),

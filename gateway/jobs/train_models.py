@@ -15,6 +15,7 @@ from pydantic import (
 from gateway.errors import Conflict
 from gateway.invalid_fields import BadValue
 from gateway.jobs.job_models import Checkpoint
+from gateway.jobs.tags import MOST_TAGS, Tag
 from gateway.messages.message import Message
 from gateway.webhooks.webhook_models import MOST_URL_CHARACTERS
 from tally.job.prompt_template import PromptTemplate
@@ -125,6 +126,12 @@ class TrainRequest(BaseModel):
         description="The same with an adapter that POST /upload-data took.",
     )
     priority: Priority = DEFAULT_PRIORITY
+    tags: list[Tag] = Field(
+        default_factory=list,
+        max_length=MOST_TAGS,
+        description="Words to find the job by; PATCH /jobs/{job_id} changes them. Left out with "
+        "resume_from_job_id: those of that job.",
+    )
     callback_url: str | None = Field(
         None,
         min_length=1,

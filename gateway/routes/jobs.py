@@ -127,8 +127,8 @@ async def _show(job: Job, services: Services) -> JobPublic:
     responses={**NO_SUCH_JOB, **refusal(409, "They can't be read any more.")},
 )
 async def get_settings(job: JobDep) -> TrainRequest:
-    """What POST /train was sent, every default filled in; it can be sent again."""
-    return stored_request(job.spec)
+    """What POST /train was sent, with its defaults and the job's tags; it can be sent again."""
+    return stored_request(job.spec).model_copy(update={"tags": job.tags})
 
 
 @router.get(

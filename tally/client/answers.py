@@ -530,7 +530,7 @@ class JobPublic(TypedDict):
     """What makes it less than a plain success: no_variety or nothing_left_to_learn, where its
     last steps, ten or more in a row, have taught nothing; null otherwise."""
     tags: list[str]
-    """Those that PATCH /jobs/{job_id} gave it, in their order."""
+    """Those that POST /train or PATCH /jobs/{job_id} gave it, in their order."""
     data_file_id: str
     """The upload it trains on."""
     evaluation_file_id: str | None
@@ -991,6 +991,9 @@ class TrainRequest(TypedDict):
     priority: NotRequired[int]
     """Jobs of a higher one start first, whoever started them earlier; above 0 it takes the role
     operator."""
+    tags: NotRequired[list[str]]
+    """Words to find the job by; PATCH /jobs/{job_id} changes them. Left out with
+    resume_from_job_id: those of that job."""
     callback_url: NotRequired[str | None]
     """Where a signed webhook goes once the job has ended; refused where the server sends
     none."""

@@ -1,5 +1,6 @@
 """Every command against real services, through a gateway with a token on another port."""
 
+import csv
 import json
 import os
 import subprocess
@@ -109,7 +110,8 @@ def wait_for_job(tally: Tally, job_id: str, is_enough: Callable[[dict], bool]) -
 
 @pytest.fixture(scope="module")
 def job_id(tally: Tally, file_id: str) -> str:
-    ended = tally("train", "--data", file_id, *setting_options(), "--watch", "--json")
+    asked = setting_options("evaluation_steps=1")
+    ended = tally("train", "--data", file_id, "--tag", "fifty", *asked, "--watch", "--json")
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert lines[-1]["event"] == "ended"
     return lines[0]["job_id"]
@@ -165,7 +167,53 @@ def test_a_job_is_shown(tally: Tally, job_id: str, tmp_path: Path):
     steps = answer(tally("metrics", job_id, "--curves", tmp_path / "c.png", "--json"))
     assert [step["step"] for step in steps] == [1, 2]
     assert (tmp_path / "c.png").exists()
+    scored = answer(tally("metrics", job_id, "--held-out", "--json"))
+    assert [(one["step"], one["num_samples"]) for one in scored] == [(1, 5), (2, 5)]
     assert "reward" in tally("samples", job_id).stdout
+
+
+def test_a_job_is_found_by_what_was_said_of_it(tally: Tally, job_id: str):
+    tally("edit", job_id[:8], "--name", "fifty scenes", "--tag", "paper", "--notes", "For later.")
+    for looked_for in (("later",), ("--tag", "paper"), ("fifty", "--status", "completed")):
+        found = answer(tally("jobs", *looked_for, "--json"))
+        assert [(one["job_id"], one["tags"]) for one in found] == [(job_id, ["fifty", "paper"])]
+    assert answer(tally("job", "fifty scenes", "--json"))["notes"] == "For later."
+
+
+def test_models_and_rewards_are_told_with_what_holds_for_them(tally: Tally):
+    [model] = answer(tally("models", "--json"))
+    assert model["is_default"]
+    rewards = {one["name"] for one in answer(tally("rewards", "--json"))}
+    assert {"relative_count", "tagged_answer"} <= rewards
+
+
+def test_the_best_adapter_is_downloaded_in_the_weights_of_its_base(
+    tally: Tally, job_id: str, tmp_path: Path
+):
+    asked = ("--checkpoint", "best", "--form", "merged")
+    tally("download", job_id, *asked, "-o", tmp_path / "merged.zip")
+    names = zipfile.ZipFile(tmp_path / "merged.zip").namelist()
+    assert "model.safetensors" in names
+    assert "adapter_model.safetensors" not in names
+
+
+def test_a_folder_of_pictures_is_answered_into_a_table(
+    tally: Tally, job_id: str, file_id: str, tmp_path: Path
+):
+    (tmp_path / "shelf").mkdir()
+    for row in answer(tally("rows", file_id, "--limit", 2, "--json"))["rows"]:
+        tally("picture", file_id, row["row"], "-o", tmp_path / "shelf" / f"{row['row']}.png")
+    table, question = tmp_path / "counts.csv", "How many apples are in this image?"
+    asked = (tmp_path / "shelf", question, "--job", job_id, "--checkpoint", "best")
+    tally("predict", *asked, "--abstain-below", 1, "-o", table)
+    with table.open(encoding="utf-8-sig") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 2
+    assert all(0 < float(line["probability"]) < 1 and not line["count"] for line in lines)
+    [asked_before] = answer(tally("predictions", "--json"))
+    assert (asked_before["job_id"], asked_before["question"]) == (job_id, question)
+    tally("delete", "prediction", asked_before["prediction_id"][:8], "--yes")
+    assert answer(tally("predictions", "--json")) == []
 
 
 def test_a_jobs_own_log_says_each_step(tally: Tally, job_id: str):
@@ -215,18 +263,20 @@ def test_both_answer_a_picture(tally: Tally, job_id: str, file_id: str, tmp_path
 
 
 def test_what_is_deleted_is_gone_in_every_store(
-    tally: Tally, stack: Stack, file_id: str, tmp_path: Path
+    tally: Tally, stack: Stack, file_id: str, job_id: str, tmp_path: Path
 ):
-    ended = tally("train", "--data", file_id, *setting_options(), "--watch", "--json")
-    job_id = json.loads(ended.stdout.splitlines()[0])["job_id"]
-    tally("download", job_id, "-o", tmp_path / "adapter.zip")
+    begun = ("--adapter", job_id, "--set", "adapter_checkpoint=best")
+    ended = tally("train", "--data", file_id, *setting_options(), *begun, "--watch", "--json")
+    gone_id = json.loads(ended.stdout.splitlines()[0])["job_id"]
+    assert answer(tally("job", gone_id, "--json"))["adapter_job_id"] == job_id
+    tally("download", gone_id, "-o", tmp_path / "adapter.zip")
     digest = digest_of_file(tmp_path / "adapter.zip")
     learner = stack.data_dir / "learner"
-    places = [learner / "jobs" / job_id, learner / "blobs" / digest[:2] / digest]
+    places = [learner / "jobs" / gone_id, learner / "blobs" / digest[:2] / digest]
     assert all(place.exists() for place in places)
-    tally("delete", "job", job_id, "--yes")
+    tally("delete", "job", gone_id, "--yes")
     wait_until(lambda: not any(place.exists() for place in places))
-    assert "there is no such job" in tally("job", job_id, code=1).stderr
+    assert "there is no such job" in tally("job", gone_id, code=1).stderr
     uploaded = answer(tally("files", "--json"))
     tally("delete", "file", file_id, "--yes")
     assert len(answer(tally("files", "--json"))) == len(uploaded) - 1

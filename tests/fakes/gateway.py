@@ -183,8 +183,10 @@ def _app(fake: FakeGateway) -> FastAPI:
 
     @app.get("/jobs/{job_id}/metrics")
     def metrics(job_id: str) -> dict[str, Any]:
-        steps = [data for kind, data in fake.events if kind == "step"]
-        return {"job_id": job_id, "steps": steps}
+        steps, evaluations = (
+            [data for kind, data in fake.events if kind == one] for one in ("step", "held_out")
+        )
+        return {"job_id": job_id, "steps": steps, "evaluations": evaluations}
 
     @app.get("/jobs/{job_id}/settings")
     def settings(job_id: str) -> dict[str, Any]:

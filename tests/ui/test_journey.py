@@ -35,7 +35,10 @@ async def test_a_visitor_goes_all_the_way(
         await visit.page.wait_for_url(lambda url: "jobs/" in url and cancelled_id not in url)
         job_id = visit.place.rpartition("/")[2]
         await expect(visit.by_text(words("status.completed"))).to_be_visible()
-        assert stack.get(f"/jobs/{job_id}")["resumed_from_job_id"] == cancelled_id
+        resumed = stack.get(f"/jobs/{job_id}")
+        assert (resumed["resumed_from_job_id"], resumed["tags"]) == (cancelled_id, ["fruit"])
+        asked = stack.get(f"/jobs/{job_id}/settings")
+        assert asked["resume_from_job_id"] == cancelled_id
         await visit.press(words("view.about"))
         await expect(visit.page.get_by_role("link", name=cancelled_id)).to_be_visible()
         await compare(visit, words)
@@ -45,6 +48,7 @@ async def test_a_visitor_goes_all_the_way(
         saved = await download(visit, words)
         await saved.save_as(tmp_path / "adapter.zip")
         assert "adapter_model.safetensors" in zipfile.ZipFile(tmp_path / "adapter.zip").namelist()
+        await find_again(visit, words, job_id)
         assert visit.complaints == []
 
 
@@ -94,11 +98,24 @@ async def ask_about_a_zip(visit: Visitor, words: Words, path: Path) -> None:
 async def look_back(visit: Visitor, words: Words) -> None:
     await visit.press(words("view.about"))
     await expect(visit.page.locator(".log")).to_contain_text("step")
+    async with visit.page.expect_download() as waiting:
+        await visit.press(words("job.merged.last"))
+    merged = await (await waiting.value).path()
+    names = zipfile.ZipFile(merged).namelist()
+    assert "model.safetensors" in names
+    assert "adapter_model.safetensors" not in names
     await visit.press(words("job.copy"))
     await expect(visit.page.locator('[name="training_config.max_steps"]')).to_have_value("16")
     await expect(visit.page.locator('[name="rewards.exact"]')).to_have_value("0.5")
     await visit.page.go_back()
     await expect(visit.page.locator(".facts")).to_be_visible()
+
+
+async def find_again(visit: Visitor, words: Words, job_id: str) -> None:
+    await visit.open("/jobs")
+    await visit.page.get_by_label(words("jobs.q")).fill(job_id[:8])
+    await expect(visit.page.locator(".row")).to_have_count(1)
+    await expect(visit.page.locator(".row")).to_contain_text("fruit")
 
 
 @pytest.mark.parametrize(("size", "language"), [*WAYS, *OTHER_WAYS])

@@ -98,7 +98,7 @@ async def test_the_language_and_the_theme_are_remembered(browser: Browser, stack
         await visit.press(Words("zh-TW")("theme"))
         await visit.page.reload()
         await expect(visit.page.locator("h1")).to_have_text(Words("zh-TW")("nav.jobs"))
-        await expect(visit.page.locator("html")).to_have_attribute("data-theme", "dark")
+        await expect(visit.page.locator("html")).to_have_css("color-scheme", "dark")
 
 
 async def test_faults_are_said_in_the_language_that_was_chosen(

@@ -13,28 +13,25 @@ const headers = (more) => ({ ...more, 'Accept-Language': document.documentElemen
 /** `errors` are [{where, message}]. */
 const refusal = (status, body) => Object.assign(new Error(body?.detail ?? `HTTP ${status}`), { status, errors: body?.errors });
 
-let asking;
+function shared(work) {
+	let running;
+	return (...all) => (running ??= work(...all).finally(() => (running = null)));
+}
+
+const askForToken = shared((refused) => shell.askForToken(refused));
 async function renewToken(refused) {
-	if (token() !== refused) return;
-	asking ??= shell.askForToken(refused !== null).finally(() => (asking = null));
-	sessionStorage.setItem(TOKEN, await asking);
+	if (token() === refused) sessionStorage.setItem(TOKEN, await askForToken(refused !== null));
 }
 
-let recovery;
 /** Resolves once the gateway answers again. */
-export function restored() {
-	recovery ??= untilAnswered().finally(() => (recovery = null));
-	return recovery;
-}
-
-async function untilAnswered() {
+export const restored = shared(async () => {
 	shell.onConnection(true);
 	for (let wait = 500; ; wait = Math.min(5000, wait * 1.5)) {
 		await sleep(wait);
 		const answer = await fetch(url('ui/mark.svg'), { cache: 'no-store' }).catch(() => null);
 		if (answer) return shell.onConnection(false);
 	}
-}
+});
 
 /** A response that is ok; tried again after a lost connection and with a new token. */
 export async function send(path, options = {}, deliver = fetch) {
@@ -55,6 +52,14 @@ export async function send(path, options = {}, deliver = fetch) {
 export const read = (path) => send(path, { signal: shell.signal });
 export const get = async (path) => (await read(path)).json();
 
+/** The newest jobs that `query` asks for, and those that are named, however old. */
+export async function jobsWith(named, query = '') {
+	const jobs = await get(`jobs?limit=200&${query}`);
+	const ids = named?.match(/[\w-]{36}(?!:upload)/g) ?? [];
+	const others = ids.filter((id) => jobs.every((job) => job.job_id !== id)).map((id) => find(`jobs/${id}`));
+	return [...jobs, ...(await Promise.all(others)).filter(Boolean)];
+}
+
 /** Null where there is nothing yet (409) or no such address (404). */
 export const find = (path) =>
 	get(path).catch((error) => {
@@ -65,10 +70,7 @@ export const find = (path) =>
 export const post = async (path, body, more, method = 'POST') =>
 	(await send(path, { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...more } })).json();
 
-export async function uploads() {
-	const { data = [], adapter = [] } = Object.groupBy(await get('files'), ({ kind }) => kind);
-	return { data, adapters: adapter };
-}
+export const uploads = async () => ({ data: [], adapter: [], ...Object.groupBy(await get('files'), ({ kind }) => kind) });
 
 /** While the page is shown that asks, and while it `goesOn`. */
 export async function keepFresh(milliseconds, refresh, goesOn = () => true) {
@@ -102,9 +104,4 @@ export async function upload(path, fields, progress) {
 /** What the browser can load by itself, though it sends no token. */
 export const address = async (path) => (token() ? URL.createObjectURL(await (await send(path)).blob()) : url(path));
 
-export async function save(path, filename) {
-	const link = document.createElement('a');
-	link.download = filename;
-	link.href = await address(path);
-	link.click();
-}
+export const save = async (path, filename) => Object.assign(document.createElement('a'), { download: filename, href: await address(path) }).click();

@@ -64,8 +64,8 @@ function drawShell() {
 	};
 	theme.title = theme.ariaLabel = t('theme');
 	theme.onclick = () => {
-		const { dataset } = document.documentElement;
-		dataset.theme = localStorage['tally.theme'] = dataset.theme === 'dark' ? 'light' : 'dark';
+		const { style } = document.documentElement;
+		style.colorScheme = localStorage['tally.theme'] = style.colorScheme === 'dark' ? 'light' : 'dark';
 		dispatchEvent(new Event('themechange'));
 	};
 }
@@ -88,7 +88,7 @@ shell.onConnection = (lost) => {
 
 addEventListener('hashchange', follow);
 // A file that is dropped beside its field must not replace the page.
-for (const kind of ['dragover', 'drop']) addEventListener(kind, (event) => event.preventDefault());
+window.ondragover = window.ondrop = (event) => event.preventDefault();
 await loadLanguage(language());
 drawShell();
 await route();

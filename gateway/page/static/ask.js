@@ -1,7 +1,7 @@
 // A question to the base model and to adapters: about a picture, or about every picture of a ZIP.
 
 import {
-	adapterOptions, busy, button, complain, deleteButton, dropZone, explained, fill, get, h, keepFresh, live, measured, muted, option, pictureBox,
+	adapterOptions, busy, button, complain, deleteButton, dropZone, explained, fill, get, h, jobsWith, keepFresh, live, measured, muted, option, pictureBox,
 	problems, read, save, say, section, select, send, sendFile, status, t, upload, when,
 } from './parts.js';
 
@@ -9,7 +9,7 @@ const PERIOD = 2000;
 
 export async function show(main, place) {
 	const view = h('div.view');
-	const jobs = await get('jobs?limit=200');
+	const jobs = await jobsWith(place.query.get('adapter'));
 	fill(main, h('h1', t('ask.title')), muted(t('ask.lead')), view);
 	await open(view, { ...place, adapters: [option('', t('ask.base')), ...adapterOptions(jobs)] });
 }

@@ -71,7 +71,7 @@ function comparison(result, job) {
 	];
 }
 
-function scored(name, scores, isDifference) {
+export function scored(name, scores, isDifference) {
 	const write = writer(name, isDifference);
 	const interval = scores.intervals[name];
 	return [h('b', write(scores[name])), interval && h('small', interval.map((value) => write(value)).join(' – '))];

@@ -9,10 +9,11 @@ export async function show(main, { id, query, keep }) {
 	if (!file) throw new Error(t('dataset.missing'));
 	const { filename: name, kind, warnings } = file;
 	const isData = kind === 'data';
-	const remove = deleteButton(`${isData ? 'dataset' : 'adapters'}.delete`, () => `files/${id}`, () => (location.hash = '#/'), { name });
+	const words = isData ? 'dataset' : 'adapters';
+	const remove = deleteButton(`${words}.delete`, () => `files/${id}`, () => (location.hash = '#/'), { name });
 	const counts = isData && [figure('dataset.rows', number(file.csv_rows)), figure('dataset.images', number(file.valid_images)), file.skipped_rows > 0 && figure('dataset.skipped', number(file.skipped_rows))];
 	fill(main,
-		h('div.head', h('h1', name), h('div.actions', remove, h('a.button.main', { href: `#/train?${isData ? `data_file_id=${id}` : `adapter=${id}:upload`}` }, t(isData ? 'dataset.train' : 'adapters.train')))),
+		h('div.head', h('h1', name), h('div.actions', remove, h('a.button.main', { href: `#/train?${isData ? `data_file_id=${id}` : `adapter=${id}:upload`}` }, t(`${words}.train`)))),
 		h('dl.figures', counts, figure('dataset.time', when(file.upload_time))),
 		warned(warnings),
 		!isData && muted(t('adapters.text')));

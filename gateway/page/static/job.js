@@ -1,6 +1,6 @@
 // A job: where it stands, what can be done with it, and its views.
 
-import { agreed, busy, complain, duration, fill, find, get, h, keepFresh, muted, note, post, save, say, send, status, t, when } from './parts.js';
+import { agreed, busy, complain, duration, fill, find, get, h, keepFresh, muted, note, post, save, say, send, status, stepsOf, t, when } from './parts.js';
 import { follow } from './stream.js';
 
 const VIEWS = ['curves', 'samples', 'compare', 'ask', 'about'];
@@ -51,11 +51,12 @@ async function watch({ path, job, recent, metrics, tell }) {
 /** Sets `page.update`, which draws anew what a step or a phase changes, and moves nothing. */
 function heading(page) {
 	const { job, recent } = page;
-	const [state, bar, line] = [status(), h('progress', { ariaLabel: t('progress') }), muted()];
+	const [name, state, bar, line] = [h('h1'), status(), h('progress', { ariaLabel: t('progress') }), muted()];
 	const [buttons, callouts] = [h('div.actions', { tabIndex: -1 }), h('div')];
 	let shown, told;
 	page.update = () => {
 		bar.value = job.status === 'completed' ? 1 : job.current_step / (job.total_steps || 1);
+		say(name, job.job_name);
 		state.set(job);
 		say(line, progress(job, recent));
 		const words = `${job.error_message} ${job.warning}`;
@@ -68,23 +69,22 @@ function heading(page) {
 		fill(buttons, actions(page));
 	};
 	page.update();
-	return h('header.job-head', h('h1', job.job_name), h('div.head', h('p', h('small', when(job.created_at)), state.node), buttons), bar, line, callouts);
+	return h('header.job-head', name, h('div.head', h('p', h('small', when(job.created_at)), state.node), buttons), bar, line, callouts);
 }
 
-const inOneLine = (...parts) => parts.filter(Boolean).join(' · ');
-
-function progress({ status, phase, current_step: step, total_steps: total, answered, queue_position: place, estimated_start: start }, recent) {
-	if (place) return inOneLine(t('queue.place', { place }), start && t('queue.start', { time: when(start) }));
+function progress(job, recent) {
+	const { status, phase, current_step: step, total_steps: total, answered, queue_position: place, estimated_start: start } = job;
 	const seconds = (recent.reduce((sum, one) => sum + one.step_seconds, 0) / recent.length) * (total - step);
 	const left = status === 'training' && (seconds ? t('left', { time: duration(seconds) }) : !step && t('job.waiting'));
-	return inOneLine(total && t('steps', { step, total }), phase === 'evaluating' && answered ? t('answered', answered) : left);
+	const next = place ? start && t('queue.start', { time: when(start) }) : phase === 'evaluating' && answered ? t('answered', answered) : left;
+	return [stepsOf(job), next].filter(Boolean).join(' · ');
 }
 
 function actions({ path, job, update }) {
 	const cancel = async () => {
 		if (await agreed('job.cancel', { name: job.job_name })) update(Object.assign(job, await (await send(path, { method: 'DELETE' })).json()));
 	};
-	const resume = async () => (location.hash = `#/jobs/${(await post('train', await get(`${path}/settings`))).job_id}`);
+	const resume = async () => (location.hash = `#/jobs/${(await post('train', { ...await get(`${path}/settings`), resume_from_job_id: job.job_id, fresh: false })).job_id}`);
 	const download = (which, name) => job.checkpoints.includes(which) && (() => save(`${path}/download?checkpoint=${which}`, `${name}.zip`));
 	const doing = {
 		cancel: job.status === 'training' && cancel, download: download('last', job.job_name), best: download('best', `${job.job_name}.best`),

@@ -35,6 +35,16 @@ export const fileOptions = (files) => files.map((file) => option(file.file_id, f
 export const adapterOptions = (jobs) => jobs.flatMap(({ job_id: id, job_name: name, checkpoints }) =>
 	checkpoints.map((which) => option(which === 'best' ? `${id}:best` : id, `${name} · ${t(`compare.${which}`)}`)));
 
+/** What is looked for, kept in the address. */
+export function jobSearch({ query, keep }, refresh) {
+	const kept = (name, node) => Object.assign(node, { ariaLabel: t(`jobs.${name}`), value: query.get(name) ?? '', oninput: () => refresh(keep({ [name]: node.value })) });
+	const states = ['training', 'completed', 'failed', 'cancelled'].map((one) => option(one, t(`status.${one}`)));
+	return h('div.actions', kept('q', h('input', { type: 'search', maxLength: 200, placeholder: t('jobs.q') })), kept('status', h('select', option('', t('jobs.status')), states)));
+}
+
+export const stepsOf = ({ queue_position: place, current_step: step, total_steps: total }) =>
+	place ? t('queue.place', { place }) : total ? t('steps', { step, total }) : '';
+
 /** The value may be none of the options. */
 export function select({ value, ...properties }, options) {
 	const isKnown = options.flat().some((one) => one.value === value);
@@ -112,8 +122,8 @@ export async function sendFile(outcome, path, fields) {
 
 /** Of items {where, message}. */
 export const listing = (kind, title, items, ...more) =>
-	h(`div.callout.${kind}`, { role: kind === 'bad' ? 'alert' : 'status' }, h('p', title), items[0] && h('ul', items.map(({ where, message }) =>
-		h('li', where && h('b', where.replace(/^row (.+)/, (_, row) => t('row', { row }))), ' ', message))), more);
+	h(`div.callout.${kind}`, { role: kind === 'bad' ? 'alert' : 'status' }, h('p', title), more, items[0] && h('ul', items.map(({ where, message }) =>
+		h('li', where && h('b', where.replace(/^row (.+)/, (_, row) => t('row', { row }))), ' ', message))));
 
 export const problems = ({ message, errors = [] }) => (errors[1] ? listing('bad', t('problems', { n: errors.length }), errors) : listing('bad', message, []));
 

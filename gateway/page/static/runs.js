@@ -1,7 +1,8 @@
 // Several runs in one chart for each figure, their results and settings side by side.
 
-import { facing, fill, find, folded, get, h, keepFresh, measured, muted, percent, ranFor, section, short, t, tick } from './parts.js';
+import { facing, fill, find, folded, h, jobsWith, keepFresh, measured, muted, percent, ranFor, section, short, t, tick } from './parts.js';
 import { chart } from './chart.js';
+import { scored } from './compare.js';
 import { loadFields, modelOf, rewardsOf, settingOf } from './settings.js';
 
 const FIGURES = { reward_mean: measured, exact_rate: percent, median_absolute_count_error: measured, loss: short };
@@ -10,23 +11,23 @@ const POINTS = 300;
 const PERIOD = 5000;
 
 export async function show(main, { query, keep }) {
-	const [jobs, fields] = await Promise.all([get('jobs?limit=200'), loadFields()]);
+	const ids = new Set(query.get('jobs')?.split(','));
+	const [jobs, fields] = await Promise.all([jobsWith(query.get('jobs'), query), loadFields()]);
 	const view = h('div.view');
-	const chosen = () => (query.get('jobs') ?? '').split(',').map((id) => jobs.find((job) => job.job_id === id)).filter(Boolean);
-	const choice = (job) => {
+	const choice = ({ job_id: id, job_name: name, status }) => {
 		const onchange = ({ target }) => {
-			const ids = chosen().filter((one) => one !== job).map((one) => one.job_id);
-			keep({ jobs: (target.checked ? [...ids, job.job_id] : ids).join(',') });
+			ids[target.checked ? 'add' : 'delete'](id);
+			keep({ jobs: [...ids].join(',') });
 			draw();
 		};
-		return tick(job.job_name, `${t(`status.${job.status}`)} · ${job.job_id.slice(0, 8)}`, { checked: chosen().includes(job), onchange }).node;
+		return tick(name, `${t(`status.${status}`)} · ${id.slice(0, 8)}`, { checked: ids.has(id), onchange }).node;
 	};
 	const draw = () => {
-		const runs = chosen().slice(0, LOOKS.length);
+		const runs = [...ids].map((id) => jobs.find((job) => job.job_id === id)).filter(Boolean).slice(0, LOOKS.length);
 		return runs.length ? compare(view, runs, fields) : fill(view, muted(t('runs.none')));
 	};
 	fill(main, h('h1', t('runs.title')),
-		folded(t('runs.choose', { n: LOOKS.length }), chosen().length < 2, h('div.fields', jobs.map(choice))), view);
+		folded(t('runs.choose', { n: LOOKS.length }), ids.size < 2, h('div.fields', jobs.map(choice))), view);
 	await draw();
 }
 
@@ -52,10 +53,7 @@ function aligned(runs) {
 }
 
 function outcomes(runs, results) {
-	const exact = (side) => [t('runs.exact', { side: t(side) }), ...results.map((found) => {
-		const ends = found?.[side].intervals.exact_rate;
-		return found ? `${percent(found[side].exact_rate, 1)}${ends ? ` (${ends.map((end) => percent(end, 1)).join(' – ')})` : ''}` : '–';
-	})];
+	const exact = (side) => [t('runs.exact', { side: t(side) }), ...results.map((found) => (found ? scored('exact_rate', found[side]) : '–'))];
 	return [exact('base'), exact('adapter'), [t('about.duration'), ...runs.map((job) => ranFor(job) ?? '–')]];
 }
 

@@ -20,17 +20,18 @@ export const settingOf = (request, { group, name }) => (group ? request[group] :
 
 export const modelOf = (request) => request?.model ?? t('about.first');
 
+export const tagsOf = (text) => text.split(',').filter((tag) => tag.trim());
+
 const weightsOf = (rewards) => Object.fromEntries(rewards.map(({ name, weight }) => [name, weight]));
 export const rewardsOf = (request) => byName(request?.rewards.length ? weightsOf(request.rewards) : { progressive_count: 1 }, String);
 
-/** The form of a new job as `request` was, and `tags` that it had. */
-export function formAddress(request, fields, tags) {
-	const { data_file_id, job_name, evaluation_file_id, model, adapter_job_id: job, adapter_file_id: upload } = request;
-	const adapter = upload ? `${upload}:upload` : request.adapter_checkpoint === 'best' ? `${job}:best` : job;
-	const rewards = Object.entries(weightsOf(request.rewards)).map(([reward, weight]) => [`rewards.${reward}`, weight]);
-	// What would be an adapter's own has to be said even where it is the default.
-	const changed = fields.map((one) => [one.key, settingOf(request, one), one])
-		.filter(([, value, { group, schema }]) => value !== undefined && (value !== schema.default || (adapter && group === 'prompt')));
-	const query = { data_file_id, job_name, evaluation_file_id, model, adapter, tags: tags.join(', '), ...Object.fromEntries([...changed, ...rewards]) };
-	return `#/train?${new URLSearchParams(Object.entries(query).filter(([, value]) => (value ?? '') !== ''))}`;
+/** {a: {b: 1}} as [['a.b', 1]]. */
+export const flat = (values, prefix = '') =>
+	Object.entries(values).flatMap(([name, one]) => (Object(one) === one ? flat(one, `${prefix}${name}.`) : [[prefix + name, one]]));
+
+/** The form of a new job as `request` was. */
+export function formAddress({ rewards, tags, adapter_job_id: job, adapter_file_id: upload, adapter_checkpoint: which, ...rest }) {
+	const adapter = upload ? `${upload}:upload` : which === 'best' ? `${job}:best` : job;
+	const values = flat({ ...rest, rewards: weightsOf(rewards), adapter, tags: tags.join(', ') });
+	return `#/train?${new URLSearchParams(values.filter(([, value]) => (value ?? '') !== ''))}`;
 }

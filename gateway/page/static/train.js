@@ -1,13 +1,13 @@
 // A job before it starts: what it is of, preset, settings, preflight. The address holds all.
 
 import {
-	adapterOptions, busy, button, bytes, complain, duration, field, figure, fileOptions, fill, folded, get, h, named, note, number, option, percent, post,
+	adapterOptions, busy, button, bytes, duration, field, figure, fileOptions, fill, folded, get, h, jobsWith, named, note, number, option, percent, post,
 	problems, section, select, t, tick, uploads,
 } from './parts.js';
-import { describe, loadFields } from './settings.js';
+import { describe, flat, loadFields, tagsOf } from './settings.js';
 
 export async function show(main, place) {
-	const lists = ['models', 'rewards', 'jobs?limit=200'].map((path) => get(path).catch(() => []));
+	const lists = [get('models'), get('rewards'), jobsWith(place.query.get('adapter'))].map((list) => list.catch(() => []));
 	const [files, choices, settings, models, rewards, jobs] = await Promise.all([uploads(), get('ui/presets.json'), loadFields(), ...lists]);
 	if (!files.data[0]) throw new Error(t('dataset.missing'));
 	const file = files.data.find((one) => one.file_id === place.query.get('data_file_id'));
@@ -22,10 +22,7 @@ export async function show(main, place) {
 		// Sent again after a lost connection it must not be a second job.
 		const key = { 'Idempotency-Key': `${Date.now()}-${Math.random()}` };
 		busy(start, async () => {
-			const path = `jobs/${(await post('train', request(form), key)).job_id}`;
-			const tags = (place.query.get('tags') ?? '').split(',').filter((tag) => tag.trim());
-			if (tags[0]) await post(path, { tags }, {}, 'PATCH').catch(complain);
-			location.hash = `#/${path}`;
+			location.hash = `#/jobs/${(await post('train', request(form), key)).job_id}`;
 		}, fail);
 	};
 	fill(main, h('h1', t('train.title')),
@@ -33,18 +30,18 @@ export async function show(main, place) {
 	drawSettings(form);
 }
 
-function subject(file, { data, adapters }, models, jobs) {
+function subject(file, { data, adapter }, models, jobs) {
 	const one = (name, schema, options) => ({ ...describe('', name, { type: 'string', default: '', ...schema }), part: 'subject', options });
 	// The first is what is taken where none is named.
 	const bases = models.map(({ name, licence }, i) => option(i ? name : '', licence ? `${name} · ${licence.title}` : name));
-	const begun = [option('', t('train.adapterNone')), ...adapters.map(({ file_id: id, filename }) => option(`${id}:upload`, filename)), ...adapterOptions(jobs)];
+	const begun = [option('', t('train.adapterNone')), ...adapter.map(({ file_id: id, filename }) => option(`${id}:upload`, filename)), ...adapterOptions(jobs)];
 	return [
 		one('job_name', { maxLength: 200, required: true, default: file?.filename.replace(/\.zip$/i, '') ?? '' }),
 		one('data_file_id', { required: true }, [...(file ? [] : [option('', t('train.choose'))]), ...fileOptions(data)]),
 		one('model', {}, bases[0] ? bases : [option('', '–')]),
 		one('adapter', {}, begun),
 		one('evaluation_file_id', {}, [option('', t('train.evaluationNone')), ...fileOptions(data)]),
-		one('tags', { maxLength: 820, pattern: '([^,]{1,40},){0,19}[^,]{0,40}' }),
+		one('tags'),
 	];
 }
 
@@ -67,6 +64,8 @@ function valueOf(form, one) {
 	return { boolean: text === 'true', string: text }[one.schema.type] ?? Number(text);
 }
 
+const isChanged = (form, one) => valueOf(form, one) !== startOf(form, one);
+
 function request(form) {
 	const groups = { rewards: {} };
 	// An adapter has a rank, a scale and a prompt, which hold unless others are named.
@@ -75,10 +74,10 @@ function request(form) {
 		const value = valueOf(form, one) ?? '';
 		if (value !== '') (one.group ? (groups[one.group] ??= {}) : groups)[one.name] = value;
 	}
-	const { adapter = '', tags, rewards, ...body } = groups;
+	const { adapter = '', tags = '', rewards, ...body } = groups;
 	const [id, which] = adapter.split(':');
 	if (id) Object.assign(body, which === 'upload' ? { adapter_file_id: id } : { adapter_job_id: id, adapter_checkpoint: which });
-	return { ...body, rewards: Object.entries(rewards).map(([name, weight]) => ({ name, weight })) };
+	return { ...body, tags: tagsOf(tags), rewards: Object.entries(rewards).map(([name, weight]) => ({ name, weight })) };
 }
 
 function presets(form) {
@@ -94,7 +93,7 @@ function presets(form) {
 function drawSettings(form) {
 	const parts = Object.groupBy(form.fields, ({ part }) => part);
 	const draw = (part) => h('div.fields', parts[part]?.map((one) => setting(form, one)));
-	const fold = (part) => folded(t(`train.${part}`), parts[part]?.some((one) => form.query.has(one.key)), draw(part));
+	const fold = (part) => folded(t(`train.${part}`), parts[part]?.some((one) => isChanged(form, one)), draw(part));
 	fill(form.settings, draw('subject'), fold('rewards'), fold('prompt'), section('train.settings', draw('documented')), fold('others'));
 }
 
@@ -113,7 +112,7 @@ function setting(form, one) {
 	input.name = key;
 	const row = field([label, h('code', name)], input,
 		h('small', help, ' ', low != null && 'default' in schema && t('train.range', { low: `${low}`, high: `${high}`, start: `${schema.default}` })));
-	const mark = () => row.classList.toggle('changed', form.query.has(key));
+	const mark = () => row.classList.toggle('changed', isChanged(form, one));
 	input.onchange = () => {
 		const text = String(type === 'boolean' ? input.checked : input.value);
 		form.keep({ [key]: text === String(startOf(form, one)) ? null : text });
@@ -141,9 +140,7 @@ async function preflight(form) {
 
 function findingLine(form, { severity, message, suggestion }) {
 	const apply = () => {
-		const changes = Object.entries(suggestion).flatMap(([group, values]) =>
-			Object(values) === values ? Object.entries(values).map(([name, value]) => [`${group}.${name}`, value]) : [[group, values]]);
-		form.keep(Object.fromEntries(changes));
+		form.keep(Object.fromEntries(flat(suggestion)));
 		drawSettings(form);
 		note(t('check.applied'));
 	};

@@ -32,16 +32,25 @@ _COLUMNS = {
 def metrics(
     context: typer.Context,
     job_id: JobId,
+    *,
     last: Annotated[int, typer.Option(min=1, help="Steps to show, the latest.")] = 20,
     curves: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Draw the curves into this PNG.")
     ] = None,
+    held_out: Annotated[
+        bool,
+        typer.Option("--held-out", help="How what is held out was answered, by evaluation_steps."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the steps of a job measured; with --json all of it."""
     with open_client(context) as client:
         job_id = job_id_of(client, job_id)
-        steps: Sequence[Json] = client.metrics(job_id)["steps"]
+        found = client.metrics(job_id)
+    if held_out:
+        _show_held_out(found["evaluations"], last, as_json)
+        return
+    steps: Sequence[Json] = found["steps"]
     if curves is not None:
         _draw(steps, curves, job_id)
     if as_json:
@@ -93,6 +102,21 @@ def _say_group(group: Json) -> None:
         count = "–" if given["count"] is None else given["count"]
         reward = _figure(given["reward"]) or "–"
         say(f"    {count:>5}  reward {reward:>6}  {to_line(given['text'])}")
+
+
+def _show_held_out(evaluations: Sequence[Json], last: int, as_json: bool) -> None:
+    if as_json:
+        print_json(evaluations)
+        return
+    columns = ["step", "exact", "from", "to", "median error", "n", "best so far"]
+    print_table(columns, [_scores_row(scored) for scored in evaluations[-last:]])
+
+
+def _scores_row(scored: Json) -> list[object]:
+    ends = scored["intervals"]["exact_rate"] or [None, None]
+    figures = [scored["exact_rate"], *ends, scored["median_absolute_count_error"]]
+    best = "yes" if scored["is_best"] else None
+    return [scored["step"], *map(_figure, figures), scored["num_samples"], best]
 
 
 def _draw(steps: Sequence[Json], path: Path, job_id: str) -> None:

@@ -15,6 +15,7 @@ from tally.cli.commands.train_request import (
     Preset,
     Priority,
     Set,
+    Tags,
     build_request,
 )
 from tally.cli.errors import CliError
@@ -37,6 +38,7 @@ def train(
     evaluate: Evaluate = None,
     priority: Priority = None,
     adapter: Adapter = None,
+    tag: Tags = None,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
@@ -52,6 +54,7 @@ def train(
             settings=settings,
             priority=priority,
             adapter=adapter,
+            tags=tag,
         )
         _start(client, request, watch, as_json)
 

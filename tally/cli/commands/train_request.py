@@ -46,6 +46,9 @@ Priority = Annotated[
     int | None,
     typer.Option(help="Jobs of a higher one start first, -10 to 10; above 0 for operators. 0."),
 ]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", help="A word to find the job by; again for one more.")
+]
 Preset = Annotated[
     str | None,
     typer.Option(help="Settings that go together.", autocompletion=complete_preset),
@@ -78,6 +81,7 @@ def build_request(
     settings: list[str] | None,
     priority: int | None = None,
     adapter: str | None = None,
+    tags: list[str] | None = None,
 ) -> TrainRequest:
     """The body, its ZIPs uploaded. Raises CliError before anything is sent, where it can."""
     request = read_config(config) if config else {}
@@ -90,6 +94,8 @@ def build_request(
         request["job_name"] = name
     if priority is not None:
         request["priority"] = priority
+    if tags:
+        request["tags"] = tags
     if not (data or request.get("data_file_id")):
         raise CliError("What is it to train on? Name it: --data FILE_ID or --data training.zip.")
     if adapter and not existing_file(adapter):

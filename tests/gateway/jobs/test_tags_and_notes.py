@@ -55,6 +55,30 @@ async def test_a_job_that_goes_on_from_another_has_its_tags(gateway):
     assert (await gateway.job(other))["tags"] == []
 
 
+async def test_a_job_has_its_tags_from_the_beginning(gateway):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    body = {"tags": ["Red", " apples ", "red"], "fresh": True}
+    headers = {"Idempotency-Key": "apples"}
+    job = (await gateway.train(file_id, headers=headers, **body)).json()
+    assert job["tags"] == ["apples", "red"]
+    job_id = job["job_id"]
+    await changed(gateway, job_id, tags=["green"])
+    again = await gateway.train(file_id, headers=headers, **body)
+    assert (again.json()["job_id"], again.json()["tags"]) == (job_id, ["green"])
+    settings = (await gateway.client.get(f"/jobs/{job_id}/settings")).json()
+    assert settings["tags"] == ["green"]
+    on = await gateway.train(file_id, resume_from_job_id=job_id, tags=["blue"])
+    assert on.json()["tags"] == ["blue"]
+
+
+async def test_a_job_with_a_tag_that_is_none_does_not_start(gateway):
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    answer = await gateway.train(file_id, tags=["a,b"])
+    assert answer.status_code == 422
+    assert [one["code"] for one in answer.json()["errors"]] == ["tag_invalid"]
+    assert (await gateway.client.get("/jobs")).json() == []
+
+
 async def test_jobs_are_found_by_what_is_said_of_them(start_gateway, on_database):
     async with start_gateway(on_database) as gateway:
         file_id = (await gateway.upload(good_zip())).json()["file_id"]

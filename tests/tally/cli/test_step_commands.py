@@ -43,6 +43,18 @@ def test_metrics_as_json_are_all(tally: Tally) -> None:
     assert [step["step"] for step in steps] == [1, 2, 3]
 
 
+def test_what_is_held_out_is_a_curve_of_its_own(tally: Tally, gateway: FakeGateway) -> None:
+    scored = {
+        "step": 4, "exact_rate": 0.5, "intervals": {"exact_rate": [0.25, 0.75]}, "num_samples": 8,
+        "median_absolute_count_error": None, "is_best": True,
+    }  # fmt: skip
+    gateway.events = [("step", step_data(4, 8)), ("held_out", scored)]
+    lines = tally("metrics", "job-1", "--held-out").stdout.splitlines()
+    assert lines[0].split("\t")[:4] == ["step", "exact", "from", "to"]
+    assert lines[1:] == ["4\t0.5\t0.25\t0.75\t\t8\tyes"]
+    assert json.loads(tally("metrics", "job-1", "--held-out", "--json").stdout) == [scored]
+
+
 def test_curves_are_drawn(tally: Tally, gateway: FakeGateway, tmp_path: Path) -> None:
     path = tmp_path / "new" / "curves.png"
     assert tally("metrics", "job-1", "--curves", path).exit_code == 0

@@ -31,6 +31,12 @@ def test_a_priority_is_part_of_the_body(tally: Tally, gateway: FakeGateway) -> N
     assert gateway.trained[0]["priority"] == -3
 
 
+def test_tags_are_part_of_the_body(tally: Tally, gateway: FakeGateway) -> None:
+    tags = ("--tag", "red", "--tag", "small run")
+    assert tally("train", "--data", "file-1", *tags).exit_code == 0
+    assert gateway.trained[0]["tags"] == ["red", "small run"]
+
+
 @pytest.mark.parametrize(
     ("named", "begun"),
     [
