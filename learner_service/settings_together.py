@@ -11,6 +11,8 @@ def check_together(config: TrainingConfig) -> None:
         _check_exact(config)
     if config.prompt_selection is PromptSelection.BY_HISTORY:
         _check_selection(config)
+    if config.first_completions:
+        _check_first(config)
     _check_patience(config)
 
 
@@ -44,6 +46,32 @@ def _check_selection(config: TrainingConfig) -> None:
         raise InvalidSpec(
             "train.config.prompt_selection: by_history with one prompt a step, which leaves no "
             "place for the others; set gradient_accumulation_steps to 2 at least"
+        )
+
+
+def _check_first(config: TrainingConfig) -> None:
+    """A group ends with its first completions only where nothing would be learnt from it."""
+    number, whole = config.first_completions, config.num_generations
+    if not 2 <= number < whole:
+        fitting = f"2 to {whole - 1}, or 0" if whole > 2 else "0"
+        raise InvalidSpec(
+            f"train.config.first_completions: {number} of a prompt's {whole} completions, of which "
+            f"two may differ and one be left; set {fitting}"
+        )
+    if config.is_exact:
+        raise InvalidSpec(
+            f"train.config.first_completions: {number} with exact_counts, which learns from every "
+            "count of every prompt, whatever is sampled; set 0"
+        )
+    if config.zero_variance_groups is ZeroVarianceGroups.LEARN:
+        raise InvalidSpec(
+            f"train.config.first_completions: {number} leaves groups unfinished whose rewards do "
+            "not differ; with zero_variance_groups learn all are learnt from; set 0, or skip there"
+        )
+    if config.beta > 0:
+        raise InvalidSpec(
+            f"train.config.first_completions: {number} leaves groups unfinished whose rewards do "
+            "not differ; with beta above 0 all are learnt from; set 0, or beta to 0"
         )
 
 

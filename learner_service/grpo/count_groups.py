@@ -10,7 +10,8 @@ from learner_service.clients.rewards import Score
 from learner_service.clients.rollouts import Completion, Prompt, Sampling
 from learner_service.data.count_form import NoCountForm, WrittenCounts
 from learner_service.data.dataset import Row
-from learner_service.grpo.groups import GroupSampler, PublishedAdapter, ScoredGroup
+from learner_service.grpo.group_sampler import GroupSampler
+from learner_service.grpo.groups import PublishedAdapter, ScoredGroup
 from learner_service.grpo.written_sets import WrittenSet
 from learner_service.policy.packing import Group
 from tally.job.settings import TrainingConfig
@@ -49,6 +50,7 @@ class CountSampler(GroupSampler):
             scores=(score,),
             first_scores=(score,),
             refills=0,
+            sampled_completions=1,
             sampled_tokens=len(greedy.token_ids),
             asked_at=asked_at,
             sampled_at=sampled_at,

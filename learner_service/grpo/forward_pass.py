@@ -17,6 +17,7 @@ class ForwardPass:
     The loss over `groups` times `share` is the loss over all groups of the pass, since the
     `num_skipped` others add nothing but to what it is divided by.
     `dropout_seed` makes its dropout repeatable, whichever process it falls to.
+    `weights`, [N], where given, multiply all that is of a completion.
     `has_turn`: whether other processes may have a pass at the same time; one that is made
     elsewhere, at another time, has none.
 
@@ -33,6 +34,7 @@ class ForwardPass:
     num_skipped: int = 0
     dropout_seed: int | None = None
     has_turn: bool = True
+    weights: Tensor | None = None
     set_rewards: Sequence[Tensor | None] = ()
     draw_outside: "Callable[[Sequence[AnswerSet | None]], ForwardPass | None] | None" = None
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from learner_service.grpo.advantages import group_advantages
 from learner_service.grpo.forward_pass import ForwardPass
 from learner_service.grpo.group_wait import GroupWait
-from learner_service.grpo.groups import ScoredGroup, size_of
+from learner_service.grpo.groups import ScoredGroup, laid_size, size_of
 from learner_service.grpo.losses.loss import LossScale
 from learner_service.grpo.losses.loss_types import LOSSES
 from learner_service.grpo.rollouts_ahead import StepRollouts
@@ -80,7 +80,7 @@ class StepPasses:
         turns = math.ceil(len(self) / self._ranks.count)
         # The spread of all rewards is known only once all groups are there.
         in_batch = self._training.advantage_scale is AdvantageScale.BATCH
-        own_passes = self._own_passes(self._batch_advantages() if in_batch else None)
+        own_passes = self._own_passes(self._batch_deviation() if in_batch else None)
         for number in range(len(self)):
             is_last = number == len(self) - 1
             forward_pass = (
@@ -107,7 +107,7 @@ class StepPasses:
             waited_seconds=max(self._ranks.exchange(self._rollouts.waited_seconds)),
         )
 
-    def _own_passes(self, batch_advantages: Sequence[Tensor] | None) -> Iterator[ForwardPass]:
+    def _own_passes(self, batch_deviation: Tensor | None) -> Iterator[ForwardPass]:
         seeds = self._ranks.share(self._rollouts.shape.dropout_seeds)
         first = 0
         for number, batch in enumerate(self._rollouts.batches):
@@ -115,19 +115,14 @@ class StepPasses:
             first += len(batch)
             if self._sets:
                 yield self._sets.forward_pass(groups, seeds[number])
-                continue
-            advantages_P_G = (
-                torch.cat([self._advantages([group.rewards]) for group in groups])
-                if batch_advantages is None
-                else batch_advantages[number]
-            )
-            yield self._forward_pass(groups, advantages_P_G, seeds[number])
+            else:
+                yield self._forward_pass(groups, batch_deviation, seeds[number])
 
-    def _batch_advantages(self) -> list[Tensor]:
-        """[P, G] of each own pass, by the rewards of the whole step."""
+    def _batch_deviation(self) -> Tensor:
+        """That of the rewards of the whole step, []; of each group its first, if it has such."""
         self._take(0, len(self._rollouts.rows))
-        advantages_P_G = self._advantages(self._gather(lambda group: group.rewards))
-        return self._ranks.share(advantages_P_G.split(self._rollouts.shape.pass_sizes))
+        number = self._training.first_completions or None
+        return torch.tensor(self._gather(lambda group: group.rewards[:number])).std()
 
     def _gather(self, tell: Callable[[ScoredGroup], T]) -> list[T]:
         """What each process tells of its groups, in the order of the whole step."""
@@ -140,8 +135,10 @@ class StepPasses:
         self._wait.end()
         return groups
 
-    def _advantages(self, rewards_P_G: list[list[float]]) -> Tensor:
-        return group_advantages(torch.tensor(rewards_P_G), self._training.advantage_scale)
+    def _advantages(self, group: ScoredGroup, batch_deviation: Tensor | None) -> Tensor:
+        """Of its completions, [G]."""
+        scale = self._training.advantage_scale
+        return group_advantages(torch.tensor([group.rewards]), scale, batch_deviation)[0]
 
     def _nothing(self, *, has_turn: bool) -> ForwardPass:
         return ForwardPass(
@@ -153,16 +150,22 @@ class StepPasses:
         )
 
     def _forward_pass(
-        self, groups: list[ScoredGroup], advantages_P_G: Tensor, dropout_seed: int
+        self, groups: list[ScoredGroup], batch_deviation: Tensor | None, dropout_seed: int
     ) -> ForwardPass:
-        teaches = torch.tensor([g.has_variance or self._learns_all for g in groups])
-        kept = [group for group, does in zip(groups, teaches.tolist(), strict=True) if does]
+        kept = [group for group in groups if group.has_variance or self._learns_all]
+        laid = [scored.group for scored in kept]
+        advantages = [self._advantages(scored, batch_deviation) for scored in kept]
         return ForwardPass(
-            groups=[scored.group for scored in kept],
+            groups=laid,
             image_digests=[scored.image_digest for scored in kept],
-            advantages=advantages_P_G[teaches].flatten(),
+            advantages=torch.cat([torch.zeros(0), *advantages]),
             scale=self._scale,
-            share=self._loss.share_of_pass(size_of(kept), size_of(groups)),
+            share=self._loss.share_of_pass(laid_size(laid), size_of(groups)),
             num_skipped=len(groups) - len(kept),
             dropout_seed=dropout_seed,
+            weights=self._weights(kept) if self._training.first_completions else None,
         )
+
+    def _weights(self, kept: Sequence[ScoredGroup]) -> Tensor:
+        """Of their completions, [N]."""
+        return torch.tensor([group.weight for group in kept for _ in group.scores])

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from learner_service.clients.background import BackgroundLoop
 from learner_service.data.dataset import Row
 from learner_service.grpo.data_order import DataOrder
-from learner_service.grpo.groups import GroupSampler, PublishedAdapter, ScoredGroup
+from learner_service.grpo.group_sampler import GroupSampler
+from learner_service.grpo.groups import PublishedAdapter, ScoredGroup
 from learner_service.grpo.prompt_history import ChosenRow
 from learner_service.grpo.prompt_selection import selector_of
 from learner_service.grpo.written_sets import OutsideAnswers

@@ -10,8 +10,8 @@ from learner_service.errors import NoCountAnswers
 from learner_service.grpo.advantages import group_advantages
 from learner_service.grpo.exact_counts import AnswerSet
 from learner_service.grpo.forward_pass import ForwardPass
-from learner_service.grpo.groups import ScoredGroup, size_of
-from learner_service.grpo.losses.loss import LossScale, Size
+from learner_service.grpo.groups import ScoredGroup, laid_size, size_of
+from learner_service.grpo.losses.loss import LossScale
 from learner_service.grpo.losses.loss_types import LOSSES
 from learner_service.grpo.rollouts_ahead import StepRollouts
 from learner_service.grpo.written_sets import OutsideAnswers
@@ -55,9 +55,7 @@ class SetPasses:
 
     def _share(self, laid: Sequence[Group], groups: Sequence[ScoredGroup]) -> float:
         """What a mean over `laid` is to be multiplied by: all completions of the pass are meant."""
-        lengths = [len(completion) for group in laid for completion in group.completions]
-        kept = Size(completions=len(lengths), tokens=sum(lengths))
-        return self._loss.share_of_pass(kept, size_of(groups))
+        return self._loss.share_of_pass(laid_size(laid), size_of(groups))
 
     def _draw_outside(
         self, groups: Sequence[ScoredGroup], sets: Sequence[AnswerSet | None], dropout_seed: int

@@ -222,7 +222,11 @@ class StepLearner:
     def _weigh(self, forward_pass: ForwardPass, logps: Tensor) -> Weighed:
         """logps: [N, T], 0 where there is no token."""
         if not forward_pass.set_rewards:
-            return Weighed(advantages=forward_pass.advantages)
+            given = forward_pass.weights
+            return Weighed(
+                advantages=forward_pass.advantages,
+                weights=None if given is None else given.to(logps),
+            )
         return weigh(
             logps.sum(dim=1),
             forward_pass.advantages,

@@ -26,7 +26,7 @@ class StepMeter:
         now = time.monotonic()
         seconds = now - self._started
         groups = whole.groups
-        completions = sum(len(g.texts) * (1 + g.refills) for g in groups)
+        completions = sum(g.sampled_completions for g in groups)
         return {
             **group_metrics(groups, whole.weights, step),
             **learnt.token_means,
@@ -35,6 +35,7 @@ class StepMeter:
             "waiting_seconds": whole.waited_seconds,
             "learning_seconds": now - self._learning_started - whole.waited_seconds,
             "step_seconds": seconds,
+            "sampled_completions": float(completions),
             "samples_per_second": completions / seconds,
             "tokens_per_second": sum(g.sampled_tokens for g in groups) / seconds,
         }

@@ -20,12 +20,13 @@ def estimate_time(
     plan: StepPlan, base: BaseSample | None, earlier: Sequence[StepMetrics]
 ) -> TimeEstimate | None:
     """From the steps of an earlier job, by completions; else from the sample's answers alone."""
+    completions = plan.completions_per_step * (base.sampled_share if base else 1.0)
     per_completion = [1 / step.samples_per_second for step in earlier if step.samples_per_second]
     if per_completion:
-        per_step = median(per_completion) * plan.completions_per_step
+        per_step = median(per_completion) * completions
         basis = "the steps of an earlier job with this model"
     elif base is not None:
-        per_step = base.seconds * plan.completions_per_step / base.completions
+        per_step = base.seconds * completions / base.completions
         basis = "the sample's answers alone, without learning: it will take longer"
     else:
         return None

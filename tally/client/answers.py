@@ -924,6 +924,8 @@ class StepMetrics(TypedDict):
     expected_reward_mean: float | None
     """Mean expected reward over the answers that were written out, by their probabilities; null
     where all were sampled."""
+    sampled_completions: float | None
+    """Completions that the step sampled, those of prompts that were refilled among them."""
 
 
 class StepPlan(TypedDict):
@@ -1074,6 +1076,8 @@ class TrainingConfig(TypedDict):
     prompt_selection: NotRequired[Literal["uniform", "by_history"]]
     """Whether each prompt comes in its turn, or more often those whose groups taught something
     lately."""
+    first_completions: NotRequired[int]
+    """First completions of a prompt; the others where these differ. 0: all at once."""
     evaluation_steps: NotRequired[int]
     """Optimizer steps between two evaluations on what is held out, the last step's besides; 0:
     none."""

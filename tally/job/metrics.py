@@ -124,6 +124,11 @@ class StepMetrics:
         description="Mean expected reward over the answers that were written out, by their "
         "probabilities; null where all were sampled.",
     )
+    sampled_completions: Figure = Field(
+        None,
+        description="Completions that the step sampled, those of prompts that were refilled among "
+        "them.",
+    )
 
     @classmethod
     def of(cls, measured: Mapping[str, Measured]) -> Self:

@@ -180,6 +180,12 @@ class TrainingConfig(Settings):
         description="Whether each prompt comes in its turn, or more often those whose groups "
         "taught something lately.",
     )
+    first_completions: int = Field(
+        0,
+        ge=0,
+        le=63,
+        description="First completions of a prompt; the others where these differ. 0: all at once.",
+    )
     evaluation_steps: int = Field(
         0,
         ge=0,

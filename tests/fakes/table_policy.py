@@ -69,6 +69,9 @@ class TablePolicy:
         logps = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         return TokenLogps(logps=logps, entropies=torch.zeros_like(logps))
 
+    def join(self, *, forward_passes: int) -> None:
+        """It is whole."""
+
     def gradient(self, value: Tensor) -> Tensor:
         (gradient,) = torch.autograd.grad(value, self.model.adapter)
         return gradient

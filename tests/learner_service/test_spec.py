@@ -43,6 +43,25 @@ def test_what_exact_counts_has_no_meaning_for_is_refused(setting: dict, sentence
         validated_spec(fields_of(estimator="exact_counts", **setting))
 
 
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"first_completions": 1}, "1 of a prompt's 8 completions.*set 2 to 7, or 0"),
+        ({"first_completions": 8}, "8 of a prompt's 8 completions.*set 2 to 7, or 0"),
+        ({"num_generations": 2}, "2 of a prompt's 2 completions.*set 0"),
+        ({"estimator": "exact_counts"}, "2 with exact_counts.*set 0"),
+        ({"zero_variance_groups": "learn"}, "2 leaves groups unfinished.*set 0, or skip there"),
+        ({"beta": 0.1}, "2 leaves groups unfinished.*set 0, or beta to 0"),
+    ],
+)
+def test_what_leaves_nothing_to_go_on_for_is_refused(setting: dict, sentence: str):
+    first = {"first_completions": 2}
+    validated_spec(fields_of(**first, zero_variance_groups="refill", staleness=1))
+    validated_spec(fields_of(**setting | {"first_completions": 0}))
+    with pytest.raises(InvalidSpec, match=f"train.config.first_completions: {sentence}"):
+        validated_spec(fields_of(**first | setting))
+
+
 @pytest.mark.parametrize("size", ["batch_size", "gradient_accumulation_steps"])
 def test_by_history_takes_a_choice(size: str):
     one = {"batch_size": 1, "gradient_accumulation_steps": 1}

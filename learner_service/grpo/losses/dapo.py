@@ -24,5 +24,5 @@ class Dapo(Loss):
     def share_of_pass(self, kept: Size, whole: Size) -> float:
         return 1.0
 
-    def share_of_step(self, tokens: int, scale: LossScale) -> float:
+    def share_of_step(self, tokens: float, scale: LossScale) -> float:
         return scale.step_tokens / tokens

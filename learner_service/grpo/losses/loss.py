@@ -22,10 +22,13 @@ class LossScale:
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How many completions there are, and how many tokens they have in all."""
+    """How many completions there are, and how many tokens they have in all.
+
+    `tokens` of completions that were not sampled are what they are taken to have.
+    """
 
     completions: int
-    tokens: int
+    tokens: float
 
 
 class Loss(ABC):
@@ -47,7 +50,7 @@ class Loss(ABC):
     def share_of_pass(self, kept: Size, whole: Size) -> float:
         """What `mean` over a part of a pass is divided by, over what it is divided by for all."""
 
-    def share_of_step(self, tokens: int, scale: LossScale) -> float:
+    def share_of_step(self, tokens: float, scale: LossScale) -> float:
         """What the step was divided by, over what it is to be divided by: it has `tokens`.
 
         Their number is known only with the last group; until then `scale.step_tokens` stands for

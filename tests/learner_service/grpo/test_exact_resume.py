@@ -26,6 +26,9 @@ def asked_with(running: Training) -> dict[int, str]:
         {"staleness": 2, "corrected": True, "lora_dropout": 0.2},
         {"prompt_selection": "by_history", "lora_dropout": 0.2},
         {"prompt_selection": "by_history", "staleness": 2, "zero_variance_groups": "refill"},
+        {"first_completions": 2, "num_generations": 4, "lora_dropout": 0.2},
+        {"first_completions": 2, "staleness": 2, "corrected": True}
+        | {"prompt_selection": "by_history", "zero_variance_groups": "refill"},
         {"estimator": "exact_counts", "outside_mass_bound": 1.0, "short_answers": True},
         {"estimator": "exact_counts", "lora_dropout": 0.2, "beta": 0.1, "short_answers": True},
     ],
@@ -39,6 +42,8 @@ def asked_with(running: Training) -> dict[int, str]:
         "staleness 2",
         "by history",
         "by history, ahead and refilled",
+        "first completions",
+        "first completions by history, ahead and refilled",
         "exact counts",
         "exact counts and samples",
     ],

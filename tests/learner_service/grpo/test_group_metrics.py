@@ -44,6 +44,7 @@ def scored(counts: list[int], *, true: int, length: int) -> ScoredGroup:
         scores=scores,
         first_scores=scores,
         refills=0,
+        sampled_completions=len(counts),
         sampled_tokens=length * len(counts),
         asked_at=0.0,
         sampled_at=1.0,

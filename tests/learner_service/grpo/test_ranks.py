@@ -39,6 +39,8 @@ CASES: dict[str, dict[str, Any]] = {
     "gspo": {"loss_type": "gspo", "gradient_accumulation_steps": 5, "num_rows": 17},
     "gspo-kl": {"loss_type": "gspo", "beta": 0.05, "weight_decay": 0.1, "num_rows": 7} | EVALUATED,
     "history": {"prompt_selection": "by_history", "staleness": 1, "num_rows": 21},
+    "first": {"first_completions": 2, "num_generations": 4, "num_rows": 9}
+    | {"loss_type": "bnpo", "advantage_scale": "batch", "staleness": 1},
     # A random policy seldom says a count: what lies outside is sampled in every pass.
     "exact": {"estimator": "exact_counts", "short_answers": True, "num_rows": 5},
     "exact-kl": {"estimator": "exact_counts", "short_answers": True, "beta": 0.05, "num_rows": 7}

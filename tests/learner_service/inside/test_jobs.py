@@ -36,6 +36,23 @@ def test_a_job_learns_the_same_inside_as_with_a_service(learnt: Ended, service: 
         torch.testing.assert_close(learnt.adapter[name], weight, rtol=1e-4, atol=1e-5)
 
 
+def test_groups_go_on_where_they_differ_inside_as_with_a_service(inside: Asked, service: Asked):
+    first = {"first_completions": 2, "num_generations": 6, "max_steps": 3}
+    ours, theirs = inside.train(**first, kill_after=2), service.train(**first)
+    numbers = [step.metrics.sampled_completions for step in theirs.steps]
+    # Four prompts a step: two completions of each, and four more of those that go on.
+    rates = [step.metrics.zero_variance_group_rate for step in theirs.steps]
+    assert numbers == [8 + 16 * (1 - rate) for rate in rates]
+    assert 8 * 3 < sum(numbers) < 24 * 3
+    for own, other in zip(ours.steps, theirs.steps, strict=True):
+        assert own.metrics.sampled_completions == other.metrics.sampled_completions
+        assert own.metrics.reward_mean == other.metrics.reward_mean
+        assert own.metrics.loss == pytest.approx(other.metrics.loss, abs=1e-4)
+    for name, weight in theirs.adapter.items():
+        # A tenth of what Adam moves a weight by in a step.
+        torch.testing.assert_close(ours.adapter[name], weight, rtol=0, atol=1e-4)
+
+
 def test_a_job_repeats_bit_for_bit_over_a_kill_and_without_a_curve(learnt: Ended, inside: Asked):
     killed = inside.train(kill_after=3)
     assert [step.step for step in killed.steps] == list(range(1, STEPS + 1))

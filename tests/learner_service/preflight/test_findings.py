@@ -1,15 +1,18 @@
 """Findings: each where it should be, none where it should not, suggestions that help."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from learner_service.clients.rollouts import RolloutModel
 from learner_service.preflight import findings
 from learner_service.preflight.findings import BaseSample, Severity, step_plan
+from learner_service.preflight.time_estimate import estimate_time
 from learner_service.preflight.warmer_temperature import Warmer
 from learner_service.spec import Training
 from tally.job.comparison import EvaluationScores
+from tally.job.metrics import StepMetrics
 from tally.job.settings import TrainingConfig
 
 
@@ -127,3 +130,13 @@ def test_a_temperature_that_the_engine_does_not_take(temperature: float, suggest
     expected = [] if suggested is None else [{"train.config.temperature": suggested}]
     assert [finding.suggestion for finding in found] == expected
     assert all("0.01 to 2" in finding.message for finding in found)
+
+
+def test_what_groups_leave_out_is_not_taken_for_time():
+    plan = step_plan(TrainingConfig(first_completions=2), 8)
+    sample = replace(base(0.5, 0.2, 0.8), sampled_share=0.4)
+    # 256 completions in a second; a step has 64, of which it samples 0.4.
+    assert estimate_time(plan, sample, []).seconds_per_step == pytest.approx(0.1)
+    earlier = [StepMetrics(samples_per_second=128.0)]
+    assert estimate_time(plan, sample, earlier).seconds_per_step == pytest.approx(0.2)
+    assert estimate_time(plan, None, earlier).seconds_per_step == pytest.approx(0.5)
