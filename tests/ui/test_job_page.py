@@ -1,6 +1,5 @@
 """What a job's page says of it, and what it asks before something ends or goes."""
 
-import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from playwright.async_api import Browser, expect
 from tally.learner.v1 import learner_pb2 as pb
 from tests.fakes.learner import FakeLearner
 from tests.ui.journey import cancel, upload
+from tests.ui.rewritten import rewritten
 from tests.ui.scripted import ScriptedJob, running_gateway
 from tests.ui.test_states import repacked
 from tests.ui.visitor import PHONE, visitor
@@ -195,14 +195,10 @@ async def test_bad_rows_are_left_out_where_one_asks_for_it(
 async def test_what_was_guessed_of_an_encoding_is_told(
     browser: Browser, job: ScriptedJob, tmp_path: Path
 ):
-    path = tmp_path / "big5.zip"
-    with zipfile.ZipFile(job.dataset) as old, zipfile.ZipFile(path, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "main.csv":
-                table = content.decode().replace("How many", "圖中有多少個", 1)
-                content = table.encode("big5")
-            new.writestr(name, content)
+    def in_chinese(table: bytes) -> bytes:
+        return table.decode().replace("How many", "圖中有多少個", 1).encode("big5")
+
+    path = rewritten(job.dataset, tmp_path / "big5.zip", in_chinese)
     async with visitor(browser, job.url) as visit:
         await upload(visit, path)
         await expect(visit.page.locator(".callout.warn")).to_contain_text("Big5")

@@ -1,7 +1,6 @@
 """Data as it comes, on the page: annotations of others, and every row that was left out."""
 
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from playwright.async_api import Browser, expect
 
 from tests.annotated_photographs import coco_files, yolo_files
 from tests.gateway.packing import pack
+from tests.ui.rewritten import rewritten
 from tests.ui.scripted import ScriptedJob
 from tests.ui.visitor import visitor
 from tests.ui.words import Words
@@ -41,14 +41,10 @@ async def test_annotations_are_asked_about_as_one_chooses(
 async def test_every_row_that_was_left_out_is_listed(
     browser: Browser, job: ScriptedJob, tmp_path: Path
 ):
-    path = tmp_path / "many.zip"
-    with zipfile.ZipFile(job.dataset) as old, zipfile.ZipFile(path, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "main.csv":
-                lines = [f"gone{i}.png,How many?,A photo of 3 cups\n" for i in range(130)]
-                content += "".join(lines).encode()
-            new.writestr(name, content)
+    gone = [f"gone{i}.png,How many?,A photo of 3 cups\n" for i in range(130)]
+    path = rewritten(
+        job.dataset, tmp_path / "many.zip", lambda table: table + "".join(gone).encode()
+    )
     async with visitor(browser, job.url) as visit:
         await visit.open("/")
         await visit.by_text(WORDS("read.title")).click()
