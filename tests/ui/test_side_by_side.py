@@ -67,9 +67,12 @@ async def test_comparisons_go_by_the_names_of_their_data_and_fit_a_phone(
         inside = "(table) => table.scrollWidth <= table.parentNode.clientWidth"
         assert await table.evaluate(inside)
         await visit.page.locator("select").select_option(label="other.zip")
+        job.learner.hold.clear()
         await visit.press(WORDS("compare.start"))
         named = visit.page.locator("a.button", has_text="other.zip")
         await expect(named).to_have_attribute("aria-current", "true")
+        await expect(visit.page.get_by_role("button", name=WORDS("job.delete"))).to_be_disabled()
+        job.learner.hold.set()
         await visit.press(WORDS("job.delete"))
         await visit.press(WORDS("compare.delete.do"))
         await expect(named).to_have_count(0)

@@ -48,7 +48,7 @@ function factsOf(job, request, files) {
 	});
 }
 
-/** What may be said of it whatever it does, and is kept once it is changed. */
+/** What may be said of it at any time, kept once changed. */
 const said = ({ job, path, tell }) => ['job_name', 'tags', 'notes'].map((name) => {
 	const onchange = ({ target: { value } }) => post(path, { [name]: name === 'tags' ? tagsOf(value) : value }, {}, 'PATCH').then((now) => {
 		job[name] = now[name];
@@ -68,7 +68,7 @@ function table(request, fields) {
 
 /** The end of the log; while one reads further up or marks something, it stays as it is. */
 function logOf(path, job) {
-	const text = h('pre.log', { tabIndex: 0, ariaLabel: t('about.log') });
+	const text = h('pre.log', { role: 'region', tabIndex: 0, ariaLabel: t('about.log') });
 	const refresh = async () => {
 		const lines = await (await read(`${path}/log?lines=${LOG_LINES}`)).text();
 		const atEnd = text.scrollHeight - text.scrollTop - text.clientHeight < 4;

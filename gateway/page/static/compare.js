@@ -15,7 +15,7 @@ export async function open(host, page) {
 	const { path: jobPath, job, listeners, query } = page;
 	const [outcome, more, reason] = [h('div.stack'), h('section'), muted()];
 	let shown, others;
-	/** Drawn anew only where another result is there. */
+	/** Draws another result anew. */
 	const draw = async (evaluated = job.status !== 'training') => {
 		const asked = (await find(`evaluations?job_id=${job.job_id}`)) ?? [];
 		const chosen = asked.find((one) => one.evaluation_id === query.get('evaluation'));
@@ -27,7 +27,7 @@ export async function open(host, page) {
 		if (!result) fill(outcome, reason);
 		else if (shown !== path) fill(outcome, h('div.actions', ['csv', 'html'].map((kind) => button(`compare.${kind}`, () => save(`${path}.${kind}`, `${job.job_name}.${kind}`)))), comparison(result, job));
 		shown = result && path;
-		if (job.checkpoints.length) (others ??= elsewhere(more, page, (await uploads()).data, draw))(asked);
+		if (job.checkpoints.length) (others ??= elsewhere(more, page, (await uploads()).data, draw))(asked, waiting);
 		if (waiting) sleep(1500).then(() => host.isConnected && draw());
 	};
 	fill(host, outcome, more);
@@ -49,7 +49,8 @@ function elsewhere(host, { path, job, keep, query }, data, draw) {
 	const earlier = h('div.actions');
 	fill(host, h('h2', t('compare.elsewhere')),
 		h('div.actions', field(t('compare.upload'), select), job.checkpoints[1] && field(t('compare.which'), which), button('compare.start', start)), earlier);
-	return (asked) => {
+	return (asked, waiting) => {
+		remove.disabled = waiting;
 		const choices = asked.length ? [own, ...links(asked)] : [];
 		for (const one of choices) one.ariaCurrent = one.id === (query.get('evaluation') ?? '') ? 'true' : null;
 		fill(earlier, choices, query.has('evaluation') && remove);

@@ -64,7 +64,7 @@ function heading(page) {
 		told = words;
 		if (shown === job.status) return;
 		shown = job.status;
-		// The focus stays here, and not on what a key that is still down would press.
+		// The focus stays here, not on what a key still down would press.
 		if (buttons.contains(document.activeElement)) buttons.focus();
 		fill(buttons, actions(page));
 	};
