@@ -27,13 +27,13 @@ from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.images.reading import clean_image
 from gateway.images.stripped import BadImage
 from gateway.jobs.train_models import TrainRequest
-from gateway.messages.languages import Language
-from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.archive import Archive
 from gateway.uploads.bad_rows import BadRows
 from gateway.uploads.csv_table import read_csv
 from gateway.uploads.text_encoding import decode
+from tally.messages.languages import Language
+from tally.messages.message import Message
 
 SETTINGS = GatewaySettings()
 SEARCH_BYTES = 20_000

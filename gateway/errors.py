@@ -19,8 +19,8 @@ from typing import NamedTuple, Self
 
 from pydantic import BaseModel, Field
 
-from gateway.messages.languages import Language
-from gateway.messages.message import Message
+from tally.messages.languages import Language
+from tally.messages.message import Message
 
 MAX_PROBLEMS = 20
 Parameters = dict[str, str | float]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import Problem
-from gateway.messages.languages import Language
-from gateway.messages.message import SENTENCES, Message
+from tally.messages.languages import Language
+from tally.messages.message import SENTENCES, Message
 
 _MOST_CHARACTERS_OF_WHERE = 200
 _OWN_CODES = {

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.messages.message import Message
 from gateway.turns import Turns
+from tally.messages.message import Message
 from tally.reward.v1 import reward_pb2, reward_pb2_grpc
 from tally.rpc.batches import batches
 from tally.rpc.channel import open_channel

@@ -16,8 +16,6 @@ from pydantic import BaseModel
 
 from gateway.app import create_app
 from gateway.jobs.train_models import TrainRequest
-from gateway.messages.languages import Language
-from gateway.messages.message import SENTENCES
 from gateway.metrics import GatewayMetrics
 from gateway.settings import GatewaySettings
 from learner_service.host.settings import HostSettings
@@ -31,6 +29,8 @@ from tally.families.qwen2_5_vl import QWEN2_5_VL
 from tally.job.metrics import StepMetrics
 from tally.job.prompt_template import PromptTemplate
 from tally.job.settings import LoraConfig, TrainingConfig
+from tally.messages.languages import Language
+from tally.messages.message import SENTENCES
 from tally.metrics.calls import CallMetrics
 from tally.metrics.data_folder import free_space
 from tally.metrics.gpu_memory import gpu_memory

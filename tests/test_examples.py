@@ -14,7 +14,7 @@ EXAMPLES = {
     "gateway.access.callers:Caller": "nothing",
     "gateway.access.rate:Rate": "nothing",
     "gateway.http.accept_language:choose_language": "nothing",
-    "gateway.messages.message:Message": "nothing",
+    "tally.messages.message:Message": "nothing",
     "learner_service.evaluation.paired_shares:difference_interval": "nothing",
     "learner_service.grpo.losses.bnpo:Bnpo": "nothing",
     "learner_service.grpo.losses.dapo:Dapo": "nothing",

@@ -4,8 +4,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from gateway.errors import Forbidden
-from gateway.messages.message import Message
 from tally.job.settings import DEFAULT_PRIORITY
+from tally.messages.message import Message
 
 # Of what is nobody's in particular: written without a token, with the operator's own one, or before
 # there were owners. Only an operator sees it.

@@ -9,9 +9,9 @@ from sqlmodel import col, select
 from gateway.access.callers import Role
 from gateway.access.token_models import AccessToken
 from gateway.errors import Conflict, Missing, Unprocessable
-from gateway.messages.message import Message
 from gateway.times import now
 from tally.database.database import Database
+from tally.messages.message import Message
 from tally.rpc.digests import digest_of
 
 # Scanners for secrets that slipped into a repository go by such a beginning.

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from gateway.errors import Problem, Unprocessable, refuse
 from gateway.images.reading import clean_image
 from gateway.images.stripped import BadImage
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.uploads.archive import Archive
 from gateway.uploads.checking import Check
 from gateway.uploads.dataset import store_image, write_samples
+from tally.messages.message import Message
 
 _SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif",

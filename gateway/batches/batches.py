@@ -25,7 +25,6 @@ from gateway.jobs.job_models import PREDICTION, Checkpoint, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.jobs import Jobs
 from gateway.jobs.train_models import stored_request
-from gateway.messages.message import Message
 from gateway.results.results import Results
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
@@ -34,6 +33,7 @@ from gateway.uploads.adapter_archive import unpack_adapter
 from gateway.uploads.checking import Checker
 from tally.job.prompt_template import PromptTemplate
 from tally.job.settings import DEFAULT_PRIORITY, TrainingConfig
+from tally.messages.message import Message
 from tally.rpc.digests import digest_of_file
 from tally.traces.spans import current_traceparent
 

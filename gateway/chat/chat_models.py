@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.invalid_fields import BadValue
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 _MOST_MESSAGES = 100
 _MOST_CHARACTERS = 100_000

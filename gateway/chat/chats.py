@@ -25,9 +25,9 @@ from gateway.jobs.base_models import BaseModels
 from gateway.jobs.job_models import TRAINING, Checkpoint, Job
 from gateway.jobs.jobs import Jobs
 from gateway.learner_client import LearnerClient
-from gateway.messages.message import Message
 from gateway.times import to_unix_seconds
 from gateway.uploads.asked_pictures import AskedPictures
+from tally.messages.message import Message
 
 _PREFIX = "data:image/"
 _OURS = "tally"

@@ -7,10 +7,10 @@ from sqlmodel import Session, col, delete, select
 from gateway.deletion.deletion_models import Deletion, Kind
 from gateway.errors import Conflict, Missing
 from gateway.jobs.job_models import EVALUATION, Job, JobEvent, is_unended
-from gateway.messages.message import Message
 from gateway.uploads.file_models import StoredFile
 from gateway.webhooks.webhook_models import Webhook, webhook_id_of
 from tally.database.database import Database
+from tally.messages.message import Message
 
 
 class DeletionStore:

@@ -14,7 +14,6 @@ from gateway.jobs.job_models import EVALUATION, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.jobs import Jobs
 from gateway.jobs.train_models import TrainRequest, stored_request
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
 from gateway.times import now
@@ -25,6 +24,7 @@ from gateway.uploads.file_models import DATA
 from gateway.uploads.file_store import FileStore
 from tally.job.prompt_template import PromptTemplate
 from tally.job.settings import DEFAULT_PRIORITY, TrainingConfig
+from tally.messages.message import Message
 from tally.traces.spans import current_traceparent
 
 _TEXTS = {"file_id": 200, **SETTING_TEXTS}

@@ -8,8 +8,8 @@ from gateway.errors import Problem, refuse
 from gateway.invalid_fields import BadValue, message_of
 from gateway.jobs.job_models import Checkpoint
 from gateway.jobs.train_models import model_name
-from gateway.messages.message import Message
 from tally.job.settings import TrainingConfig
+from tally.messages.message import Message
 
 # The most bytes of each.
 SETTING_TEXTS = {"model": 200, "max_image_size": 20, "max_new_tokens": 20}

@@ -12,9 +12,9 @@ from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.jobs.base_models import BaseModels
 from gateway.jobs.jobs import Jobs
 from gateway.learner_client import LearnerClient
-from gateway.messages.message import Message
 from gateway.storage import Storage
 from gateway.uploads.asked_pictures import AskedPictures
+from tally.messages.message import Message
 
 _TEXTS = {"question": MOST_QUESTION_BYTES, "job_id": 200, "checkpoint": 20, **SETTING_TEXTS}
 

@@ -1,7 +1,7 @@
 """What is asked about a picture."""
 
 from gateway.errors import Unprocessable
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 MOST_QUESTION_BYTES = 16_000
 _MOST_CHARACTERS = 4_000

@@ -8,10 +8,10 @@ from pathlib import Path
 from gateway.errors import Conflict, Missing
 from gateway.jobs.job_models import Job
 from gateway.jobs.job_store import JobStore
-from gateway.messages.message import Message
 from gateway.results.report_models import Evaluation
 from gateway.results.results import Results
 from tally.host.bounded_cache import BoundedCache
+from tally.messages.message import Message
 from tally.rpc.errors import NotFound
 
 _MOST_KEPT_DIGESTS = 1_000

@@ -13,10 +13,10 @@ from gateway.events.shared_reads import SharedReads
 from gateway.events.wakeups import Wakeups
 from gateway.jobs.job_models import ENDED, JobEvent
 from gateway.jobs.job_store import PAGE, JobStore
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.times import to_milliseconds
 from tally.host.bounded_cache import BoundedCache
+from tally.messages.message import Message
 
 _BLOCK_CHARACTERS = 16 * 1024
 _MOST_KEPT_CHARACTERS = 16 * 1024**2

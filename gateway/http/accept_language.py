@@ -4,7 +4,7 @@ import re
 
 from starlette.datastructures import Headers
 
-from gateway.messages.languages import Language
+from tally.messages.languages import Language
 
 _MOST_RANGES = 50
 _RANGE = re.compile(

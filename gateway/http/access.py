@@ -9,8 +9,8 @@ from gateway.access.callers import ANYONE, Caller
 from gateway.access.rate import Rate
 from gateway.errors import ApiError, Forbidden, TooMany, Unauthorized, retry_after
 from gateway.http.addresses import sender_address
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
+from tally.messages.message import Message
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ASK = {"WWW-Authenticate": "Bearer"}

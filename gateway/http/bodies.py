@@ -6,8 +6,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from gateway.errors import TooLarge, TooSlow
-from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
+from tally.messages.message import Message
 
 MAX_PICTURE_BYTES = 16 * MIB
 _FILE_PATHS = ("/upload-data", "/evaluations", "/predictions")

@@ -10,7 +10,7 @@ from starlette.types import Message as AsgiMessage
 
 from gateway.errors import RETRY_AFTER, ApiError, Busy
 from gateway.http.http_errors import refusal_response, unexpected_failure
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -21,10 +21,10 @@ from gateway.errors import (
 )
 from gateway.http.accept_language import language_of
 from gateway.invalid_fields import problem_of
-from gateway.messages.message import Message
-from gateway.messages.service_errors import quote_service
 from tally.database.errors import AWAY
 from tally.host.full_disk import is_full_disk
+from tally.messages.message import Message
+from tally.messages.service_errors import quote_service
 from tally.rpc.errors import TallyError, status_of
 from tally.traces.spans import record_error
 

@@ -12,9 +12,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from gateway.errors import error_body
 from gateway.http.connections import Connections, Slot
 from gateway.http.guard import SECURITY_HEADERS
-from gateway.messages.languages import Language
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
+from tally.messages.languages import Language
+from tally.messages.message import Message
 
 
 def protocol_class(settings: GatewaySettings) -> type[H11Protocol]:

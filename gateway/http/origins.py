@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.access.access import Access
 from gateway.errors import Foreign
 from gateway.http.access import SAFE_METHODS
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 _OWN_SITES = frozenset({"same-origin", "none"})  # `none`: typed by hand, or a bookmark
 # No stranger can register a name that ends in one of these (RFC 6761, 6762; ICANN 2024).

@@ -3,7 +3,7 @@
 import re
 
 from gateway.errors import ApiError
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 _RANGE = re.compile(r"\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 

@@ -14,8 +14,8 @@ from python_multipart.multipart import parse_options_header
 from gateway.cpu_time import thread_seconds
 from gateway.errors import TooLarge, Unprocessable
 from gateway.http.upload_pace import UploadPace
-from gateway.messages.languages import Language
-from gateway.messages.message import Message
+from tally.messages.languages import Language
+from tally.messages.message import Message
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

@@ -8,8 +8,8 @@ from gateway.access.rate import Rate
 from gateway.errors import Busy, TooMany, retry_after
 from gateway.http.addresses import sender_address
 from gateway.http.connections import Slot
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
+from tally.messages.message import Message
 
 # So many seconds' worth may come at once.
 _BURST_SECONDS = 5

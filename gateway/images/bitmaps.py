@@ -3,7 +3,7 @@
 import struct
 
 from gateway.images.stripped import BadImage, Stripped, damage
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _ONE_BYTE_TYPES = {1, 2, 6, 7}

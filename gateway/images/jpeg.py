@@ -5,7 +5,7 @@ import struct
 
 from gateway.images.exif import read_orientation
 from gateway.images.stripped import MOST_PARTS, UPRIGHT, BadImage, Stripped, too_many_parts
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 _END, _SCAN, _APP0, _APP1, _APP14 = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
 # Frames and tables: what decoding needs.

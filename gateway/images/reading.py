@@ -13,8 +13,8 @@ from gateway.images.jpeg import strip_jpeg
 from gateway.images.png import strip_png
 from gateway.images.stripped import UPRIGHT, BadImage, Stripped, damage
 from gateway.images.webp import strip_webp
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
+from tally.messages.message import Message
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "HEIC")
 _MAGIC = {

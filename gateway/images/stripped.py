@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 UPRIGHT = 1
 # Pillow's Python takes microseconds for each; cameras and encoders write some thousands.

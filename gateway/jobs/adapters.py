@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gateway.errors import Conflict
 from gateway.jobs.job_models import Checkpoint, Job
-from gateway.messages.message import Message
 from gateway.results.results import Results
+from tally.messages.message import Message
 from tally.rpc.errors import NotFound
 
 

@@ -4,8 +4,8 @@ from sqlmodel import Session, col, func, select
 
 from gateway.errors import Missing, TooMany, retry_after
 from gateway.jobs.job_models import Job, is_unended
-from gateway.messages.message import Message
 from gateway.uploads.file_models import StoredFile
+from tally.messages.message import Message
 
 _RETRY_SECONDS = 60
 

@@ -4,9 +4,9 @@ from pydantic import BaseModel, Field
 
 from gateway.errors import Unprocessable
 from gateway.learner_client import LearnerClient
-from gateway.messages.message import Message
 from gateway.recent import Recent
 from gateway.settings import GatewaySettings
+from tally.messages.message import Message
 
 _FRESH_SECONDS = 1.0
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from gateway.invalid_fields import BadValue
 from gateway.jobs.tags import MOST_TAGS, Tag
 from gateway.jobs.train_models import JobName
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 _MOST_NOTES_CHARACTERS = 4_000
 

@@ -4,10 +4,10 @@ from gateway.errors import Unprocessable
 from gateway.jobs.base_models import BaseModels
 from gateway.jobs.reward_models import Reward
 from gateway.jobs.train_models import TrainRequest
-from gateway.messages.message import Message
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
 from gateway.webhooks.callbacks import check_callback
+from tally.messages.message import Message
 from tally.rpc.errors import TallyError
 
 

@@ -19,13 +19,13 @@ from gateway.jobs.preflight_models import Preflight
 from gateway.jobs.starting_adapters import StartingAdapter, StartingAdapters, begin_with
 from gateway.jobs.train_models import TrainRequest, stored_request
 from gateway.learner_client import LearnerClient
-from gateway.messages.message import Message
-from gateway.messages.service_errors import quote_service
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.times import now
 from gateway.uploads.file_store import FileStore
+from tally.messages.message import Message
+from tally.messages.service_errors import quote_service
 from tally.rpc.errors import NotFound, TallyError
 
 _LOOK_SECONDS = 0.1

@@ -14,8 +14,6 @@ from gateway.jobs.adapters import bring_adapter
 from gateway.jobs.job_models import TRAINING, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.train_models import TrainRequest, stored_request
-from gateway.messages.message import Message
-from gateway.messages.service_errors import quote_service
 from gateway.results.results import Results
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
@@ -26,6 +24,8 @@ from gateway.uploads.file_store import FileStore
 from tally.host.whole_file import link_or_copy, sync
 from tally.job.prompt_template import PromptTemplate
 from tally.job.settings import LoraConfig
+from tally.messages.message import Message
+from tally.messages.service_errors import quote_service
 from tally.rpc.errors import FailedPrecondition
 
 _OF_ADAPTER = ("r", "lora_alpha")

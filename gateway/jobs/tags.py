@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from gateway.invalid_fields import BadValue
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 MOST_TAGS = 20
 _MOST_CHARACTERS = 40

@@ -16,7 +16,6 @@ from gateway.errors import Conflict
 from gateway.invalid_fields import BadValue
 from gateway.jobs.job_models import Checkpoint
 from gateway.jobs.tags import MOST_TAGS, Tag
-from gateway.messages.message import Message
 from gateway.webhooks.webhook_models import MOST_URL_CHARACTERS
 from tally.job.prompt_template import PromptTemplate
 from tally.job.settings import (
@@ -30,6 +29,7 @@ from tally.job.settings import (
     RewardWeight,
     TrainingConfig,
 )
+from tally.messages.message import Message
 
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 
 from gateway.errors import Missing
-from gateway.messages.message import Message
 from gateway.page.assets import Asset, load_asset
 from gateway.page.page_route import Encodings, Tags, send_asset
+from tally.messages.message import Message
 
 _PACKAGE = "fastapi_offline"
 _FILES = frozenset({"swagger-ui-bundle.js", "swagger-ui.css"})

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from gateway.errors import Missing
-from gateway.messages.message import Message
 from gateway.page.assets import INDEX, Asset, load_assets
+from tally.messages.message import Message
 
 PREFIX = "/ui"
 

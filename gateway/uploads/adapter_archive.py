@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import Unprocessable
-from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.archive import Archive
 from gateway.uploads.checking import Check
 from gateway.uploads.entries import Entry
 from tally.job.prompt_template import PLAIN, PromptTemplate
+from tally.messages.message import Message
 
 _CONFIG, _CONFIG_KEY = "adapter_config.json", "adapter_config"
 _WEIGHTS = "adapter_model.safetensors"

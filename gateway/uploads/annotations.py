@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from itertools import chain
 
 from gateway.errors import TooLarge, Unprocessable
-from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.archive import Archive
 from gateway.uploads.bad_rows import BadRows
@@ -23,6 +22,7 @@ from tally.annotations.yolo import (
     name_counts,
     read_class_names,
 )
+from tally.messages.message import Message
 
 _MOST_LABEL_BYTES = MIB
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.errors import TooLarge, Unprocessable
-from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads.checking import Check
 from gateway.uploads.entries import DEFLATED, ENCRYPTED, Entry, is_untold, judge, unwrap
 from gateway.uploads.zip_directory import read_directory
+from tally.messages.message import Message
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _BLOCK_BYTES = 256 * 1024

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from gateway.errors import Problem, refuse
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 _MOST_BEFORE_REFUSAL = 1_000
 

@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 from gateway.cpu_time import thread_seconds
 from gateway.errors import Busy, TooLarge
 from gateway.http.upload_pace import UploadPace
-from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.turns import Turns
+from tally.messages.message import Message
 
 T = TypeVar("T")
 # Work in pieces: it yields between them, each a fraction of a second, and returns what it found.

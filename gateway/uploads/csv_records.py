@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Self
 
 from gateway.errors import TooLarge, Unprocessable
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
+from tally.messages.message import Message
 
 _MOST_FIELD_CHARACTERS = 1_000_000
 # A quoted cell may hold line breaks and separators; this many of them for each row and each column.

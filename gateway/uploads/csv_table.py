@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from gateway.errors import Problem, Unprocessable
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.uploads.bad_rows import BadRows
 from gateway.uploads.checking import Check
@@ -11,6 +10,7 @@ from gateway.uploads.csv_dialect import SEPARATORS, find_separator
 from gateway.uploads.csv_records import read_records
 from gateway.uploads.header import COLUMNS, Header, is_header
 from gateway.uploads.rows import Row, Table, gather_rows
+from tally.messages.message import Message
 
 
 def read_csv(text: str, name: str, settings: GatewaySettings, bad: BadRows) -> Check[Table]:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from gateway.errors import Problem
 from gateway.images.reading import CleanImage, clean_image
 from gateway.images.stripped import BadImage
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.uploads.archive import Archive
 from gateway.uploads.bad_rows import BadRows
 from gateway.uploads.checking import Check
 from gateway.uploads.entries import IMAGES_FOLDER
 from gateway.uploads.rows import Row, to_warnings
+from tally.messages.message import Message
 from tally.rpc.digests import digest_of
 
 ROWS_ENTRY = "tally.samples.jsonl"

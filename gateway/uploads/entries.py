@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gateway.errors import Problem, refuse
-from gateway.messages.message import Message
 from gateway.uploads.zip_directory import DirectoryEntry
+from tally.messages.message import Message
 
 CSV_NAME, JSON_LINES_NAME = "main.csv", "main.jsonl"
 IMAGES_FOLDER = "images/"

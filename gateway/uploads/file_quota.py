@@ -3,10 +3,10 @@
 from collections.abc import Collection
 
 from gateway.errors import TooLarge
-from gateway.messages.message import Message
 from gateway.settings import MIB, GatewaySettings
 from gateway.storage import Storage, size_bytes
 from gateway.uploads.file_store import FileStore
+from tally.messages.message import Message
 
 
 class FileQuota:

@@ -9,9 +9,9 @@ from sqlmodel import select
 from gateway.access.callers import Caller
 from gateway.errors import Missing, Unprocessable
 from gateway.ids import is_uuid
-from gateway.messages.message import Message
 from gateway.uploads.file_models import ADAPTER, DATA, FileKind, StoredFile
 from tally.database.database import Database
+from tally.messages.message import Message
 
 _FILES: Any = StoredFile.__table__  # type: ignore[attr-defined]
 _WRONG_KIND: dict[FileKind, Message] = {

@@ -3,7 +3,7 @@
 import re
 
 from gateway.errors import Problem, refuse
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 COLUMNS = ("images_path", "question", "answer")
 # What others call the column of the images.

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 
-from gateway.messages.message import Message
 from gateway.uploads.entries import IMAGES_FOLDER
+from tally.messages.message import Message
 
 # "coins (1).png", "coins - Copy.png" and "coins - 複製.png" are often coins.png.
 _COPY = re.compile(r"(?:copy|複製|副本|拷貝|拷贝|\(\d{1,3}\)|（\d{1,3}）)$")

@@ -4,13 +4,13 @@ import io
 from collections.abc import Iterator
 
 from gateway.errors import TooLarge
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.uploads.bad_rows import BadRows
 from gateway.uploads.checking import Check
 from gateway.uploads.rows import Row, Table, gather_rows
 from tally.annotations.errors import NoQuestion
 from tally.annotations.json_lines import read_question
+from tally.messages.message import Message
 
 _MOST_LINE_CHARACTERS = 1_000_000
 

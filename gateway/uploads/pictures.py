@@ -12,11 +12,11 @@ from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from gateway.errors import Missing
 from gateway.images.reading import show_image, thumbnail
-from gateway.messages.message import Message
 from gateway.storage import Storage
 from gateway.uploads.dataset import ROWS_ENTRY
 from gateway.uploads.file_models import ADAPTER, RowPublic, StoredFile
 from tally.host.bounded_cache import BoundedCache
+from tally.messages.message import Message
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -1,10 +1,10 @@
 """Rows that ask what others ask of the same image."""
 
 from gateway.errors import Problem
-from gateway.messages.message import Message
 from gateway.uploads.bad_rows import BadRows
 from gateway.uploads.dataset import CountedRow
 from gateway.uploads.rows import to_warnings
+from tally.messages.message import Message
 
 
 def judge_repeats(

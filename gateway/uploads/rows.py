@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.errors import MAX_PROBLEMS, Problem, TooLarge, Unprocessable
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.uploads.bad_rows import BadRows
 from gateway.uploads.checking import Check
 from gateway.uploads.entries import MOST_NAME_CHARACTERS
 from gateway.uploads.header import COLUMNS
+from tally.messages.message import Message
 
 _ROWS_AT_A_TIME = 1_000
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from gateway.errors import Problem
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.uploads.annotations import read_coco, read_yolo
 from gateway.uploads.archive import Archive
@@ -17,6 +16,7 @@ from gateway.uploads.reading import Reading
 from gateway.uploads.rows import Row, Table
 from gateway.uploads.table_entry import TableEntry, TableKind, find_table
 from gateway.uploads.text_encoding import decode
+from tally.messages.message import Message
 
 # The encodings that programs pack names in without saying so, and how each is shown.
 _OF_NAMES = {**TOLD, "cp437": "CP437"}

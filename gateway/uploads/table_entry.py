@@ -5,9 +5,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from gateway.errors import Problem, Unprocessable, refuse
-from gateway.messages.message import Message
 from gateway.uploads.entries import CSV_NAME, JSON_LINES_NAME
 from tally.annotations.yolo import find_class_names, find_labels
+from tally.messages.message import Message
 
 
 class TableKind(Enum):

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from gateway.errors import Unprocessable
-from gateway.messages.message import Message
 from gateway.uploads.encoding_signs import TOLD, find_utf16, guess_encoding
+from tally.messages.message import Message
 
 ENCODINGS = (
     "utf-8",

@@ -6,12 +6,12 @@ from typing import NamedTuple, TypeVar
 
 from gateway.errors import Unprocessable
 from gateway.http.receiving import FormShape, IncomingForm, receive_form
-from gateway.messages.languages import Language
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.uploads.reading import Reading
 from gateway.uploads.text_encoding import check_encoding
 from tally.annotations.questions import QuestionLanguage
+from tally.messages.languages import Language
+from tally.messages.message import Message
 
 Choice = TypeVar("Choice", bound=StrEnum)
 _MOST_BYTES = 100

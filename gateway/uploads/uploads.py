@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.http.receiving import IncomingForm
-from gateway.messages.languages import Language
 from gateway.reward_client import RewardClient
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage, keep
@@ -25,6 +24,7 @@ from gateway.uploads.rows import Row, Table
 from gateway.uploads.table import read_table
 from gateway.uploads.upload_form import OnBadRows, Upload, receive_upload
 from tally.host.whole_file import sync
+from tally.messages.languages import Language
 from tally.rpc.digests import digest_of_file
 from tally.traces.spans import span
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from gateway.errors import TooLarge, Unprocessable
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")

@@ -1,9 +1,9 @@
 """Whether a job's end can be told where its owner wants it told."""
 
 from gateway.errors import Unprocessable
-from gateway.messages.message import Message
 from gateway.settings import GatewaySettings
 from gateway.webhooks.destinations import BadDestination, check_url
+from tally.messages.message import Message
 
 
 def check_callback(url: str | None, settings: GatewaySettings) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from gateway.messages.message import Message
+from tally.messages.message import Message
 
 _PORTS = {"http": 80, "https": 443}
 

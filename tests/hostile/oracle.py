@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx
 
-from gateway.messages.languages import Language
-from gateway.messages.message import SENTENCES
+from tally.messages.languages import Language
+from tally.messages.message import SENTENCES
 from tests.gateway.packing import good_zip
 from tests.waiting import wait_until
 

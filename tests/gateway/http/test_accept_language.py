@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.http.accept_language import choose_language
-from gateway.messages.languages import Language
+from tally.messages.languages import Language
 
 qualities = st.integers(1, 1000).map(lambda thousandths: thousandths / 1000)
 CHINESE = ("zh", "zh-TW", "zh-Hant", "zh-Hant-TW", "zh-HK", "ZH-hant-cn", "zh-mo")

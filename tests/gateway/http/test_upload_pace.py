@@ -7,9 +7,9 @@ import pytest
 from gateway.http.bodies import BodyLimits
 from gateway.http.receiving import FormShape, IncomingForm, receive_form
 from gateway.http.upload_pace import UploadPace
-from gateway.messages.languages import Language
-from gateway.messages.message import Message
 from gateway.settings import MIB
+from tally.messages.languages import Language
+from tally.messages.message import Message
 
 _HUNDRED_BYTES_A_SECOND = 100.0
 _CORES = 2

@@ -1,7 +1,7 @@
 """What a service behind the gateway refuses, under its own code and in its own words."""
 
-from gateway.messages.languages import Language
-from gateway.messages.message import SENTENCES, Message
+from tally.messages.languages import Language
+from tally.messages.message import SENTENCES, Message
 from tally.rpc.errors import TallyError, code_of, status_of
 
 _CODES = {code for code, said in SENTENCES[Language.ENGLISH].items() if said == "{explanation}"}

@@ -15,12 +15,12 @@ import learner_service.errors
 import reward_service.errors
 from gateway.http.http_errors import HTTP_BY_GRPC
 from gateway.invalid_fields import message_of
-from gateway.messages.languages import Language
-from gateway.messages.message import SENTENCES, Message
-from gateway.messages.service_errors import quote_service
 from gateway.reward_client import NO_COUNT_CODES
 from tally.job.choices import LossType
 from tally.job.prompt_template import PromptTemplate
+from tally.messages.languages import Language
+from tally.messages.message import SENTENCES, Message
+from tally.messages.service_errors import quote_service
 from tally.reward.v1 import reward_pb2
 from tally.rpc import errors
 from tally.rpc.errors import TallyError, status_of

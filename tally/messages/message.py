@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.messages.languages import Language
+from tally.messages.languages import Language
 
 
 class Message:
