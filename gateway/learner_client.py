@@ -19,6 +19,7 @@ from gateway.convert import (
 from gateway.preflight_convert import to_preflight
 from gateway.spec_convert import Blobs, to_spec
 from tally.learner.v1 import learner_pb2, learner_pb2_grpc
+from tally.messages.languages import Language
 from tally.rpc.blobs import IDEMPOTENT_METHODS as BLOB_METHODS
 from tally.rpc.blobs import BlobClient
 from tally.rpc.channel import open_channel
@@ -108,13 +109,14 @@ class LearnerClient:
         dataset_digest: str,
         evaluation_digest: str | None,
         adapter_digest: str | None,
+        language: Language,
     ) -> dict[str, Any]:
-        """What POST /train?dry_run=true answers."""
+        """What POST /train?dry_run=true answers, said in `language`."""
         spec = to_spec(settings, Blobs(dataset_digest, evaluation_digest, adapter_digest))
         request = learner_pb2.PreflightRequest(spec=spec)
         async with translate_errors():
             response = await self._stub.Preflight(request, timeout=_PREFLIGHT_SECONDS)
-        return to_preflight(response)
+        return to_preflight(response, language)
 
     async def answer(
         self,

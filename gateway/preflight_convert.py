@@ -5,6 +5,8 @@ from typing import Any
 from gateway.convert import fields_of
 from tally.job.settings import LoraConfig, Settings, TrainingConfig
 from tally.learner.v1 import learner_pb2 as pb
+from tally.messages.convert import said_message
+from tally.messages.languages import Language
 
 _SEVERITIES = {pb.SEVERITY_ERROR: "error", pb.SEVERITY_WARNING: "warning"}
 _BODY_FIELDS = {
@@ -18,9 +20,9 @@ _BODY_FIELDS = {
 _GROUPS: dict[str, type[Settings]] = {"train.config": TrainingConfig, "train.lora": LoraConfig}
 
 
-def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
-    """As the models of gateway.jobs.preflight_models have it."""
-    findings = [_finding(finding) for finding in response.findings]
+def to_preflight(response: pb.PreflightResponse, language: Language) -> dict[str, Any]:
+    """As the models of gateway.jobs.preflight_models have it, said in `language`."""
+    findings = [_finding(finding, language) for finding in response.findings]
     base = None
     if response.HasField("base"):
         base = fields_of(response.base) | fields_of(response.base.scores)
@@ -39,7 +41,7 @@ def to_preflight(response: pb.PreflightResponse) -> dict[str, Any]:
         "replica_memory": _memory_estimate(response.replica_memory)
         if response.HasField("replica_memory")
         else None,
-        "time": fields_of(response.time) if response.HasField("time") else None,
+        "time": _time_estimate(response.time, language) if response.HasField("time") else None,
     }
 
 
@@ -48,7 +50,13 @@ def _memory_estimate(memory: pb.MemoryEstimate) -> dict[str, Any]:
     return fields_of(memory) | {"parts": {part: getattr(memory, f"{part}_bytes") for part in parts}}
 
 
-def _finding(finding: pb.Finding) -> dict[str, Any]:
+def _time_estimate(time: pb.TimeEstimate, language: Language) -> dict[str, Any]:
+    basis = said_message(time.said_basis, time.basis).say(language)
+    return {"seconds": time.seconds, "seconds_per_step": time.seconds_per_step, "basis": basis}
+
+
+def _finding(finding: pb.Finding, language: Language) -> dict[str, Any]:
+    message = said_message(finding.said, finding.message)
     suggestion: dict[str, Any] = {}
     for path, value in finding.suggestion.items():
         section, _, name = path.rpartition(".")
@@ -58,7 +66,8 @@ def _finding(finding: pb.Finding) -> dict[str, Any]:
         "severity": _SEVERITIES.get(finding.severity, "note"),
         "code": finding.code,
         "where": _body_field(finding.where),
-        "message": finding.message,
+        "message": message.say(language),
+        "parameters": message.parameters,
         "suggestion": suggestion or None,
     }
 

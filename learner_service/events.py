@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import TypeAdapter
 
 from tally.job.answers import ShownGroup
 from tally.job.comparison import EvaluationScores, IntervalScores
 from tally.job.metrics import StepMetrics
+from tally.messages.message import Message, known_message
 
 
 class JobStatus(StrEnum):
@@ -49,10 +50,16 @@ class WorkerStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """`code` names what changes how the job is to be seen; empty for others."""
+    """`code` names what changes how the job is to be seen; empty for others. `said` is the message
+    as JSON, for other languages; None of what an earlier version wrote down."""
 
     message: str
     code: str = ""
+    said: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, message: Message, code: str = "") -> Self:
+        return cls(message=str(message), code=code, said=message.as_json())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,21 +118,42 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class JobEnded:
+    """`said` is the error message as JSON, for other languages; None where there is none, or an
+    earlier version wrote it down."""
+
     status: JobStatus
     error_message: str = ""
     result_digest: str = ""
     end_reason: EndReason = EndReason.NONE
+    said: dict[str, Any] | None = None
+
+    @classmethod
+    def failed(cls, message: Message) -> Self:
+        return cls(status=JobStatus.FAILED, error_message=str(message), said=message.as_json())
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerFailed:
     """No event of a job: why a worker gives up, and whether another try may help.
 
-    `full_disk`: nothing but room on the disk was missing."""
+    `full_disk`: nothing but room on the disk was missing. `said` is the message as JSON; None where
+    a worker of another release has no code for it.
+    """
 
     message: str
     retryable: bool
     full_disk: bool = False
+    said: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, message: Message, *, retryable: bool, full_disk: bool = False) -> Self:
+        said = message.as_json()
+        return cls(message=str(message), retryable=retryable, full_disk=full_disk, said=said)
+
+    @property
+    def reason(self) -> Message:
+        """The message, in whatever language."""
+        return known_message(self.said, self.message)
 
 
 Event = (

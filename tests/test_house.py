@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "tally.annotations": set(),
     "tally.logs": {"tally.text"},
     "tally.rpc": {"tally.host", "tally.logs", "tally.text", "tally.traces", *CONTRACTS},
+    "tally.messages": {"tally.learner", "tally.rpc"},
     "tally.metrics": {"tally.rpc"},
     "tally.traces": {"tally.logs"},
     "tally.cli": {
@@ -77,6 +78,7 @@ MAY_IMPORT = {
         "tally.database",
         "tally.host",
         "tally.logs",
+        "tally.messages",
         "tally.metrics",
         "tally.rpc",
         "tally.job",
@@ -94,6 +96,7 @@ MAY_IMPORT = {
         "tally.database",
         "tally.host",
         "tally.logs",
+        "tally.messages",
         "tally.metrics",
         "tally.rpc",
         "tally.job",

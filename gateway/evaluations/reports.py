@@ -1,4 +1,4 @@
-"""What an evaluation found: the report that the learner wrote, a ZIP of three files."""
+"""What an evaluation found: the report that the learner wrote, a ZIP."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from gateway.jobs.job_store import JobStore
 from gateway.results.report_models import Evaluation
 from gateway.results.results import Results
 from tally.host.bounded_cache import BoundedCache
+from tally.messages.languages import Language
 from tally.messages.message import Message
 from tally.rpc.errors import NotFound
 
@@ -40,13 +41,20 @@ class Reports:
         return evaluation
 
     async def file(self, job: Job, name: str) -> bytes:
-        """`evaluation.csv` or `evaluation.html`; raises as `evaluation` does."""
+        """Such as `evaluation.csv`; raises as `evaluation` does, and KeyError for no such file."""
         digest = await self._digest(job)
         data = self._files.get((digest, name))
         if data is None:
             data = await asyncio.to_thread(_entry, await self._fetch(digest), name)
             self._files[digest, name] = data
         return data
+
+    async def page(self, job: Job, language: Language) -> bytes:
+        """In `language`, where the learner wrote it in that; raises as `evaluation` does."""
+        try:
+            return await self.file(job, f"evaluation.{language}.html")
+        except KeyError:
+            return await self.file(job, "evaluation.html")
 
     async def _digest(self, job: Job) -> str:
         digest = self._digests.get((job.job_id, job.last_seq))

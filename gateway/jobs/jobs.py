@@ -24,6 +24,7 @@ from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from gateway.times import now
 from gateway.uploads.file_store import FileStore
+from tally.messages.languages import Language
 from tally.messages.message import Message
 from tally.messages.service_errors import quote_service
 from tally.rpc.errors import NotFound, TallyError
@@ -115,7 +116,9 @@ class Jobs:
             current = await self.find(job.job_id)
         return current
 
-    async def preflight(self, request: TrainRequest, caller: Caller) -> Preflight:
+    async def preflight(
+        self, request: TrainRequest, caller: Caller, language: Language
+    ) -> Preflight:
         """What the job would do; writes nothing. Raises as `create` does, and TallyError."""
         async with self._adapters.open(request, caller, self._models.default) as adapter:
             request = begin_with(request, adapter)
@@ -126,7 +129,7 @@ class Jobs:
                 await self._learner.put(self._storage.dataset_path(digest), digest)
             if adapter:
                 await self._learner.put(adapter.path, adapter.digest)
-            found = await self._learner.preflight(job.spec, *digests, job.adapter_digest)
+            found = await self._learner.preflight(job.spec, *digests, job.adapter_digest, language)
         return Preflight(**found)
 
     async def submit(self, job: Job) -> Job:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from pydantic.dataclasses import dataclass
 
+from gateway.errors import Parameters
 from tally.job.comparison import EvaluationScores
 
 
@@ -15,6 +16,10 @@ class Finding(BaseModel):
     code: str = Field(description="Its name for programs.", examples=["unbalanced_counts"])
     where: str = Field(description="The field.", examples=["training_config.batch_size"])
     message: str = Field(description="What it is.")
+    parameters: Parameters = Field(
+        description="The values that the message names.",
+        examples=[{"most": 40, "rows": 60, "count": 3}],
+    )
     suggestion: dict[str, Any] | None = Field(
         description="Fields of the body with the nearest values that fit; null for none."
     )

@@ -1,9 +1,14 @@
 """What an evaluation found, as the learner reports it."""
 
+from dataclasses import replace
+from typing import Self
+
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from tally.job.comparison import Comparison
+from tally.messages.languages import Language
+from tally.messages.message import Message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,3 +19,11 @@ class _OfUpload:
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(_OfUpload, Comparison):
     """The base model against the adapter, both greedy, on the same rows."""
+
+    def said_in(self, language: Language) -> Self:
+        """Its warnings in `language`; in English where they stand for no caution that is known."""
+        known = [Message.known(one.code, one.parameters) for one in self.cautions]
+        if len(known) != len(self.warnings):
+            return self
+        said = [m.say(language) if m else w for m, w in zip(known, self.warnings, strict=True)]
+        return replace(self, warnings=said)

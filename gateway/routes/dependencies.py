@@ -12,6 +12,7 @@ from gateway.jobs.job_models import Job
 from gateway.services import Services
 from gateway.uploads.file_models import StoredFile
 from tally.logs.fields import add_log_fields
+from tally.messages.languages import Language
 
 
 # They wait for nothing; but one that isn't `async` costs each request a turn in FastAPI's threads.
@@ -34,11 +35,17 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
+async def _language(request: Request) -> Language:
+    return language_of(request.headers)
+
+
 ServicesDep = Annotated[Services, Depends(_services)]
 FormDep = Annotated[IncomingForm, Depends(_form)]
 # Taken in as fast as jobs that train allow.
 UploadDep = Annotated[IncomingForm, Depends(_upload)]
 CallerDep = Annotated[Caller, Depends(_caller)]
+# That of the reader.
+LanguageDep = Annotated[Language, Depends(_language)]
 FileId = Annotated[
     str,
     Path(

@@ -14,6 +14,7 @@ from gateway.routes.dependencies import (
     CallerDep,
     EvaluationDep,
     JobDep,
+    LanguageDep,
     OfJob,
     ServicesDep,
     UploadDep,
@@ -21,6 +22,7 @@ from gateway.routes.dependencies import (
 from gateway.routes.jobs import NO_SUCH_JOB, STILL_NEEDED, Purge
 from gateway.routes.responses import refusal
 from gateway.services import Services
+from tally.messages.languages import Language
 
 router = APIRouter(tags=["evaluations"])
 
@@ -58,12 +60,16 @@ _FORM = {
     },
 )
 async def evaluate_job(
-    job: JobDep, body: EvaluateRequest, services: ServicesDep, caller: CallerDep
+    job: JobDep,
+    body: EvaluateRequest,
+    services: ServicesDep,
+    caller: CallerDep,
+    language: LanguageDep,
 ) -> EvaluationPublic:
     """Compares an ended job's adapter with the base model, after the jobs before it."""
     path = await bring_adapter(services.results, job, body.checkpoint)
     asked = await services.evaluations.evaluate_job(job, body.file_id, path, caller)
-    return await _public(services, asked)
+    return await _public(services, asked, language)
 
 
 @router.post(
@@ -76,10 +82,11 @@ async def evaluate_job(
     openapi_extra={"requestBody": _FORM},
 )
 async def evaluate_adapter(
-    form: UploadDep, services: ServicesDep, caller: CallerDep
+    form: UploadDep, services: ServicesDep, caller: CallerDep, language: LanguageDep
 ) -> EvaluationPublic:
     """Compares the adapter of a ZIP with the base model, after the jobs before it."""
-    return await _public(services, await services.evaluations.evaluate_upload(form, caller))
+    asked = await services.evaluations.evaluate_upload(form, caller)
+    return await _public(services, asked, language)
 
 
 @router.get("/evaluations", summary="List evaluations")
@@ -94,9 +101,11 @@ async def list_evaluations(
 @router.get(
     "/evaluations/{evaluation_id}", summary="Look at an evaluation", responses=_NO_SUCH_EVALUATION
 )
-async def get_evaluation(evaluation: EvaluationDep, services: ServicesDep) -> EvaluationPublic:
+async def get_evaluation(
+    evaluation: EvaluationDep, services: ServicesDep, language: LanguageDep
+) -> EvaluationPublic:
     """Where it stands and, once it is completed, what it found."""
-    return await _public(services, evaluation)
+    return await _public(services, evaluation, language)
 
 
 @router.delete(
@@ -105,7 +114,10 @@ async def get_evaluation(evaluation: EvaluationDep, services: ServicesDep) -> Ev
     responses={**_NO_SUCH_EVALUATION, **STILL_NEEDED},
 )
 async def cancel_evaluation(
-    evaluation: EvaluationDep, services: ServicesDep, purge: Purge = False
+    evaluation: EvaluationDep,
+    services: ServicesDep,
+    language: LanguageDep,
+    purge: Purge = False,
 ) -> EvaluationPublic:
     """Asks it to stop; one that has ended stays as it ended.
 
@@ -114,9 +126,11 @@ async def cancel_evaluation(
     if purge:
         await services.deletions.delete_job(evaluation.job_id)
         return EvaluationPublic(**to_summary(evaluation).model_dump(), evaluation=None)
-    return await _public(services, await services.jobs.cancel(evaluation.job_id))
+    return await _public(services, await services.jobs.cancel(evaluation.job_id), language)
 
 
-async def _public(services: Services, job: Job) -> EvaluationPublic:
-    found = await services.reports.evaluation(job) if job.status == "completed" else None
+async def _public(services: Services, job: Job, language: Language) -> EvaluationPublic:
+    found = None
+    if job.status == "completed":
+        found = (await services.reports.evaluation(job)).said_in(language)
     return EvaluationPublic(**to_summary(job).model_dump(), evaluation=found)

@@ -13,7 +13,7 @@ from gateway.jobs.job_public import JobPublic, to_public
 from gateway.jobs.preflight_models import Preflight
 from gateway.jobs.tags import Tag
 from gateway.jobs.train_models import TrainRequest, stored_request
-from gateway.routes.dependencies import CallerDep, JobDep, ServicesDep
+from gateway.routes.dependencies import CallerDep, JobDep, LanguageDep, ServicesDep
 from gateway.routes.responses import content, refusal
 from gateway.services import Services
 from tally.logs.fields import add_log_fields
@@ -52,6 +52,8 @@ async def train(
     body: TrainRequest,
     services: ServicesDep,
     caller: CallerDep,
+    language: LanguageDep,
+    *,
     idempotency_key: IdempotencyKey = None,
     dry_run: Annotated[
         bool, Query(description="Answers what the job would do, and starts none.")
@@ -63,7 +65,7 @@ async def train(
     `dry_run`, nothing is written: the data, the base model on some rows, memory, steps and time.
     """
     if dry_run:
-        return await services.jobs.preflight(body, caller)
+        return await services.jobs.preflight(body, caller, language)
     job = await services.jobs.create(body, idempotency_key, caller)
     add_log_fields(job_id=job.job_id)
     return await _show(job, services)

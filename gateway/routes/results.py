@@ -12,7 +12,7 @@ from gateway.http.ranges import check_range
 from gateway.jobs.adapters import bring_adapter, merge_adapter
 from gateway.jobs.job_models import Checkpoint
 from gateway.results.report_models import Evaluation
-from gateway.routes.dependencies import JobDep, ServicesDep
+from gateway.routes.dependencies import JobDep, LanguageDep, ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB
 from gateway.routes.responses import content, refusal
 from gateway.steps.metric_models import Metrics
@@ -93,9 +93,11 @@ def _json(text: bytes) -> Response:
     summary="Base against adapter",
     responses={**NO_SUCH_JOB, **_NOT_YET},
 )
-async def get_job_evaluation(job: JobDep, services: ServicesDep) -> Evaluation:
+async def get_job_evaluation(
+    job: JobDep, services: ServicesDep, language: LanguageDep
+) -> Evaluation:
     """On `evaluation_file_id`, or on the images that were held out of training."""
-    return await services.reports.evaluation(job)
+    return (await services.reports.evaluation(job)).said_in(language)
 
 
 @router.get(
@@ -125,9 +127,12 @@ async def get_job_evaluation_csv(job: JobDep, services: ServicesDep) -> Response
         **_NOT_YET,
     },
 )
-async def get_job_evaluation_page(job: JobDep, services: ServicesDep) -> Response:
-    """With its pictures in it: it opens from disk, without a network."""
-    data = await services.reports.file(job, "evaluation.html")
+async def get_job_evaluation_page(
+    job: JobDep, services: ServicesDep, language: LanguageDep
+) -> Response:
+    """With its pictures in it: it opens from disk, without a network. In the language that the
+    header Accept-Language asks for; reports of earlier versions are in English alone."""
+    data = await services.reports.page(job, language)
     return Response(data, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
 
 

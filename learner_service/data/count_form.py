@@ -7,6 +7,8 @@ them all; so each is one that the policy may say, and no two are the same.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tally.messages.message import Message
+
 # An answer that is longer, or says more before its count, reasons: what it says next follows from
 # its reasons, so that another count in their place is none that the policy would give.
 MOST_TOKENS = 32
@@ -17,6 +19,10 @@ EncodeTexts = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 
 class NoCountForm(Exception):
     """No other count can be written into an answer; the message says why."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +59,18 @@ def write_counts(
     own, beginning, *encoded = encode([answered.text, before, *texts])
     closing = answered.token_ids[len(own) :]
     if answered.token_ids[: len(own)] != tuple(own):
-        raise NoCountForm("its tokens are not those that the tokenizer makes of its text")
+        raise NoCountForm(Message("form_of_other_tokens"))
     if not closing:
-        raise NoCountForm(f"it does not end within {max_new_tokens} tokens")
+        raise NoCountForm(Message("form_without_end", most=max_new_tokens))
     if len(answered.token_ids) > MOST_TOKENS or len(beginning) > _MOST_TOKENS_BEFORE:
         raise NoCountForm(
-            f"it has {len(answered.token_ids)} tokens, {len(beginning)} of them before its count, "
-            f"as one that reasons; a count answer has at most {MOST_TOKENS}, and "
-            f"{_MOST_TOKENS_BEFORE} before"
+            Message(
+                "form_that_reasons",
+                tokens=len(answered.token_ids),
+                before=len(beginning),
+                most=MOST_TOKENS,
+                most_before=_MOST_TOKENS_BEFORE,
+            )
         )
     written = [
         (text, (*ids, *closing))
@@ -74,9 +84,9 @@ def write_counts(
 
 def _around(answered: Answered) -> tuple[str, str]:
     if answered.span is None:
-        raise NoCountForm("it holds no count with a place of its own")
+        raise NoCountForm(Message("form_without_place"))
     start, end = answered.span
     written = answered.text[start:end]
     if not (written.isascii() and written.isdigit()):
-        raise NoCountForm("its count is not written in digits")
+        raise NoCountForm(Message("form_without_digits"))
     return answered.text[:start], answered.text[end:]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from learner_service.clients.rewards import Score
 from learner_service.evaluation.answers import RowAnswers
 from tally.job.comparison import Interval
+from tally.messages.message import Message
 
 _COLLAPSED_BELOW = 0.5
 _FEWEST_FOR_COLLAPSE = 20
@@ -15,7 +16,7 @@ _SILENT_ABOVE = 0.05
 _ABSURD_FACTOR = 10
 
 
-def caveats(compared: Sequence[RowAnswers], exact_difference: Interval | None) -> list[str]:
+def caveats(compared: Sequence[RowAnswers], exact_difference: Interval | None) -> list[Message]:
     """`exact_difference`: the interval of the adapter's exact rate less the base model's."""
     warnings = []
     for model in ("base", "adapter"):
@@ -24,17 +25,13 @@ def caveats(compared: Sequence[RowAnswers], exact_difference: Interval | None) -
         warnings += _absurd(model, scores, max(one.row.true_count for one in compared))
         silent = sum(score.count is None for score in scores) / len(scores)
         if silent > _SILENT_ABOVE:
-            warnings.append(
-                f"{silent:.0%} of the answers of the {_model_name(model)} hold no count"
-            )
+            warnings.append(Message(f"{model}_silent", silent=silent))
     if exact_difference and exact_difference[0] <= 0 <= exact_difference[1]:
-        warnings.append(
-            "the two may be equally often right: the interval of the difference holds 0"
-        )
+        warnings.append(Message("may_be_equal"))
     return warnings
 
 
-def _collapse(model: str, scores: Sequence[Score], true_counts: Sequence[int]) -> list[str]:
+def _collapse(model: str, scores: Sequence[Score], true_counts: Sequence[int]) -> list[Message]:
     """Whether far fewer different answers are given than there are counts."""
     answers = Counter(score.count for score in scores if score.count is not None)
     total = sum(answers.values())
@@ -45,15 +42,11 @@ def _collapse(model: str, scores: Sequence[Score], true_counts: Sequence[int]) -
     most = [count for count, _ in answers.most_common(_SAME_ANSWERS_SHOWN)]
     said = sum(answers[count] for count in most) / total
     right = sum(count in most for count in true_counts) / len(true_counts)
-    listed = " or ".join(map(str, sorted(most)))
-    message = (
-        f"the {_model_name(model)} has collapsed to a few answers: {said:.0%} of them are "
-        f"{listed}, which is true of {right:.0%} of the rows"
-    )
-    return [message]
+    answers_given = ", ".join(map(str, sorted(most)))
+    return [Message(f"{model}_collapsed", said=said, answers=answers_given, right=right)]
 
 
-def _absurd(model: str, scores: Sequence[Score], largest: int) -> list[str]:
+def _absurd(model: str, scores: Sequence[Score], largest: int) -> list[Message]:
     """Whether a few answers of no sense decide what the mean error is."""
     counts = [score.count for score in scores if score.count is not None]
     bound = _ABSURD_FACTOR * max(largest, 1)
@@ -61,20 +54,17 @@ def _absurd(model: str, scores: Sequence[Score], largest: int) -> list[str]:
     absurd = len(counts) - len(others)
     if not absurd or not others:
         return []
-    mean = sum(others) / len(others)
-    message = (
-        f"{absurd} of the answers of the {_model_name(model)} count more than {_ABSURD_FACTOR} "
-        f"times the largest true count, up to {max(counts):,}; without them its mean error is "
-        f"{mean:.2f}"
+    said = Message(
+        f"{model}_absurd",
+        absurd=absurd,
+        factor=_ABSURD_FACTOR,
+        largest=max(counts),
+        mean=sum(others) / len(others),
     )
-    return [message]
+    return [said]
 
 
 def _variety(counts: Counter[int]) -> float:
     """How many equally frequent values would have the same entropy."""
     total = sum(counts.values())
     return math.exp(-sum(n / total * math.log(n / total) for n in counts.values()))
-
-
-def _model_name(model: str) -> str:
-    return "base model" if model == "base" else model

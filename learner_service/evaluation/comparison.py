@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from learner_service.clients.rewards import Score
 from learner_service.data.kinds import kinds_of
@@ -13,6 +14,7 @@ from learner_service.evaluation.caveats import caveats
 from learner_service.evaluation.row_scores import RowScores, figures, row_scores, scores_of
 from learner_service.evaluation.score_intervals import score_intervals
 from tally.job.comparison import (
+    Caution,
     ComparedRow,
     Comparison,
     EvaluationPart,
@@ -21,6 +23,7 @@ from tally.job.comparison import (
     IntervalScores,
     Matrix,
 )
+from tally.messages.message import Message
 
 NO_COUNT = "no count"
 _MOST_WORST = 24
@@ -28,8 +31,10 @@ _LAST_SINGLE_COUNT = 20
 _RANGES = ((21, 30), (31, 50), (51, 100), (101, math.inf))
 
 
-def comparison(compared: Sequence[RowAnswers], seed: int) -> Comparison:
-    """All of it but what only the job knows."""
+def comparison(
+    compared: Sequence[RowAnswers], seed: int, warnings: Sequence[Message] = ()
+) -> Comparison:
+    """All of it but what only the job knows; `warnings` are said before its own."""
     base, adapter = _both(compared)
     images = [one.row.image_digest for one in compared]
     known = score_intervals(base, adapter, images, seed)
@@ -44,9 +49,17 @@ def comparison(compared: Sequence[RowAnswers], seed: int) -> Comparison:
         by_kind=_by_kind(compared),
         matrix=_matrix(compared),
         calibration=calibration(compared),
-        warnings=caveats(compared, known.difference["exact_rate"]),
+        **_warn([*warnings, *caveats(compared, known.difference["exact_rate"])]),
         worst=_worst(compared),
     )
+
+
+def _warn(cautions: Sequence[Message]) -> dict[str, Any]:
+    """The fields of a comparison that say them."""
+    return {
+        "warnings": [str(caution) for caution in cautions],
+        "cautions": [Caution(code=one.code, parameters=one.parameters) for one in cautions],
+    }
 
 
 def count_label(count: int) -> str:

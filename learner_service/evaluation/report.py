@@ -1,4 +1,5 @@
-"""The comparison as files: JSON, CSV with every answer, and a page that needs nothing else."""
+"""The comparison as files: JSON, CSV with every answer, and in each language a page that needs
+nothing else."""
 
 import csv
 import io
@@ -11,13 +12,15 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
-from learner_service.evaluation.report_page import render
+from learner_service.evaluation.report_page import About, render
 from tally.job.comparison import Comparison
+from tally.messages.languages import Language
 from tally.text.sinks import to_cell
 
 JSON_NAME = "evaluation.json"
 CSV_NAME = "evaluation.csv"
-PAGE_NAME = "evaluation.html"
+# By language; one without its name is English, as all were once.
+PAGE_NAMES = {Language.ENGLISH: "evaluation.html", Language.CHINESE: "evaluation.zh-TW.html"}
 CSV_COLUMNS = (
     "row",
     "question",
@@ -36,17 +39,18 @@ def write_report(
     comparison: Comparison,
     compared: Sequence[RowAnswers],
     *,
-    about: dict[str, str],
+    about: About,
     open_picture: Callable[[str], bytes],
 ) -> None:
-    """Writes the ZIP of the three files; `open_picture` gives a staged image by its digest."""
+    """Writes the ZIP of its files; `open_picture` gives a staged image by its digest."""
     digest_by_row = {one.row.number: one.row.image_digest for one in compared}
     pictures = [open_picture(digest_by_row[worst.row]) for worst in comparison.worst]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         text = json.dumps(asdict(comparison), ensure_ascii=False, allow_nan=False)
         archive.writestr(JSON_NAME, text)
         archive.writestr(CSV_NAME, csv_text(compared))
-        archive.writestr(PAGE_NAME, render(comparison, about, pictures))
+        for language, name in PAGE_NAMES.items():
+            archive.writestr(name, render(comparison, about, pictures, language))
 
 
 def read_comparison(path: Path) -> Comparison:

@@ -3,30 +3,38 @@
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from learner_service.evaluation.comparison import NO_COUNT
 from learner_service.evaluation.row_scores import SCORES
-from tally.job.comparison import FAR_OFF_ABOVE, Comparison, IntervalScores, Matrix
+from tally.job.comparison import FAR_OFF_ABOVE, Comparison, Interval, IntervalScores, Matrix
+from tally.messages.languages import Language
+from tally.messages.message import Message, Value
 from tally.text.sinks import to_page
 
 _PICTURE_PIXELS = 240
-_LABELS = {
-    "exact_rate": "Exactly right",
-    "within_one_rate": "At most 1 off",
-    "median_absolute_count_error": "Median error",
-    "mean_absolute_count_error": "Mean error",
-    "root_mean_square_count_error": "Root mean square error",
-    "far_off_rate": f"More than {FAR_OFF_ABOVE} off",
-    "reward_mean": "Mean reward",
-    "parse_failure_rate": "No count in the answer",
-}
 
 
-def render(comparison: Comparison, about: dict[str, str], pictures: Sequence[bytes]) -> str:
-    """`about` is what the page says of the job; `pictures` are those of comparison.worst."""
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What the page says of the job; an empty title is none."""
+
+    title: str
+    base_model: str
+
+
+def render(
+    comparison: Comparison, about: About, pictures: Sequence[bytes], language: Language
+) -> str:
+    """`pictures` are those of comparison.worst."""
+
+    def say(code: str, **values: Value) -> str:
+        return Message(code, **values).say(language)
+
     environment = Environment(
         loader=PackageLoader("learner_service.evaluation"),
         autoescape=True,
@@ -39,17 +47,35 @@ def render(comparison: Comparison, about: dict[str, str], pictures: Sequence[byt
     environment.filters |= FILTERS
     template = environment.get_template("report.html.j2")
     return template.render(
+        language=language,
+        say=say,
+        title=about.title or Message("report_unnamed").say(language),
         about=about,
         it=comparison,
-        summary=summarize(comparison),
+        warnings=[_sentence(warning, language) for warning in cautions(comparison)],
+        summary=summarize(comparison, language),
+        no_count=NO_COUNT,
         matrices=[_matrix(comparison.matrix, model) for model in ("base", "adapter")],
         worst=list(zip(comparison.worst, map(_data_uri, pictures), strict=True)),
     )
 
 
-def summarize(comparison: Comparison) -> list[dict[str, str]]:
+def cautions(comparison: Comparison) -> list[Message]:
+    """What its warnings say."""
+    return [Message(one.code, **one.parameters) for one in comparison.cautions]
+
+
+def _sentence(warning: Message, language: Language) -> str:
+    """As it stands by itself."""
+    said = Message("report_sentence", said=warning).say(language)
+    return said[:1].upper() + said[1:]
+
+
+def summarize(
+    comparison: Comparison, language: Language = Language.ENGLISH
+) -> list[dict[str, str]]:
     """The figures with their intervals in words, a line for each score."""
-    return [_summary(comparison, name) for name in SCORES]
+    return [_summary(comparison, name, language) for name in SCORES]
 
 
 def _percent(share: float | None) -> str:
@@ -64,18 +90,22 @@ def _decimal(value: float | None) -> str:
 FILTERS = {"percent": _percent, "decimal": _decimal}
 
 
-def _summary(comparison: Comparison, name: str) -> dict[str, str]:
+def _summary(comparison: Comparison, name: str, language: Language) -> dict[str, str]:
     """A line of the first table: the figures with their intervals."""
-    cells = {"label": _LABELS[name]}
+    label = Message(f"figure_{name}", **({"most": FAR_OFF_ABOVE} if name == "far_off_rate" else {}))
+    cells = {"label": label.say(language)}
     for model in ("base", "adapter", "difference"):
         scores: IntervalScores = getattr(comparison, model)
         value, ends = getattr(scores, name), scores.intervals[name]
         sign = "+" if model == "difference" else ""
         cells[model] = _number(value, name, sign)
-        cells[f"{model}_interval"] = (
-            f"{_number(ends[0], name, sign)} to {_number(ends[1], name, sign)}" if ends else ""
-        )
+        cells[f"{model}_interval"] = _interval(ends, name, sign).say(language) if ends else ""
     return cells
+
+
+def _interval(ends: Interval, name: str, sign: str) -> Message:
+    low, high = (_number(end, name, sign) for end in ends)
+    return Message("report_from_to", low=low, high=high)
 
 
 def _number(value: float | None, name: str, sign: str) -> str:

@@ -15,6 +15,7 @@ from learner_service.grpo.groups import PublishedAdapter, ScoredGroup
 from learner_service.grpo.written_sets import WrittenSet
 from learner_service.policy.packing import Group
 from tally.job.settings import TrainingConfig
+from tally.messages.message import Message
 
 
 class CountSampler(GroupSampler):
@@ -81,9 +82,7 @@ def _check_counts(scores: Sequence[Score]) -> None:
     """Raises NoCountForm where the count that was written is not the one that is read."""
     for count, score in enumerate(scores):
         if score.count != count:
-            raise NoCountForm(
-                f"with {count} written in the place of its count it is read otherwise"
-            )
+            raise NoCountForm(Message("form_read_otherwise", count=count))
 
 
 def sampler_of(rows: Sequence[Row], training: TrainingConfig, **parts: Any) -> GroupSampler:

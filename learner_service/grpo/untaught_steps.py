@@ -14,14 +14,17 @@ from transformers import TrainerCallback
 from learner_service.events import Notice, Report
 from learner_service.job_folder.history import StepHistory
 from tally.job.settings import TrainingConfig
+from tally.messages.message import Message
 
 SAID_AFTER = 10
 _RATE = "zero_variance_group_rate"
 _CEILING = 0.97
+# How the job is to be seen by what is said of it.
+_CODES = {"untaught_and_right": "nothing_left_to_learn", "untaught": "no_variety"}
 
 
 class UntaughtSteps(TrainerCallback):
-    """`warning` is what the job says now, if it says anything."""
+    """`said` is what the job says now, if it says anything."""
 
     def __init__(self, training: TrainingConfig, history: StepHistory, report: Report) -> None:
         self._training = training
@@ -29,13 +32,13 @@ class UntaughtSteps(TrainerCallback):
         self._report = report
         # Exact rates of the steps in a row.
         self._exact_rates: list[float] = []
-        self.warning: Notice | None = None
+        self.said: Message | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         entries = [e for e in self._history.entries(having=_RATE) if e["step"] <= state.global_step]
         last = list(takewhile(_taught_nothing, reversed(entries)))
         self._exact_rates = [entry["exact_rate"] for entry in reversed(last)]
-        self.warning = self._describe() if len(last) >= SAID_AFTER else None
+        self.said = self._describe() if len(last) >= SAID_AFTER else None
         control.should_training_stop |= self.is_over
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
@@ -46,8 +49,8 @@ class UntaughtSteps(TrainerCallback):
             return
         self._exact_rates.append(logs["exact_rate"])
         if len(self._exact_rates) == SAID_AFTER or self.is_over:
-            self.warning = self._describe()
-            self._report(self.warning)
+            self.said = self._describe()
+            self._report(Notice.of(self.said, _CODES[self.said.code]))
         control.should_training_stop |= self.is_over
 
     @property
@@ -57,19 +60,15 @@ class UntaughtSteps(TrainerCallback):
 
     def _teach(self, step: int) -> None:
         self._exact_rates = []
-        if self.warning:
-            self.warning = None
-            self._report(Notice(code="teaches_again", message=f"step {step} taught again"))
+        if self.said:
+            self.said = None
+            self._report(Notice.of(Message("teaches_again", step=step), "teaches_again"))
 
-    def _describe(self) -> Notice:
+    def _describe(self) -> Message:
         steps, right = len(self._exact_rates), fmean(self._exact_rates)
-        said = f"{steps} steps in a row taught nothing: all answers to a question earned the same"
         if right >= _CEILING:
-            message = f"{said}; {right:.0%} of them were right, so nothing is left to learn here"
-            return Notice(code="nothing_left_to_learn", message=message)
-        temperature = f"temperature (now {self._training.temperature:g})"
-        message = f"{said}; raise {temperature}, or set zero_variance_groups to refill"
-        return Notice(code="no_variety", message=message)
+            return Message("untaught_and_right", steps=steps, right=right)
+        return Message("untaught", steps=steps, temperature=self._training.temperature)
 
 
 def _taught_nothing(entry: Mapping[str, float]) -> bool:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from learner_service.convert import figures
 from tally.learner.v1 import learner_pb2 as pb
+from tally.messages.convert import coded_message
 
 if TYPE_CHECKING:
     from learner_service.preflight.memory import MemoryEstimate
@@ -19,8 +20,9 @@ def preflight_response(result: "Preflight") -> pb.PreflightResponse:
                 severity=pb.Severity.Value(f"SEVERITY_{finding.severity.upper()}"),
                 code=finding.code,
                 where=finding.where,
-                message=finding.message,
+                message=str(finding.message),
                 suggestion=finding.suggestion,
+                said=coded_message(finding.message),
             )
             for finding in result.findings
         ],
@@ -48,7 +50,15 @@ def preflight_response(result: "Preflight") -> pb.PreflightResponse:
             )
         )
     if result.time is not None:
-        response.time.CopyFrom(pb.TimeEstimate(**asdict(result.time)))
+        time = result.time
+        response.time.CopyFrom(
+            pb.TimeEstimate(
+                seconds=time.seconds,
+                seconds_per_step=time.seconds_per_step,
+                basis=str(time.basis),
+                said_basis=coded_message(time.basis),
+            )
+        )
     return response
 
 

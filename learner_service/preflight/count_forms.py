@@ -8,6 +8,7 @@ from learner_service.data.count_form import NoCountForm
 from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
 from learner_service.spec import Training
+from tally.messages.message import Message
 
 
 async def find_unwritten(
@@ -16,7 +17,7 @@ async def find_unwritten(
     prompter: Prompter,
     training: Training,
     rows: Sequence[Row],
-) -> list[str]:
+) -> list[Message]:
     """Why not, of each row of which not. Raises RolloutsUnavailable."""
     config, most = training.config, training.config.max_new_tokens
     prompts = [prompter.prompt(row, config.seed) for row in rows]
@@ -29,5 +30,5 @@ async def find_unwritten(
         try:
             prompter.written_counts(answer, score.span, config.last_count(0), most)
         except NoCountForm as reason:
-            reasons.append(str(reason))
+            reasons.append(reason.message)
     return reasons

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from learner_service.data.count_form import MOST_TOKENS
 from learner_service.preflight.findings import Finding, Severity
 from tally.job.settings import MOST_COUNT, TrainingConfig
+from tally.messages.message import Message
 
 
 def completion_tokens(training: TrainingConfig, largest_true_count: int) -> int:
@@ -24,30 +25,27 @@ def of_counts(training: TrainingConfig, largest_true_count: int) -> Iterator[Fin
             severity=Severity.WARNING,
             code="counts_beyond",
             where="train.config.largest_count",
-            message=f"true counts up to {largest_true_count} are beyond {last}, the largest that "
-            "is written out: what is right there is found by samples alone, where the policy says "
-            "it",
+            message=Message("counts_beyond", largest=largest_true_count, last=last),
             suggestion={"train.config.largest_count": min(largest_true_count, MOST_COUNT)}
             if last < MOST_COUNT
             else {},
         )
 
 
-def of_forms(unwritten: Sequence[str], asked: int) -> Iterator[Finding]:
+def of_forms(unwritten: Sequence[Message], asked: int) -> Iterator[Finding]:
     """`unwritten`: why no count can be written into a greedy answer, for each of which none can."""
     if not unwritten:
         return
     is_most = 2 * len(unwritten) > asked
-    reason, _ = Counter(unwritten).most_common(1)[0]
+    most_common, _ = Counter(reason.code for reason in unwritten).most_common(1)[0]
     yield Finding(
         severity=Severity.ERROR if is_most else Severity.WARNING,
         code="no_count_form",
         where="train.config.estimator",
-        message=f"exact_counts can write no other count into {len(unwritten)} of {asked} greedy "
-        f"answers of the base model; of most of these, {reason}; "
-        + (
-            "ask for answers such as 'A photo of 3 apples', or set the estimator to sampled"
-            if is_most
-            else "their prompts are learnt from by samples"
+        message=Message(
+            "no_count_form" if is_most else "few_without_count_form",
+            unwritten=len(unwritten),
+            asked=asked,
+            reason=next(reason for reason in unwritten if reason.code == most_common),
         ),
     )

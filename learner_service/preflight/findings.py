@@ -11,6 +11,7 @@ from learner_service.preflight.base_sample import BaseSample
 from learner_service.preflight.warmer_temperature import MOST_GROUPS, Warmer
 from learner_service.spec import Training
 from tally.job.settings import TrainingConfig
+from tally.messages.message import Message
 
 _CEILING = 0.97
 _FEWEST_ROWS = 20
@@ -25,12 +26,15 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """`suggestion`: fields of the spec, such as train.config.batch_size, with values that fit."""
+    """`suggestion`: fields of the spec, such as train.config.batch_size, with values that fit.
+
+    `code` names what is found; its message may be one of several that say it.
+    """
 
     severity: Severity
     code: str
     where: str
-    message: str
+    message: Message
     suggestion: dict[str, float] = field(default_factory=dict)
 
 
@@ -64,23 +68,21 @@ def of_data(
             severity=Severity.WARNING,
             code="unbalanced_counts",
             where="dataset_digest",
-            message=f"{most} of {rows} rows have the count {count}: always answering {count} is "
-            "rewarded; add images with other counts",
+            message=Message("unbalanced_counts", most=most, rows=rows, count=count),
         )
     if training_rows < _FEWEST_ROWS:
         yield Finding(
             severity=Severity.WARNING,
             code="few_rows",
             where="dataset_digest",
-            message=f"{training_rows} rows are little to learn from; a few hundred are better",
+            message=Message("few_rows", rows=training_rows),
         )
     if training.held_out_share and not held_out:
         yield Finding(
             severity=Severity.NOTE,
             code="nothing_held_out",
             where="train.evaluation_share",
-            message="too few images to hold some out: base and adapter will not be compared; "
-            "name an upload to compare on",
+            message=Message("nothing_held_out"),
         )
 
 
@@ -92,7 +94,7 @@ def of_steps(training: TrainingConfig, plan: StepPlan, rows: int) -> Iterator[Fi
             severity=Severity.WARNING,
             code="batch_beyond_data",
             where="train.config.gradient_accumulation_steps",
-            message=f"a step would take more rows than the {rows} there are",
+            message=Message("batch_beyond_data", rows=rows),
             suggestion={
                 "train.config.batch_size": batch,
                 "train.config.gradient_accumulation_steps": max(1, rows // batch),
@@ -103,7 +105,7 @@ def of_steps(training: TrainingConfig, plan: StepPlan, rows: int) -> Iterator[Fi
             severity=Severity.WARNING,
             code="warmup_beyond_steps",
             where="train.config.warmup_steps",
-            message=f"of {plan.total_steps} steps none reaches the learning rate",
+            message=Message("warmup_beyond_steps", steps=plan.total_steps),
             suggestion={"train.config.warmup_steps": plan.total_steps // 10},
         )
     if training.save_steps > plan.total_steps:
@@ -111,7 +113,7 @@ def of_steps(training: TrainingConfig, plan: StepPlan, rows: int) -> Iterator[Fi
             severity=Severity.NOTE,
             code="no_checkpoint",
             where="train.config.save_steps",
-            message=f"no checkpoint is written before the last of {plan.total_steps} steps",
+            message=Message("no_checkpoint", steps=plan.total_steps),
             suggestion={"train.config.save_steps": max(1, plan.total_steps // 4)},
         )
 
@@ -127,16 +129,16 @@ def of_limits(
     `text_tokens` are those of the longest prompt, `image_tokens` those of its image by its longest
     side in pixels.
     """
-    for name, limit, what in (
-        ("num_generations", served.max_completions, "completions of a prompt"),
-        ("max_new_tokens", served.max_new_tokens, "tokens of a completion"),
+    for name, limit, said in (
+        ("num_generations", served.max_completions, "most_completions"),
+        ("max_new_tokens", served.max_new_tokens, "most_new_tokens"),
     ):
         if limit and getattr(training, name) > limit:
             yield Finding(
                 severity=Severity.ERROR,
                 code={"num_generations": "max_completions"}.get(name, name),
                 where=f"train.config.{name}",
-                message=f"the rollout replicas give at most {limit} {what}",
+                message=Message(said, most=limit),
                 suggestion={f"train.config.{name}": limit},
             )
     lowest, highest = served.min_temperature, served.max_temperature
@@ -145,7 +147,7 @@ def of_limits(
             severity=Severity.ERROR,
             code="temperature",
             where="train.config.temperature",
-            message=f"the rollout replicas sample at temperatures of {lowest:g} to {highest:g}",
+            message=Message("temperatures_taken", lowest=lowest, highest=highest),
             suggestion={
                 "train.config.temperature": min(max(training.temperature, lowest), highest)
             },
@@ -159,8 +161,9 @@ def of_limits(
             severity=Severity.ERROR,
             code="max_sequence_tokens",
             where="train.config.max_image_size",
-            message=f"a prompt of {prompt_tokens} tokens and {training.max_new_tokens} more are "
-            f"beyond the {limit} that the rollout replicas take",
+            message=Message(
+                "prompt_too_long", prompt=prompt_tokens, more=training.max_new_tokens, most=limit
+            ),
             suggestion={"train.config.max_image_size": pixels} if pixels else {},
         )
 
@@ -188,29 +191,21 @@ def of_base(
             severity=Severity.WARNING,
             code="nothing_left_to_learn",
             where="dataset_digest",
-            message=f"the base model is right in {exact:.0%} of its answers already; take harder "
-            "images",
+            message=Message("base_right_already", right=exact),
         )
     elif base.any_right_rate == 0 and not training.is_exact:
         yield Finding(
             severity=Severity.WARNING,
             code="never_right",
             where="dataset_digest",
-            message=f"not one answer to {base.num_samples} questions is right, so no reward shows "
-            "the way; check the answers in main.csv, or begin with easier images",
+            message=Message("never_right", questions=base.num_samples),
         )
     elif lacks_variety(base, training):
         yield Finding(
             severity=Severity.WARNING,
             code="no_variety",
             where="train.config.temperature",
-            message=f"at temperature {training.temperature:g} the answers to a question differ in "
-            f"{base.varied_group_rate:.0%} of the groups only, and only those teach; "
-            + (
-                f"at {warmer.temperature:g} they would in {warmer.varied_group_rate:.0%}"
-                if warmer
-                else "no other temperature helps; take images that the base model is less sure of"
-            ),
+            message=_few_differ(base, training.temperature, warmer),
             suggestion={"train.config.temperature": warmer.temperature} if warmer else {},
         )
     if silent > 0.5:
@@ -218,18 +213,28 @@ def of_base(
             severity=Severity.WARNING,
             code="no_count_in_answers",
             where="dataset_digest",
-            message=f"{silent:.0%} of the base model's answers hold no count; ask in the question "
-            "for an answer such as 'A photo of 3 apples'",
+            message=Message("no_count_in_answers", silent=silent),
         )
+
+
+def _few_differ(base: BaseSample, temperature: float, warmer: Warmer | None) -> Message:
+    varied = base.varied_group_rate
+    if warmer is None:
+        return Message("no_variety_at_any", temperature=temperature, varied=varied)
+    return Message(
+        "no_variety",
+        temperature=temperature,
+        varied=varied,
+        warmer=warmer.temperature,
+        warmer_varied=warmer.varied_group_rate,
+    )
 
 
 def rollouts_away(*, inside: bool) -> Finding:
     """`inside`: a job samples by itself, and nobody else while it runs."""
-    no_replica = "no rollout replica answers now, so the base model was not asked; a job would wait"
-    no_engine = "the learner's own engine does not answer now, so the base model was not asked"
     return Finding(
         severity=Severity.WARNING,
         code="rollouts_away",
         where="",
-        message=no_engine if inside else no_replica,
+        message=Message("engine_away" if inside else "replicas_away"),
     )

@@ -9,6 +9,7 @@ from learner_service.preflight.findings import Finding, Severity
 from learner_service.preflight.memory import TIGHT, MemoryEstimate
 from learner_service.preflight.savings import nearest_that_fits
 from tally.job.settings import TrainingConfig
+from tally.messages.message import Message
 
 _MOST_PROCESSES = 64
 
@@ -24,15 +25,19 @@ def of_memory(
         return
     too_much = now.estimated_bytes > now.available_bytes
     smaller = nearest_that_fits(training, lambda t: _fits(estimate(t)), device=now.device)
-    need, have = now.estimated_bytes / 1e9, now.available_bytes / 1e9
-    each = f" for each of {now.processes} processes" if now.processes > 1 else ""
+    several = now.processes > 1
+    each = Message("for_each_process", processes=now.processes) if several else ""
     yield Finding(
         severity=Severity.ERROR if too_much else Severity.WARNING,
         code="not_enough_memory" if too_much else "tight_memory",
         where="train.config.batch_size",
-        message=f"an estimated {need:.1f} GB are needed and there are {have:.1f} GB"
-        + each
-        + _more_processes(training, estimate, device=now.device),
+        message=Message(
+            "memory_needed",
+            need=now.estimated_bytes / 1e9,
+            have=now.available_bytes / 1e9,
+            each=each,
+            more=_more_processes(training, estimate, device=now.device),
+        ),
         suggestion=smaller,
     )
 
@@ -47,14 +52,12 @@ def of_sharding(
         return
     in_4_bits = {"use_4bit": True, "processes": 1}
     on_one = estimate(training.model_copy(update=in_4_bits))
-    message = f"{sharded_over} processes hold the base's layers in parts"
-    if does := on_one.device == "cuda" and _fits(on_one):
-        message += "; one card would do in 4 bits, which is the recommended way"
+    does = on_one.device == "cuda" and _fits(on_one)
     yield Finding(
         severity=Severity.NOTE,
         code="sharded_base",
         where="base_model",
-        message=message,
+        message=Message("sharded_needlessly" if does else "sharded_base", processes=sharded_over),
         suggestion={f"train.config.{name}": value for name, value in in_4_bits.items()}
         if does
         else {},
@@ -63,24 +66,24 @@ def of_sharding(
 
 def _more_processes(
     training: TrainingConfig, estimate: Callable[[TrainingConfig], MemoryEstimate], *, device: str
-) -> str:
+) -> Message | str:
     """How many cards would do, where the processes of a job can hold the base in parts."""
     if training.use_4bit or device == "cpu":
         return ""
     for processes in range(max(2, training.processes + 1), _MOST_PROCESSES + 1):
         if _fits(estimate(training.model_copy(update={"processes": processes}))):
-            return f"; {processes} processes, a card for each, would hold the base in parts"
+            return Message("more_processes", processes=processes)
     return ""
 
 
 def _four_bit_on_cpu(now: MemoryEstimate, full: MemoryEstimate) -> Finding:
-    need, full_need = now.estimated_bytes / 1e9, full.estimated_bytes / 1e9
     return Finding(
         severity=Severity.NOTE,
         code="four_bit_on_cpu",
         where="train.config.use_4bit",
-        message="4 bits on a CPU are slower, and memory is the only gain: an estimated "
-        f"{need:.1f} GB rather than {full_need:.1f} GB",
+        message=Message(
+            "four_bit_on_cpu", need=now.estimated_bytes / 1e9, full=full.estimated_bytes / 1e9
+        ),
         suggestion={"train.config.use_4bit": False} if _fits(full) else {},
     )
 

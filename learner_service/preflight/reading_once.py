@@ -6,6 +6,7 @@ from learner_service.one_pass import ReadingOnce, may_read_once
 from learner_service.preflight.findings import Finding, Severity, StepPlan
 from learner_service.preflight.job_memory import JobMemory
 from learner_service.spec import Training
+from tally.messages.message import Message
 
 
 def of_dropout(training: Training, memory: JobMemory, plan: StepPlan) -> Iterator[Finding]:
@@ -29,7 +30,6 @@ def of_dropout(training: Training, memory: JobMemory, plan: StepPlan) -> Iterato
         severity=Severity.NOTE,
         code="prompts_read_twice",
         where="train.lora.lora_dropout",
-        message=f"dropout is for learning and not for sampling, so each prompt of a step goes "
-        f"through the model twice: {prompts * tokens} tokens more in every step than without it",
+        message=Message("prompts_read_twice", tokens=prompts * tokens),
         suggestion={"train.lora.lora_dropout": 0.0},
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from learner_service.preflight.findings import Finding, Severity
 from tally.families.shape import ModelShape
 from tally.job.settings import TrainingConfig
+from tally.messages.message import Message
 
 
 def of_experts(
@@ -14,13 +15,10 @@ def of_experts(
     if not shape.routed_parameters:
         return
     routed, all_of_it = shape.routed_parameters / 1e9, shape.parameters / 1e9
-    message = (
-        f"the routed experts, {routed:.1f} of {all_of_it:.1f} billion weights, are not adapted; "
-        "attention and the shared experts are"
-    )
+    message = Message("routed_experts", routed=routed, all=all_of_it)
     if training.use_4bit:
         held = routed * bytes_per_number
-        message += f". They are not held in 4 bits either, and take {held:.1f} GB as they are"
+        message = Message("routed_experts_whole", routed=routed, all=all_of_it, held=held)
     yield Finding(
         severity=Severity.NOTE, code="routed_experts", where="base_model", message=message
     )

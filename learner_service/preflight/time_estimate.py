@@ -7,13 +7,14 @@ from statistics import median
 from learner_service.preflight.base_sample import BaseSample
 from learner_service.preflight.findings import StepPlan
 from tally.job.metrics import StepMetrics
+from tally.messages.message import Message
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeEstimate:
     seconds_per_step: float
     seconds: float
-    basis: str
+    basis: Message
 
 
 def estimate_time(
@@ -24,10 +25,10 @@ def estimate_time(
     per_completion = [1 / step.samples_per_second for step in earlier if step.samples_per_second]
     if per_completion:
         per_step = median(per_completion) * completions
-        basis = "the steps of an earlier job with this model"
+        basis = Message("time_of_earlier_job")
     elif base is not None:
         per_step = base.seconds * completions / base.completions
-        basis = "the sample's answers alone, without learning: it will take longer"
+        basis = Message("time_of_sample")
     else:
         return None
     return TimeEstimate(seconds_per_step=per_step, seconds=per_step * plan.total_steps, basis=basis)

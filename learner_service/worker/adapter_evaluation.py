@@ -9,12 +9,14 @@ from learner_service.data.dataset import Row
 from learner_service.data.prompts import Prompter
 from learner_service.evaluation.comparison import comparison
 from learner_service.evaluation.evaluator import Evaluator
-from learner_service.evaluation.report import PAGE_NAME, write_report
+from learner_service.evaluation.report import PAGE_NAMES, write_report
+from learner_service.evaluation.report_page import About
 from learner_service.evaluation.row_scores import SCORES
 from learner_service.events import EvaluationDone, JobPhase, Notice
 from learner_service.job_folder.commits import Place
 from learner_service.worker.job_parts import JobParts
 from tally.job.comparison import Comparison, EvaluationScores, HeldOut, IntervalScores
+from tally.messages.message import Message
 from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import TallyError
 
@@ -33,7 +35,7 @@ class AdapterEvaluation:
         rows: Sequence[Row],
         adapter_digest: str,
         held_out_share: float | None = None,
-        warnings: Sequence[str] = (),
+        warnings: Sequence[Message] = (),
     ) -> Path:
         """Compares, reports EvaluationDone, and leaves the report at the path that it returns.
 
@@ -50,8 +52,7 @@ class AdapterEvaluation:
             report=self._parts.report,
         )
         compared = evaluator.compare(rows, adapter_digest)
-        result = comparison(compared, self._seed)
-        result = replace(result, warnings=[*warnings, *result.warnings])
+        result = comparison(compared, self._seed, warnings)
         if held_out_share is not None:
             held_out = HeldOut(share=held_out_share, rows=[row.number for row in rows])
             result = replace(result, held_out=held_out)
@@ -60,21 +61,22 @@ class AdapterEvaluation:
             path,
             result,
             compared,
-            about=self._about(held_out_share is not None),
+            about=self._about(),
             open_picture=lambda digest: self._parts.store.path(digest).read_bytes(),
         )
         self._parts.report(self._store_report(result, path))
         return path
 
-    def page(
+    def pages(
         self,
         prompter: Prompter,
         stage: Callable[[], list[Row]],
         adapter_digest: str,
         held_out_share: float | None = None,
-        warnings: Sequence[str] = (),
-    ) -> bytes | None:
-        """The page of a comparison on the rows that `stage` gives; None where there is none.
+        warnings: Sequence[Message] = (),
+    ) -> dict[str, bytes] | None:
+        """The pages of a comparison on the rows that `stage` gives, by name; None where there are
+        none.
 
         What was trained is not lost to a comparison that fails: the job says so and goes on.
         """
@@ -82,16 +84,14 @@ class AdapterEvaluation:
             rows = stage()
             if not rows:
                 return None
-            return _read_page(self.run(prompter, rows, adapter_digest, held_out_share, warnings))
+            return _read_pages(self.run(prompter, rows, adapter_digest, held_out_share, warnings))
         except TallyError as error:
             self._parts.report(Notice(message=f"base and adapter were not compared: {error}"))
             return None
 
-    def _about(self, held_out: bool) -> dict[str, str]:
+    def _about(self) -> About:
         spec = self._parts.task.spec
-        source = "They were held out of training." if held_out else ""
-        line = f"Base model: {spec.base_model}. {source}".strip()
-        return {"title": spec.job_name or "Comparison", "line": line}
+        return About(title=spec.job_name, base_model=spec.base_model)
 
     def _store_report(self, result: Comparison, path: Path) -> EvaluationDone:
         self._parts.keeper.keep(Place.REPORT, [path])
@@ -103,10 +103,10 @@ class AdapterEvaluation:
         )
 
 
-def _read_page(report: Path) -> bytes:
-    """The HTML page of a report."""
+def _read_pages(report: Path) -> dict[str, bytes]:
+    """The HTML pages of a report, by their names."""
     with zipfile.ZipFile(report) as archive:
-        return archive.read(PAGE_NAME)
+        return {name: archive.read(name) for name in PAGE_NAMES.values()}
 
 
 def _without_intervals(scores: IntervalScores) -> EvaluationScores:

@@ -6,7 +6,7 @@ from pathlib import Path
 from learner_service.data.dataset import Row, stage_dataset
 from learner_service.data.held_out import split_rows
 from learner_service.errors import RankLost, StopRequested
-from learner_service.evaluation.report import PAGE_NAME, read_comparison
+from learner_service.evaluation.report import read_comparison
 from learner_service.events import JobEnded, JobPhase, JobStatus, Notice
 from learner_service.grpo.count_groups import sampler_of
 from learner_service.grpo.groups import PromptStage
@@ -28,6 +28,7 @@ from learner_service.worker.output import complete_output, write_output
 from learner_service.worker.policy_loading import load_policy
 from learner_service.worker.run_watch import watch_run
 from learner_service.worker.sampling_inside import load_engine
+from tally.messages.message import Message
 from tally.rpc.digests import digest_of_file
 
 
@@ -82,10 +83,10 @@ class TrainingJob:
         trainer.save_where_it_stands()
         room = RoomWait(self._parts.report, self._parts.stop)
         adapter_digest = room.run(lambda: publisher.publish(policy.model))
-        warning = run_end.untaught.warning
-        page = self._compare(policy, stage, held_out, adapter_digest, warning)
+        said = run_end.untaught.said
+        pages = self._compare(policy, stage, held_out, adapter_digest, said)
         self._parts.phases.enter(JobPhase.SAVING)
-        digest = room.run(lambda: self._store_result(policy, trainer, page))
+        digest = room.run(lambda: self._store_result(policy, trainer, pages))
         reason = run_end.reason(trainer.state)
         ended = JobEnded(status=JobStatus.COMPLETED, result_digest=digest, end_reason=reason)
         self._parts.report(ended)
@@ -209,24 +210,26 @@ class TrainingJob:
         stage: PromptStage,
         held_out: list[Row],
         adapter_digest: str,
-        warning: Notice | None,
-    ) -> bytes | None:
-        """The page of the comparison, which warns of what training does."""
+        said: Message | None,
+    ) -> dict[str, bytes] | None:
+        """The pages of the comparison, which warns of what is said of training."""
         named = self._training.evaluation_dataset_digest
         evaluation = AdapterEvaluation(
             self._parts, max_new_tokens=self._config.max_new_tokens, seed=self._config.seed
         )
-        return evaluation.page(
+        return evaluation.pages(
             stage,
             lambda: self._compared_rows(policy, held_out),
             adapter_digest,
             held_out_share=None if named else self._training.evaluation_share,
-            warnings=[f"Of the training: {warning.message}."] if warning else [],
+            warnings=[said] if said else [],
         )
 
-    def _store_result(self, policy: Policy, trainer: GRPOTrainer, page: bytes | None) -> str:
+    def _store_result(
+        self, policy: Policy, trainer: GRPOTrainer, pages: dict[str, bytes] | None
+    ) -> str:
         folder, state = self._folder.output, trainer.state_with_history()
-        compared = None if page is None else read_comparison(self._folder.report_archive)
+        compared = None if pages is None else read_comparison(self._folder.report_archive)
         write_output(
             folder,
             policy,
@@ -235,8 +238,8 @@ class TrainingJob:
             state=state,
             comparison=compared,
         )
-        if page is not None:
-            (folder / PAGE_NAME).write_bytes(page)
+        for name, page in (pages or {}).items():
+            (folder / name).write_bytes(page)
         self._parts.keeper.keep(Place.OUTPUT, sorted(folder.iterdir()))
         archive = self._folder.result_archive
         pack_files(folder.iterdir(), archive)

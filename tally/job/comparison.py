@@ -155,6 +155,14 @@ class HeldOut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Caution:
+    """What a warning says, for programs."""
+
+    code: str = Field(description="Its name; it stays.", examples=["adapter_collapsed"])
+    parameters: dict[str, str | float] = Field(description="The values that it names.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """The base model against the adapter, both greedy, on the same rows."""
 
@@ -172,5 +180,10 @@ class Comparison:
         "made before it was measured.",
     )
     warnings: list[str] = Field(description="What should be known before the figures are believed.")
+    cautions: list[Caution] = Field(
+        default_factory=list,
+        description="The warnings for programs, in their order; none in comparisons of before they "
+        "were written down.",
+    )
     worst: list[ComparedRow] = Field(description="Where the adapter is furthest off.")
     held_out: HeldOut | None = Field(default=None, description="Null where the data was named.")

@@ -4,8 +4,11 @@ import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Self, TypeAlias
 
 from tally.messages.languages import Language
+
+Value: TypeAlias = "str | float | Message"
 
 
 class Message:
@@ -17,9 +20,20 @@ class Message:
     'answer is empty'
     """
 
-    def __init__(self, code: str, /, **values: "str | float | Message") -> None:
+    def __init__(self, code: str, /, **values: Value) -> None:
         self.code = code
-        self._values = values
+        self.values = values
+
+    @classmethod
+    def known(cls, code: str, values: Mapping[str, Value]) -> Self | None:
+        """None where a sentence of this code is missing, or names what is not in `values`."""
+        message = cls(code, **values)
+        try:
+            for language in Language:
+                message.say(language)
+        except (KeyError, TypeError, ValueError):
+            return None
+        return message
 
     @property
     def parameters(self) -> dict[str, str | float]:
@@ -27,17 +41,41 @@ class Message:
         said = self._say_values(Language.ENGLISH)
         return {name: value if _is_plain(value) else str(value) for name, value in said.items()}
 
+    def as_json(self) -> dict[str, Any]:
+        """Of which `of_json` makes it again."""
+        values = {
+            name: value.as_json() if isinstance(value, Message) else value
+            for name, value in self.values.items()
+        }
+        return {"code": self.code, "values": values}
+
+    @classmethod
+    def of_json(cls, fields: Mapping[str, Any]) -> Self:
+        values = {
+            name: cls.of_json(value) if isinstance(value, Mapping) else value
+            for name, value in fields["values"].items()
+        }
+        return cls(fields["code"], **values)
+
     def say(self, language: Language) -> str:
         return SENTENCES[language][self.code].format_map(self._say_values(language))
 
     def _say_values(self, language: Language) -> dict[str, str | float]:
         return {
             name: value.say(language) if isinstance(value, Message) else value
-            for name, value in self._values.items()
+            for name, value in self.values.items()
         }
 
     def __str__(self) -> str:
         return self.say(Language.ENGLISH)
+
+
+def known_message(fields: Mapping[str, Any] | None, english: str) -> Message:
+    """Of JSON that `as_json` made; where there is none, or its code, or what the code names, is of
+    another release, the `english` sentence that stands beside it."""
+    made = fields and Message.of_json(fields)
+    known = made and Message.known(made.code, made.values)
+    return known or Message("in_english", explanation=english)
 
 
 def _is_plain(value: object) -> bool:

@@ -17,6 +17,7 @@ import struct
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -88,6 +89,12 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self.notice_codes: list[str] = []
         self.end_reason = ""
         self.step_seconds = 0.01
+        # What its comparisons warn of, and whether their page is there in English only.
+        self.warnings: list[str] = []
+        self.cautions: list[dict[str, Any]] = []
+        self.is_english_alone = False
+        # What its finding says, by its code.
+        self.said: pb.CodedMessage | None = None
         self.hold = asyncio.Event()
         self.hold.set()
         self.turn = asyncio.Event()
@@ -259,6 +266,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
                 "train.config.use_4bit": 1,
                 "train.lora.lora_alpha": 0.5,
             },
+            said=self.said,
         )
         return pb.PreflightResponse(
             findings=[finding],
@@ -400,7 +408,8 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         await self.log(job_id, evaluation_progress=pb.EvaluationProgress(answered=2, total=4))
         base = pb.EvaluationScores(exact_rate=0.25, reward_mean=0.5)
         adapter = pb.EvaluationScores(exact_rate=0.75, reward_mean=0.9)
-        report = self._stored(_report_zip(job_id))
+        said = {"warnings": self.warnings, "cautions": self.cautions}
+        report = self._stored(_report_zip(job_id, said, is_english_alone=self.is_english_alone))
         done = pb.EvaluationDone(num_samples=4, base=base, adapter=adapter, report_digest=report)
         await self.log(job_id, evaluation_done=done)
         return report
@@ -504,10 +513,12 @@ def safetensors_bytes(data: bytes = b"\0" * 16, **header: object) -> bytes:
     return struct.pack("<Q", len(text)) + text + data
 
 
-def _report_zip(job_id: str) -> bytes:
+def _report_zip(job_id: str, more: dict[str, Any], *, is_english_alone: bool) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("evaluation.json", json.dumps(_REPORT))
+        archive.writestr("evaluation.json", json.dumps(_REPORT | more))
+        if not is_english_alone:
+            archive.writestr("evaluation.zh-TW.html", "<!doctype html><html lang=zh-TW>")
         archive.writestr("evaluation.csv", f"row,answer\r\n2,{job_id}\r\n")
         archive.writestr("evaluation.html", "<!doctype html>")
     return buffer.getvalue()

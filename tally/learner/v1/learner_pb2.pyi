@@ -2710,6 +2710,7 @@ class Finding(_message.Message):
     WHERE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     SUGGESTION_FIELD_NUMBER: _builtins.int
+    SAID_FIELD_NUMBER: _builtins.int
     severity: Global___Severity.ValueType
     """How bad it is."""
     code: _builtins.str
@@ -2722,6 +2723,10 @@ class Finding(_message.Message):
     def suggestion(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Fields with the nearest values that fit; empty where there are none."""
 
+    @_builtins.property
+    def said(self) -> Global___CodedMessage:
+        """The message, for whoever says it in another language."""
+
     def __init__(
         self,
         *,
@@ -2730,14 +2735,98 @@ class Finding(_message.Message):
         where: _builtins.str = ...,
         message: _builtins.str = ...,
         suggestion: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        said: Global___CodedMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["said", b"said"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "severity", b"severity", "suggestion", b"suggestion", "where", b"where"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "said", b"said", "severity", b"severity", "suggestion", b"suggestion", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
+class CodedMessage(_message.Message):
+    """A sentence by its code in the catalogues of tally/messages, and the values that it names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ValuesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___CodedValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___CodedValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CODE_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Such as unbalanced_counts; a caller that does not know it shows the sentence that stands beside
+    this.
+    """
+    @_builtins.property
+    def values(self) -> _containers.MessageMap[_builtins.str, Global___CodedValue]:
+        """By their names in the sentence."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        values: _abc.Mapping[_builtins.str, Global___CodedValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodedMessage: _TypeAlias = CodedMessage  # noqa: Y015
+
+@_typing.final
+class CodedValue(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """A name, or text that is the same in every language."""
+    number: _builtins.float
+    """A number as it is; the sentence says how it is written."""
+    @_builtins.property
+    def message(self) -> Global___CodedMessage:
+        """A part of the sentence that is said in its language too."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        number: _builtins.float = ...,
+        message: Global___CodedMessage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "number", b"number", "text", b"text", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "number", b"number", "text", b"text", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["text", "number", "message"]  # noqa: Y015
+    _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+Global___CodedValue: _TypeAlias = CodedValue  # noqa: Y015
 
 @_typing.final
 class DataSummary(_message.Message):
@@ -2958,22 +3047,28 @@ class TimeEstimate(_message.Message):
     SECONDS_FIELD_NUMBER: _builtins.int
     SECONDS_PER_STEP_FIELD_NUMBER: _builtins.int
     BASIS_FIELD_NUMBER: _builtins.int
+    SAID_BASIS_FIELD_NUMBER: _builtins.int
     seconds: _builtins.float
     """Seconds of all steps."""
     seconds_per_step: _builtins.float
     """Seconds of one step."""
     basis: _builtins.str
     """What it is estimated from, for a person."""
+    @_builtins.property
+    def said_basis(self) -> Global___CodedMessage:
+        """The basis, for whoever says it in another language."""
+
     def __init__(
         self,
         *,
         seconds: _builtins.float = ...,
         seconds_per_step: _builtins.float = ...,
         basis: _builtins.str = ...,
+        said_basis: Global___CodedMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["said_basis", b"said_basis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "seconds", b"seconds", "seconds_per_step", b"seconds_per_step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "said_basis", b"said_basis", "seconds", b"seconds", "seconds_per_step", b"seconds_per_step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tally.messages.convert import coded_message
+from tally.messages.message import Message
 from tests.gateway.packing import good_zip, with_rows
 
 CHINESE = {"Accept-Language": "zh-TW,zh;q=0.9,en;q=0.8"}
@@ -84,6 +86,70 @@ async def test_warnings_are_said_in_the_uploaders_language(gateway):
         assert answer.json()["warnings"] == warnings
         listed = (await gateway.client.get("/files")).json()
         assert warnings in [file["warnings"] for file in listed]
+
+
+NEED = {"need": 9.04, "have": 8.0, "each": Message("for_each_process", processes=2), "more": ""}
+
+
+@pytest.mark.parametrize(
+    ("said", "english", "chinese"),
+    [
+        (
+            Message("memory_needed", **NEED),
+            "an estimated 9.0 GB are needed and there are 8.0 GB for each of 2 processes",
+            "2 個行程中的每一個估計需要 9.0 GB，而可用的有 8.0 GB",
+        ),
+        (
+            Message("of_another_release"),
+            "an estimated 9.0 GB are needed",
+            "原文為：an estimated 9.0 GB are needed",
+        ),
+        (
+            Message("few_rows", of_another_release=3),
+            "an estimated 9.0 GB are needed",
+            "原文為：an estimated 9.0 GB are needed",
+        ),
+    ],
+    ids=["known", "unknown code", "unknown value"],
+)
+async def test_what_preflight_finds_is_said_in_both(gateway, learner, said, english, chinese):
+    learner.said = coded_message(said)
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    body = {"job_name": "apples", "data_file_id": file_id}
+    for headers, sentence in (({}, english), (CHINESE, chinese)):
+        url = "/train?dry_run=true"
+        answer = await gateway.client.post(url, json=body, headers=headers)
+        [finding] = answer.json()["findings"]
+        assert (finding["code"], finding["message"]) == ("not_enough_memory", sentence)
+
+
+async def test_a_comparison_is_said_in_both(gateway, learner):
+    learner.cautions = [{"code": "adapter_silent", "parameters": {"silent": 0.25}}]
+    learner.warnings = ["25% of the answers of the adapter hold no count"]
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    job_id = await gateway.start_job(evaluation_file_id=file_id)
+    await gateway.until(job_id, "completed")
+    for headers, warnings, page in (
+        ({}, learner.warnings, "<!doctype html>"),
+        (CHINESE, ["轉接器的回答有 25% 不含數量"], "<!doctype html><html lang=zh-TW>"),
+    ):
+        answer = await gateway.client.get(f"/jobs/{job_id}/evaluation", headers=headers)
+        assert answer.json()["warnings"] == warnings
+        assert answer.json()["cautions"] == learner.cautions
+        shown = await gateway.client.get(f"/jobs/{job_id}/evaluation.html", headers=headers)
+        assert shown.text == page
+
+
+async def test_a_comparison_of_before_there_were_two_languages_keeps_its_words(gateway, learner):
+    learner.cautions, learner.warnings = [], ["an older sentence"]
+    learner.is_english_alone = True
+    file_id = (await gateway.upload(good_zip())).json()["file_id"]
+    job_id = await gateway.start_job(evaluation_file_id=file_id)
+    await gateway.until(job_id, "completed")
+    answer = await gateway.client.get(f"/jobs/{job_id}/evaluation", headers=CHINESE)
+    assert answer.json()["warnings"] == ["an older sentence"]
+    shown = await gateway.client.get(f"/jobs/{job_id}/evaluation.html", headers=CHINESE)
+    assert shown.text == "<!doctype html>"
 
 
 async def test_several_problems_are_counted_in_both(gateway):

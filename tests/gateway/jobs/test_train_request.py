@@ -233,6 +233,7 @@ async def test_a_dry_run_answers_what_the_job_would_do_and_writes_none(gateway, 
             "code": "not_enough_memory",
             "where": "training_config.batch_size",
             "message": "an estimated 9.0 GB are needed",
+            "parameters": {"explanation": "an estimated 9.0 GB are needed"},
             "suggestion": {
                 "training_config": {"batch_size": 4, "use_4bit": True},
                 "lora_config": {"lora_alpha": 0.5},

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 import statistics
 import zipfile
 from dataclasses import asdict
@@ -17,9 +18,13 @@ from learner_service.data.images import to_png
 from learner_service.evaluation.answers import RowAnswers
 from learner_service.evaluation.comparison import comparison
 from learner_service.evaluation.report import csv_text, write_report
+from learner_service.evaluation.report_page import About
+from tally.messages.languages import Language
+from tally.messages.message import SENTENCES, Message
 from tests.learner_service.evaluation.test_comparison import FOUR, compared
 
-ABOUT = {"title": "apples <script>alert(1)</script>", "line": "Base model: small."}
+ENGLISH = SENTENCES[Language.ENGLISH]
+ABOUT = About(title="apples <script>alert(1)</script>", base_model="small")
 MANY = [
     compared(
         2 + n, 1 + n % 6, (n * 7) % 5 or None, 1 + (n * 3) % 6, kind="cars" if n % 3 else "cats"
@@ -148,8 +153,27 @@ def test_the_page_shows_figures_matrix_and_worst(report: zipfile.ZipFile):
     assert "Adapter: expected calibration error" in references.text
     assert references.tags.count("figure") == len(result["worst"]) == 24
     assert references.tags.count("svg") == 2
+    assert result["warnings"]
     for warning in result["warnings"]:
         assert warning[1:] in references.text
+
+
+def test_the_page_is_there_in_chinese_with_the_same_figures(report: zipfile.ZipFile):
+    english, chinese = References(), References()
+    english.feed(report.read("evaluation.html").decode())
+    chinese.feed(report.read("evaluation.zh-TW.html").decode())
+    assert english.tags == chinese.tags
+    assert english.fetched == chinese.fetched
+    assert re.findall(r"[\d.]+ %", english.text) == re.findall(r"[\d.]+ %", chinese.text)
+    result = json.loads(report.read("evaluation.json"))
+    assert len(result["cautions"]) == len(result["warnings"]) > 0
+    for one in result["cautions"]:
+        said = Message(one["code"], **one["parameters"]).say(Language.CHINESE)
+        assert f"{said}。" in chinese.text
+    whole = [
+        text for code, text in ENGLISH.items() if code.startswith("report_") and "{" not in text
+    ]
+    assert [text for text in whole if text in english.text and text in chinese.text] == []
 
 
 def test_a_page_without_a_wrong_answer(tmp_path: Path):

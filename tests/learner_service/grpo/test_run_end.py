@@ -82,7 +82,7 @@ def test_a_job_that_learns_nothing_says_so_and_goes_on(
     assert "raise temperature (now 1)" in said.message
     assert running.steps[-1].step == steps
     assert reason(running) is EndReason.NONE
-    assert running.parts["run_end"].untaught.warning.code == "no_variety"
+    assert running.parts["run_end"].untaught.said.code == "untaught"
 
 
 def test_a_step_that_teaches_takes_it_back(random_policy_path: Path, tmp_path: Path):
@@ -98,7 +98,7 @@ def test_a_step_that_teaches_takes_it_back(random_policy_path: Path, tmp_path: P
     ) as running:
         running.trainer.train()
     assert codes(running) == ["no_variety", "teaches_again"]
-    assert running.parts["run_end"].untaught.warning is None
+    assert running.parts["run_end"].untaught.said is None
 
 
 def test_it_ends_where_it_is_asked_to_and_counts_on_after_a_stop(

@@ -5,9 +5,11 @@ import pytest
 from learner_service.preflight.exact_counts import completion_tokens, of_counts, of_forms
 from learner_service.preflight.findings import Severity, of_base
 from tally.job.settings import TrainingConfig
+from tally.messages.message import Message
 from tests.learner_service.preflight.test_findings import base
 
 EXACT = TrainingConfig(estimator="exact_counts")
+ENDLESS = Message("form_without_end", most=8)
 
 
 def test_true_counts_that_are_not_written_out_are_told():
@@ -22,12 +24,12 @@ def test_true_counts_that_are_not_written_out_are_told():
 
 def test_answers_that_no_count_is_written_into_are_an_error_where_they_are_most():
     assert list(of_forms([], 32)) == []
-    (finding,) = of_forms(["it reasons"] * 16, 32)
+    (finding,) = of_forms([ENDLESS] * 16, 32)
     assert finding.severity is Severity.WARNING
-    assert "16 of 32" in finding.message
-    (finding,) = of_forms(["it reasons"] * 16 + ["it holds no count"], 32)
+    assert "16 of 32" in str(finding.message)
+    (finding,) = of_forms([ENDLESS] * 16 + [Message("form_without_place")], 32)
     assert (finding.severity, finding.where) == (Severity.ERROR, "train.config.estimator")
-    assert "it reasons; ask for answers such as" in finding.message
+    assert "it does not end within 8 tokens; ask for answers such as" in str(finding.message)
 
 
 def test_what_samples_do_not_show_is_no_matter():

@@ -75,9 +75,9 @@ def test_a_temperature_is_suggested_where_it_was_tried():
     cold, warmer = base(0.5, 0.25, 0.5), Warmer(temperature=0.7, varied_group_rate=0.625)
     (finding,) = findings.of_base(cold, TrainingConfig(temperature=0.2), warmer)
     assert finding.suggestion == {"train.config.temperature": 0.7}
-    assert "at temperature 0.2" in finding.message
-    assert "25% of the groups" in finding.message
-    assert "at 0.7 they would in 62%" in finding.message
+    assert "at temperature 0.2" in str(finding.message)
+    assert "25% of the groups" in str(finding.message)
+    assert "at 0.7 they would in 62%" in str(finding.message)
     (finding,) = findings.of_base(cold, TrainingConfig(temperature=1.5))
     assert finding.suggestion == {}
 
@@ -129,7 +129,7 @@ def test_a_temperature_that_the_engine_does_not_take(temperature: float, suggest
     )
     expected = [] if suggested is None else [{"train.config.temperature": suggested}]
     assert [finding.suggestion for finding in found] == expected
-    assert all("0.01 to 2" in finding.message for finding in found)
+    assert all("0.01 to 2" in str(finding.message) for finding in found)
 
 
 def test_what_groups_leave_out_is_not_taken_for_time():

@@ -38,7 +38,7 @@ def test_what_processes_share_is_told_for_each():
     (finding,) = of_memory(
         TrainingConfig(batch_size=16), lambda training: replace(memory(training), processes=3)
     )
-    assert finding.message.endswith("there are 8.0 GB for each of 3 processes")
+    assert str(finding.message).endswith("there are 8.0 GB for each of 3 processes")
 
 
 def test_what_no_card_holds_is_said_to_take_more_of_them():
@@ -50,17 +50,19 @@ def test_what_no_card_holds_is_said_to_take_more_of_them():
 
     training = TrainingConfig(use_4bit=False, processes=1)
     (finding,) = of_memory(training, in_parts)
-    assert finding.message.endswith("; 2 processes, a card for each, would hold the base in parts")
+    assert str(finding.message).endswith(
+        "; 2 processes, a card for each, would hold the base in parts"
+    )
     assert finding.suggestion == {"train.config.use_4bit": True}
     (on_cpu,) = of_memory(training, lambda t: replace(in_parts(t), device="cpu"))
-    assert "processes" not in on_cpu.message
+    assert "processes" not in str(on_cpu.message)
 
 
 def test_a_base_in_parts_is_told_beside_the_recommended_way():
     training = TrainingConfig(use_4bit=False)
     (note,) = of_sharding(training, 2, memory)
     assert (note.code, note.severity) == ("sharded_base", Severity.NOTE)
-    assert note.message.startswith("2 processes hold the base's layers in parts")
+    assert str(note.message).startswith("2 processes hold the base's layers in parts")
     assert note.suggestion == {"train.config.use_4bit": True, "train.config.processes": 1}
     (too_large,) = of_sharding(training.model_copy(update={"batch_size": 16}), 2, memory)
     assert too_large.suggestion == {}
@@ -81,7 +83,7 @@ def test_four_bits_are_the_first_way_on_a_card_and_the_last_on_a_cpu():
 def test_four_bits_on_a_cpu_are_said_to_save_memory_alone():
     (note,) = of_memory(TrainingConfig(), lambda t: memory(t, "cpu"))
     assert (note.code, note.severity) == ("four_bit_on_cpu", Severity.NOTE)
-    assert "slower" in note.message
-    assert "1.0 GB rather than 11.0 GB" in note.message
+    assert "slower" in str(note.message)
+    assert "1.0 GB rather than 11.0 GB" in str(note.message)
     assert note.suggestion == {}  # the whole of it would not fit
     assert list(of_memory(TrainingConfig(), memory)) == []

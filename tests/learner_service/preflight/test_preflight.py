@@ -82,10 +82,10 @@ async def test_the_temperature_that_would_teach_is_named(
     result = await preflight(services.rollout, services.reward, temperature=0.2)
     [finding] = result.findings
     assert (finding.severity, finding.code) == (Severity.WARNING, "no_variety")
-    assert "at temperature 0.2 " in finding.message
-    assert "differ in 0% of the groups" in finding.message
+    assert "at temperature 0.2 " in str(finding.message)
+    assert "differ in 0% of the groups" in str(finding.message)
     # Of the rows whose count is one of the two, and of those that are as far from both.
-    assert "at 0.7 they would in " in finding.message
+    assert "at 0.7 they would in " in str(finding.message)
     assert finding.suggestion == {"train.config.temperature": 0.7}
     assert sorted(set(rollouts.temperatures)) == pytest.approx([0.2, 0.5, 0.7])
     again = await preflight(services.rollout, services.reward, temperature=0.7)
@@ -99,7 +99,7 @@ async def test_no_temperature_is_named_that_helps_nothing_or_is_not_taken(
     result = await preflight(services.rollout, services.reward, temperature=0.7)
     [finding] = result.findings
     assert (finding.code, finding.suggestion) == ("no_variety", {})
-    assert "no other temperature helps" in finding.message
+    assert "no other temperature helps" in str(finding.message)
     assert sorted(set(rollouts.temperatures)) == pytest.approx([0.7, 1.0])
 
 
@@ -121,7 +121,7 @@ async def test_exact_counts_asks_for_greedy_answers_that_counts_are_written_into
     result = await preflight(services.rollout, services.reward, **settings)
     [finding] = result.findings
     assert (finding.severity, finding.code) == (Severity.ERROR, "no_count_form")
-    assert "it does not end within 64 tokens" in finding.message
+    assert "it does not end within 64 tokens" in str(finding.message)
     rollouts.end_answers()
     result = await preflight(services.rollout, services.reward, **settings)
     assert result.findings == []

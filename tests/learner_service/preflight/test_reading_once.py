@@ -34,7 +34,7 @@ def found(
 def test_a_job_with_dropout_is_told_what_it_costs(random_policy_path: Path):
     [finding] = found(random_policy_path)
     assert finding.code == "prompts_read_twice"
-    assert f"{4 * TOKENS} tokens more in every step" in finding.message
+    assert f"{4 * TOKENS} tokens more in every step" in str(finding.message)
     assert finding.suggestion == {"train.lora.lora_dropout": 0.0}
 
 

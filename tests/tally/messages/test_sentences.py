@@ -4,6 +4,7 @@ import ast
 import re
 import string
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -16,6 +17,7 @@ import reward_service.errors
 from gateway.http.http_errors import HTTP_BY_GRPC
 from gateway.invalid_fields import message_of
 from gateway.reward_client import NO_COUNT_CODES
+from learner_service.evaluation.row_scores import SCORES
 from tally.job.choices import LossType
 from tally.job.prompt_template import PromptTemplate
 from tally.messages.languages import Language
@@ -26,6 +28,11 @@ from tally.rpc import errors
 from tally.rpc.errors import TallyError, status_of
 
 ROOT = Path(__file__).parents[3]
+REPORT_TEMPLATE = "learner_service/evaluation/templates/report.html.j2"
+# Of what the replicas give.
+LIMITS = {"most_completions", "most_new_tokens"}
+# What makes messages.
+SPEAKING = ("gateway", "learner_service", "tally/messages")
 ENGLISH, CHINESE = SENTENCES[Language.ENGLISH], SENTENCES[Language.CHINESE]
 QUOTE = "{explanation}"
 HAN = re.compile("[\u4e00-\u9fff]")
@@ -47,14 +54,32 @@ def names_in(sentence: str) -> set[str]:
 
 
 def messages() -> Iterator[tuple[str, str, set[str]]]:
-    """Every Message that the gateway's code makes: where, its code, the names of its values."""
-    for path in sorted((ROOT / "gateway").rglob("*.py")):
+    """Every Message that the code makes: where, its code, the names of its values."""
+    for path in chain.from_iterable(sorted((ROOT / one).rglob("*.py")) for one in SPEAKING):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Message":
-                [code] = node.args
-                if isinstance(code, ast.Constant):
-                    values = {keyword.arg or "" for keyword in node.keywords}
-                    yield f"{path.relative_to(ROOT)}:{node.lineno}", str(code.value), values
+                values = {keyword.arg or "" for keyword in node.keywords}
+                for code in chain.from_iterable(map(codes_in, node.args)):
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", code, values
+
+
+def codes_in(argument: ast.expr) -> Iterator[str]:
+    """A code, or the two of a choice; none of one that is put together."""
+    if isinstance(argument, ast.Constant):
+        yield str(argument.value)
+    elif isinstance(argument, ast.IfExp):
+        yield from codes_in(argument.body)
+        yield from codes_in(argument.orelse)
+
+
+def put_together() -> set[str]:
+    """The codes that name a model or a score, those of the report's template, those of a table."""
+    models = {"base", "adapter"}
+    cautions = {f"{one}_{what}" for one in models for what in ("silent", "collapsed", "absurd")}
+    figures = {f"figure_{name}" for name in SCORES}
+    shown = {f"report_{one}" for one in (*models, "difference")}
+    template = (ROOT / REPORT_TEMPLATE).read_text("utf-8")
+    return cautions | figures | shown | set(re.findall(r'"(report_\w+[a-z])"', template)) | LIMITS
 
 
 def codes_of_settings() -> set[str]:
@@ -92,7 +117,7 @@ def test_an_answer_is_judged_in_the_words_of_the_reward_service_or_in_chinese():
 
 
 def test_chinese_is_written_in_traditional_characters():
-    for code in CHINESE.keys() - {"at"}:
+    for code in CHINESE.keys() - {"at", "report_said", "report_sentence"}:
         assert HAN.search(CHINESE[code]), code
         CHINESE[code].encode("cp950")  # which has none of the simplified ones
 
@@ -106,7 +131,14 @@ def test_every_place_gives_what_the_sentences_name():
 
 def test_every_code_is_used():
     made = {code for _, code, _ in messages()}
-    given = {*ANSWERS, *get_args(ErrorType), *codes_of_settings(), "unknown_field", "no_object"}
+    given = {
+        *put_together(),
+        *ANSWERS,
+        *get_args(ErrorType),
+        *codes_of_settings(),
+        "unknown_field",
+        "no_object",
+    }
     quoted = {quote_service(kind("")).code for kind in refusals_of_services()}
     assert ENGLISH.keys() - made - given - quoted == set()
 
