@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tally.learner.v1 import learner_pb2 as pb
+from tally.messages.convert import message_of
 
 JobStatus = Literal["training", "completed", "failed", "cancelled"]
 _KINDS = {
@@ -115,7 +116,16 @@ def _job_ended(event: pb.JobEnded) -> dict[str, Any]:
         "error_message": event.error_message or None,
         "result_digest": event.result_digest or None,
         "end_reason": event.end_reason or None,
+        "said": _said(event),
     }
+
+
+def _notice(event: pb.Notice) -> dict[str, Any]:
+    return {"message": event.message, "code": event.code or None, "said": _said(event)}
+
+
+def _said(event: pb.Notice | pb.JobEnded) -> dict[str, Any] | None:
+    return message_of(event.said).as_json() if event.HasField("said") else None
 
 
 def _held_out_scored(event: pb.HeldOutScored) -> dict[str, Any]:
@@ -135,7 +145,7 @@ _PAYLOADS: Mapping[str, _Write] = {
     "step_done": _step_done,
     "samples_shown": _samples_shown,
     "phase_changed": lambda event: {"phase": phase_name(event.phase)},
-    "notice": lambda event: {"message": event.message, "code": event.code or None},
+    "notice": _notice,
     "evaluation_done": _evaluation_done,
     "held_out_scored": _held_out_scored,
     "job_ended": _job_ended,

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from google.protobuf.message import Message
+from google.protobuf.message import Message as ProtobufMessage
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from learner_service.events import (
@@ -17,6 +17,7 @@ from learner_service.events import (
     JobStatus,
     Notice,
     PhaseChanged,
+    Said,
     SamplesShown,
     StepDone,
     WorkerStarted,
@@ -35,6 +36,8 @@ from learner_service.spec import (
 from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
 from tally.learner.v1 import learner_pb2 as pb
+from tally.messages.convert import coded_message
+from tally.messages.message import Message
 from tally.rpc.digests import check_digest
 from tally.rpc.errors import InvalidArgument
 
@@ -175,8 +178,8 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
         case SamplesShown(step=step, groups=groups):
             shown = [pb.ShownGroup(**asdict(group)) for group in groups]
             message.samples_shown.CopyFrom(pb.SamplesShown(step=step, groups=shown))
-        case Notice(message=text, code=code):
-            message.notice.CopyFrom(pb.Notice(message=text, code=code))
+        case Notice(message=text, code=code, said=said):
+            message.notice.CopyFrom(pb.Notice(message=text, code=code, said=_to_coded(said)))
         case EvaluationProgress(answered=answered, total=total):
             message.evaluation_progress.CopyFrom(
                 pb.EvaluationProgress(answered=answered, total=total)
@@ -200,9 +203,14 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
                     error_message=ended.error_message,
                     result_digest=ended.result_digest,
                     end_reason=ended.end_reason,
+                    said=_to_coded(ended.said),
                 )
             )
     return message
+
+
+def _to_coded(said: Said | None) -> pb.CodedMessage | None:
+    return coded_message(Message.of_json(said)) if said else None
 
 
 def _held_out_scored(event: HeldOutScored) -> pb.HeldOutScored:
@@ -221,7 +229,7 @@ def _held_out_scored(event: HeldOutScored) -> pb.HeldOutScored:
     )
 
 
-def _set_fields(message: Message) -> dict[str, Any]:
+def _set_fields(message: ProtobufMessage) -> dict[str, Any]:
     """What the caller set; a choice by its word: `dapo` for the loss_type LOSS_TYPE_DAPO."""
     fields = {field.name: value for field, value in message.ListFields()}
     for name, number in fields.items():

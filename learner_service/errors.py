@@ -27,9 +27,11 @@
         ├── RewardsUnavailable     the reward service did not
         └── RankLost               another process of the job has ended, or does not answer
 
-`StopRequested` is no error: it unwinds a worker that was asked to stop.
+`StopRequested` is no error: it unwinds a worker that was asked to stop. `LossNotFinite` is what a
+step raises that can't go on.
 """
 
+from tally.messages.message import Message
 from tally.rpc.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -38,9 +40,7 @@ from tally.rpc.errors import (
     Unavailable,
 )
 
-# What a person can do whose job ran out of memory.
-LESS_MEMORY = "reduce batch_size, raise gradient_accumulation_steps or set use_4bit"
-# And one whose learner has a full disk.
+# What a person can do whose learner has a full disk.
 NO_ROOM = "no room on the learner's disk; free some and retry"
 
 
@@ -122,6 +122,11 @@ class RewardsUnavailable(Unavailable):
 
 class RankLost(Unavailable):
     pass
+
+
+class LossNotFinite(FloatingPointError):
+    def __str__(self) -> str:
+        return str(Message("loss_not_finite"))
 
 
 class StopRequested(Exception):

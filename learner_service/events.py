@@ -13,6 +13,11 @@ from tally.job.comparison import EvaluationScores, IntervalScores
 from tally.job.metrics import StepMetrics
 from tally.messages.message import Message, known_message
 
+# Of what a worker or a host says of its end.
+MOST_REASON_CHARACTERS = 2_000
+# A message as JSON, for who says it in another language.
+Said = dict[str, Any]
+
 
 class JobStatus(StrEnum):
     TRAINING = "training"
@@ -55,7 +60,7 @@ class Notice:
 
     message: str
     code: str = ""
-    said: dict[str, Any] | None = None
+    said: Said | None = None
 
     @classmethod
     def of(cls, message: Message, code: str = "") -> Self:
@@ -125,10 +130,10 @@ class JobEnded:
     error_message: str = ""
     result_digest: str = ""
     end_reason: EndReason = EndReason.NONE
-    said: dict[str, Any] | None = None
+    said: Said | None = None
 
     @classmethod
-    def failed(cls, message: Message) -> Self:
+    def of_failure(cls, message: Message) -> Self:
         return cls(status=JobStatus.FAILED, error_message=str(message), said=message.as_json())
 
 
@@ -143,7 +148,7 @@ class WorkerFailed:
     message: str
     retryable: bool
     full_disk: bool = False
-    said: dict[str, Any] | None = None
+    said: Said | None = None
 
     @classmethod
     def of(cls, message: Message, *, retryable: bool, full_disk: bool = False) -> Self:

@@ -6,19 +6,21 @@ from collections.abc import AsyncIterator
 import grpc
 
 from learner_service.errors import HostRefused
-from learner_service.events import WorkerFailed
+from learner_service.events import MOST_REASON_CHARACTERS, WorkerFailed
 from learner_service.queue.hosts import Host, Hosts, Order, StartRanks
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
 from tally.job.settings import MOST_NAME_CHARACTERS
 from tally.learner.v1 import host_pb2 as pb
 from tally.learner.v1 import host_pb2_grpc
+from tally.messages.convert import read_said
+from tally.messages.message import Message
+from tally.messages.service_errors import quote_service
 from tally.rpc.deadlines import limit_time
 from tally.rpc.errors import InvalidArgument
 from tally.rpc.release import installed_release
 
 _MOST_PROCESSES = 1024
-_MOST_MESSAGE_CHARACTERS = 2_000
 
 
 class HostServicer(host_pb2_grpc.HostServiceServicer):
@@ -64,11 +66,11 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
                 if request.WhichOneof("message") == "ranks_ended":
                     host.end(_exit_of(request.ranks_ended))
         except TimeoutError:
-            host.lose(f"has been silent for {self._silence_seconds:g} seconds")
+            host.lose(Message("host_silent", host=host.name, seconds=self._silence_seconds))
         except StopAsyncIteration:
-            host.lose("has left")
+            host.lose(Message("host_left", host=host.name))
         except InvalidArgument as error:
-            host.lose(f"said what nobody understands ({error})")
+            host.lose(Message("host_not_understood", host=host.name, reason=quote_service(error)))
 
     async def _responses(self, host: Host) -> AsyncIterator[pb.LendHostResponse]:
         """What the host is to be told, and signs of life in between."""
@@ -107,6 +109,9 @@ def _response(order: Order) -> pb.LendHostResponse:
 def _exit_of(message: pb.RanksEnded) -> WorkerExit:
     failure = None
     if message.message:
-        said = message.message[:_MOST_MESSAGE_CHARACTERS]
-        failure = WorkerFailed(message=said, retryable=message.retryable)
+        failure = WorkerFailed(
+            message=message.message[:MOST_REASON_CHARACTERS],
+            retryable=message.retryable,
+            said=read_said(message, MOST_REASON_CHARACTERS),
+        )
     return WorkerExit(code=message.exit_code, failure=failure)

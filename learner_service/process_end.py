@@ -2,8 +2,8 @@
 
 import signal
 
-from learner_service.errors import LESS_MEMORY
 from tally.host.memory import memory_kills
+from tally.messages.message import Message
 
 
 class MemoryWatch:
@@ -18,18 +18,19 @@ class MemoryWatch:
         return None if self._kills_before is None else memory_kills() != self._kills_before
 
 
-def describe_end(code: int, memory_ran_out: bool | None) -> str:
+def describe_end(code: int, memory_ran_out: bool | None) -> Message:
     """By its exit code; a signal is negative.
 
     Example:
-        >>> describe_end(-11, None)
+        >>> str(describe_end(-11, None))
         'ended (signal 11)'
-        >>> describe_end(-9, memory_ran_out=False)
+        >>> str(describe_end(-9, memory_ran_out=False))
         'was killed from outside (signal 9)'
     """
     if code != -signal.SIGKILL:
-        return f"ended (signal {-code})" if code < 0 else f"ended (exit code {code})"
+        if code < 0:
+            return Message("ended_by_signal", signal=-code)
+        return Message("ended_with_code", code=code)
     if memory_ran_out is False:
-        return "was killed from outside (signal 9)"
-    why = "because" if memory_ran_out else "most likely because"
-    return f"was killed (signal 9), {why} memory ran out; {LESS_MEMORY}"
+        return Message("killed_from_outside")
+    return Message("killed_for_memory" if memory_ran_out else "killed_perhaps_for_memory")

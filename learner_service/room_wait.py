@@ -7,6 +7,7 @@ from typing import TypeVar
 from learner_service.errors import StopRequested
 from learner_service.events import Notice, Report
 from tally.host.full_disk import is_full_disk
+from tally.messages.message import Message
 from tally.rpc.errors import ResourceExhausted
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ class RoomWait:
                 if not (isinstance(error, ResourceExhausted) or is_full_disk(error)):
                     raise
             if not waiting:
-                self._report(Notice(message="waiting for room on the learner's disk"))
+                self._report(Notice.of(Message("waiting_for_disk")))
             waiting = True
             if self._stop.wait(_PAUSE_SECONDS):
                 raise StopRequested

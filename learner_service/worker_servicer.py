@@ -11,7 +11,7 @@ from learner_service.blob_settings import BlobSettings
 from learner_service.blobs.blob_servicer import BlobServicer
 from learner_service.blobs.blob_store import BlobStore
 from learner_service.errors import Superseded
-from learner_service.events import Event, WorkerFailed, from_json
+from learner_service.events import MOST_REASON_CHARACTERS, Event, WorkerFailed, from_json
 from learner_service.job_folder.commits import Place
 from learner_service.queue.worker_links import (
     Acknowledged,
@@ -26,11 +26,11 @@ from learner_service.worker_access import token_of
 from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
 from tally.learner.v1 import worker_pb2 as pb
 from tally.learner.v1 import worker_pb2_grpc
+from tally.messages.convert import read_said
 from tally.rpc.digests import check_digest
 from tally.rpc.errors import InvalidArgument
 from tally.rpc.interceptors import ErrorInterceptor
 
-_MOST_MESSAGE_CHARACTERS = 2_000
 _MOST_INLINE_BYTES, _MOST_INLINE_BYTES_OF_CALL = 1024**2, 16 * 1024**2
 _OPTIONS = [
     ("grpc.max_receive_message_length", 32 * 1024**2),
@@ -72,9 +72,10 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         if not request.message:
             raise InvalidArgument("message: expected the reason, for a person")
         failure = WorkerFailed(
-            message=request.message[:_MOST_MESSAGE_CHARACTERS],
+            message=request.message[:MOST_REASON_CHARACTERS],
             retryable=request.retryable,
             full_disk=request.full_disk,
+            said=read_said(request, MOST_REASON_CHARACTERS),
         )
         link.fail(failure)
         return pb.ReportFailureResponse()

@@ -54,6 +54,9 @@ ANSWERS = ROOT / "tally" / "client" / "answers.py"
 _REGION = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 _FORMAT = re.compile(r":[^{}]+\}")
 # Parts of other sentences, and warnings: no error has them for its code.
+# Where the sentences begin that are said of jobs, and which of them are the words of a page.
+_FIRST_OF_JOBS = "in_english"
+_OF_PAGE = ("report_", "figure_")
 _NO_ERRORS = {"at", "and_more", "row", "row_repeats", "image_unused", "more_of_this_kind"}
 Row = Sequence[str]
 
@@ -117,8 +120,19 @@ def _variables(group: BaseModel, prefix: str) -> Iterator[Row]:
 
 
 def _error_codes_table() -> str:
+    codes = list(SENTENCES[Language.ENGLISH])
+    refusals = codes[: codes.index(_FIRST_OF_JOBS)]
+    return _sentences_table([code for code in refusals if code not in _NO_ERRORS])
+
+
+def _job_sentences_table() -> str:
+    codes = list(SENTENCES[Language.ENGLISH])
+    of_jobs = codes[codes.index(_FIRST_OF_JOBS) :]
+    return _sentences_table([code for code in of_jobs if not code.startswith(_OF_PAGE)])
+
+
+def _sentences_table(codes: Iterable[str]) -> str:
     english, chinese = (SENTENCES[language] for language in Language)
-    codes = [code for code in english if code not in _NO_ERRORS]
     rows = [[f"`{code}`", _shown(english[code]), _shown(chinese[code])] for code in codes]
     return _table(["code", "English", "繁體中文"], rows)
 
@@ -215,6 +229,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "metrics": _metrics_table,
     "endpoints": _endpoints_table,
     "error_codes": _error_codes_table,
+    "job_sentences": _job_sentences_table,
     "gateway_settings": lambda: _service_table(GatewaySettings),
     "learner_settings": lambda: _service_table(LearnerSettings),
     "host_settings": lambda: _service_table(HostSettings),

@@ -121,16 +121,26 @@ def filled(described: Descriptor) -> Message:
     for field in described.fields:
         choice = field.containing_oneof
         if field.full_name not in UNSET and not (choice and message.WhichOneof(choice.name)):
-            put(
-                message,
-                field,
-                filled(field.message_type) if field.message_type else plausible(field),
-            )
+            part = part_of(field)
+            put(message, field, filled(part) if part else plausible(field))
     return message
 
 
+def is_map(field: FieldDescriptor) -> bool:
+    return bool(field.message_type and field.message_type.GetOptions().map_entry)
+
+
+def part_of(field: FieldDescriptor) -> Descriptor | None:
+    """The message that it is, or that a map's values are."""
+    if is_map(field):
+        return field.message_type.fields_by_name["value"].message_type
+    return field.message_type
+
+
 def put(message: Message, field: FieldDescriptor, value: Any) -> None:
-    if field.is_repeated:
+    if is_map(field):
+        getattr(message, field.name)["name"].CopyFrom(value)
+    elif field.is_repeated:
         getattr(message, field.name).append(value)
     elif field.message_type:
         getattr(message, field.name).CopyFrom(value)
@@ -138,11 +148,15 @@ def put(message: Message, field: FieldDescriptor, value: Any) -> None:
         setattr(message, field.name, value)
 
 
-def changes(described: Descriptor) -> Iterator[tuple[str, Callable[[Message], None]]]:
-    """What is done to a message, by its name: each field in turn, and those of its parts."""
+def changes(
+    described: Descriptor, above: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, Callable[[Message], None]]]:
+    """What is done to a message, by its name: each field in turn, and those of its parts, but for a
+    part that holds itself."""
+    above |= {described.full_name}
     for field in described.fields:
-        if field.message_type:
-            for name, change in changes(field.message_type):
+        if part := part_of(field):
+            for name, change in changes(part, above) if part.full_name not in above else ():
                 yield f"{field.name}.{name}", partial(change_within, field, change)
             yield f"{field.name} left out", partial(leave_out, field)
         else:
@@ -155,6 +169,9 @@ def changes(described: Descriptor) -> Iterator[tuple[str, Callable[[Message], No
 def change_within(
     field: FieldDescriptor, change: Callable[[Message], None], message: Message
 ) -> None:
+    if is_map(field):
+        change(getattr(message, field.name)["name"])
+        return
     if field.is_repeated:
         change(getattr(message, field.name)[0])
         return
@@ -168,6 +185,11 @@ def leave_out(field: FieldDescriptor, message: Message) -> None:
 
 
 def repeat(field: FieldDescriptor, message: Message) -> None:
+    if is_map(field):
+        for number in range(20_000):
+            one = getattr(message, field.name)["name"]
+            getattr(message, field.name)[f"name{number}"].CopyFrom(one)
+        return
     one = getattr(message, field.name)[0]
     getattr(message, field.name).extend([one] * 20_000)
 

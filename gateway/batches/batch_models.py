@@ -8,6 +8,7 @@ from gateway.jobs.job_models import Job
 from gateway.jobs.job_public import to_public
 from gateway.times import Time
 from tally.job.prompt_template import PromptTemplate
+from tally.messages.languages import Language
 
 _STATUSES: dict[str, Any] = {"training": "running"}
 
@@ -45,8 +46,8 @@ class BatchPublic(BaseModel):
     created_at: Time = Field(description="When it was asked for, in UTC.")
 
 
-def to_batch(job: Job) -> BatchPublic:
-    public = to_public(job)
+def to_batch(job: Job, language: Language) -> BatchPublic:
+    public = to_public(job, language)
     return BatchPublic(
         prediction_id=job.job_id,
         name=job.job_name,

@@ -8,6 +8,7 @@ from gateway.jobs.job_models import Checkpoint, Job
 from gateway.jobs.job_public import to_public
 from gateway.results.report_models import Evaluation
 from gateway.times import Time
+from tally.messages.languages import Language
 
 _STATUSES = {"training": "running"}
 
@@ -51,8 +52,8 @@ class EvaluationPublic(EvaluationSummary):
     evaluation: Evaluation | None = Field(description="What it found; null until it is completed.")
 
 
-def to_summary(job: Job) -> EvaluationSummary:
-    public = to_public(job)
+def to_summary(job: Job, language: Language) -> EvaluationSummary:
+    public = to_public(job, language)
     return EvaluationSummary(
         evaluation_id=job.job_id,
         job_id=job.parent_job_id,

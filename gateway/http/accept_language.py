@@ -18,6 +18,11 @@ def language_of(headers: Headers) -> Language:
     return choose_language(",".join(headers.getlist("accept-language")))
 
 
+def about_language(language: Language) -> dict[str, str]:
+    """The headers of an answer in it."""
+    return {"Content-Language": language, "Vary": "Accept-Language"}
+
+
 def choose_language(accepted: str) -> Language:
     """What the header Accept-Language wants most; English where it wants neither.
 

@@ -19,7 +19,7 @@ from gateway.errors import (
     Unprocessable,
     error_body,
 )
-from gateway.http.accept_language import language_of
+from gateway.http.accept_language import about_language, language_of
 from gateway.invalid_fields import problem_of
 from tally.database.errors import AWAY
 from tally.host.full_disk import is_full_disk
@@ -75,9 +75,8 @@ def _answer(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     language = language_of(asked)
-    about_language = {"Content-Language": language, "Vary": "Accept-Language"}
     body = error_body(message, problems, language)
-    return JSONResponse(body, status, {**about_language, **(headers or {})})
+    return JSONResponse(body, status, {**about_language(language), **(headers or {})})
 
 
 def _log_failure(error: BaseException) -> str:

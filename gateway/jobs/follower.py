@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.convert import LearnerEvent
 from gateway.errors import Conflict
 from gateway.jobs.batching import batches
+from gateway.jobs.job_changes import end_payload
 from gateway.jobs.job_models import ENDED, PREDICTION, Job
 from gateway.jobs.job_store import JobStore
 from gateway.jobs.train_models import stored_request
@@ -18,6 +19,8 @@ from gateway.results.results import Results
 from gateway.settings import GatewaySettings
 from gateway.storage import Storage
 from tally.logs.fields import add_log_fields
+from tally.messages.message import Message
+from tally.messages.service_errors import quote_service
 from tally.rpc.errors import (
     AlreadyExists,
     DataLoss,
@@ -108,11 +111,11 @@ class Follower:
         try:
             settings = job.spec if job.kind == PREDICTION else stored_request(job.spec).settings()
         except Conflict as error:
-            await self._end("failed", str(error))
+            await self._end("failed", error.message)
             return True
         missing = await self._put_blobs(job)
         if missing:
-            await self._end("failed", "its upload is no longer here; upload it again")
+            await self._end("failed", Message("upload_gone"))
             return True
         if not await self._store.run(self._store.mark_attempted, job.job_id):
             return False
@@ -140,7 +143,7 @@ class Follower:
         if self.attended and not self.submission.done():
             self._settle(refusal)
             return True
-        await self._end("failed", str(refusal))
+        await self._end("failed", quote_service(refusal))
         return True
 
     async def _put_blobs(self, job: Job) -> bool:
@@ -226,13 +229,7 @@ class Follower:
         try:
             await self._results.adapter(self._job_id, ended.payload["result_digest"])
         except (NotFound, InvalidArgument):
-            lost = {
-                "status": "failed",
-                "error_message": "the learner lost the result before it could be fetched",
-                "result_digest": None,
-                "end_reason": None,
-            }
-            return ended._replace(payload=lost)
+            return ended._replace(payload=end_payload("failed", Message("result_lost")))
         return ended
 
     async def _resubmit(self) -> None:
@@ -244,6 +241,6 @@ class Follower:
             _log.warning("the learner has lost the job; submitted again")
             await self._store.run(self._store.lose, self._job_id)
 
-    async def _end(self, status: str, error_message: str | None = None) -> None:
-        await self._store.run(self._store.end, self._job_id, status, error_message)
+    async def _end(self, status: str, error: Message | None = None) -> None:
+        await self._store.run(self._store.end, self._job_id, status, error)
         self._wake(self._job_id)

@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.convert import LearnerState
 from gateway.jobs.job_models import ENDED, HELD_OUT, NOTICE, STEP, TEACHES_AGAIN, TRAINING, Job
+from tally.messages.message import Message
 
 
 def apply_event(job: Job, kind: str, payload: dict[str, Any], time: datetime) -> None:
@@ -29,6 +30,17 @@ def apply_event(job: Job, kind: str, payload: dict[str, Any], time: datetime) ->
         _apply_end(job, payload)
 
 
+def end_payload(status: str, error: Message | None = None) -> dict[str, Any]:
+    """Of an end without a result that the gateway itself knows of."""
+    return {
+        "status": status,
+        "error_message": error and str(error),
+        "said": error and error.as_json(),
+        "result_digest": None,
+        "end_reason": None,
+    }
+
+
 def _apply_end(job: Job, payload: dict[str, Any]) -> None:
     """The first end is the end: a job that was cancelled stays so, whatever comes later."""
     if not job.ended:
@@ -36,6 +48,8 @@ def _apply_end(job: Job, payload: dict[str, Any]) -> None:
         job.error_message = payload["error_message"]
         job.result_digest = payload["result_digest"]
         job.end_reason = payload.get("end_reason")
+    if job.error_message == payload["error_message"]:
+        job.error_said = payload.get("said")
     job.phase = None
     job.log_complete = True
 

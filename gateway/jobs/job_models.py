@@ -125,6 +125,8 @@ class Job(JobBase, table=True):
     created_at: NaiveDatetime = Field(index=True)
     started_at: NaiveDatetime | None = None
     ended_at: NaiveDatetime | None = None
+    # error_message as a Message's JSON, for other languages; None of an earlier version's.
+    error_said: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     dataset_digest: str = Field(max_length=64)
     evaluation_dataset_digest: str | None = Field(default=None, max_length=64)

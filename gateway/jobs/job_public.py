@@ -5,6 +5,8 @@ from sqlmodel import Field
 from gateway.convert import QueuePlace
 from gateway.jobs.job_models import CANCELLING, FILE_FIELDS, TRAINING, Checkpoint, Job, JobBase
 from gateway.times import Time
+from tally.messages.languages import Language
+from tally.messages.message import known_message
 
 
 class JobPublic(JobBase):
@@ -69,9 +71,10 @@ _OF_JOB = set(JobPublic.model_fields)
 _BEYOND_COLUMNS = (*FILE_FIELDS, "adapter_job_id", "priority", "tags")
 
 
-def to_public(job: Job, place: QueuePlace | None = None) -> JobPublic:
-    """`place`: in the learner's queue, of a job that waits."""
+def to_public(job: Job, language: Language, place: QueuePlace | None = None) -> JobPublic:
+    """Said in `language`; `place`: in the learner's queue, of a job that waits."""
     fields = job.model_dump(include=_OF_JOB)
+    fields["error_message"] = _error_in(language, job)
     if job.ended:
         fields["phase"] = None
     elif job.cancel_requested:
@@ -86,6 +89,12 @@ def to_public(job: Job, place: QueuePlace | None = None) -> JobPublic:
         queue_position=position,
         estimated_start=start,
     )
+
+
+def _error_in(language: Language, job: Job) -> str | None:
+    if job.error_message is None:
+        return None
+    return known_message(job.error_said, job.error_message).say(language)
 
 
 def _checkpoints(job: Job) -> list[Checkpoint]:

@@ -11,13 +11,14 @@ from sqlmodel import Session, col, or_, select
 from gateway.convert import LearnerEvent, LearnerState
 from gateway.jobs.admission import admit
 from gateway.jobs.change_models import JobChanges
-from gateway.jobs.job_changes import apply_event, apply_state
+from gateway.jobs.job_changes import apply_event, apply_state, end_payload
 from gateway.jobs.job_models import ENDED, SAMPLES, Job, JobEvent
 from gateway.jobs.tags import as_stored
 from gateway.times import now
 from gateway.webhooks.webhook_models import Webhook, webhook_of_end
 from tally.database.database import Database
 from tally.job.kept_answers import STEPS_KEPT, is_milestone
+from tally.messages.message import Message
 
 Payload = Mapping[str, Any]
 PAGE = 500
@@ -142,15 +143,14 @@ class JobStore:
                 job.accepted = False
                 job.seq_offset = job.last_seq
 
-    def end(self, job_id: str, status: str, error_message: str | None = None) -> None:
+    def end(self, job_id: str, status: str, error: Message | None = None) -> None:
         """Ends a job that the learner will never log the end of; a job that has ended stays."""
         with self._database.writing() as session:
             job = _get_for_update(session, job_id)
             if job is None or job.log_complete:
                 return
             status = job.status if job.ended else status
-            about = {"error_message": error_message, "result_digest": None, "end_reason": None}
-            payload = {"status": status, **about}
+            payload = end_payload(status, error)
             _append(session, job, LearnerEvent(job.last_seq + 1, now(), ENDED, payload))
 
     def append(self, job_id: str, events: Sequence[LearnerEvent]) -> int:

@@ -8,6 +8,7 @@ from gateway.jobs.job_models import Job
 from gateway.jobs.job_public import JobPublic, to_public
 from gateway.learner_client import LearnerClient
 from gateway.recent import Recent
+from tally.messages.languages import Language
 from tally.rpc.errors import TallyError
 
 _log = logging.getLogger(__name__)
@@ -23,11 +24,11 @@ class QueuePlaces:
         self._learner = learner
         self._places = Recent(self._ask, _FRESH_SECONDS)
 
-    async def show(self, jobs: Sequence[Job]) -> list[JobPublic]:
+    async def show(self, jobs: Sequence[Job], language: Language) -> list[JobPublic]:
         """The jobs as they are answered; without places while the learner is away."""
         waits = any(job.phase == _QUEUED and not job.ended for job in jobs)
         places = await self._places.get() if waits else {}
-        return [to_public(job, places.get(job.job_id)) for job in jobs]
+        return [to_public(job, language, places.get(job.job_id)) for job in jobs]
 
     async def _ask(self) -> Mapping[str, QueuePlace]:
         try:

@@ -22,7 +22,7 @@ class Evaluation(_OfUpload, Comparison):
 
     def said_in(self, language: Language) -> Self:
         """Its warnings in `language`; in English where they stand for no caution that is known."""
-        known = [Message.known(one.code, one.parameters) for one in self.cautions]
+        known = [Message.of_known(one.code, one.parameters) for one in self.cautions]
         if len(known) != len(self.warnings):
             return self
         said = [m.say(language) if m else w for m, w in zip(known, self.warnings, strict=True)]

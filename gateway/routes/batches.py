@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from gateway.batches.batch_models import BatchPublic, to_batch
 from gateway.jobs.job_models import Job
-from gateway.routes.dependencies import CallerDep, OfJob, ServicesDep, UploadDep
+from gateway.routes.dependencies import CallerDep, LanguageDep, OfJob, ServicesDep, UploadDep
 from gateway.routes.forms import CHECKPOINT
 from gateway.routes.jobs import STILL_NEEDED, Purge
 from gateway.routes.responses import content, refusal
@@ -76,27 +76,27 @@ BatchDep = Annotated[Job, Depends(_batch)]
     openapi_extra={"requestBody": _FORM},
 )
 async def start_prediction(
-    form: UploadDep, services: ServicesDep, caller: CallerDep
+    form: UploadDep, services: ServicesDep, caller: CallerDep, language: LanguageDep
 ) -> BatchPublic:
     """Asks the base model, or a job's adapter, about every picture, after the jobs before it."""
-    return to_batch(await services.batches.take(form, caller))
+    return to_batch(await services.batches.take(form, caller), language)
 
 
 @router.get("/predictions", summary="List predictions")
 async def list_predictions(
-    services: ServicesDep, caller: CallerDep, job_id: OfJob = None
+    services: ServicesDep, caller: CallerDep, language: LanguageDep, job_id: OfJob = None
 ) -> list[BatchPublic]:
     """The batches of pictures that you asked about, newest first."""
     listed = await services.batches.newest_first(caller.sees_only, job_id)
-    return [to_batch(job) for job in listed]
+    return [to_batch(job, language) for job in listed]
 
 
 @router.get(
     "/predictions/{prediction_id}", summary="Look at a prediction", responses=_NO_SUCH_PREDICTION
 )
-async def get_prediction(batch: BatchDep) -> BatchPublic:
+async def get_prediction(batch: BatchDep, language: LanguageDep) -> BatchPublic:
     """Where it stands."""
-    return to_batch(batch)
+    return to_batch(batch, language)
 
 
 @router.get(
@@ -129,11 +129,11 @@ async def get_prediction_csv(
     responses={**_NO_SUCH_PREDICTION, **STILL_NEEDED},
 )
 async def cancel_prediction(
-    batch: BatchDep, services: ServicesDep, purge: Purge = False
+    batch: BatchDep, services: ServicesDep, language: LanguageDep, purge: Purge = False
 ) -> BatchPublic:
     """Asks it to stop; one that has ended stays as it ended. With `purge`, one that has ended is
     deleted with its answers."""
     if purge:
         await services.deletions.delete_job(batch.job_id)
-        return to_batch(batch)
-    return to_batch(await services.jobs.cancel(batch.job_id))
+        return to_batch(batch, language)
+    return to_batch(await services.jobs.cancel(batch.job_id), language)

@@ -3,10 +3,10 @@ names only what is the caller's own."""
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
 
 from gateway.access.callers import Caller
-from gateway.http.accept_language import language_of
+from gateway.http.accept_language import about_language, language_of
 from gateway.http.receiving import IncomingForm
 from gateway.jobs.job_models import Job
 from gateway.services import Services
@@ -35,8 +35,10 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
-async def _language(request: Request) -> Language:
-    return language_of(request.headers)
+async def _language(request: Request, response: Response) -> Language:
+    language = language_of(request.headers)
+    response.headers.update(about_language(language))
+    return language
 
 
 ServicesDep = Annotated[Services, Depends(_services)]

@@ -91,11 +91,11 @@ async def evaluate_adapter(
 
 @router.get("/evaluations", summary="List evaluations")
 async def list_evaluations(
-    services: ServicesDep, caller: CallerDep, job_id: OfJob = None
+    services: ServicesDep, caller: CallerDep, language: LanguageDep, job_id: OfJob = None
 ) -> list[EvaluationSummary]:
     """The evaluations that you asked for, newest first."""
     listed = await services.evaluations.newest_first(caller.sees_only, job_id)
-    return [to_summary(job) for job in listed]
+    return [to_summary(job, language) for job in listed]
 
 
 @router.get(
@@ -125,7 +125,7 @@ async def cancel_evaluation(
     """
     if purge:
         await services.deletions.delete_job(evaluation.job_id)
-        return EvaluationPublic(**to_summary(evaluation).model_dump(), evaluation=None)
+        return EvaluationPublic(**to_summary(evaluation, language).model_dump(), evaluation=None)
     return await _public(services, await services.jobs.cancel(evaluation.job_id), language)
 
 
@@ -133,4 +133,4 @@ async def _public(services: Services, job: Job, language: Language) -> Evaluatio
     found = None
     if job.status == "completed":
         found = (await services.reports.evaluation(job)).said_in(language)
-    return EvaluationPublic(**to_summary(job).model_dump(), evaluation=found)
+    return EvaluationPublic(**to_summary(job, language).model_dump(), evaluation=found)

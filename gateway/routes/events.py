@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from gateway.http.event_response import EventStreamResponse
-from gateway.routes.dependencies import CallerDep, JobDep, ServicesDep
+from gateway.routes.dependencies import CallerDep, JobDep, LanguageDep, ServicesDep
 from gateway.routes.jobs import NO_SUCH_JOB
 
 router = APIRouter(tags=["training"])
@@ -45,6 +45,8 @@ async def watch_job(
     job: JobDep,
     services: ServicesDep,
     caller: CallerDep,
+    language: LanguageDep,
+    *,
     after_seq: Annotated[
         int, Query(ge=0, le=_MOST, description="The last event you have.", examples=[4])
     ] = 0,
@@ -59,5 +61,5 @@ async def watch_job(
     start = after_seq if last_event_id is None else last_event_id
     streams = services.streams
     streams.check_room()
-    lines = streams.lines(job.job_id, start, lambda: services.access.is_good(caller))
+    lines = streams.lines(job.job_id, start, language, lambda: services.access.is_good(caller))
     return EventStreamResponse(lines, streams.slot())

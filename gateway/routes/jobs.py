@@ -17,6 +17,7 @@ from gateway.routes.dependencies import CallerDep, JobDep, LanguageDep, Services
 from gateway.routes.responses import content, refusal
 from gateway.services import Services
 from tally.logs.fields import add_log_fields
+from tally.messages.languages import Language
 
 router = APIRouter(tags=["training"])
 
@@ -68,7 +69,7 @@ async def train(
         return await services.jobs.preflight(body, caller, language)
     job = await services.jobs.create(body, idempotency_key, caller)
     add_log_fields(job_id=job.job_id)
-    return await _show(job, services)
+    return await _show(job, services, language)
 
 
 async def _choose(
@@ -94,6 +95,7 @@ async def _choose(
 async def list_jobs(
     services: ServicesDep,
     caller: CallerDep,
+    language: LanguageDep,
     response: Response,
     *,
     chosen: Annotated[Chosen, Depends(_choose)],
@@ -103,23 +105,25 @@ async def list_jobs(
     """Your jobs, newest first; or `limit` of them. The header X-Total-Count says how many."""
     jobs, total = await services.jobs.newest_first(caller.sees_only, chosen, limit, offset)
     response.headers["X-Total-Count"] = str(total)
-    return await services.queue_places.show(jobs)
+    return await services.queue_places.show(jobs, language)
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", responses=NO_SUCH_JOB)
-async def get_job(job: JobDep, services: ServicesDep) -> JobPublic:
+async def get_job(job: JobDep, services: ServicesDep, language: LanguageDep) -> JobPublic:
     """Where a job stands."""
-    return await _show(job, services)
+    return await _show(job, services, language)
 
 
 @router.patch("/jobs/{job_id}", summary="Name, tag or annotate a job", responses=NO_SUCH_JOB)
-async def update_job(job: JobDep, body: JobChanges, services: ServicesDep) -> JobPublic:
+async def update_job(
+    job: JobDep, body: JobChanges, services: ServicesDep, language: LanguageDep
+) -> JobPublic:
     """Whatever it is doing: none of this is part of its settings."""
-    return await _show(await services.jobs.change(job.job_id, body), services)
+    return await _show(await services.jobs.change(job.job_id, body), services, language)
 
 
-async def _show(job: Job, services: Services) -> JobPublic:
-    (shown,) = await services.queue_places.show([job])
+async def _show(job: Job, services: Services, language: Language) -> JobPublic:
+    (shown,) = await services.queue_places.show([job], language)
     return shown
 
 
@@ -158,7 +162,9 @@ async def get_log(
     summary="Cancel a job, or delete it",
     responses={**NO_SUCH_JOB, **STILL_NEEDED},
 )
-async def cancel_job(job: JobDep, services: ServicesDep, purge: Purge = False) -> JobPublic:
+async def cancel_job(
+    job: JobDep, services: ServicesDep, language: LanguageDep, purge: Purge = False
+) -> JobPublic:
     """Asks a job to stop; its checkpoint is kept. A job that has ended stays as it ended.
 
     With `purge`, a job that has ended is deleted: what it logged, its checkpoints and its adapter.
@@ -166,5 +172,5 @@ async def cancel_job(job: JobDep, services: ServicesDep, purge: Purge = False) -
     """
     if purge:
         await services.deletions.delete_job(job.job_id)
-        return to_public(job)
-    return to_public(await services.jobs.cancel(job.job_id))
+        return to_public(job, language)
+    return to_public(await services.jobs.cancel(job.job_id), language)

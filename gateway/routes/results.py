@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
+from gateway.http.accept_language import about_language
 from gateway.http.ranges import check_range
 from gateway.jobs.adapters import bring_adapter, merge_adapter
 from gateway.jobs.job_models import Checkpoint
@@ -133,7 +134,8 @@ async def get_job_evaluation_page(
     """With its pictures in it: it opens from disk, without a network. In the language that the
     header Accept-Language asks for; reports of earlier versions are in English alone."""
     data = await services.reports.page(job, language)
-    return Response(data, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+    headers = _PAGE_HEADERS | about_language(language)
+    return Response(data, media_type="text/html; charset=utf-8", headers=headers)
 
 
 @router.get(

@@ -8,6 +8,7 @@ from learner_service.clients.rollouts import RolloutClient
 from learner_service.events import Notice, Report
 from learner_service.phases import Phases
 from learner_service.settings import LearnerSettings
+from tally.messages.message import Message
 from tally.rpc.channel import open_channel
 from tally.rpc.settings import ClientSettings
 
@@ -28,7 +29,7 @@ async def open_rewards(settings: LearnerSettings, report: Report) -> RewardClien
 
     def on_wait(waiting: bool) -> None:
         if waiting:
-            report(Notice(message="the reward service does not answer; waiting for it"))
+            report(Notice.of(Message("waiting_for_rewards")))
 
     channel = open_channel(
         settings.reward,

@@ -14,6 +14,7 @@ from learner_service.job_folder.commits import Place
 from learner_service.job_folder.keeper import Keeper
 from learner_service.job_folder.layout import JobFolder
 from tally.host.full_disk import is_full_disk
+from tally.messages.message import Message
 from tally.traces.spans import span
 
 _log = logging.getLogger(__name__)
@@ -66,14 +67,15 @@ class CheckpointWriter:
         except (OSError, RuntimeError, SafetensorError) as error:
             _log.warning("the checkpoint of step %d", step, exc_info=error)
             why = _describe(error)
-            self._report(Notice(message=f"the checkpoint of step {step} was not written: {why}"))
+            said = Message("checkpoint_unwritten", step=step, reason=why)
+            self._report(Notice.of(said))
         finally:
             shutil.rmtree(self.staging, ignore_errors=True)
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: Exception) -> Message | str:
     if is_full_disk(error):
-        return "there is no room on the learner's disk; the next save tries again"
+        return Message("next_save_tries")
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return f"{type(error).__name__}; worker.log says more"
+    return Message("error_in_log", error=type(error).__name__)

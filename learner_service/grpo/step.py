@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from learner_service.errors import LossNotFinite
 from learner_service.grpo.exact_counts import AnswerSet, Weighed, weigh
 from learner_service.grpo.forward_pass import ForwardPass
 from learner_service.grpo.importance import importance_weights
@@ -152,7 +153,7 @@ class StepLearner:
     def finish(self, gradient_factor: float = 1.0) -> LearntStep:
         """Brings loss and gradients to those of the whole step; nothing learnt is 0.
 
-        Raises FloatingPointError where the loss is not a finite number, RankLost.
+        Raises LossNotFinite where the loss is not a finite number, RankLost.
         """
         gradients = self._complete_gradients()
         figures = [self._step_loss, self._sums.sums, self._set_sums.sums, self._skipped_groups]
@@ -160,7 +161,7 @@ class StepLearner:
             self.ranks.add_up([*gradients, *figures])
         loss = self._step_loss * gradient_factor
         if not math.isfinite(loss.item()):
-            raise FloatingPointError("the loss is not a finite number; try a lower learning_rate")
+            raise LossNotFinite
         if gradient_factor != 1:
             torch._foreach_mul_(gradients, gradient_factor)
         step = LearntStep(

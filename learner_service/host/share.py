@@ -11,6 +11,8 @@ from learner_service.queue.worker_process import WorkerExit, WorkerProcess
 from learner_service.worker.single_calls import fetch_task
 from learner_service.worker_access import WorkerAccess
 from learner_service.worker_place import WorkerPlace
+from tally.messages.message import Message
+from tally.messages.service_errors import quote_service
 from tally.rpc.errors import TallyError
 
 
@@ -52,6 +54,6 @@ async def _ignore(event: Event) -> None:
 
 def exit_of_unstarted(host: str, error: Exception) -> WorkerExit:
     """Of a share that `host` could not start."""
-    said = str(error) if isinstance(error, TallyError) else type(error).__name__
-    message = f"{host} could not start its share: {said}"
-    return WorkerExit(code=1, failure=WorkerFailed(message=message, retryable=True))
+    reason = quote_service(error) if isinstance(error, TallyError) else type(error).__name__
+    message = Message("share_unstarted", host=host, reason=reason)
+    return WorkerExit(code=1, failure=WorkerFailed.of(message, retryable=True))

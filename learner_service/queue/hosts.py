@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from learner_service.errors import HostRefused
 from learner_service.events import WorkerFailed
 from learner_service.queue.worker_process import WorkerExit
+from tally.messages.message import Message
 
 _POLL_SECONDS = 0.1
 
@@ -57,10 +58,10 @@ class Host:
         if self._exited and not self._exited.done():
             self._exited.set_result(exited)
 
-    def lose(self, why: str) -> None:
+    def lose(self, why: Message) -> None:
         """It is not there any more; the first reason stands."""
         if self._lost is None:
-            failure = WorkerFailed(message=f"host {self.name} {why}", retryable=True)
+            failure = WorkerFailed.of(why, retryable=True)
             self._lost = WorkerExit(code=1, failure=failure)
             self.end(self._lost)
             self.orders.put_nowait(None)
@@ -82,7 +83,7 @@ class Hosts:
             yield host
         finally:
             del self._hosts[name]
-            host.lose("has left")
+            host.lose(Message("host_left", host=host.name))
 
     async def wait_for(
         self, number: int, wait_seconds: float, is_over: Callable[[], bool]

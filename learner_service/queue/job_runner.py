@@ -5,7 +5,7 @@ import logging
 import time
 
 from learner_service.errors import StoreUnavailable, UnknownJob
-from learner_service.events import Event, JobEnded, JobStatus, Notice
+from learner_service.events import Event, JobEnded, Notice
 from learner_service.job_folder.layout import JobFolder
 from learner_service.job_folder.task import Launch, WorkerTask
 from learner_service.queue.job_store import Job
@@ -18,6 +18,8 @@ from learner_service.queue.worker_process import WorkerExit
 from learner_service.spec import Training
 from tally.host.full_disk import is_full_disk
 from tally.logs.fields import log_fields
+from tally.messages.message import Message
+from tally.messages.service_errors import quote_service
 from tally.rpc.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 from tally.traces.spans import current_traceparent, fail_span, in_trace, span
 
@@ -55,7 +57,7 @@ class JobRunner:
         except UnknownJob:
             _log.info("the job was deleted before its turn")
         except _REFUSALS as error:
-            await self._fail(str(error))
+            await self._fail(quote_service(error))
         except Exception as error:
             _log.exception("trying again in %d s", _PAUSE_SECONDS)
             await self._after_fault(error)
@@ -119,9 +121,7 @@ class JobRunner:
                 lost = await self._attempt(folder, lost)
         if self._makes_room and not self._has_ended:
             step = await _last_whole_step(folder)
-            await self._say(
-                f"made room for a job of higher priority after step {step}; goes on later"
-            )
+            await self._say(Message("made_room", step=step))
         if self._has_ended:
             await asyncio.to_thread(self._parts.ended_jobs.tidy, await self._stored_job())
 
@@ -136,7 +136,7 @@ class JobRunner:
         if self._is_over:
             return lost
         if exited.failure and exited.failure.full_disk:
-            raise ResourceExhausted(exited.reason)
+            raise ResourceExhausted(str(exited.reason))
         lost = 1 if await _last_whole_step(folder) > step_before else lost + 1
         await self._after_loss(exited, lost)
         return lost
@@ -190,20 +190,22 @@ class JobRunner:
     async def _say_if_fewer(self, launch: Launch) -> None:
         asked = asked_processes(self.job.spec, self._parts.settings)
         if launch.processes < asked:
-            message = f"running in {launch.processes} of {asked} processes, on {launch.hosts} host"
-            await self._say(f"{message}{'s'[: launch.hosts - 1]}")
+            count, hosts = launch.processes, launch.hosts
+            one = Message("steps_on_one_host", processes=count, asked=asked)
+            several = Message("steps_on_fewer", processes=count, asked=asked, hosts=hosts)
+            await self._say(several if hosts > 1 else one)
 
-    async def _say(self, message: str) -> None:
-        await self._parts.log(self.job.job_id, Notice(message=message))
+    async def _say(self, message: Message) -> None:
+        await self._parts.log(self.job.job_id, Notice.of(message))
 
     async def _after_loss(self, exited: WorkerExit, lost: int) -> None:
         _log.warning("the job lost a worker: %s", exited.reason)
-        fail_span(exited.reason)
+        fail_span(str(exited.reason))
         final = exited.failure is not None and not exited.failure.retryable
         if final or lost >= self._parts.settings.max_attempts:
             await self._fail(exited.reason)
         else:
-            await self._say(f"{exited.reason}; going on from the last checkpoint")
+            await self._say(Message("goes_on", reason=exited.reason))
 
     async def _after_fault(self, error: Exception) -> None:
         """A full disk may be emptied, and a database come back; another fault of the service, seen
@@ -213,13 +215,12 @@ class JobRunner:
         faults = self._parts.faults
         faults[self.job.job_id] += 1
         if faults[self.job.job_id] >= self._parts.settings.max_attempts:
-            what = f"the learner failed with {type(error).__name__}: {error}"
-            await self._fail(f"{what}; its log says more")
+            name = type(error).__name__
+            await self._fail(Message("learner_failed", error=name, explanation=str(error)))
 
-    async def _fail(self, message: str) -> None:
-        failed = JobEnded(status=JobStatus.FAILED, error_message=message)
+    async def _fail(self, message: Message) -> None:
         try:
-            await self._parts.log(self.job.job_id, failed)
+            await self._parts.log(self.job.job_id, JobEnded.of_failure(message))
         except ResourceExhausted:
             _log.warning("no room to write down that the job failed")
             await asyncio.sleep(_PAUSE_SECONDS)

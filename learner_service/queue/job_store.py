@@ -19,15 +19,13 @@ from learner_service.queue.job_rows import DeletionRow, EventRow, JobRow, Served
 from learner_service.queue.served_time import ServedTime
 from learner_service.spec import JobSpec, stored_spec
 from tally.database.database import Database
+from tally.messages.message import Message
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _JOBS: Any = JobRow.__table__  # type: ignore[attr-defined]
 # Stands for the settings of a job whose own can't be read.
 UNREADABLE = JobSpec(dataset_digest="", base_model="")
-_UNREADABLE_MESSAGE = (
-    "the job's settings were written by another version and can't be read; start it anew"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,8 +217,7 @@ class JobStore:
         """One job that can't be read must not hold up those behind it in the queue."""
         for job in self.unfinished():
             if job.spec == UNREADABLE:
-                failed = JobEnded(status=JobStatus.FAILED, error_message=_UNREADABLE_MESSAGE)
-                self.append(job.job_id, failed)
+                self.append(job.job_id, JobEnded.of_failure(Message("settings_unreadable")))
 
     def _renew_fingerprints(self) -> None:
         """Settings that were added or removed since change them, and a job that goes on from an

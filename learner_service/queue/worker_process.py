@@ -13,6 +13,7 @@ from learner_service.process_end import MemoryWatch, describe_end
 from learner_service.queue.worker_links import FarLink, TakeEvent, WorkerLink
 from learner_service.settings import SECRET_VARIABLE
 from tally.host.torchrun import ADDRESS_VARIABLES, RANK_VARIABLES
+from tally.messages.message import Message
 
 _log = logging.getLogger(__name__)
 _GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -29,10 +30,10 @@ class WorkerExit:
     memory_ran_out: bool | None = None
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Message:
         if self.failure:
-            return self.failure.message
-        return f"the worker {describe_end(self.code, self.memory_ran_out)}"
+            return self.failure.reason
+        return Message("worker_ended", end=describe_end(self.code, self.memory_ran_out))
 
 
 def environment_of(task: WorkerTask) -> dict[str, str]:

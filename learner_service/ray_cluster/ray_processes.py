@@ -13,6 +13,7 @@ from learner_service.queue.job_processes import wait_for_all
 from learner_service.queue.worker_links import TakeEvent, WorkerLink, WorkerLinks
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.settings import LearnerSettings
+from tally.messages.message import Message
 
 _log = logging.getLogger(__name__)
 # What a share that was asked to stop may take beyond its processes.
@@ -54,18 +55,14 @@ class RayProcesses:
             return await self._unless_given_up(asyncio.wrap_future(called.future()))
         except (RayError, ConnectionError) as error:
             _log.warning("Ray has lost a share of the job: %s", error)
-            return _exit_of_lost("a node of the Ray cluster was lost, or what Ray ran on it")
+            return _exit_of_lost(Message("ray_node_lost"))
 
     async def _unless_given_up(self, ended: asyncio.Future[WorkerExit]) -> WorkerExit:
         giving_up = asyncio.ensure_future(self._given_up.wait())
         either: set[asyncio.Future[Any]] = {ended, giving_up}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         giving_up.cancel()
-        return (
-            ended.result()
-            if ended.done()
-            else _exit_of_lost("a share of the job did not stop in time")
-        )
+        return ended.result() if ended.done() else _exit_of_lost(Message("share_unstopped"))
 
     def stop(self) -> None:
         """Asks all of them to stop with a checkpoint; once they run, or before."""
@@ -79,5 +76,5 @@ class RayProcesses:
         loop.call_later(self._settings.worker_stop_seconds + _GRACE_SECONDS, self._given_up.set)
 
 
-def _exit_of_lost(message: str) -> WorkerExit:
-    return WorkerExit(code=1, failure=WorkerFailed(message=message, retryable=True))
+def _exit_of_lost(message: Message) -> WorkerExit:
+    return WorkerExit(code=1, failure=WorkerFailed.of(message, retryable=True))

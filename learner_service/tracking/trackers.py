@@ -23,6 +23,7 @@ from learner_service.job_folder.task import WorkerTask
 from learner_service.settings import Tracker
 from learner_service.spec import JobSpec
 from learner_service.tracking.tracker_runs import RUNS, Run, RunIdentity
+from tally.messages.message import Message
 
 _log = logging.getLogger(__name__)
 _LONGEST_QUEUE = 10_000
@@ -112,13 +113,13 @@ class TrackerThread:
             return
         self._thread.join(max(0.0, deadline - time.monotonic()))
         if self._thread.is_alive():
-            self._say(f"{self._name} did not take the last steps in time; the job goes on")
+            self._say(Message("tracker_late", tracker=self._name))
 
     def _put(self, call: Callable[[], None] | None) -> None:
         try:
             self._calls.put_nowait(call)
         except queue.Full:
-            self._fail("is too far behind")
+            self._fail(Message("tracker_behind", tracker=self._name))
 
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
@@ -126,7 +127,8 @@ class TrackerThread:
                 call()
             except Exception as error:
                 _log.exception("%s refused", self._name)
-                self._fail(f"refused ({type(error).__name__})")
+                name = type(error).__name__
+                self._fail(Message("tracker_refused", tracker=self._name, error=name))
 
     def _open(self, state: TrainerState) -> None:
         callback = self._run.open(state.global_step)
@@ -137,13 +139,13 @@ class TrackerThread:
         if self._callback:
             self._callback.on_log(self._parameters, state, TrainerControl(), logs=logs)
 
-    def _fail(self, what: str) -> None:
+    def _fail(self, message: Message) -> None:
         if not self._failing:
             self._failing = True
-            self._say(f"{self._name} {what}: it lacks steps of this job, which goes on")
+            self._say(message)
 
-    def _say(self, message: str) -> None:
-        self._report(Notice(message=message))
+    def _say(self, message: Message) -> None:
+        self._report(Notice.of(message))
 
 
 def trackers_of(task: WorkerTask, report: Report, keeper: Keeper) -> Trackers:

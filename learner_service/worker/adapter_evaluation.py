@@ -17,6 +17,7 @@ from learner_service.job_folder.commits import Place
 from learner_service.worker.job_parts import JobParts
 from tally.job.comparison import Comparison, EvaluationScores, HeldOut, IntervalScores
 from tally.messages.message import Message
+from tally.messages.service_errors import quote_service
 from tally.rpc.digests import digest_of_file
 from tally.rpc.errors import TallyError
 
@@ -86,7 +87,8 @@ class AdapterEvaluation:
                 return None
             return _read_pages(self.run(prompter, rows, adapter_digest, held_out_share, warnings))
         except TallyError as error:
-            self._parts.report(Notice(message=f"base and adapter were not compared: {error}"))
+            said = Message("not_compared", reason=quote_service(error))
+            self._parts.report(Notice.of(said))
             return None
 
     def _about(self) -> About:

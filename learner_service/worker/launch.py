@@ -25,12 +25,9 @@ from learner_service.worker_access import WorkerAccess
 from learner_service.worker_place import WorkerPlace
 from tally.logs.fields import add_process_fields
 from tally.logs.setup import configure_logging
+from tally.messages.message import Message
 
 _log = logging.getLogger(__name__)
-_DID_NOT_MEET = (
-    "the processes of the job did not meet: rendezvous.port must be free at rendezvous.address, "
-    "and the other hosts must reach it; worker.log says more"
-)
 PROGRAM = "learner_service.worker.start"
 
 
@@ -57,7 +54,7 @@ def _run(config: LaunchConfig, command: list[str], task: WorkerTask, access: Wor
         failure = _first_failure(error.failures.items(), task.launch, memory)
     except Exception:
         _log.exception("the processes of the job did not meet")
-        failure = WorkerFailed(message=_DID_NOT_MEET, retryable=True)
+        failure = WorkerFailed.of(Message("ranks_did_not_meet"), retryable=True)
     if failure is None:
         return LOST_OTHERS
     report_failure(access, failure)
@@ -110,9 +107,12 @@ def _first_failure(
     """Of the ranks here the first that ended, but for those that only lost others."""
     for rank, failure in failures:
         if failure.exitcode != LOST_OTHERS:
-            who = f"rank {rank} of {launch.processes} on {socket.gethostname()}"
-            end = describe_end(failure.exitcode, memory.ran_out)
-            return read_failure(failure.error_file) or WorkerFailed(
-                message=f"{who} {end}", retryable=True
+            ended = Message(
+                "rank_ended",
+                rank=rank,
+                processes=launch.processes,
+                host=socket.gethostname(),
+                end=describe_end(failure.exitcode, memory.ran_out),
             )
+            return read_failure(failure.error_file) or WorkerFailed.of(ended, retryable=True)
     return None

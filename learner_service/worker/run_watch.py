@@ -11,11 +11,7 @@ from learner_service.grpo.run_end import RunEnd
 from learner_service.grpo.untaught_steps import UntaughtSteps
 from learner_service.worker.job_parts import JobParts
 from tally.job.settings import TrainingConfig
-
-_NOTHING_TO_EVALUATE = (
-    "there are too few images to hold some out, so evaluation_steps has nothing to evaluate on; "
-    "name an upload for that"
-)
+from tally.messages.message import Message
 
 
 def watch_run(
@@ -23,7 +19,7 @@ def watch_run(
 ) -> RunEnd:
     """`rows` are those to evaluate on; a job that is to and has none says so."""
     if config.evaluation_steps and not rows:
-        parts.report(Notice(message=_NOTHING_TO_EVALUATE))
+        parts.report(Notice.of(Message("nothing_to_evaluate")))
     evaluator = Evaluator(
         prompter=prompter,
         rollouts=parts.rollouts,

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -21,6 +20,7 @@ from learner_service.worker.outbox import Message
 from learner_service.worker_access import WorkerAccess
 from tally.learner.v1 import worker_pb2 as pb
 from tally.learner.v1 import worker_pb2_grpc
+from tally.messages.convert import coded_message
 from tally.rpc.blobs import BlobClient
 from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of, digest_of_file
@@ -95,7 +95,12 @@ class ServiceClient:
 
     def fail(self, failure: WorkerFailed) -> None:
         """Says why the attempt gives up, after all that it reported."""
-        request = pb.ReportFailureRequest(**asdict(failure))
+        request = pb.ReportFailureRequest(
+            message=failure.message,
+            retryable=failure.retryable,
+            full_disk=failure.full_disk,
+            said=coded_message(failure.reason) if failure.said else None,
+        )
         try:
             self.settle()
             self._call(lambda: self._stub.ReportFailure(request))

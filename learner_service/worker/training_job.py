@@ -51,8 +51,8 @@ class TrainingJob:
         self._parts.phases.enter(JobPhase.LOADING)
         policy = load_policy(self._parts, self._training)
         if policy.is_sharded:
-            message = f"each of {self._ranks.count} processes holds a part of the base's layers"
-            self._parts.report(Notice(message=message))
+            said = Message("base_in_parts", processes=self._ranks.count)
+            self._parts.report(Notice.of(said))
         stage = PromptStage(policy, self._parts.store, self._training.prompt)
         reader = load_engine(self._parts, self._training, policy, stage)
         precision_differs = self._agree_on_tokens(policy, stage)
@@ -83,8 +83,7 @@ class TrainingJob:
         trainer.save_where_it_stands()
         room = RoomWait(self._parts.report, self._parts.stop)
         adapter_digest = room.run(lambda: publisher.publish(policy.model))
-        said = run_end.untaught.said
-        pages = self._compare(policy, stage, held_out, adapter_digest, said)
+        pages = self._compare(policy, stage, held_out, adapter_digest, run_end.untaught.said)
         self._parts.phases.enter(JobPhase.SAVING)
         digest = room.run(lambda: self._store_result(policy, trainer, pages))
         reason = run_end.reason(trainer.state)
@@ -101,13 +100,8 @@ class TrainingJob:
         policy.bar(served.barred_token_ids)
         differs = served.use_4bit != self._config.use_4bit
         if differs:
-            held = "4-bit" if served.use_4bit else "full-precision"
-            self._parts.report(
-                Notice(
-                    message=f"the rollout replicas hold {held} base weights and this job does not; "
-                    "log_probability_gap shows how far the two are apart"
-                )
-            )
+            said = Message("replicas_in_4_bits" if served.use_4bit else "replicas_in_full")
+            self._parts.report(Notice.of(said))
         return differs
 
     def _stage(self, policy: Policy, digest: str) -> list[Row]:
@@ -195,7 +189,7 @@ class TrainingJob:
     def _train(self, trainer: GRPOTrainer, ahead: RolloutsAhead) -> None:
         found = self._folder.checkpoints.find_last()
         for name in self._parts.damaged:
-            self._parts.report(Notice(message=f"{name} is damaged and was passed over"))
+            self._parts.report(Notice.of(Message("checkpoint_damaged", name=name)))
         try:
             trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
         except (StopRequested, RankLost) as error:

@@ -46,6 +46,7 @@ from learner_service.worker_access import WorkerAccess
 from learner_service.worker_place import WorkerPlace
 from tally.logs.fields import add_process_fields
 from tally.logs.setup import configure_logging
+from tally.messages.message import Message
 from tally.rpc.errors import FailedPrecondition
 from tally.traces.setup import trace_to
 from tally.traces.spans import in_trace
@@ -113,8 +114,7 @@ class Worker:
     def _say_if_fewer(self) -> None:
         count, asked = self._ranks.count, self._task.launch.processes
         if count < asked:
-            message = f"running in {count} of {asked} processes: there are no more GPUs"
-            self.report(Notice(message=message))
+            self.report(Notice.of(Message("no_more_gpus", processes=count, asked=asked)))
 
     def report(self, event: Event) -> None:
         """Tells the service; of phases that are soon over, not each.

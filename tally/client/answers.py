@@ -111,6 +111,15 @@ class CalibrationBin(TypedDict):
     """Share of them with the true count, in [0, 1]."""
 
 
+class Caution(TypedDict):
+    """What a warning says, for programs."""
+
+    code: str
+    """Its name; it stays."""
+    parameters: dict[str, str | float]
+    """The values that it names."""
+
+
 class ChatCompletion(TypedDict):
     """What the model says next."""
 
@@ -267,6 +276,9 @@ class Evaluation(TypedDict):
     was measured."""
     warnings: list[str]
     """What should be known before the figures are believed."""
+    cautions: list["Caution"]
+    """The warnings for programs, in their order; none in comparisons of before they were
+    written down."""
     worst: list["ComparedRow"]
     """Where the adapter is furthest off."""
     held_out: "HeldOut | None"
@@ -381,6 +393,8 @@ class Finding(TypedDict):
     """The field."""
     message: str
     """What it is."""
+    parameters: dict[str, str | float]
+    """The values that the message names."""
     suggestion: dict[str, Any] | None
     """Fields of the body with the nearest values that fit; null for none."""
 

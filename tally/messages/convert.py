@@ -1,5 +1,8 @@
 """A message to the CodedMessage of learner.v1 and back."""
 
+from typing import Any
+
+from tally.learner.v1 import host_pb2, worker_pb2
 from tally.learner.v1 import learner_pb2 as pb
 from tally.messages.message import Message, Value
 
@@ -17,18 +20,31 @@ def _coded_value(value: Value) -> pb.CodedValue:
     return pb.CodedValue(number=value)
 
 
+def message_of(coded: pb.CodedMessage) -> Message:
+    """Whether or not it is known here."""
+    return Message(coded.code, **{name: _value(value) for name, value in coded.values.items()})
+
+
+def read_said(
+    spoken: worker_pb2.ReportFailureRequest | host_pb2.RanksEnded, most_characters: int
+) -> dict[str, Any] | None:
+    """What it says in code, as JSON; None where it says nothing so, or at too much length."""
+    if not spoken.HasField("said") or spoken.said.ByteSize() > 4 * most_characters:
+        return None
+    return message_of(spoken.said).as_json()
+
+
 def said_message(coded: pb.CodedMessage, english: str) -> Message:
     """`english` is the sentence that stands beside it: all there is to say where its code, or what
     the code names, is of another release."""
-    values = {name: _value(value) for name, value in coded.values.items()}
-    return Message.known(coded.code, values) or Message("in_english", explanation=english)
+    message = message_of(coded)
+    return Message.of_known(message.code, message.values) or Message("in_english", explanation=english)
 
 
 def _value(coded: pb.CodedValue) -> Value:
     match coded.WhichOneof("value"):
         case "message":
-            values = {name: _value(value) for name, value in coded.message.values.items()}
-            return Message(coded.message.code, **values)
+            return message_of(coded.message)
         case "text":
             return coded.text
         case _:

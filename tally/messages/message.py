@@ -25,7 +25,7 @@ class Message:
         self.values = values
 
     @classmethod
-    def known(cls, code: str, values: Mapping[str, Value]) -> Self | None:
+    def of_known(cls, code: str, values: Mapping[str, Value]) -> Self | None:
         """None where a sentence of this code is missing, or names what is not in `values`."""
         message = cls(code, **values)
         try:
@@ -74,7 +74,7 @@ def known_message(fields: Mapping[str, Any] | None, english: str) -> Message:
     """Of JSON that `as_json` made; where there is none, or its code, or what the code names, is of
     another release, the `english` sentence that stands beside it."""
     made = fields and Message.of_json(fields)
-    known = made and Message.known(made.code, made.values)
+    known = made and Message.of_known(made.code, made.values)
     return known or Message("in_english", explanation=english)
 
 

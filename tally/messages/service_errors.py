@@ -1,4 +1,4 @@
-"""What a service behind the gateway refuses, under its own code and in its own words."""
+"""What a service refuses, under its own code and in its own words."""
 
 from tally.messages.languages import Language
 from tally.messages.message import SENTENCES, Message
@@ -12,7 +12,6 @@ def quote_service(error: TallyError, explanation: str | None = None) -> Message:
 
     A code that is unknown here, of another release, gives way to that of its status.
     """
-    code = code_of(error)
-    if code not in _CODES:
-        code = status_of(error).name.lower()
+    codes = (code_of(error), status_of(error).name.lower(), "in_english")
+    code = next(code for code in codes if code in _CODES)
     return Message(code, explanation=explanation or str(error))

@@ -12,6 +12,9 @@ import openai
 import pytest
 import requests
 
+from tally.messages.languages import Language
+from tally.messages.message import Message
+
 TRAINING = {
     "max_steps": 4,
     "learning_rate": 2e-3,
@@ -34,8 +37,9 @@ def job(stack, many_id: str) -> dict:
     return job
 
 
-def get(stack, path: str) -> requests.Response:
-    response = requests.get(stack.url + path, timeout=60)
+def get(stack, path: str, language: str = "en") -> requests.Response:
+    headers = {"Accept-Language": language}
+    response = requests.get(stack.url + path, timeout=60, headers=headers)
     response.raise_for_status()
     return response
 
@@ -78,7 +82,19 @@ def test_the_page_is_in_the_download(stack, job: dict):
     archive = zipfile.ZipFile(io.BytesIO(get(stack, f"/jobs/{job['job_id']}/download").content))
     page = get(stack, f"/jobs/{job['job_id']}/evaluation.html").content
     assert archive.read("evaluation.html") == page
-    assert len(archive.namelist()) == 11
+    chinese = get(stack, f"/jobs/{job['job_id']}/evaluation.html", "zh-TW").text
+    assert archive.read("evaluation.zh-TW.html").decode() == chinese
+    assert '<html lang="zh-TW">' in chinese
+    assert len(archive.namelist()) == 12
+
+
+def test_the_warnings_of_a_comparison_are_said_in_chinese(stack, job: dict):
+    path = f"/jobs/{job['job_id']}/evaluation"
+    english, chinese = (get(stack, path, language).json() for language in ("en", "zh-TW"))
+    assert len(english["warnings"]) == len(chinese["warnings"]) == len(english["cautions"])
+    said = [Message(one["code"], **one["parameters"]) for one in english["cautions"]]
+    assert english["warnings"] == list(map(str, said))
+    assert chinese["warnings"] == [one.say(Language.CHINESE) for one in said]
 
 
 def test_the_adapter_is_compared_again_and_as_a_strangers(stack, job: dict, file_id: str):
@@ -156,7 +172,7 @@ def count_of(row: dict) -> int:
     return int(row["answer"].split()[3])
 
 
-def preflight(stack, path: Path, **training_config: object) -> dict:
+def preflight(stack, path: Path, language: str = "en", **training_config: object) -> dict:
     body = {
         "job_name": "preflight",
         "data_file_id": stack.upload(path),
@@ -164,7 +180,8 @@ def preflight(stack, path: Path, **training_config: object) -> dict:
         | training_config,
         "lora_config": {"r": 8},
     }
-    response = requests.post(f"{stack.url}/train?dry_run=true", json=body, timeout=300)
+    url, headers = f"{stack.url}/train?dry_run=true", {"Accept-Language": language}
+    response = requests.post(url, json=body, headers=headers, timeout=300)
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -200,9 +217,13 @@ def test_preflight_of_unbalanced_rows(stack, many_zip: Path, tmp_path: Path):
         return row if count_of(row) == 7 or few["7"] <= 3 else None
 
     before = len(stack.get("/jobs"))
-    result = preflight(stack, repacked(many_zip, tmp_path / "c.zip", mostly_seven))
+    path = repacked(many_zip, tmp_path / "c.zip", mostly_seven)
+    result = preflight(stack, path)
     finding = next(f for f in result["findings"] if f["code"] == "unbalanced_counts")
     assert "have the count 7" in finding["message"]
+    chinese = preflight(stack, path, language="zh-TW")
+    [said] = [one["message"] for one in chinese["findings"] if one["code"] == finding["code"]]
+    assert said.endswith("總是回答 7 就會得到獎勵；請加入其他數量的圖片")
     assert finding["where"] == "data_file_id"
     assert len(stack.get("/jobs")) == before
 

@@ -93,7 +93,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         self.warnings: list[str] = []
         self.cautions: list[dict[str, Any]] = []
         self.is_english_alone = False
-        # What its finding says, by its code.
+        # What it finds, notices or fails with, by its code.
         self.said: pb.CodedMessage | None = None
         self.hold = asyncio.Event()
         self.hold.set()
@@ -378,10 +378,12 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             await self.hold.wait()
             digest = await self._predict(job_id)
         if self.fail_with:
-            await self._end(job, pb.JOB_STATUS_FAILED, error_message=self.fail_with)
+            await self._end(job, pb.JOB_STATUS_FAILED, error_message=self.fail_with, said=self.said)
             return
         for code in self.notice_codes:
-            await self.log(job_id, notice=pb.Notice(message=f"said {code}", code=code))
+            await self.log(
+                job_id, notice=pb.Notice(message=f"said {code}", code=code, said=self.said)
+            )
         reason = self.end_reason
         await self._end(job, pb.JOB_STATUS_COMPLETED, result_digest=digest, end_reason=reason)
 
@@ -436,7 +438,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
         return self._stored(packed.getvalue())
 
     async def _end(
-        self, job: pb.Job, status, *, error_message="", result_digest="", end_reason=""
+        self, job: pb.Job, status, *, error_message="", result_digest="", end_reason="", said=None
     ) -> None:
         job.status = status
         job.phase = pb.JOB_PHASE_UNSPECIFIED
@@ -446,6 +448,7 @@ class FakeLearner(learner_pb2_grpc.LearnerServiceServicer, blob_pb2_grpc.BlobSer
             error_message=error_message,
             result_digest=result_digest,
             end_reason=end_reason,
+            said=said,
         )
         await self.log(job.job_id, job_ended=ended)
 

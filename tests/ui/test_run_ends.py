@@ -4,12 +4,30 @@ from pathlib import Path
 
 from playwright.async_api import Browser, expect
 
+from tally.messages.convert import coded_message
+from tally.messages.languages import Language
+from tally.messages.message import Message
 from tests.fakes.learner import FakeLearner
 from tests.ui.scripted import running_gateway
 from tests.ui.visitor import visitor
 from tests.ui.words import Words
 
 WORDS = Words("en")
+
+
+async def test_why_a_job_failed_is_said_in_the_pages_language(browser: Browser, tmp_path: Path):
+    learner = FakeLearner()
+    out_of_memory = Message("out_of_memory")
+    learner.fail_with, learner.said = str(out_of_memory), coded_message(out_of_memory)
+    async with running_gateway(tmp_path / "gateway", learner) as gateway:
+        job_id = await gateway.start_job()
+        await gateway.until(job_id, "failed")
+        url = f"http://127.0.0.1:{gateway.port}"
+        for language in Language:
+            async with visitor(browser, url, language=language) as visit:
+                await visit.open(f"/jobs/{job_id}")
+                said = out_of_memory.say(language)
+                await expect(visit.page.locator(".callout.bad")).to_have_text(said)
 
 
 async def test_what_was_measured_kept_and_not_taught_is_shown(browser: Browser, tmp_path: Path):

@@ -22,31 +22,32 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from tally.learner.v1 import learner_pb2 as tally_dot_learner_dot_v1_dot_learner__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btally/learner/v1/host.proto\x12\x10tally.learner.v1\"\xb5\x01\n\x0fLendHostRequest\x12,\n\x05offer\x18\x01 \x01(\x0b\x32\x1b.tally.learner.v1.HostOfferH\x00\x12\x34\n\x0csign_of_life\x18\x02 \x01(\x0b\x32\x1c.tally.learner.v1.SignOfLifeH\x00\x12\x33\n\x0branks_ended\x18\x03 \x01(\x0b\x32\x1c.tally.learner.v1.RanksEndedH\x00\x42\t\n\x07message\"\xed\x01\n\x10LendHostResponse\x12\x30\n\x07welcome\x18\x01 \x01(\x0b\x32\x1d.tally.learner.v1.HostWelcomeH\x00\x12\x34\n\x0csign_of_life\x18\x02 \x01(\x0b\x32\x1c.tally.learner.v1.SignOfLifeH\x00\x12\x33\n\x0bstart_ranks\x18\x03 \x01(\x0b\x32\x1c.tally.learner.v1.StartRanksH\x00\x12\x31\n\nstop_ranks\x18\x04 \x01(\x0b\x32\x1b.tally.learner.v1.StopRanksH\x00\x42\t\n\x07message\"B\n\tHostOffer\x12\x11\n\thost_name\x18\x01 \x01(\t\x12\x11\n\tprocesses\x18\x02 \x01(\r\x12\x0f\n\x07release\x18\x03 \x01(\t\"&\n\x0bHostWelcome\x12\x17\n\x0fsilence_seconds\x18\x01 \x01(\x01\"\x0c\n\nSignOfLife\"P\n\nStartRanks\x12\r\n\x05token\x18\x03 \x01(\t\x12\x13\n\x0bhost_number\x18\x04 \x01(\rJ\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03R\x04taskR\x0cstate_digest\"\x0b\n\tStopRanks\"C\n\nRanksEnded\x12\x11\n\texit_code\x18\x01 \x01(\x11\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\x32\x64\n\x0bHostService\x12U\n\x08LendHost\x12!.tally.learner.v1.LendHostRequest\x1a\".tally.learner.v1.LendHostResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btally/learner/v1/host.proto\x12\x10tally.learner.v1\x1a\x1etally/learner/v1/learner.proto\"\xb5\x01\n\x0fLendHostRequest\x12,\n\x05offer\x18\x01 \x01(\x0b\x32\x1b.tally.learner.v1.HostOfferH\x00\x12\x34\n\x0csign_of_life\x18\x02 \x01(\x0b\x32\x1c.tally.learner.v1.SignOfLifeH\x00\x12\x33\n\x0branks_ended\x18\x03 \x01(\x0b\x32\x1c.tally.learner.v1.RanksEndedH\x00\x42\t\n\x07message\"\xed\x01\n\x10LendHostResponse\x12\x30\n\x07welcome\x18\x01 \x01(\x0b\x32\x1d.tally.learner.v1.HostWelcomeH\x00\x12\x34\n\x0csign_of_life\x18\x02 \x01(\x0b\x32\x1c.tally.learner.v1.SignOfLifeH\x00\x12\x33\n\x0bstart_ranks\x18\x03 \x01(\x0b\x32\x1c.tally.learner.v1.StartRanksH\x00\x12\x31\n\nstop_ranks\x18\x04 \x01(\x0b\x32\x1b.tally.learner.v1.StopRanksH\x00\x42\t\n\x07message\"B\n\tHostOffer\x12\x11\n\thost_name\x18\x01 \x01(\t\x12\x11\n\tprocesses\x18\x02 \x01(\r\x12\x0f\n\x07release\x18\x03 \x01(\t\"&\n\x0bHostWelcome\x12\x17\n\x0fsilence_seconds\x18\x01 \x01(\x01\"\x0c\n\nSignOfLife\"P\n\nStartRanks\x12\r\n\x05token\x18\x03 \x01(\t\x12\x13\n\x0bhost_number\x18\x04 \x01(\rJ\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03R\x04taskR\x0cstate_digest\"\x0b\n\tStopRanks\"q\n\nRanksEnded\x12\x11\n\texit_code\x18\x01 \x01(\x11\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\x12,\n\x04said\x18\x04 \x01(\x0b\x32\x1e.tally.learner.v1.CodedMessage2d\n\x0bHostService\x12U\n\x08LendHost\x12!.tally.learner.v1.LendHostRequest\x1a\".tally.learner.v1.LendHostResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tally.learner.v1.host_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LENDHOSTREQUEST']._serialized_start=50
-  _globals['_LENDHOSTREQUEST']._serialized_end=231
-  _globals['_LENDHOSTRESPONSE']._serialized_start=234
-  _globals['_LENDHOSTRESPONSE']._serialized_end=471
-  _globals['_HOSTOFFER']._serialized_start=473
-  _globals['_HOSTOFFER']._serialized_end=539
-  _globals['_HOSTWELCOME']._serialized_start=541
-  _globals['_HOSTWELCOME']._serialized_end=579
-  _globals['_SIGNOFLIFE']._serialized_start=581
-  _globals['_SIGNOFLIFE']._serialized_end=593
-  _globals['_STARTRANKS']._serialized_start=595
-  _globals['_STARTRANKS']._serialized_end=675
-  _globals['_STOPRANKS']._serialized_start=677
-  _globals['_STOPRANKS']._serialized_end=688
-  _globals['_RANKSENDED']._serialized_start=690
-  _globals['_RANKSENDED']._serialized_end=757
-  _globals['_HOSTSERVICE']._serialized_start=759
-  _globals['_HOSTSERVICE']._serialized_end=859
+  _globals['_LENDHOSTREQUEST']._serialized_start=82
+  _globals['_LENDHOSTREQUEST']._serialized_end=263
+  _globals['_LENDHOSTRESPONSE']._serialized_start=266
+  _globals['_LENDHOSTRESPONSE']._serialized_end=503
+  _globals['_HOSTOFFER']._serialized_start=505
+  _globals['_HOSTOFFER']._serialized_end=571
+  _globals['_HOSTWELCOME']._serialized_start=573
+  _globals['_HOSTWELCOME']._serialized_end=611
+  _globals['_SIGNOFLIFE']._serialized_start=613
+  _globals['_SIGNOFLIFE']._serialized_end=625
+  _globals['_STARTRANKS']._serialized_start=627
+  _globals['_STARTRANKS']._serialized_end=707
+  _globals['_STOPRANKS']._serialized_start=709
+  _globals['_STOPRANKS']._serialized_end=720
+  _globals['_RANKSENDED']._serialized_start=722
+  _globals['_RANKSENDED']._serialized_end=835
+  _globals['_HOSTSERVICE']._serialized_start=837
+  _globals['_HOSTSERVICE']._serialized_end=937
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from tally.learner.v1 import learner_pb2 as _learner_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -205,22 +206,28 @@ class RanksEnded(_message.Message):
     EXIT_CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     RETRYABLE_FIELD_NUMBER: _builtins.int
+    SAID_FIELD_NUMBER: _builtins.int
     exit_code: _builtins.int
     """The exit code of what was started; a signal is negative."""
     message: _builtins.str
     """Why, for a person; empty where all went well or others were the reason."""
     retryable: _builtins.bool
     """Whether another try may do better."""
+    @_builtins.property
+    def said(self) -> _learner_pb2.CodedMessage:
+        """The message, for whoever says it in another language; left out where it is longer."""
+
     def __init__(
         self,
         *,
         exit_code: _builtins.int = ...,
         message: _builtins.str = ...,
         retryable: _builtins.bool = ...,
+        said: _learner_pb2.CodedMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["said", b"said"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit_code", b"exit_code", "message", b"message", "retryable", b"retryable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit_code", b"exit_code", "message", b"message", "retryable", b"retryable", "said", b"said"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

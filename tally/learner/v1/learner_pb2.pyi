@@ -1696,6 +1696,7 @@ class Notice(_message.Message):
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
+    SAID_FIELD_NUMBER: _builtins.int
     message: _builtins.str
     """A sentence for a person."""
     code: _builtins.str
@@ -1703,15 +1704,20 @@ class Notice(_message.Message):
     nothing_left_to_learn, of steps in a row that taught nothing; teaches_again, of the first that did
     after them. Empty for others.
     """
+    @_builtins.property
+    def said(self) -> Global___CodedMessage:
+        """The message, for whoever says it in another language."""
+
     def __init__(
         self,
         *,
         message: _builtins.str = ...,
         code: _builtins.str = ...,
+        said: Global___CodedMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["said", b"said"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "said", b"said"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3082,6 +3088,7 @@ class JobEnded(_message.Message):
     ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
     RESULT_DIGEST_FIELD_NUMBER: _builtins.int
     END_REASON_FIELD_NUMBER: _builtins.int
+    SAID_FIELD_NUMBER: _builtins.int
     status: Global___JobStatus.ValueType
     """completed, failed or cancelled."""
     error_message: _builtins.str
@@ -3092,6 +3099,10 @@ class JobEnded(_message.Message):
     """Why a completed job ended before its last step: no_improvement, by evaluation_patience, or
     nothing_taught, by zero_variance_patience; empty where it did not.
     """
+    @_builtins.property
+    def said(self) -> Global___CodedMessage:
+        """The error message, for whoever says it in another language."""
+
     def __init__(
         self,
         *,
@@ -3099,10 +3110,11 @@ class JobEnded(_message.Message):
         error_message: _builtins.str = ...,
         result_digest: _builtins.str = ...,
         end_reason: _builtins.str = ...,
+        said: Global___CodedMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["said", b"said"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_reason", b"end_reason", "error_message", b"error_message", "result_digest", b"result_digest", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_reason", b"end_reason", "error_message", b"error_message", "result_digest", b"result_digest", "said", b"said", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,49 +22,50 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from tally.learner.v1 import learner_pb2 as tally_dot_learner_dot_v1_dot_learner__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtally/learner/v1/worker.proto\x12\x10tally.learner.v1\"\x10\n\x0eGetTaskRequest\"\x1f\n\x0fGetTaskResponse\x12\x0c\n\x04task\x18\x01 \x01(\t\"Z\n\x13ReportEventsRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x05\x65vent\x18\x02 \x01(\tH\x00\x12\x17\n\rhistory_entry\x18\x03 \x01(\tH\x00\x42\t\n\x07message\"o\n\x14ReportEventsResponse\x12\x1d\n\x13\x61\x63knowledged_number\x18\x01 \x01(\x04H\x00\x12-\n\x04stop\x18\x02 \x01(\x0b\x32\x1d.tally.learner.v1.StopAttemptH\x00\x42\t\n\x07message\"\r\n\x0bStopAttempt\"M\n\x14ReportFailureRequest\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x11\n\tretryable\x18\x02 \x01(\x08\x12\x11\n\tfull_disk\x18\x03 \x01(\x08\"\x17\n\x15ReportFailureResponse\"#\n\x13ReportOutputRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x16\n\x14ReportOutputResponse\"\x14\n\x12GetJobFilesRequest\"\\\n\x13GetJobFilesResponse\x12(\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x19.tally.learner.v1.JobFile\x12\x1b\n\x13\x64\x61maged_checkpoints\x18\x02 \x03(\t\"5\n\x07JobFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"w\n\x12\x43ommitFilesRequest\x12)\n\x05place\x18\x01 \x01(\x0e\x32\x1a.tally.learner.v1.JobPlace\x12\x0c\n\x04step\x18\x02 \x01(\x04\x12(\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x19.tally.learner.v1.JobFile\"\x15\n\x13\x43ommitFilesResponse\"C\n\x15PublishAdapterRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04kept\x18\x02 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x18\n\x16PublishAdapterResponse*\xb3\x01\n\x08JobPlace\x12\x19\n\x15JOB_PLACE_UNSPECIFIED\x10\x00\x12\x18\n\x14JOB_PLACE_CHECKPOINT\x10\x01\x12\x14\n\x10JOB_PLACE_OUTPUT\x10\x02\x12\x16\n\x12JOB_PLACE_HELD_OUT\x10\x03\x12\x14\n\x10JOB_PLACE_RESULT\x10\x04\x12\x14\n\x10JOB_PLACE_REPORT\x10\x05\x12\x18\n\x14JOB_PLACE_MLFLOW_RUN\x10\x06\x32\xa0\x05\n\rWorkerService\x12N\n\x07GetTask\x12 .tally.learner.v1.GetTaskRequest\x1a!.tally.learner.v1.GetTaskResponse\x12\x61\n\x0cReportEvents\x12%.tally.learner.v1.ReportEventsRequest\x1a&.tally.learner.v1.ReportEventsResponse(\x01\x30\x01\x12`\n\rReportFailure\x12&.tally.learner.v1.ReportFailureRequest\x1a\'.tally.learner.v1.ReportFailureResponse\x12]\n\x0cReportOutput\x12%.tally.learner.v1.ReportOutputRequest\x1a&.tally.learner.v1.ReportOutputResponse\x12Z\n\x0bGetJobFiles\x12$.tally.learner.v1.GetJobFilesRequest\x1a%.tally.learner.v1.GetJobFilesResponse\x12Z\n\x0b\x43ommitFiles\x12$.tally.learner.v1.CommitFilesRequest\x1a%.tally.learner.v1.CommitFilesResponse\x12\x63\n\x0ePublishAdapter\x12\'.tally.learner.v1.PublishAdapterRequest\x1a(.tally.learner.v1.PublishAdapterResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtally/learner/v1/worker.proto\x12\x10tally.learner.v1\x1a\x1etally/learner/v1/learner.proto\"\x10\n\x0eGetTaskRequest\"\x1f\n\x0fGetTaskResponse\x12\x0c\n\x04task\x18\x01 \x01(\t\"Z\n\x13ReportEventsRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x05\x65vent\x18\x02 \x01(\tH\x00\x12\x17\n\rhistory_entry\x18\x03 \x01(\tH\x00\x42\t\n\x07message\"o\n\x14ReportEventsResponse\x12\x1d\n\x13\x61\x63knowledged_number\x18\x01 \x01(\x04H\x00\x12-\n\x04stop\x18\x02 \x01(\x0b\x32\x1d.tally.learner.v1.StopAttemptH\x00\x42\t\n\x07message\"\r\n\x0bStopAttempt\"{\n\x14ReportFailureRequest\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x11\n\tretryable\x18\x02 \x01(\x08\x12\x11\n\tfull_disk\x18\x03 \x01(\x08\x12,\n\x04said\x18\x04 \x01(\x0b\x32\x1e.tally.learner.v1.CodedMessage\"\x17\n\x15ReportFailureResponse\"#\n\x13ReportOutputRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x16\n\x14ReportOutputResponse\"\x14\n\x12GetJobFilesRequest\"\\\n\x13GetJobFilesResponse\x12(\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x19.tally.learner.v1.JobFile\x12\x1b\n\x13\x64\x61maged_checkpoints\x18\x02 \x03(\t\"5\n\x07JobFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"w\n\x12\x43ommitFilesRequest\x12)\n\x05place\x18\x01 \x01(\x0e\x32\x1a.tally.learner.v1.JobPlace\x12\x0c\n\x04step\x18\x02 \x01(\x04\x12(\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x19.tally.learner.v1.JobFile\"\x15\n\x13\x43ommitFilesResponse\"C\n\x15PublishAdapterRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04kept\x18\x02 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x18\n\x16PublishAdapterResponse*\xb3\x01\n\x08JobPlace\x12\x19\n\x15JOB_PLACE_UNSPECIFIED\x10\x00\x12\x18\n\x14JOB_PLACE_CHECKPOINT\x10\x01\x12\x14\n\x10JOB_PLACE_OUTPUT\x10\x02\x12\x16\n\x12JOB_PLACE_HELD_OUT\x10\x03\x12\x14\n\x10JOB_PLACE_RESULT\x10\x04\x12\x14\n\x10JOB_PLACE_REPORT\x10\x05\x12\x18\n\x14JOB_PLACE_MLFLOW_RUN\x10\x06\x32\xa0\x05\n\rWorkerService\x12N\n\x07GetTask\x12 .tally.learner.v1.GetTaskRequest\x1a!.tally.learner.v1.GetTaskResponse\x12\x61\n\x0cReportEvents\x12%.tally.learner.v1.ReportEventsRequest\x1a&.tally.learner.v1.ReportEventsResponse(\x01\x30\x01\x12`\n\rReportFailure\x12&.tally.learner.v1.ReportFailureRequest\x1a\'.tally.learner.v1.ReportFailureResponse\x12]\n\x0cReportOutput\x12%.tally.learner.v1.ReportOutputRequest\x1a&.tally.learner.v1.ReportOutputResponse\x12Z\n\x0bGetJobFiles\x12$.tally.learner.v1.GetJobFilesRequest\x1a%.tally.learner.v1.GetJobFilesResponse\x12Z\n\x0b\x43ommitFiles\x12$.tally.learner.v1.CommitFilesRequest\x1a%.tally.learner.v1.CommitFilesResponse\x12\x63\n\x0ePublishAdapter\x12\'.tally.learner.v1.PublishAdapterRequest\x1a(.tally.learner.v1.PublishAdapterResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tally.learner.v1.worker_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBPLACE']._serialized_start=898
-  _globals['_JOBPLACE']._serialized_end=1077
-  _globals['_GETTASKREQUEST']._serialized_start=51
-  _globals['_GETTASKREQUEST']._serialized_end=67
-  _globals['_GETTASKRESPONSE']._serialized_start=69
-  _globals['_GETTASKRESPONSE']._serialized_end=100
-  _globals['_REPORTEVENTSREQUEST']._serialized_start=102
-  _globals['_REPORTEVENTSREQUEST']._serialized_end=192
-  _globals['_REPORTEVENTSRESPONSE']._serialized_start=194
-  _globals['_REPORTEVENTSRESPONSE']._serialized_end=305
-  _globals['_STOPATTEMPT']._serialized_start=307
-  _globals['_STOPATTEMPT']._serialized_end=320
-  _globals['_REPORTFAILUREREQUEST']._serialized_start=322
-  _globals['_REPORTFAILUREREQUEST']._serialized_end=399
-  _globals['_REPORTFAILURERESPONSE']._serialized_start=401
-  _globals['_REPORTFAILURERESPONSE']._serialized_end=424
-  _globals['_REPORTOUTPUTREQUEST']._serialized_start=426
-  _globals['_REPORTOUTPUTREQUEST']._serialized_end=461
-  _globals['_REPORTOUTPUTRESPONSE']._serialized_start=463
-  _globals['_REPORTOUTPUTRESPONSE']._serialized_end=485
-  _globals['_GETJOBFILESREQUEST']._serialized_start=487
-  _globals['_GETJOBFILESREQUEST']._serialized_end=507
-  _globals['_GETJOBFILESRESPONSE']._serialized_start=509
-  _globals['_GETJOBFILESRESPONSE']._serialized_end=601
-  _globals['_JOBFILE']._serialized_start=603
-  _globals['_JOBFILE']._serialized_end=656
-  _globals['_COMMITFILESREQUEST']._serialized_start=658
-  _globals['_COMMITFILESREQUEST']._serialized_end=777
-  _globals['_COMMITFILESRESPONSE']._serialized_start=779
-  _globals['_COMMITFILESRESPONSE']._serialized_end=800
-  _globals['_PUBLISHADAPTERREQUEST']._serialized_start=802
-  _globals['_PUBLISHADAPTERREQUEST']._serialized_end=869
-  _globals['_PUBLISHADAPTERRESPONSE']._serialized_start=871
-  _globals['_PUBLISHADAPTERRESPONSE']._serialized_end=895
-  _globals['_WORKERSERVICE']._serialized_start=1080
-  _globals['_WORKERSERVICE']._serialized_end=1752
+  _globals['_JOBPLACE']._serialized_start=976
+  _globals['_JOBPLACE']._serialized_end=1155
+  _globals['_GETTASKREQUEST']._serialized_start=83
+  _globals['_GETTASKREQUEST']._serialized_end=99
+  _globals['_GETTASKRESPONSE']._serialized_start=101
+  _globals['_GETTASKRESPONSE']._serialized_end=132
+  _globals['_REPORTEVENTSREQUEST']._serialized_start=134
+  _globals['_REPORTEVENTSREQUEST']._serialized_end=224
+  _globals['_REPORTEVENTSRESPONSE']._serialized_start=226
+  _globals['_REPORTEVENTSRESPONSE']._serialized_end=337
+  _globals['_STOPATTEMPT']._serialized_start=339
+  _globals['_STOPATTEMPT']._serialized_end=352
+  _globals['_REPORTFAILUREREQUEST']._serialized_start=354
+  _globals['_REPORTFAILUREREQUEST']._serialized_end=477
+  _globals['_REPORTFAILURERESPONSE']._serialized_start=479
+  _globals['_REPORTFAILURERESPONSE']._serialized_end=502
+  _globals['_REPORTOUTPUTREQUEST']._serialized_start=504
+  _globals['_REPORTOUTPUTREQUEST']._serialized_end=539
+  _globals['_REPORTOUTPUTRESPONSE']._serialized_start=541
+  _globals['_REPORTOUTPUTRESPONSE']._serialized_end=563
+  _globals['_GETJOBFILESREQUEST']._serialized_start=565
+  _globals['_GETJOBFILESREQUEST']._serialized_end=585
+  _globals['_GETJOBFILESRESPONSE']._serialized_start=587
+  _globals['_GETJOBFILESRESPONSE']._serialized_end=679
+  _globals['_JOBFILE']._serialized_start=681
+  _globals['_JOBFILE']._serialized_end=734
+  _globals['_COMMITFILESREQUEST']._serialized_start=736
+  _globals['_COMMITFILESREQUEST']._serialized_end=855
+  _globals['_COMMITFILESRESPONSE']._serialized_start=857
+  _globals['_COMMITFILESRESPONSE']._serialized_end=878
+  _globals['_PUBLISHADAPTERREQUEST']._serialized_start=880
+  _globals['_PUBLISHADAPTERREQUEST']._serialized_end=947
+  _globals['_PUBLISHADAPTERRESPONSE']._serialized_start=949
+  _globals['_PUBLISHADAPTERRESPONSE']._serialized_end=973
+  _globals['_WORKERSERVICE']._serialized_start=1158
+  _globals['_WORKERSERVICE']._serialized_end=1830
 # @@protoc_insertion_point(module_scope)

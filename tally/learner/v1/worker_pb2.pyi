@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tally.learner.v1 import learner_pb2 as _learner_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -176,22 +177,28 @@ class ReportFailureRequest(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     RETRYABLE_FIELD_NUMBER: _builtins.int
     FULL_DISK_FIELD_NUMBER: _builtins.int
+    SAID_FIELD_NUMBER: _builtins.int
     message: _builtins.str
     """Why, for a person; 2,000 characters of it are kept."""
     retryable: _builtins.bool
     """Whether another attempt may do better."""
     full_disk: _builtins.bool
     """Whether nothing but room on the disk was missing."""
+    @_builtins.property
+    def said(self) -> _learner_pb2.CodedMessage:
+        """The message, for whoever says it in another language; left out where it is longer."""
+
     def __init__(
         self,
         *,
         message: _builtins.str = ...,
         retryable: _builtins.bool = ...,
         full_disk: _builtins.bool = ...,
+        said: _learner_pb2.CodedMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["said", b"said"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["full_disk", b"full_disk", "message", b"message", "retryable", b"retryable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["full_disk", b"full_disk", "message", b"message", "retryable", b"retryable", "said", b"said"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from gateway.events.shared_reads import SharedReads
+from tally.messages.languages import Language
 from tests.gateway.event_text import parse_events
 from tests.gateway.packing import good_zip
 from tests.waiting import eventually
@@ -64,7 +65,7 @@ async def test_streams_share_what_they_read_since_they_were_last_woken(
         return await run(call, *arguments)
 
     async def first_events() -> str:
-        async with aclosing(streams.lines(job_id, 0, lambda: True)) as lines:
+        async with aclosing(streams.lines(job_id, 0, Language.ENGLISH, lambda: True)) as lines:
             assert (await anext(lines)).startswith("retry")
             return await anext(lines)
 

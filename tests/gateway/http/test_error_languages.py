@@ -3,7 +3,9 @@
 import pytest
 
 from tally.messages.convert import coded_message
+from tally.messages.languages import Language
 from tally.messages.message import Message
+from tests.gateway.event_text import parse_events
 from tests.gateway.packing import good_zip, with_rows
 
 CHINESE = {"Accept-Language": "zh-TW,zh;q=0.9,en;q=0.8"}
@@ -150,6 +152,45 @@ async def test_a_comparison_of_before_there_were_two_languages_keeps_its_words(g
     assert answer.json()["warnings"] == ["an older sentence"]
     shown = await gateway.client.get(f"/jobs/{job_id}/evaluation.html", headers=CHINESE)
     assert shown.text == "<!doctype html>"
+
+
+async def test_why_a_job_failed_is_said_in_both(gateway, learner):
+    learner.fail_with, learner.said = "out of memory; …", coded_message(Message("out_of_memory"))
+    job_id = await gateway.start_job()
+    await gateway.until(job_id, "failed")
+    for language, headers in ((Language.ENGLISH, {}), (Language.CHINESE, CHINESE)):
+        said = Message("out_of_memory").say(language)
+        answer = await gateway.client.get(f"/jobs/{job_id}", headers=headers)
+        assert answer.json()["error_message"] == said
+        assert answer.headers["content-language"] == language
+        assert "Accept-Language" in answer.headers["vary"]
+        [listed] = (await gateway.client.get("/jobs", headers=headers)).json()
+        assert listed["error_message"] == said
+        events = await gateway.client.get(f"/jobs/{job_id}/events", headers=headers)
+        _, kind, ended = parse_events(events.text)[-1]
+        assert (kind, ended["error_message"]) == ("ended", said)
+        assert "said" not in ended
+
+
+async def test_what_a_job_notices_is_said_in_both(gateway, learner):
+    learner.notice_codes = ["teaches_again"]
+    learner.said = coded_message(Message("teaches_again", step=3))
+    job_id = await gateway.start_job()
+    await gateway.until(job_id, "completed")
+    for headers, said in ((CHINESE, "第 3 步又學到東西了"), ({}, "step 3 taught again")):
+        events = await gateway.client.get(f"/jobs/{job_id}/events", headers=headers)
+        [notice] = [data for _, kind, data in parse_events(events.text) if kind == "notice"]
+        assert (notice["message"], notice["code"]) == (said, "teaches_again")
+        assert "said" not in notice
+
+
+async def test_what_was_said_without_a_code_keeps_its_words(gateway, learner):
+    learner.fail_with = "the moon was full"
+    job_id = await gateway.start_job()
+    await gateway.until(job_id, "failed")
+    for headers, said in (({}, "the moon was full"), (CHINESE, "原文為：the moon was full")):
+        answer = await gateway.client.get(f"/jobs/{job_id}", headers=headers)
+        assert answer.json()["error_message"] == said
 
 
 async def test_several_problems_are_counted_in_both(gateway):

@@ -9,6 +9,7 @@ from gateway.jobs.job_changes import apply_state
 from gateway.jobs.job_models import TRAINING, Job
 from gateway.jobs.job_public import to_public
 from gateway.times import now
+from tally.messages.languages import Language
 from tally.rpc.errors import Unavailable
 from tests.gateway.event_text import parse_events
 from tests.waiting import eventually
@@ -54,7 +55,7 @@ def test_a_job_that_is_known_to_have_failed_before_its_events_came_has_its_check
             resumed_from_job_id=None,
         ),
     )
-    assert to_public(job).checkpoints == ["last"]
+    assert to_public(job, Language.ENGLISH).checkpoints == ["last"]
 
 
 async def test_a_loss_that_is_no_number_is_shown_as_null(gateway, learner):

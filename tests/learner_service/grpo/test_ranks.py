@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from learner_service.errors import RolloutsUnavailable, StopRequested
+from learner_service.errors import LossNotFinite, RolloutsUnavailable, StopRequested
 from learner_service.ranks import Ranks
 from tests.learner_service.rank_process import RankProcesses
 from tests.learner_service.training import Training, training
@@ -100,9 +100,9 @@ class Process:
                 spoil(running)
             try:
                 running.trainer.train()
-            except (FloatingPointError, RolloutsUnavailable, StopRequested) as error:
+            except (LossNotFinite, RolloutsUnavailable, StopRequested) as error:
                 ended = f"{type(error).__name__}: {error}"
-                if not isinstance(error, FloatingPointError):
+                if not isinstance(error, LossNotFinite):
                     self.ranks.leave(error)
             running.trainer.save_where_it_stands()
             return {"ended": ended, "step": running.trainer.state.global_step}
@@ -231,7 +231,7 @@ def test_a_checkpoint_is_resumed_by_processes_that_hold_the_base_in_parts(
 @pytest.mark.parametrize("count", COUNTS)
 def test_what_ends_one_ends_all_at_the_same_step(launched: Any, count: int):
     folder, results = launched[count]
-    loss = "FloatingPointError: the loss is not a finite number; try a lower learning_rate"
+    loss = "LossNotFinite: the loss is not a finite number; try a lower learning_rate"
     end = "RolloutsUnavailable: no replica is there" if count == 3 else "StopRequested: "
     assert [one["nan"] for one in results] == [{"ended": loss, "step": 0}] * count
     assert [one["end"] for one in results] == [{"ended": end, "step": 4}] * count

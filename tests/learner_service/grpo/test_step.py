@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from learner_service.errors import LossNotFinite
 from learner_service.grpo.forward_pass import ForwardPass
 from learner_service.grpo.losses.loss import LossScale
 from learner_service.grpo.step import StepLearner
@@ -82,5 +83,5 @@ def test_the_factor_of_the_step_scales_loss_and_gradients(policy: Policy):
 def test_a_loss_that_is_no_number_is_told(policy: Policy):
     learner = learner_on(policy)
     learner.learn(replace(pass_of(5), share=float("nan")))
-    with pytest.raises(FloatingPointError, match="learning_rate"):
+    with pytest.raises(LossNotFinite, match="learning_rate"):
         learner.finish()

@@ -31,6 +31,7 @@ from tally.blob.v1.blob_pb2_grpc import add_BlobServiceServicer_to_server
 from tally.learner.v1 import host_pb2 as pb
 from tally.learner.v1.host_pb2_grpc import HostServiceStub, add_HostServiceServicer_to_server
 from tally.learner.v1.worker_pb2_grpc import add_WorkerServiceServicer_to_server
+from tally.messages.message import Message
 from tally.rpc.channel import open_channel
 from tally.rpc.release import installed_release
 from tally.rpc.settings import ClientSettings
@@ -214,7 +215,7 @@ async def test_a_host_that_leaves_ends_what_it_ran(
         running = asyncio.create_task(host.run(lender.order))
         await eventually(lambda: process.tasks)
     exited = await running
-    assert exited.failure == WorkerFailed(message="host b has left", retryable=True)
+    assert exited.failure == WorkerFailed.of(Message("host_left", host="b"), retryable=True)
     assert process.killed
 
 

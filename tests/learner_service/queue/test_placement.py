@@ -17,6 +17,7 @@ from learner_service.rendezvous_settings import RendezvousSettings
 from learner_service.settings import LearnerSettings
 from learner_service.spec import Evaluation, JobSpec, Training
 from tally.job.settings import TrainingConfig
+from tally.messages.message import Message
 
 SPEC = JobSpec(dataset_digest="a" * 64, base_model="small")
 RAN_OUT = WorkerFailed(message="rank 1 of 2 on a ended (signal 9)", retryable=True)
@@ -124,7 +125,7 @@ async def test_a_lost_host_ends_the_processes_here_and_is_the_reason(own, tmp_pa
     order = await host.orders.get()
     assert order.host_number == 1
     assert order.token
-    host.lose("has been silent for 10 seconds")
+    host.lose(Message("host_silent", host=host.name, seconds=10))
     exited = await running
     assert exited.code == 75
     assert exited.failure.message == "host b has been silent for 10 seconds"
@@ -152,6 +153,7 @@ async def test_a_host_whose_share_is_done_leaves_the_others_at_work(own, tmp_pat
 
 async def test_a_host_that_is_gone_already_is_the_reason_too(own, tmp_path: Path):
     host = Host("b", 1)
-    host.lose("has left")
+    host.lose(Message("host_left", host=host.name))
     exited = await processes_on(host, tmp_path).run(ignore)
-    assert exited.failure == WorkerFailed(message="host b has left", retryable=True)
+    left = Message("host_left", host="b")
+    assert exited.failure == WorkerFailed.of(left, retryable=True)

@@ -19,6 +19,7 @@ from learner_service.queue.local_placement import LocalPlacement
 from learner_service.queue.worker_links import WorkerLinks
 from learner_service.settings import LearnerSettings
 from learner_service.spec import Evaluation, JobSpec, Training, validated_spec
+from tally.messages.message import Message
 from tests.learner_service.queue.scripted_workers import ScriptedWorkers, fresh
 from tests.learner_service.queue.stores import open_store
 from tests.waiting import eventually
@@ -161,8 +162,9 @@ async def test_a_job_makes_room_for_one_of_higher_priority_and_goes_on(jobs, wor
     job = jobs._store.get(low.job_id)
     assert (job.moves, job.current_step) == (1, 1)
     said = [logged.event for logged in jobs._store.events(low.job_id, 0)]
-    made_room = "made room for a job of higher priority after step 1; goes on later"
-    assert Notice(message=made_room) in said
+    made_room = Notice.of(Message("made_room", step=1))
+    assert made_room.message == "made room for a job of higher priority after step 1; goes on later"
+    assert made_room in said
     assert PhaseChanged(phase=JobPhase.QUEUED) in said
 
 

@@ -52,7 +52,7 @@ async def test_a_worker_that_is_killed_from_outside_is_not_said_to_lack_memory(
     running = asyncio.create_task(processes.run(ignore))
     await eventually(lambda: processes._own._process)
     processes._own._process.kill()
-    assert (await running).reason == "the worker was killed from outside (signal 9)"
+    assert str((await running).reason) == "the worker was killed from outside (signal 9)"
 
 
 async def test_what_a_torchrun_above_says_is_not_handed_on(

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 
+from learner_service.errors import LossNotFinite
 from learner_service.events import Notice
 from learner_service.lean_imports import import_lean
 from learner_service.worker import start
@@ -25,7 +26,7 @@ class MadeUpJob:
             step += 1
             self._parts.report(Notice(message=f"step {step} of {ranks.count}"))
             if (folder / f"fails-{ranks.rank}").exists():
-                raise FloatingPointError("the loss is not a finite number")
+                raise LossNotFinite
             time.sleep(0.01)
         (folder / f"stopped-{ranks.rank}").write_text(str(step))
 

@@ -3,10 +3,11 @@ import errno
 import pytest
 import torch
 
-from learner_service.errors import InvalidDataset, RankLost, RolloutsUnavailable
+from learner_service.errors import InvalidDataset, LossNotFinite, RankLost, RolloutsUnavailable
 from learner_service.events import WorkerFailed
 from learner_service.queue.worker_process import WorkerExit
 from learner_service.worker.failures import describe_failure
+from tally.messages.languages import Language
 from tally.rpc.errors import DataLoss
 
 
@@ -19,14 +20,15 @@ from tally.rpc.errors import DataLoss
         (RolloutsUnavailable("no rollout replica"), False, "no rollout replica"),
         (DataLoss("a completion is missing"), True, "missing"),
         (RankLost("one of the job's 2 processes ended"), True, "2 processes"),
-        (FloatingPointError("the loss is not finite"), False, "loss"),
+        (LossNotFinite(), False, "try a lower learning_rate"),
         (KeyError("/secret/path"), True, "KeyError; its log says more"),
     ],
 )
 def test_what_a_person_is_told(error: Exception, retryable: bool, said: str):
     failure = describe_failure(error)
     assert failure.retryable is retryable
-    assert said in failure.message
+    assert said in failure.message == str(failure.reason)
+    assert failure.reason.say(Language.CHINESE) != failure.message
     assert "/secret" not in failure.message
 
 
@@ -44,11 +46,11 @@ def test_a_full_disk_is_told_apart_from_what_the_job_is_to_blame_for(error: Exce
 
 
 def test_a_killed_worker_most_likely_ran_out_of_memory():
-    assert "most likely because memory ran out" in WorkerExit(code=-9, failure=None).reason
+    assert "most likely because memory ran out" in str(WorkerExit(code=-9, failure=None).reason)
     ran_out = WorkerExit(code=-9, failure=None, memory_ran_out=True)
-    assert "killed (signal 9), because memory ran out; reduce batch_size" in ran_out.reason
+    assert "killed (signal 9), because memory ran out; reduce batch_size" in str(ran_out.reason)
     killed = WorkerExit(code=-9, failure=None, memory_ran_out=False)
-    assert killed.reason == "the worker was killed from outside (signal 9)"
-    assert "exit code 3" in WorkerExit(code=3, failure=None).reason
+    assert str(killed.reason) == "the worker was killed from outside (signal 9)"
+    assert "exit code 3" in str(WorkerExit(code=3, failure=None).reason)
     failure = WorkerFailed(message="why", retryable=True)
-    assert WorkerExit(code=1, failure=failure).reason == "why"
+    assert str(WorkerExit(code=1, failure=failure).reason) == "why"

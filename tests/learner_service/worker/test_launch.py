@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from learner_service.events import Notice, WorkerFailed
+from tally.messages.message import Message
 from tests.learner_service.made_up_task import made_up_task
 from tests.learner_service.served_link import ServedLink, served_link
 from tests.waiting import PATIENCE_SECONDS, wait_until
@@ -90,8 +91,7 @@ def test_what_one_rank_fails_with_is_said_and_ends_the_others(launched: Launched
     first = launched.pid(0)
     (launched.folder / "fails-1").touch()
     assert launched.wait() == 1
-    said = WorkerFailed(message="the loss is not a finite number", retryable=False)
-    assert launched.failure == said
+    assert launched.failure == WorkerFailed.of(Message("loss_not_finite"), retryable=False)
     assert has_ended(first)
 
 

@@ -31,6 +31,8 @@ ROOT = Path(__file__).parents[3]
 REPORT_TEMPLATE = "learner_service/evaluation/templates/report.html.j2"
 # Of what the replicas give.
 LIMITS = {"most_completions", "most_new_tokens"}
+# What a worker fails with that no caller of the gateway is told of.
+OF_WORKERS = {"data_loss", "resource_exhausted", "unavailable"}
 # What makes messages.
 SPEAKING = ("gateway", "learner_service", "tally/messages")
 ENGLISH, CHINESE = SENTENCES[Language.ENGLISH], SENTENCES[Language.CHINESE]
@@ -79,7 +81,14 @@ def put_together() -> set[str]:
     figures = {f"figure_{name}" for name in SCORES}
     shown = {f"report_{one}" for one in (*models, "difference")}
     template = (ROOT / REPORT_TEMPLATE).read_text("utf-8")
-    return cautions | figures | shown | set(re.findall(r'"(report_\w+[a-z])"', template)) | LIMITS
+    return (
+        cautions
+        | figures
+        | shown
+        | LIMITS
+        | OF_WORKERS
+        | set(re.findall(r'"(report_\w+[a-z])"', template))
+    )
 
 
 def codes_of_settings() -> set[str]:
