@@ -38,7 +38,9 @@ def said_message(coded: pb.CodedMessage, english: str) -> Message:
     """`english` is the sentence that stands beside it: all there is to say where its code, or what
     the code names, is of another release."""
     message = message_of(coded)
-    return Message.of_known(message.code, message.values) or Message("in_english", explanation=english)
+    return Message.of_known(message.code, message.values) or Message(
+        "in_english", explanation=english
+    )
 
 
 def _value(coded: pb.CodedValue) -> Value:
