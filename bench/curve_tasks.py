@@ -10,16 +10,15 @@ from tally.samples.scenes import DEMO_SCENES, SceneSet
 from tally.samples.small_policy import POLICY_PATH
 
 SIDE_PIXELS = 112
+# What `tally.samples.pretrain_hard` made.
+HARD_POLICY_PATH = Path(__file__).with_name("hard_policy")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """`held_out` are the sets of scenes, by what they hold, that each adapter is asked about.
+    """`held_out` are the sets of scenes, by what they hold, that each adapter is asked about."""
 
-    `policy_path` is None where the repository has no policy for them.
-    """
-
-    policy_path: Path | None
+    policy_path: Path
     scenes: SceneSet
     images: int
     held_out: Mapping[str, SceneSet]
@@ -55,7 +54,7 @@ TASKS = {
         goal=0.90,
     ),
     "hard": Task(
-        policy_path=None,
+        policy_path=HARD_POLICY_PATH,
         scenes=HARD_SCENES,
         images=960,
         held_out={"kinds seen": HARD_SCENES, "kinds unseen": SCENES_OF_HELD_OUT_KINDS},

@@ -1,7 +1,7 @@
 """Held-out exact rate over samples and over seconds: Tally beside TRL's GRPOTrainer.
 
     python -m bench.learning_curve [--quick] [--results FOLDER] [--estimator sampled|exact_counts]
-    python -m bench.learning_curve --task hard --policy FOLDER [--untimed] [...]
+    python -m bench.learning_curve --task hard [--untimed] [--policy FOLDER] [...]
 
 Both teach a small policy with the same LoRA, learning rate, group size, temperature, loss, data and
 number of samples, each with its own generation. Tally does so strictly on-policy, as TRL; with a
@@ -11,9 +11,9 @@ asks for one greedy answer where the others sample a group. `--estimator` leaves
 the other one.
 
 The demo's policy under-counts from 5 up, and time is that to an exact rate of 0.90. On hard scenes
-the sides teach the policy in FOLDER, which tally.samples.pretrain_hard makes, until it learns no
-more; time and samples are those to half and nine tenths of what can be gained, on kinds that were
-asked for in training and on others.
+the sides teach the policy of bench/hard_policy, which tally.samples.pretrain_hard made, until it
+learns no more; time and samples are those to half and nine tenths of what can be gained, on kinds
+that were asked for in training and on others.
 
 Every few steps the adapter is set aside; afterwards one and the same greedy decoding answers the
 held-out scenes with all of them. Seconds are those of training, checkpoints included; the first
@@ -86,11 +86,6 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     task = TASKS[chosen.task]
     policy = chosen.policy or task.policy_path
-    if not policy:
-        parser.error(
-            "This task needs --policy FOLDER/answers, as `python -m tally.samples.pretrain_hard "
-            "FOLDER` makes it."
-        )
     chosen.steps, chosen.every = chosen.steps or task.steps, chosen.every or task.every
     if chosen.quick:
         chosen.seeds, chosen.steps, chosen.every = chosen.seeds[:1], _QUICK_STEPS, 4

@@ -164,7 +164,7 @@ def teach_answers(
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("output", type=Path)
-    parser.add_argument("--sight-steps", type=int, default=2400)
+    parser.add_argument("--sight-steps", type=int, default=7000)
     parser.add_argument("--answer-steps", type=int, default=3000, help="at most")
     parser.add_argument("--goal", type=float, default=0.5, help="where answers are stopped")
     parser.add_argument(
