@@ -91,6 +91,12 @@ class GatewaySettings(DatabaseSettings, MetricsSettings):
         ge=1,
         description="Most bytes that a ZIP beyond 256 MiB unpacked may have for each of its own.",
     )
+    max_parquet_memory_bytes: int = Field(
+        4 * GIB,
+        ge=GIB // 2,
+        description="Most address space of the process that reads an upload of Parquet, one at a "
+        "time.",
+    )
     max_entries: int = Field(50_000, ge=1, description="Most entries of a ZIP.")
     max_csv_bytes: int = Field(32 * MIB, ge=1, description="Largest main.csv, inflated.")
     max_rows: int = Field(

@@ -25,6 +25,7 @@ class Archive:
     def __init__(self, path: Path, settings: GatewaySettings, encoding: str | None = None) -> None:
         """`encoding` is that of names which are not UTF-8."""
         self._path = path
+        self.size_bytes = path.stat().st_size
         self._settings = settings
         self._records = read_directory(path, settings.max_entries)
         self.entries = unwrap(judge(self._records, encoding))

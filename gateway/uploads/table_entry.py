@@ -44,6 +44,11 @@ def find_table(names: Collection[str]) -> TableEntry:
     return _find_annotations(names) or _refuse(names)
 
 
+def has_table(names: Collection[str]) -> bool:
+    """Whether there is main.csv or main.jsonl, wherever it lies."""
+    return any(_base(name) in _KINDS for name in names)
+
+
 def _find_annotations(names: Collection[str]) -> TableEntry | None:
     files = sorted(name for name in names if name.lower().endswith(".json"))
     if len(files) > 1:

@@ -19,6 +19,7 @@ from gateway.uploads.dataset import CountedRow, write_dataset, write_rows
 from gateway.uploads.file_models import ADAPTER, StoredFile
 from gateway.uploads.file_quota import FileQuota
 from gateway.uploads.file_store import FileStore
+from gateway.uploads.parquet import ParquetUploads
 from gateway.uploads.repeats import judge_repeats
 from gateway.uploads.rows import Row, Table
 from gateway.uploads.table import read_table
@@ -67,6 +68,7 @@ class Uploads:
         self._reward = reward
         self._checker = checker
         self._quota = FileQuota(settings, storage, store)
+        self._parquet = ParquetUploads(settings)
 
     async def take(self, incoming: IncomingForm, owner: str) -> TakenUpload:
         """Stores what the form uploads; raises ApiError, or TallyError of the reward service."""
@@ -76,8 +78,12 @@ class Uploads:
                 upload = await receive_upload(incoming, folder, self._settings)
             bad = BadRows(skip=upload.on_bad_rows is OnBadRows.SKIP)
             size_bytes = upload.path.stat().st_size
-            adapter = await self._checker.run(self._stage_adapter(upload, folder), size_bytes)
-            file = adapter or await self._stage_data(upload, bad, folder, size_bytes)
+            archive = await self._open(upload)
+            adapter = self._stage_adapter(upload, archive, folder)
+            file = await self._checker.run(adapter, size_bytes)
+            if file is None:
+                archive = await self._convert(upload, archive, folder)
+                file = await self._stage_data(upload, archive, bad, folder)
             file.owner = owner
             dataset_bytes = (folder / _DATASET).stat().st_size
             async with self._storage.hold_datasets():
@@ -87,10 +93,28 @@ class Uploads:
             self._note(size_bytes)
             return TakenUpload(file, bad.in_order(), upload.language)
 
-    def _stage_adapter(self, upload: Upload, folder: Path) -> Check[StoredFile | None]:
+    async def _open(self, upload: Upload) -> Archive:
+        def check() -> Check[Archive]:
+            yield
+            return Archive(upload.path, self._settings, upload.reading.encoding)
+
+        return await self._checker.run(check(), upload.path.stat().st_size)
+
+    async def _convert(self, upload: Upload, archive: Archive, folder: Path) -> Archive:
+        """The archive with a table that is read here, in the place of one of Parquet."""
+        size_bytes = upload.path.stat().st_size
+        paths = await self._checker.run(self._parquet.extract(archive, folder), size_bytes)
+        if not paths:
+            return archive
+        with span("convert Parquet", files=len(paths)):
+            converted = await self._parquet.convert(paths, folder)
+            return await self._open(upload._replace(path=converted))
+
+    def _stage_adapter(
+        self, upload: Upload, archive: Archive, folder: Path
+    ) -> Check[StoredFile | None]:
         """As `_stage`, of an upload that is an adapter; None for any other."""
         yield
-        archive = Archive(upload.path, self._settings, upload.reading.encoding)
         if not is_adapter(archive):
             return None
         digest = yield from write_adapter(archive, folder / _DATASET, self._settings)
@@ -98,19 +122,18 @@ class Uploads:
         return _describe(upload, folder, digest, kind=ADAPTER, prompt=prompt)
 
     async def _stage_data(
-        self, upload: Upload, bad: BadRows, folder: Path, size_bytes: int
+        self, upload: Upload, archive: Archive, bad: BadRows, folder: Path
     ) -> StoredFile:
         """As `_stage`, once its rows are read and their answers understood."""
+        size_bytes = archive.size_bytes
         with span("read table", size_bytes=size_bytes):
-            read = await self._checker.run(self._read(upload, bad), size_bytes)
+            read = await self._checker.run(self._read(upload, archive, bad), size_bytes)
         counted = await self._count(read.table.rows, bad)
         check = self._stage(upload, read, counted, folder)
         with span("check images", rows=len(counted)):
             return await self._checker.run(check, size_bytes)
 
-    def _read(self, upload: Upload, bad: BadRows) -> Check[_ReadUpload]:
-        yield
-        archive = Archive(upload.path, self._settings, upload.reading.encoding)
+    def _read(self, upload: Upload, archive: Archive, bad: BadRows) -> Check[_ReadUpload]:
         yield
         table = yield from read_table(archive, upload.reading, self._settings, bad)
         return _ReadUpload(archive, table, bad)

@@ -7,8 +7,13 @@ BadAnnotations
 ├── NoSuchCategory    or a category
 ├── NoClassNames      the names of YOLO's classes can't be read
 ├── BadLabel          a line of a YOLO label does not begin with a class
-└── NoSuchClass       a label names a class that has no name
+├── NoSuchClass       a label names a class that has no name
+├── NoParquet         a file is no whole Parquet file
+├── NoColumn          a column is missing that is read
+└── NoPicture         a row holds no picture of its own
 """
+
+from collections.abc import Iterable
 
 
 class BadAnnotations(ValueError):
@@ -56,3 +61,22 @@ class NoSuchClass(BadAnnotations):
     def __init__(self, line: int, number: int) -> None:
         super().__init__(f"line {line} is of the class {number}, which has no name")
         self.line, self.number = line, number
+
+
+class NoParquet(BadAnnotations):
+    def __init__(self) -> None:
+        super().__init__("is no whole Parquet file")
+
+
+class NoColumn(BadAnnotations):
+    def __init__(self, known: Iterable[str], there: Iterable[str]) -> None:
+        self.column, self.there = " or ".join(known), ", ".join(there)[:500]
+        super().__init__(f"has no column {self.column}; it has {self.there}")
+
+
+class NoPicture(BadAnnotations):
+    def __init__(self, row: int) -> None:
+        super().__init__(
+            f"holds no picture in row {row}; save the data set with its pictures embedded"
+        )
+        self.row = row
