@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tally.learner.v1 import learner_pb2 as pb
-from tally.messages.convert import message_of
+from tally.messages.convert import read_coded
 
 JobStatus = Literal["training", "completed", "failed", "cancelled"]
 _KINDS = {
@@ -125,7 +125,7 @@ def _notice(event: pb.Notice) -> dict[str, Any]:
 
 
 def _said(event: pb.Notice | pb.JobEnded) -> dict[str, Any] | None:
-    return message_of(event.said).as_json() if event.HasField("said") else None
+    return read_coded(event.said).as_json() if event.HasField("said") else None
 
 
 def _held_out_scored(event: pb.HeldOutScored) -> dict[str, Any]:

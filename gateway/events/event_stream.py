@@ -147,8 +147,11 @@ _SENTENCES = {NOTICE: "message", ENDED: "error_message"}
 
 def say_payload(kind: str, payload: dict[str, Any], language: Language) -> dict[str, Any]:
     """As it is shown in `language`."""
-    place = _SENTENCES.get(kind)
-    if place is None or payload[place] is None:
-        return {name: value for name, value in payload.items() if name != "said"}
-    said = known_message(payload.get("said"), payload[place]).say(language)
-    return {name: value for name, value in payload.items() if name != "said"} | {place: said}
+    if kind not in _SENTENCES:
+        return payload
+    place = _SENTENCES[kind]
+    shown = {name: value for name, value in payload.items() if name != "said"}
+    if shown[place] is None:
+        return shown
+    said = known_message(payload.get("said"), shown[place]).say(language)
+    return shown | {place: said}

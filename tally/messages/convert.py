@@ -20,7 +20,7 @@ def _coded_value(value: Value) -> pb.CodedValue:
     return pb.CodedValue(number=value)
 
 
-def message_of(coded: pb.CodedMessage) -> Message:
+def read_coded(coded: pb.CodedMessage) -> Message:
     """Whether or not it is known here."""
     return Message(coded.code, **{name: _value(value) for name, value in coded.values.items()})
 
@@ -31,13 +31,13 @@ def read_said(
     """What it says in code, as JSON; None where it says nothing so, or at too much length."""
     if not spoken.HasField("said") or spoken.said.ByteSize() > 4 * most_characters:
         return None
-    return message_of(spoken.said).as_json()
+    return read_coded(spoken.said).as_json()
 
 
 def said_message(coded: pb.CodedMessage, english: str) -> Message:
     """`english` is the sentence that stands beside it: all there is to say where its code, or what
     the code names, is of another release."""
-    message = message_of(coded)
+    message = read_coded(coded)
     return Message.of_known(message.code, message.values) or Message(
         "in_english", explanation=english
     )
@@ -46,7 +46,7 @@ def said_message(coded: pb.CodedMessage, english: str) -> Message:
 def _value(coded: pb.CodedValue) -> Value:
     match coded.WhichOneof("value"):
         case "message":
-            return message_of(coded.message)
+            return read_coded(coded.message)
         case "text":
             return coded.text
         case _:

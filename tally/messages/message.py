@@ -31,7 +31,7 @@ class Message:
         try:
             for language in Language:
                 message.say(language)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, OverflowError, TypeError, ValueError):
             return None
         return message
 
@@ -39,12 +39,12 @@ class Message:
     def parameters(self) -> dict[str, str | float]:
         """The values by their names, as JSON has them; what is a message itself in English."""
         said = self._say_values(Language.ENGLISH)
-        return {name: value if _is_plain(value) else str(value) for name, value in said.items()}
+        return {name: _as_plain(value) for name, value in said.items()}
 
     def as_json(self) -> dict[str, Any]:
         """Of which `of_json` makes it again."""
         values = {
-            name: value.as_json() if isinstance(value, Message) else value
+            name: value.as_json() if isinstance(value, Message) else _as_plain(value)
             for name, value in self.values.items()
         }
         return {"code": self.code, "values": values}
@@ -78,8 +78,11 @@ def known_message(fields: Mapping[str, Any] | None, english: str) -> Message:
     return known or Message("in_english", explanation=english)
 
 
-def _is_plain(value: object) -> bool:
-    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+def _as_plain(value: Value) -> str | float:
+    """As JSON has it, which knows no NaN and no infinity."""
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
 
 
 def _read_sentences(language: Language) -> Mapping[str, str]:

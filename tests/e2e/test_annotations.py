@@ -1,4 +1,4 @@
-"""Real photographs, annotated as others annotate them, become data that trains."""
+"""Real photographs, as others annotate and pack them, become data that trains."""
 
 import subprocess
 import sys
@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.annotated_photographs import coco_files, yolo_files
+from tests.annotated_photographs import coco_files, parquet_files, yolo_files
 from tests.gateway.packing import pack
 from tests.stack import ROOT, Stack
 
 SHEETS = 8
-FORMS = {"COCO": coco_files, "YOLO": yolo_files}
+FORMS = {"COCO": coco_files, "YOLO": yolo_files, "Parquet": parquet_files}
 TRAINING = {
     "max_steps": 1, "batch_size": 4, "gradient_accumulation_steps": 1, "temperature": 1.0,
     "use_4bit": False, "max_image_size": 112, "max_new_tokens": 12,

@@ -1,4 +1,4 @@
-"""Data as it comes, on the page: annotations of others, and every row that was left out."""
+"""Data as it comes, on the page: annotations, Parquet, and every row that was left out."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.annotated_photographs import coco_files, yolo_files
+from tests.annotated_photographs import coco_files, parquet_files, yolo_files
 from tests.gateway.packing import pack
 from tests.ui.rewritten import rewritten
 from tests.ui.scripted import ScriptedJob
@@ -34,6 +34,18 @@ async def test_annotations_are_asked_about_as_one_chooses(
         await expect(truths).to_have_text(["1", "0", "2", "0", "3", "0"])
         asked = visit.page.locator(".card p:not(.truth)").first
         await expect(asked).to_have_text(re.compile("(圖|這張照片).*person"))
+        await expect(visit.page.locator("img").first).not_to_have_js_property("naturalWidth", 0)
+        assert visit.complaints == []
+
+
+async def test_parquet_shows_its_pictures(browser: Browser, job: ScriptedJob, tmp_path: Path):
+    path = tmp_path / "people.zip"
+    path.write_bytes(pack(parquet_files(3)))
+    async with visitor(browser, job.url) as visit:
+        await visit.open("/")
+        await visit.drop(path)
+        await visit.page.wait_for_url("**/ui#/data/*")
+        await expect(visit.page.locator(".truth b")).to_have_text(["1", "2", "3"])
         await expect(visit.page.locator("img").first).not_to_have_js_property("naturalWidth", 0)
         assert visit.complaints == []
 

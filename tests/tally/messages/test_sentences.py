@@ -1,6 +1,8 @@
 """Every code has a sentence in each language, every place gives what it names, none is unused."""
 
 import ast
+import json
+import math
 import re
 import string
 from collections.abc import Iterator
@@ -20,8 +22,9 @@ from gateway.reward_client import NO_COUNT_CODES
 from learner_service.evaluation.row_scores import SCORES
 from tally.job.choices import LossType
 from tally.job.prompt_template import PromptTemplate
+from tally.messages.convert import coded_message, read_coded
 from tally.messages.languages import Language
-from tally.messages.message import SENTENCES, Message
+from tally.messages.message import SENTENCES, Message, known_message
 from tally.messages.service_errors import quote_service
 from tally.reward.v1 import reward_pb2
 from tally.rpc import errors
@@ -241,3 +244,22 @@ def test_a_message_within_a_message_is_said_in_the_same_language():
     message = Message("at", where=Message("row", number=3), message=Message("nul_byte"))
     assert str(message) == "row 3: holds a NUL byte; leave it out"
     assert message.say(Language.CHINESE) == "第 3 列：含有 NUL 位元組；請刪除"
+
+
+def test_a_message_is_the_same_after_json_and_after_the_wire():
+    inner = Message("for_each_process", processes=3)
+    message = Message("memory_needed", need=9.26, have=8.0, each=inner, more="")
+    for again in (
+        Message.of_json(json.loads(json.dumps(message.as_json(), allow_nan=False))),
+        read_coded(coded_message(message)),
+    ):
+        for language in Language:
+            assert again.say(language) == message.say(language)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_of_json_is_said_in_english(value: float):
+    message = Message("memory_needed", need=value, have=8.0, each="", more="")
+    stored = json.loads(json.dumps(message.as_json(), allow_nan=False))
+    said = known_message(stored, "much is needed")
+    assert str(said) in ("much is needed", str(message))
