@@ -19,7 +19,7 @@ RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info gateway \
        tally/__init__.py tally/py.typed \
        tally/annotations tally/blob tally/database tally/host tally/job tally/learner tally/logs \
-       tally/metrics tally/reward tally/rollout tally/rpc tally/text tally/traces \
+       tally/messages tally/metrics tally/reward tally/rollout tally/rpc tally/text tally/traces \
        /app
 
 # What draws the page's curves; gateway.page.charts knows its files by their digests.

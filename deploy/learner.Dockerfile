@@ -25,7 +25,7 @@ RUN mkdir /app \
     && cp --recursive --parents tally_grpo-*.dist-info learner_service \
        tally/__init__.py tally/py.typed \
        tally/blob tally/database tally/families tally/host tally/job tally/learner tally/logs \
-       tally/metrics tally/reward tally/rollout tally/rpc tally/sampling tally/text \
+       tally/messages tally/metrics tally/reward tally/rollout tally/rpc tally/sampling tally/text \
        tally/torch_compat tally/torch_engine tally/traces tally/weights \
        /app
 
