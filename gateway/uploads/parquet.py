@@ -1,6 +1,7 @@
 """Uploads of Parquet: made a ZIP as documented, by a process of their own."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from gateway.settings import MIB, GatewaySettings
 from gateway.uploads import parquet_child
 from gateway.uploads.archive import Archive
 from gateway.uploads.checking import Check
-from gateway.uploads.parquet_child import NO_READER, OUT_OF_MEMORY, Conversion
+from gateway.uploads.parquet_child import NO_READER, NO_ROOM, OUT_OF_MEMORY, Conversion
 from gateway.uploads.table_entry import has_table
 from tally.messages.message import Message
 
@@ -72,6 +73,8 @@ class ParquetUploads:
         """Raises what the process has said, or died of."""
         if code == NO_READER:
             raise Unprocessable.at("file", Message("parquet_not_read"))
+        if code == NO_ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if code in _OUT_OF_MEMORY:
             most = f"{self._settings.max_parquet_memory_bytes // MIB} MiB"
             raise TooLarge.at("file", Message("parquet_too_large", most=most))

@@ -17,11 +17,13 @@ from gateway.uploads.entries import IMAGES_FOLDER, JSON_LINES_NAME
 from tally.annotations.errors import BadAnnotations, NoColumn, NoPicture
 from tally.annotations.parquet import AskedPicture, read_table
 from tally.annotations.questions import Question
+from tally.host.full_disk import is_full_disk
 from tally.messages.message import Message
 
 # Of a process that ran out of memory.
 OUT_OF_MEMORY = os.EX_TEMPFAIL
 NO_READER = os.EX_UNAVAILABLE
+NO_ROOM = os.EX_CANTCREAT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +60,19 @@ def main() -> None:
         sys.stdout.write(json.dumps(told))
     except ImportError:
         sys.exit(NO_READER)
+    except OSError as error:
+        sys.exit(NO_ROOM if is_full_disk(error) else os.EX_SOFTWARE)
     except MemoryError:
         # Without the interpreter's own end, which would need some.
         os._exit(OUT_OF_MEMORY)
 
 
 def _bound(conversion: Conversion) -> None:
-    for kind, most in (
-        (resource.RLIMIT_AS, conversion.memory_bytes),
-        (resource.RLIMIT_CPU, conversion.cpu_seconds),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (most, most))
+    memory, seconds = conversion.memory_bytes, conversion.cpu_seconds
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    # At the second one it is killed, without a word of why.
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
 
 
 def _convert(conversion: Conversion) -> None:

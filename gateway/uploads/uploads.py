@@ -82,7 +82,7 @@ class Uploads:
             adapter = self._stage_adapter(upload, archive, folder)
             file = await self._checker.run(adapter, size_bytes)
             if file is None:
-                archive = await self._convert(upload, archive, folder)
+                upload, archive = await self._convert(upload, archive, folder)
                 file = await self._stage_data(upload, archive, bad, folder)
             file.owner = owner
             dataset_bytes = (folder / _DATASET).stat().st_size
@@ -100,15 +100,19 @@ class Uploads:
 
         return await self._checker.run(check(), upload.path.stat().st_size)
 
-    async def _convert(self, upload: Upload, archive: Archive, folder: Path) -> Archive:
-        """The archive with a table that is read here, in the place of one of Parquet."""
+    async def _convert(
+        self, upload: Upload, archive: Archive, folder: Path
+    ) -> tuple[Upload, Archive]:
+        """With a table that is read here, in the place of one of Parquet."""
         size_bytes = upload.path.stat().st_size
         paths = await self._checker.run(self._parquet.extract(archive, folder), size_bytes)
         if not paths:
-            return archive
+            return upload, archive
         with span("convert Parquet", files=len(paths)):
-            converted = await self._parquet.convert(paths, folder)
-            return await self._open(upload._replace(path=converted))
+            path = await self._parquet.convert(paths, folder)
+            # No encoding is asked for of what is written here.
+            converted = upload._replace(path=path, reading=upload.reading._replace(encoding=None))
+            return converted, await self._open(converted)
 
     def _stage_adapter(
         self, upload: Upload, archive: Archive, folder: Path

@@ -11,6 +11,7 @@ from pyarrow import parquet
 from gateway.settings import GatewaySettings
 from tests.gateway.conftest import running
 from tests.gateway.packing import image_bytes, pack
+from tests.small_disk import small_disk
 
 PICTURES = [image_bytes("PNG"), image_bytes("JPEG"), image_bytes("PNG")]
 CHINESE = {"Accept-Language": "zh-TW"}
@@ -57,6 +58,20 @@ async def test_its_files_are_one_data_set_in_the_order_of_their_names(gateway, l
     assert (file["csv_rows"], file["valid_images"]) == (4, 2)
     job_id = (await gateway.train(file["file_id"])).json()["job_id"]
     await gateway.until(job_id, "completed")
+
+
+async def test_it_is_in_no_encoding_that_one_could_ask_for(gateway):
+    data = pack({"a.parquet": asked(PICTURES[:1], "7 枚")})
+    answer = await gateway.upload(data, encoding="utf-16")
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_file_that_takes_too_long_is_refused(settings: GatewaySettings):
+    hurried = {"validation_seconds": 0.5, "validation_seconds_per_mib": 0.0}
+    many = table(image=[PICTURES[0]] * 400_000, question=["q"] * 400_000, answer=["1"] * 400_000)
+    async with running(settings.model_copy(update=hurried | {"max_rows": 10**6})) as gateway:
+        answer = await gateway.upload(pack({"a.parquet": many}))
+        assert (answer.status_code, answer.json()["code"]) == (413, "checking_too_long")
 
 
 async def test_a_table_that_is_documented_comes_before_it(gateway):
@@ -122,6 +137,19 @@ async def test_a_file_that_inflates_beyond_the_memory_is_refused(settings: Gatew
         assert answer.json()["code"] == "parquet_too_large"
         good = {"a.parquet": asked(PICTURES, "1", "2", "3")}
         assert len(await rows_of(gateway, good)) == 3
+
+
+async def test_a_disk_that_it_does_not_fit_is_told_so(settings: GatewaySettings):
+    """The upload and its file lie there already, the ZIP of its pictures not yet."""
+    data = pack({"a.parquet": asked([Random(0).randbytes(6 * 2**20)], "1")})
+    with small_disk(settings.data_dir) as disk:
+        async with running(settings) as gateway:
+            disk.fill(free_bytes=15 * 2**20)
+            answer = await gateway.upload(data)
+            assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+            disk.empty()
+            good = await gateway.upload(pack({"a.parquet": asked(PICTURES, "1", "2", "3")}))
+            assert good.status_code == 200, good.text
 
 
 async def test_a_gateway_without_the_reader_says_what_would_be_right(
