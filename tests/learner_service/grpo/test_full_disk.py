@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from learner_service.events import Event, Notice, StepDone
+from tally.messages.message import Message
 from tests.learner_service.training import Training, training
 from tests.small_disk import SmallDisk, small_disk
 
@@ -57,7 +58,7 @@ def test_what_a_step_needs_waits_for_room(
 
     def watch(event: Event) -> None:
         at_step(2, disk.fill)(event)
-        if event == Notice(message="waiting for room on the learner's disk"):
+        if event == Notice.of(Message("waiting_for_disk")):
             disk.empty()
 
     with training(random_policy_path, disk.path, on_event=watch) as running:
