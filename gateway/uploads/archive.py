@@ -62,7 +62,7 @@ class Archive:
             for block in _inflate(file, entry):
                 size += len(block)
                 if size > limit_bytes:
-                    message = Message("entry_too_large", most=_readable(limit_bytes))
+                    message = Message("entry_too_large", most=readable_bytes(limit_bytes))
                     raise TooLarge.at(entry.name, message)
                 self._bytes_left -= len(block)
                 if self._bytes_left < 0:
@@ -84,7 +84,9 @@ class Archive:
                 yield
 
     def _too_large(self) -> TooLarge:
-        return TooLarge.at("file", Message("unpacks_too_large", most=_readable(self._most_bytes)))
+        return TooLarge.at(
+            "file", Message("unpacks_too_large", most=readable_bytes(self._most_bytes))
+        )
 
     def _check_sizes(self) -> None:
         """Refuses what is too large by its own word, and entries that share their bytes."""
@@ -104,7 +106,8 @@ def _most_unpacked_bytes(path: Path, settings: GatewaySettings) -> int:
     return min(settings.max_unpacked_bytes, max(_FREELY_UNPACKED_BYTES, by_ratio))
 
 
-def _readable(size_bytes: int) -> str:
+def readable_bytes(size_bytes: int) -> str:
+    """As a person reads it."""
     return f"{size_bytes // MIB} MiB" if size_bytes >= MIB else f"{size_bytes} bytes"
 
 

@@ -12,9 +12,15 @@ from pathlib import Path
 from gateway.errors import TooLarge, Unprocessable
 from gateway.settings import MIB, GatewaySettings
 from gateway.uploads import parquet_child
-from gateway.uploads.archive import Archive
+from gateway.uploads.archive import Archive, readable_bytes
 from gateway.uploads.checking import Check
-from gateway.uploads.parquet_child import NO_READER, NO_ROOM, OUT_OF_MEMORY, Conversion
+from gateway.uploads.parquet_child import (
+    NO_READER,
+    NO_ROOM,
+    OUT_OF_MEMORY,
+    TOO_LARGE,
+    Conversion,
+)
 from gateway.uploads.table_entry import has_table
 from tally.messages.message import Message
 
@@ -56,8 +62,6 @@ class ParquetUploads:
         conversion = Conversion(
             paths={name: str(path) for name, path in paths.items()},
             target=str(folder / _CONVERTED),
-            max_rows=settings.max_rows,
-            max_image_bytes=settings.max_image_bytes,
             max_bytes=settings.max_unpacked_bytes,
             memory_bytes=settings.max_parquet_memory_bytes,
             cpu_seconds=int(settings.validation_seconds + per_mib * size_bytes / MIB) + 1,
@@ -76,8 +80,11 @@ class ParquetUploads:
         if code == NO_ROOM:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if code in _OUT_OF_MEMORY:
-            most = f"{self._settings.max_parquet_memory_bytes // MIB} MiB"
+            most = readable_bytes(conversion.memory_bytes)
             raise TooLarge.at("file", Message("parquet_too_large", most=most))
+        if code == TOO_LARGE:
+            most = readable_bytes(conversion.max_bytes)
+            raise TooLarge.at("file", Message("unpacks_too_large", most=most))
         if code == -signal.SIGXCPU:
             seconds = conversion.cpu_seconds
             raise TooLarge.at("file", Message("checking_too_long", seconds=seconds))

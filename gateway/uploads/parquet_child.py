@@ -4,6 +4,7 @@ Its standard input is a Conversion as JSON. It says what is wrong on its standar
 with `where` and a message; it is killed, or runs out of memory, where a file asks for too much.
 """
 
+import errno
 import json
 import os
 import resource
@@ -17,23 +18,23 @@ from gateway.uploads.entries import IMAGES_FOLDER, JSON_LINES_NAME
 from tally.annotations.errors import BadAnnotations, NoColumn, NoPicture
 from tally.annotations.parquet import AskedPicture, read_table
 from tally.annotations.questions import Question
-from tally.host.full_disk import is_full_disk
 from tally.messages.message import Message
 
 # Of a process that ran out of memory.
 OUT_OF_MEMORY = os.EX_TEMPFAIL
 NO_READER = os.EX_UNAVAILABLE
 NO_ROOM = os.EX_CANTCREAT
+TOO_LARGE = os.EX_IOERR
+_CODES = {errno.ENOSPC: NO_ROOM, errno.EDQUOT: NO_ROOM, errno.EFBIG: TOO_LARGE}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """The files by their names in the upload, the ZIP that is written, and what it may take."""
+    """The files by their names in the upload, the ZIP that is written, its most bytes, and what the
+    process may take. The rows and the pictures are judged with those of any other ZIP."""
 
     paths: dict[str, str]
     target: str
-    max_rows: int
-    max_image_bytes: int
     max_bytes: int
     memory_bytes: int
     cpu_seconds: int
@@ -43,7 +44,7 @@ class Conversion:
 
 
 class _Refusal(Exception):
-    """`where` is an entry or a row."""
+    """`where` is the name of a file."""
 
     def __init__(self, where: str, message: Message) -> None:
         super().__init__(message)
@@ -61,7 +62,7 @@ def main() -> None:
     except ImportError:
         sys.exit(NO_READER)
     except OSError as error:
-        sys.exit(NO_ROOM if is_full_disk(error) else os.EX_SOFTWARE)
+        sys.exit(_CODES.get(error.errno or 0, os.EX_SOFTWARE))
     except MemoryError:
         # Without the interpreter's own end, which would need some.
         os._exit(OUT_OF_MEMORY)
@@ -71,6 +72,7 @@ def _bound(conversion: Conversion) -> None:
     memory, seconds = conversion.memory_bytes, conversion.cpu_seconds
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (conversion.max_bytes, conversion.max_bytes))
     # At the second one it is killed, without a word of why.
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
 
@@ -78,20 +80,11 @@ def _bound(conversion: Conversion) -> None:
 def _convert(conversion: Conversion) -> None:
     questions: list[Question] = []
     with zipfile.ZipFile(conversion.target, "w", zipfile.ZIP_STORED) as target:
-        left_bytes = conversion.max_bytes
         for question, picture in _read_all(conversion):
             questions.append(question)
-            if len(questions) > conversion.max_rows:
-                raise _Refusal("file", Message("too_many_rows", most=conversion.max_rows))
             name = f"{IMAGES_FOLDER}{question.image}"
-            if name in target.NameToInfo:
-                continue
-            left_bytes -= len(picture)
-            if len(picture) > conversion.max_image_bytes or left_bytes < 0:
-                most = min(conversion.max_image_bytes, conversion.max_bytes)
-                message = Message("entry_too_large", most=f"{most} bytes")
-                raise _Refusal(f"row {len(questions)}", message)
-            target.writestr(name, picture)
+            if name not in target.NameToInfo:
+                target.writestr(name, picture)
         target.writestr(JSON_LINES_NAME, "".join(map(_line, questions)))
 
 

@@ -160,3 +160,23 @@ async def test_a_gateway_without_the_reader_says_what_would_be_right(
     answer = await gateway.upload(pack({"a.parquet": asked(PICTURES, "1", "2", "3")}))
     assert (answer.status_code, answer.json()["code"]) == (422, "parquet_not_read")
     assert "tally import" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "where", "code"),
+    [
+        ({"max_unpacked_bytes": 2**16}, "file", "unpacks_too_large"),
+        ({"max_rows": 2}, "file", "too_many_rows"),
+        ({"max_image_bytes": 2**16}, "images/8a39d2abd3999ab73c34db24.img", "entry_too_large"),
+    ],
+)
+async def test_the_bounds_of_any_upload_are_its_own(
+    settings: GatewaySettings, bound: dict[str, int], where: str, code: str
+):
+    """A small file, for its picture is one byte over and over."""
+    data = pack({"a.parquet": asked([bytes(2**18)] * 3, "1", "2", "3")})
+    async with running(settings.model_copy(update=bound)) as gateway:
+        answer = await gateway.upload(data)
+        body = answer.json()
+        assert answer.status_code == 413, body
+        assert (body["errors"][0]["where"], body["code"]) == (where, code)
