@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tally.learner.v1 import learner_pb2 as pb
-from tally.messages.convert import read_coded
+from tally.messages.convert import read_said
 
 JobStatus = Literal["training", "completed", "failed", "cancelled"]
 _KINDS = {
@@ -116,16 +116,12 @@ def _job_ended(event: pb.JobEnded) -> dict[str, Any]:
         "error_message": event.error_message or None,
         "result_digest": event.result_digest or None,
         "end_reason": event.end_reason or None,
-        "said": _said(event),
+        "said": read_said(event),
     }
 
 
 def _notice(event: pb.Notice) -> dict[str, Any]:
-    return {"message": event.message, "code": event.code or None, "said": _said(event)}
-
-
-def _said(event: pb.Notice | pb.JobEnded) -> dict[str, Any] | None:
-    return read_coded(event.said).as_json() if event.HasField("said") else None
+    return {"message": event.message, "code": event.code or None, "said": read_said(event)}
 
 
 def _held_out_scored(event: pb.HeldOutScored) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from learner_service.events import (
     JobStatus,
     Notice,
     PhaseChanged,
-    Said,
     SamplesShown,
     StepDone,
     WorkerStarted,
@@ -36,8 +35,7 @@ from learner_service.spec import (
 from tally.job.comparison import EvaluationScores
 from tally.job.metrics import StepMetrics
 from tally.learner.v1 import learner_pb2 as pb
-from tally.messages.convert import coded_message
-from tally.messages.message import Message
+from tally.messages.convert import coded_json
 from tally.rpc.digests import check_digest
 from tally.rpc.errors import InvalidArgument
 
@@ -179,7 +177,7 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
             shown = [pb.ShownGroup(**asdict(group)) for group in groups]
             message.samples_shown.CopyFrom(pb.SamplesShown(step=step, groups=shown))
         case Notice(message=text, code=code, said=said):
-            message.notice.CopyFrom(pb.Notice(message=text, code=code, said=_to_coded(said)))
+            message.notice.CopyFrom(pb.Notice(message=text, code=code, said=coded_json(said)))
         case EvaluationProgress(answered=answered, total=total):
             message.evaluation_progress.CopyFrom(
                 pb.EvaluationProgress(answered=answered, total=total)
@@ -203,14 +201,10 @@ def event_to_proto(logged: LoggedEvent) -> pb.JobEvent:
                     error_message=ended.error_message,
                     result_digest=ended.result_digest,
                     end_reason=ended.end_reason,
-                    said=_to_coded(ended.said),
+                    said=coded_json(ended.said),
                 )
             )
     return message
-
-
-def _to_coded(said: Said | None) -> pb.CodedMessage | None:
-    return coded_message(Message.of_json(said)) if said else None
 
 
 def _held_out_scored(event: HeldOutScored) -> pb.HeldOutScored:

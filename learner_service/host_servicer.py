@@ -112,6 +112,6 @@ def _exit_of(message: pb.RanksEnded) -> WorkerExit:
         failure = WorkerFailed(
             message=message.message[:MOST_REASON_CHARACTERS],
             retryable=message.retryable,
-            said=read_said(message, MOST_REASON_CHARACTERS),
+            said=read_said(message, 4 * MOST_REASON_CHARACTERS),
         )
     return WorkerExit(code=message.exit_code, failure=failure)

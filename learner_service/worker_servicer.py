@@ -75,7 +75,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             message=request.message[:MOST_REASON_CHARACTERS],
             retryable=request.retryable,
             full_disk=request.full_disk,
-            said=read_said(request, MOST_REASON_CHARACTERS),
+            said=read_said(request, 4 * MOST_REASON_CHARACTERS),
         )
         link.fail(failure)
         return pb.ReportFailureResponse()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import Conflict, Missing
@@ -49,12 +50,13 @@ class Reports:
             self._files[digest, name] = data
         return data
 
-    async def page(self, job: Job, language: Language) -> bytes:
-        """In `language`, where the learner wrote it in that; raises as `evaluation` does."""
-        try:
-            return await self.file(job, f"evaluation.{language}.html")
-        except KeyError:
-            return await self.file(job, "evaluation.html")
+    async def page(self, job: Job, language: Language) -> tuple[bytes, Language]:
+        """In `language`, or in English, as earlier versions wrote it alone; and in which it is.
+        Raises as `evaluation` does."""
+        if language is not Language.ENGLISH:
+            with suppress(KeyError):
+                return await self.file(job, f"evaluation.{language}.html"), language
+        return await self.file(job, "evaluation.html"), Language.ENGLISH
 
     async def _digest(self, job: Job) -> str:
         digest = self._digests.get((job.job_id, job.last_seq))

@@ -22,8 +22,9 @@ class Evaluation(_OfUpload, Comparison):
 
     def said_in(self, language: Language) -> Self:
         """Its warnings in `language`; in English where they stand for no caution that is known."""
-        known = [Message.of_known(one.code, one.parameters) for one in self.cautions]
-        if len(known) != len(self.warnings):
+        messages = [Message(one.code, **one.parameters) for one in self.cautions]
+        if len(messages) != len(self.warnings):
             return self
-        said = [m.say(language) if m else w for m, w in zip(known, self.warnings, strict=True)]
-        return replace(self, warnings=said)
+        beside = zip(messages, self.warnings, strict=True)
+        warnings = [one.say(language) if one.is_known else english for one, english in beside]
+        return replace(self, warnings=warnings)

@@ -62,4 +62,4 @@ async def watch_job(
     streams = services.streams
     streams.check_room()
     lines = streams.lines(job.job_id, start, language, lambda: services.access.is_good(caller))
-    return EventStreamResponse(lines, streams.slot())
+    return EventStreamResponse(lines, language, streams.slot())

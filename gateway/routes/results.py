@@ -133,8 +133,8 @@ async def get_job_evaluation_page(
 ) -> Response:
     """With its pictures in it: it opens from disk, without a network. In the language that the
     header Accept-Language asks for; reports of earlier versions are in English alone."""
-    data = await services.reports.page(job, language)
-    headers = _PAGE_HEADERS | about_language(language)
+    data, written_in = await services.reports.page(job, language)
+    headers = _PAGE_HEADERS | about_language(written_in)
     return Response(data, media_type="text/html; charset=utf-8", headers=headers)
 
 

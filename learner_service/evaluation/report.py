@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from learner_service.evaluation.answers import RowAnswers, ScoredAnswer
-from learner_service.evaluation.report_page import About, render
+from learner_service.evaluation.report_page import About, data_uri, render
 from tally.job.comparison import Comparison
 from tally.messages.languages import Language
 from tally.text.sinks import to_cell
@@ -44,7 +44,7 @@ def write_report(
 ) -> None:
     """Writes the ZIP of its files; `open_picture` gives a staged image by its digest."""
     digest_by_row = {one.row.number: one.row.image_digest for one in compared}
-    pictures = [open_picture(digest_by_row[worst.row]) for worst in comparison.worst]
+    pictures = [data_uri(open_picture(digest_by_row[one.row])) for one in comparison.worst]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         text = json.dumps(asdict(comparison), ensure_ascii=False, allow_nan=False)
         archive.writestr(JSON_NAME, text)

@@ -28,9 +28,9 @@ class About:
 
 
 def render(
-    comparison: Comparison, about: About, pictures: Sequence[bytes], language: Language
+    comparison: Comparison, about: About, pictures: Sequence[str], language: Language
 ) -> str:
-    """`pictures` are those of comparison.worst."""
+    """`pictures` are those of comparison.worst, as `data_uri` makes them."""
 
     def say(code: str, **values: Value) -> str:
         return Message(code, **values).say(language)
@@ -56,7 +56,7 @@ def render(
         summary=summarize(comparison, language),
         no_count=NO_COUNT,
         matrices=[_matrix(comparison.matrix, model) for model in ("base", "adapter")],
-        worst=list(zip(comparison.worst, map(_data_uri, pictures), strict=True)),
+        worst=list(zip(comparison.worst, pictures, strict=True)),
     )
 
 
@@ -92,7 +92,7 @@ FILTERS = {"percent": _percent, "decimal": _decimal}
 
 def _summary(comparison: Comparison, name: str, language: Language) -> dict[str, str]:
     """A line of the first table: the figures with their intervals."""
-    label = Message(f"figure_{name}", **({"most": FAR_OFF_ABOVE} if name == "far_off_rate" else {}))
+    label = Message(f"figure_{name}", most=FAR_OFF_ABOVE)
     cells = {"label": label.say(language)}
     for model in ("base", "adapter", "difference"):
         scores: IntervalScores = getattr(comparison, model)
@@ -127,7 +127,8 @@ def _matrix(matrix: Matrix, model: str) -> dict[str, Any]:
     return {"model": model, "columns": matrix.answer_labels, "rows": rows}
 
 
-def _data_uri(picture: bytes) -> str:
+def data_uri(picture: bytes) -> str:
+    """A small JPEG of an image file, for a page that has its pictures in it."""
     with Image.open(io.BytesIO(picture)) as image:
         small = image.convert("RGB")
     small.thumbnail((_PICTURE_PIXELS, _PICTURE_PIXELS))

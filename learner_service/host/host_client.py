@@ -11,7 +11,7 @@ from learner_service.queue.hosts import Order, StartRanks, StopRanks
 from learner_service.queue.worker_process import WorkerExit
 from tally.learner.v1 import host_pb2 as pb
 from tally.learner.v1 import host_pb2_grpc
-from tally.messages.convert import coded_message
+from tally.messages.convert import coded_json
 from tally.rpc.errors import Unavailable, translate_errors
 from tally.rpc.release import installed_release
 
@@ -30,12 +30,14 @@ class HostLoan:
 
     def end(self, exited: WorkerExit) -> None:
         """Says how what ran has ended."""
-        ended = pb.RanksEnded(exit_code=exited.code)
-        if exited.failure:
-            ended.message = exited.failure.message
-            ended.retryable = exited.failure.retryable
-            if exited.failure.said:
-                ended.said.CopyFrom(coded_message(exited.failure.reason))
+        ended, failure = pb.RanksEnded(exit_code=exited.code), exited.failure
+        if failure:
+            ended = pb.RanksEnded(
+                exit_code=exited.code,
+                message=failure.message,
+                retryable=failure.retryable,
+                said=coded_json(failure.said),
+            )
         self._said.put_nowait(pb.LendHostRequest(ranks_ended=ended))
 
     async def requests(self) -> AsyncIterator[pb.LendHostRequest]:

@@ -20,7 +20,7 @@ from learner_service.worker.outbox import Message
 from learner_service.worker_access import WorkerAccess
 from tally.learner.v1 import worker_pb2 as pb
 from tally.learner.v1 import worker_pb2_grpc
-from tally.messages.convert import coded_message
+from tally.messages.convert import coded_json
 from tally.rpc.blobs import BlobClient
 from tally.rpc.channel import open_channel
 from tally.rpc.digests import digest_of, digest_of_file
@@ -99,7 +99,7 @@ class ServiceClient:
             message=failure.message,
             retryable=failure.retryable,
             full_disk=failure.full_disk,
-            said=coded_message(failure.reason) if failure.said else None,
+            said=coded_json(failure.said),
         )
         try:
             self.settle()

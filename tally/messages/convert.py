@@ -4,7 +4,10 @@ from typing import Any
 
 from tally.learner.v1 import host_pb2, worker_pb2
 from tally.learner.v1 import learner_pb2 as pb
-from tally.messages.message import Message, Value
+from tally.messages.message import Message, Value, known_message
+
+# What may say in code what it says in English.
+Spoken = pb.Notice | pb.JobEnded | worker_pb2.ReportFailureRequest | host_pb2.RanksEnded
 
 
 def coded_message(message: Message) -> pb.CodedMessage:
@@ -25,22 +28,22 @@ def read_coded(coded: pb.CodedMessage) -> Message:
     return Message(coded.code, **{name: _value(value) for name, value in coded.values.items()})
 
 
-def read_said(
-    spoken: worker_pb2.ReportFailureRequest | host_pb2.RanksEnded, most_characters: int
-) -> dict[str, Any] | None:
-    """What it says in code, as JSON; None where it says nothing so, or at too much length."""
-    if not spoken.HasField("said") or spoken.said.ByteSize() > 4 * most_characters:
+def coded_json(said: dict[str, Any] | None) -> pb.CodedMessage | None:
+    """Of a message's JSON."""
+    return coded_message(Message.of_json(said)) if said else None
+
+
+def read_said(spoken: Spoken, most_bytes: int | None = None) -> dict[str, Any] | None:
+    """What it says in code, as a message's JSON; None where it says nothing so, or more."""
+    if not spoken.HasField("said"):
         return None
-    return read_coded(spoken.said).as_json()
+    is_long = most_bytes is not None and spoken.said.ByteSize() > most_bytes
+    return None if is_long else read_coded(spoken.said).as_json()
 
 
 def said_message(coded: pb.CodedMessage, english: str) -> Message:
-    """`english` is the sentence that stands beside it: all there is to say where its code, or what
-    the code names, is of another release."""
-    message = read_coded(coded)
-    return Message.of_known(message.code, message.values) or Message(
-        "in_english", explanation=english
-    )
+    """As known_message has it."""
+    return known_message(read_coded(coded).as_json(), english)
 
 
 def _value(coded: pb.CodedValue) -> Value:

@@ -24,16 +24,13 @@ class Message:
         self.code = code
         self.values = values
 
-    @classmethod
-    def of_known(cls, code: str, values: Mapping[str, Value]) -> Self | None:
-        """None where a sentence of this code is missing, or names what is not in `values`."""
-        message = cls(code, **values)
+    @property
+    def is_known(self) -> bool:
+        """False where a sentence of this code is missing, or names what is not among the values."""
         try:
-            for language in Language:
-                message.say(language)
+            return all(self.say(language) for language in Language)
         except (KeyError, OverflowError, TypeError, ValueError):
-            return None
-        return message
+            return False
 
     @property
     def parameters(self) -> dict[str, str | float]:
@@ -73,9 +70,10 @@ class Message:
 def known_message(fields: Mapping[str, Any] | None, english: str) -> Message:
     """Of JSON that `as_json` made; where there is none, or its code, or what the code names, is of
     another release, the `english` sentence that stands beside it."""
-    made = fields and Message.of_json(fields)
-    known = made and Message.of_known(made.code, made.values)
-    return known or Message("in_english", explanation=english)
+    message = Message.of_json(fields) if fields else None
+    if message is None or not message.is_known:
+        return Message("in_english", explanation=english)
+    return message
 
 
 def _as_plain(value: Value) -> str | float:

@@ -151,7 +151,7 @@ async def test_a_comparison_of_before_there_were_two_languages_keeps_its_words(g
     answer = await gateway.client.get(f"/jobs/{job_id}/evaluation", headers=CHINESE)
     assert answer.json()["warnings"] == ["an older sentence"]
     shown = await gateway.client.get(f"/jobs/{job_id}/evaluation.html", headers=CHINESE)
-    assert shown.text == "<!doctype html>"
+    assert (shown.text, shown.headers["content-language"]) == ("<!doctype html>", "en")
 
 
 async def test_why_a_job_failed_is_said_in_both(gateway, learner):
@@ -167,6 +167,7 @@ async def test_why_a_job_failed_is_said_in_both(gateway, learner):
         [listed] = (await gateway.client.get("/jobs", headers=headers)).json()
         assert listed["error_message"] == said
         events = await gateway.client.get(f"/jobs/{job_id}/events", headers=headers)
+        assert events.headers["content-language"] == language
         _, kind, ended = parse_events(events.text)[-1]
         assert (kind, ended["error_message"]) == ("ended", said)
         assert "said" not in ended
